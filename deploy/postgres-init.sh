@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# Runs once, on an empty PostgreSQL, as its superuser: the two roles and the database.
+# voucher_owner owns the database and runs the migrations; voucher_app is the service and owns nothing.
+# The same as app/embedded/databases.py does for the embedded PostgreSQL.
+set -euo pipefail
+
+psql --no-psqlrc --set=ON_ERROR_STOP=1 --username="${POSTGRES_USER:-postgres}" --dbname=postgres <<'SQL'
+\getenv owner_password VOUCHER_OWNER_PASSWORD
+\getenv app_password VOUCHER_APP_PASSWORD
+CREATE ROLE voucher_owner LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'owner_password';
+CREATE ROLE voucher_app LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE PASSWORD :'app_password';
+CREATE DATABASE voucher OWNER voucher_owner TEMPLATE template0 ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C';
+REVOKE ALL ON DATABASE voucher FROM PUBLIC;
+GRANT CONNECT ON DATABASE voucher TO voucher_app;
+REVOKE CONNECT ON DATABASE postgres FROM PUBLIC;
+SQL
