@@ -1,0 +1,427 @@
+"""The sentences of the problems, in English and Chinese: what happened, which limit, what to do next.
+
+Placeholders are filled from the error's context. `{x:yuan}` shows fen as 元, `{x:local}` an instant in Asia/Shanghai.
+"""
+
+from __future__ import annotations
+
+import string
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.kernel.clock import SHANGHAI
+from app.kernel.money import format_yuan
+from app.kernel.problems import Code, Kind
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A problem as people read it."""
+
+    kind: Kind
+    title: tuple[str, str]
+    detail: tuple[str, str]
+
+
+class _Formatter(string.Formatter):
+    def format_field(self, value: Any, format_spec: str) -> str:
+        if format_spec == "yuan":
+            return format_yuan(value)
+        if format_spec == "local":
+            assert isinstance(value, datetime)
+            return value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+        return str(super().format_field(value, format_spec))
+
+
+_FORMATTER = _Formatter()
+
+CATALOGUE: dict[Code, Row] = {
+    Code.MALFORMED_REQUEST: Row(
+        Kind.MALFORMED,
+        ("Request could not be read", "请求无法解析"),
+        (
+            "The request is not well formed: {why}. Correct it and send it again.",
+            "请求格式有误：{why}。请更正后重新发送。",
+        ),
+    ),
+    Code.UNAUTHENTICATED: Row(
+        Kind.UNAUTHENTICATED,
+        ("Sign-in required", "需要登录"),
+        (
+            "The access token is missing, expired or not valid here. Fetch a new one and repeat the request.",
+            "访问令牌缺失、已过期或在此无效。请重新获取令牌后再试。",
+        ),
+    ),
+    Code.INVALID_CREDENTIALS: Row(
+        Kind.UNAUTHENTICATED,
+        ("Sign-in failed", "登录失败"),
+        ("The name or the secret is not right.", "账号或密码（密钥）不正确。"),
+    ),
+    Code.FORBIDDEN: Row(
+        Kind.FORBIDDEN,
+        ("Not permitted", "无权操作"),
+        (
+            "This act needs the role {role}. Ask your security administrator if it is yours to do.",
+            "此操作需要“{role}”角色。如确属您的职责，请联系安全管理员授权。",
+        ),
+    ),
+    Code.NOT_FOUND: Row(
+        Kind.MISSING,
+        ("Not found", "未找到"),
+        ("There is no such {what} within your reach.", "在您的权限范围内没有该{what}。"),
+    ),
+    Code.METHOD_NOT_ALLOWED: Row(
+        Kind.WRONG_METHOD,
+        ("Method not allowed", "不支持该方法"),
+        ("This address does not take {method}.", "此地址不支持 {method} 方法。"),
+    ),
+    Code.BODY_TOO_LARGE: Row(
+        Kind.TOO_LARGE,
+        ("Body too large", "请求体过大"),
+        ("The body exceeds {limit} bytes. Split it.", "请求体超过 {limit} 字节，请拆分后发送。"),
+    ),
+    Code.UNSUPPORTED_MEDIA_TYPE: Row(
+        Kind.WRONG_MEDIA,
+        ("Unsupported media type", "不支持的媒体类型"),
+        ("Send {expected} here.", "此处请发送 {expected}。"),
+    ),
+    Code.VALIDATION_FAILED: Row(
+        Kind.INVALID,
+        ("Validation failed", "校验未通过"),
+        (
+            "{count} field(s) are not as they must be; `errors` names each. Correct them and send the request again.",
+            "有 {count} 处字段不符合要求，详见 errors。请更正后重新发送。",
+        ),
+    ),
+    Code.ETAG_MISSING: Row(
+        Kind.UNCONDITIONAL,
+        ("If-Match required", "缺少 If-Match"),
+        ("Read the resource and send its ETag in If-Match.", "请先读取该资源，并在 If-Match 中带上其 ETag。"),
+    ),
+    Code.ETAG_STALE: Row(
+        Kind.STALE,
+        ("Changed meanwhile", "资源已被修改"),
+        (
+            "Somebody changed it since you read it. Read it again and repeat your change.",
+            "您读取之后该资源已被他人修改。请重新读取后再提交修改。",
+        ),
+    ),
+    Code.INTERNAL_ERROR: Row(
+        Kind.BUG,
+        ("Internal error", "内部错误"),
+        (
+            "Something went wrong on our side. Repeat the request with the same Idempotency-Key; quote the request id if it stays.",
+            "服务端出现错误。请使用同一 Idempotency-Key 重试；若仍失败，请提供 request_id 以便排查。",
+        ),
+    ),
+    Code.UNAVAILABLE: Row(
+        Kind.UNAVAILABLE,
+        ("Temporarily unavailable", "服务暂时不可用"),
+        (
+            "The service cannot answer right now. Repeat the request with the same Idempotency-Key after a moment.",
+            "服务暂时无法响应。请稍后使用同一 Idempotency-Key 重试。",
+        ),
+    ),
+    Code.BUSY: Row(
+        Kind.UNAVAILABLE,
+        ("Too busy", "系统繁忙"),
+        (
+            "Nothing was done. Repeat the request with the same Idempotency-Key after a moment.",
+            "未执行任何操作。请稍后使用同一 Idempotency-Key 重试。",
+        ),
+    ),
+    Code.IDEMPOTENCY_KEY_MISSING: Row(
+        Kind.MALFORMED,
+        ("Idempotency-Key missing", "缺少 Idempotency-Key"),
+        (
+            "This request moves money: send an Idempotency-Key header of your choice, and the same one when you repeat it.",
+            "该请求涉及资金，请在请求头中提供自定的 Idempotency-Key，重试时保持不变。",
+        ),
+    ),
+    Code.IDEMPOTENCY_KEY_INVALID: Row(
+        Kind.MALFORMED,
+        ("Idempotency-Key not valid", "Idempotency-Key 无效"),
+        (
+            "An Idempotency-Key has 1 to 255 visible ASCII characters.",
+            "Idempotency-Key 须为 1 至 255 个可见 ASCII 字符。",
+        ),
+    ),
+    Code.IDEMPOTENCY_KEY_REUSED: Row(
+        Kind.INVALID,
+        ("Idempotency-Key used for another command", "Idempotency-Key 已用于其他请求"),
+        (
+            "This key stands for a different command. Take a new key for a new command.",
+            "该 Idempotency-Key 已对应另一条指令。新的指令请使用新的键。",
+        ),
+    ),
+    Code.REQUEST_IN_PROGRESS: Row(
+        Kind.CONFLICT,
+        ("Still running", "请求处理中"),
+        (
+            "The first request with this key is still running. Repeat with the same key after a moment.",
+            "使用该键的首个请求仍在处理。请稍后用同一键重试。",
+        ),
+    ),
+    Code.REPLAY_EXPIRED: Row(
+        Kind.CONFLICT,
+        ("Answer no longer kept", "原响应已不再保存"),
+        (
+            "This was done long ago as {resource_id}; the answer itself is no longer kept. Read the resource.",
+            "该请求早已完成（{resource_id}），原响应已不再保存。请直接读取该资源。",
+        ),
+    ),
+    Code.ORGANISATION_EXISTS: Row(
+        Kind.CONFLICT,
+        ("Organisation exists", "机构已登记"),
+        (
+            "An organisation of this kind with this identifier is registered as {organisation_id}.",
+            "同类机构中该标识已登记为 {organisation_id}。",
+        ),
+    ),
+    Code.LOGIN_TAKEN: Row(
+        Kind.CONFLICT,
+        ("Login taken", "登录名已被占用"),
+        ("Choose another login.", "请更换登录名。"),
+    ),
+    Code.INVITATION_INVALID: Row(
+        Kind.CONFLICT,
+        ("Link no longer valid", "链接已失效"),
+        (
+            "The link was used, has expired or was replaced. Ask your registrar for a new one.",
+            "该链接已使用、已过期或已被替换。请联系登记员重新获取。",
+        ),
+    ),
+    Code.PASSWORD_TOO_WEAK: Row(
+        Kind.INVALID,
+        ("Password too weak", "密码强度不足"),
+        (
+            "A password has {limit} to 128 characters and is not your login.",
+            "密码长度须为 {limit} 至 128 个字符，且不得与登录名相同。",
+        ),
+    ),
+    Code.WRONG_STATE: Row(
+        Kind.CONFLICT,
+        ("Not possible in this state", "当前状态不允许"),
+        ("It is {actual}; this needs {expected}.", "当前状态为 {actual}，此操作要求 {expected}。"),
+    ),
+    Code.SAME_PERSON: Row(
+        Kind.REFUSED,
+        ("A second person is needed", "须由他人审核"),
+        ("You made this yourself; somebody else has to decide it.", "该事项由您本人经办，须由另一人审核。"),
+    ),
+    Code.APPROVAL_PENDING: Row(
+        Kind.CONFLICT,
+        ("Already waiting for approval", "已在等待审核"),
+        ("The same act already waits for a decision.", "相同事项已在等待审核，请勿重复提交。"),
+    ),
+    Code.RULES_CONTRADICTORY: Row(
+        Kind.INVALID,
+        ("Rules contradict themselves", "规则自相矛盾"),
+        ("{why}", "{why}"),
+    ),
+    Code.FUND_SOURCE_UNKNOWN: Row(
+        Kind.REFUSED,
+        ("Fund source not in the rules", "资金来源不在规则中"),
+        (
+            "The rules know the fund sources {expected}; {actual} is none of them.",
+            "规则中的资金来源为 {expected}，不含 {actual}。",
+        ),
+    ),
+    Code.APPROPRIATION_BELOW_PROMISED: Row(
+        Kind.CONFLICT,
+        ("Below what is promised", "低于已承诺金额"),
+        (
+            "Only {limit_fen:yuan} yuan are still free; {actual_fen:yuan} were to be taken back.",
+            "可用额度仅 {limit_fen:yuan} 元，无法调减 {actual_fen:yuan} 元。",
+        ),
+    ),
+    Code.BUDGET_EXHAUSTED: Row(
+        Kind.CONFLICT,
+        ("Budget exhausted", "预算不足"),
+        (
+            "The pool {fund_source} has {limit_fen:yuan} yuan left; {actual_fen:yuan} were asked for. Nothing was issued.",
+            "资金池 {fund_source} 可用 {limit_fen:yuan} 元，申请 {actual_fen:yuan} 元。未发放任何券。",
+        ),
+    ),
+    Code.FILE_ALREADY_SUBMITTED: Row(
+        Kind.CONFLICT,
+        ("File already submitted", "文件已提交"),
+        (
+            "This very file was submitted as {batch_id}. Nothing was issued a second time.",
+            "该文件已作为批次 {batch_id} 提交，未重复发放。",
+        ),
+    ),
+    Code.REFERENCE_ALREADY_USED: Row(
+        Kind.CONFLICT,
+        ("Grant already issued", "申领编号已使用"),
+        (
+            "{count} reference number(s) already stand in another batch of this programme; `errors` names each.",
+            "有 {count} 个申领编号已在本项目其他批次中使用，详见 errors。",
+        ),
+    ),
+    Code.FILE_UNREADABLE: Row(
+        Kind.INVALID,
+        ("File cannot be read", "文件无法读取"),
+        ("{why_en} Save it as .xlsx and try again.", "{why_zh}请另存为 .xlsx 后重试。"),
+    ),
+    Code.SHEET_INVALID: Row(
+        Kind.INVALID,
+        ("Sheet has errors", "表格有误"),
+        (
+            "{count} error(s); `errors` names row and column of each. Nothing was taken in. Correct the sheet and upload it again.",
+            "共 {count} 处错误，errors 中逐一列出行和列。未导入任何数据，请更正后重新上传。",
+        ),
+    ),
+    Code.DECLARATION_MISMATCH: Row(
+        Kind.INVALID,
+        ("Declared figures do not match", "申报数与明细不符"),
+        (
+            "Declared {limit}, counted {actual}. Check that the file is complete.",
+            "申报 {limit}，实际 {actual}。请核对文件是否完整。",
+        ),
+    ),
+    Code.VOUCHER_NOT_FOUND: Row(
+        Kind.MISSING,
+        ("Voucher not found", "未找到该券"),
+        (
+            "No voucher with this code or id is within your reach. Check the code with the firm.",
+            "在您的权限范围内没有该券。请与企业核对券码。",
+        ),
+    ),
+    Code.VOUCHER_FROZEN: Row(
+        Kind.CONFLICT,
+        ("Voucher frozen", "券已冻结"),
+        (
+            "The voucher has been frozen since {since:local}. The firm may ask its authority.",
+            "该券自 {since:local} 起冻结。企业可向主管部门咨询。",
+        ),
+    ),
+    Code.VOUCHER_EXPIRED: Row(
+        Kind.CONFLICT,
+        ("Voucher expired", "券已过期"),
+        (
+            "The voucher was valid until {limit:local}; it is {actual:local} now.",
+            "该券有效期至 {limit:local}，现为 {actual:local}。",
+        ),
+    ),
+    Code.VOUCHER_VOIDED: Row(
+        Kind.CONFLICT,
+        ("Voucher voided", "券已作废"),
+        ("The voucher was voided at {since:local}.", "该券已于 {since:local} 作废。"),
+    ),
+    Code.VOUCHER_SURRENDERED: Row(
+        Kind.CONFLICT,
+        ("Voucher surrendered", "券已退回"),
+        ("The firm gave the voucher back at {since:local}.", "该券已于 {since:local} 由企业退回。"),
+    ),
+    Code.VOUCHER_NOT_YET_VALID: Row(
+        Kind.CONFLICT,
+        ("Voucher not yet valid", "券尚未生效"),
+        (
+            "The voucher is valid from {limit:local}; it is {actual:local} now.",
+            "该券自 {limit:local} 起生效，现为 {actual:local}。",
+        ),
+    ),
+    Code.INSUFFICIENT_BALANCE: Row(
+        Kind.CONFLICT,
+        ("Voucher balance used up", "券余额不足"),
+        ("Nothing is left on the voucher to draw; the firm pays the bill.", "该券已无可用余额，账单由企业自付。"),
+    ),
+    Code.SUBSIDY_CHANGED: Row(
+        Kind.CONFLICT,
+        ("Subsidy differs from what was expected", "补贴金额已变化"),
+        (
+            "Expected {limit_fen:yuan} yuan, now {actual_fen:yuan}. Nothing was drawn; ask again and confirm with the firm.",
+            "预期补贴 {limit_fen:yuan} 元，现为 {actual_fen:yuan} 元。未作抵扣，请重新查询并与企业确认。",
+        ),
+    ),
+    Code.CATEGORY_NOT_COVERED: Row(
+        Kind.REFUSED,
+        ("Nothing on the bill is covered", "账单项目不在补贴范围"),
+        (
+            "The programme covers {limit} at this provider; the bill has {actual}.",
+            "该项目在本机构的补贴范围为 {limit}，账单类别为 {actual}。",
+        ),
+    ),
+    Code.PROVIDER_NOT_ADMITTED: Row(
+        Kind.REFUSED,
+        ("Provider not admitted", "机构未入围"),
+        (
+            "Your organisation is not admitted to this programme. Ask the programme's authority.",
+            "贵单位未入围该项目，请联系项目主管部门。",
+        ),
+    ),
+    Code.CONSENT_MISSING: Row(
+        Kind.REFUSED,
+        ("The firm's consent is missing", "缺少企业授权"),
+        (
+            "The firm has no standing mandate for you on this voucher. Ask it to grant one on the portal.",
+            "企业尚未就该券向贵单位授权。请企业在门户中授予授权额度。",
+        ),
+    ),
+    Code.MANDATE_EXCEEDED: Row(
+        Kind.REFUSED,
+        ("Beyond the firm's consent", "超出企业授权额度"),
+        (
+            "The mandate has {limit_fen:yuan} yuan left; this bill would draw {actual_fen:yuan}. The firm can grant more.",
+            "授权剩余 {limit_fen:yuan} 元，本账单需抵扣 {actual_fen:yuan} 元。可请企业增加授权。",
+        ),
+    ),
+    Code.MANDATE_EXISTS: Row(
+        Kind.CONFLICT,
+        ("Mandate exists", "已存在授权"),
+        (
+            "There is a live mandate for this provider ({mandate_id}). Withdraw it first.",
+            "该机构已有有效授权（{mandate_id}），请先撤回。",
+        ),
+    ),
+    Code.ORDER_NO_ALREADY_USED: Row(
+        Kind.CONFLICT,
+        ("Order number already used", "订单号已使用"),
+        (
+            "Order {order_no} was redeemed as {redemption_id}. Read that redemption; take a new number for a new bill.",
+            "订单 {order_no} 已核销（{redemption_id}）。请查询该笔核销；新账单请使用新的订单号。",
+        ),
+    ),
+    Code.REFUND_EXCEEDS_REDEMPTION: Row(
+        Kind.REFUSED,
+        ("Refund exceeds the redemption", "退款超出核销金额"),
+        (
+            "{limit_fen:yuan} yuan of this are still on the bill; {actual_fen:yuan} were to be refunded.",
+            "账单剩余 {limit_fen:yuan} 元，申请退款 {actual_fen:yuan} 元。",
+        ),
+    ),
+    Code.PROGRAMME_PAUSED: Row(
+        Kind.CONFLICT,
+        ("Programme paused", "项目已暂停"),
+        ("The authority has paused this programme. Try again once it resumes.", "主管部门已暂停该项目，恢复后再试。"),
+    ),
+    Code.PROGRAMME_CLOSED: Row(
+        Kind.CONFLICT,
+        ("Programme closed", "项目已关闭"),
+        ("This programme has been closed.", "该项目已关闭。"),
+    ),
+    Code.BELOW_MINIMUM: Row(
+        Kind.REFUSED,
+        ("Below the minimum", "低于最低金额"),
+        (
+            "The covered part of the bill is {actual_fen:yuan} yuan; the minimum is {limit_fen:yuan}.",
+            "账单中可补贴部分为 {actual_fen:yuan} 元，最低要求 {limit_fen:yuan} 元。",
+        ),
+    ),
+}
+assert set(CATALOGUE) == set(Code), "every code has its row"
+
+LANGUAGES = ("en", "zh")
+"""Order of the sentences in a row."""
+
+
+def title(code: Code, language: str) -> str:
+    """The short name of the problem, in `en` or `zh`."""
+    return CATALOGUE[code].title[LANGUAGES.index(language)]
+
+
+def detail(code: Code, language: str, context: dict[str, Any]) -> str:
+    """The sentence a person can act on. A placeholder without a value is a bug of the raiser (KeyError)."""
+    return _FORMATTER.vformat(CATALOGUE[code].detail[LANGUAGES.index(language)], (), context)

@@ -1,0 +1,44 @@
+"""The clock and the calendar: instants in UTC, days and budget years as Asia/Shanghai counts them."""
+
+from __future__ import annotations
+
+from datetime import UTC, date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+SHANGHAI = ZoneInfo("Asia/Shanghai")
+
+
+def utc_now() -> datetime:
+    """The wall clock, for what no database transaction can date. The one place that reads it."""
+    return datetime.now(UTC)
+
+
+def start_of_day(on: date) -> datetime:
+    """The instant at which a Shanghai day begins."""
+    return datetime.combine(on, time.min, SHANGHAI)
+
+
+def end_of_day(on: date) -> datetime:
+    """The instant at which a Shanghai day is over, exclusive: "until 2026-12-31" ends at 2027-01-01T00:00+08:00."""
+    return start_of_day(on + timedelta(days=1))
+
+
+def civil_date(at: datetime) -> date:
+    """The day it is in Shanghai at that instant. Raises ValueError for a time without a zone."""
+    return _aware(at).astimezone(SHANGHAI).date()
+
+
+def fiscal_year(at: datetime) -> int:
+    """The budget year: in China the calendar year."""
+    return civil_date(at).year
+
+
+def rfc3339(at: datetime) -> str:
+    """The instant in UTC, always with six decimals (`2026-12-31T16:00:00.000000Z`): strings sort as instants do."""
+    return f"{_aware(at).astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+
+
+def _aware(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError(f"{at} has no time zone, so it is no instant.")
+    return at

@@ -1,0 +1,64 @@
+"""Voucher codes: what people read out and type. Region, eleven random characters, one check character.
+
+The alphabet has no letter that is taken for another sign (I, L, O, U). The check character is ISO 7064 mod 37,36: it
+finds every single wrong character and nearly every swap of neighbours. Eleven characters are 55 random bits, so a
+code cannot be guessed; even so a code alone spends nothing.
+"""
+
+from __future__ import annotations
+
+import re
+import secrets
+
+from stdnum.iso7064 import mod_37_36
+
+from app.kernel.widths import half_width
+
+ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
+CODE_LENGTH = 18
+
+_REGION = re.compile("[0-9]{6}")
+_SEPARATORS = re.compile(r"[\s\-_.·\u2010-\u2015\u2212]+")
+_LOOK_ALIKES = str.maketrans("OIL", "011")
+
+
+def new_code(region_code: str) -> str:
+    """A new random code in its stored form, `330100XXXXXXXXXXXX`. Raises ValueError unless the region is six digits."""
+    if _REGION.fullmatch(region_code) is None:
+        raise ValueError(f"{region_code!r} is not a region code of six digits.")
+    while True:
+        body = region_code + "".join(secrets.choice(ALPHABET) for _ in range(11))
+        check = mod_37_36.calc_check_digit(body)
+        if check in ALPHABET:  # the check runs over all 36 signs; a look-alike one is drawn again
+            return body + check
+
+
+def parse_code(text: str) -> str:
+    """Read a code as it was typed and return its stored form.
+
+    Case, width, spaces and separators do not count, and after the region O is read as 0, I and L as 1. Raises
+    ValueError with a sentence that says what is wrong: the length, a character and its place, or the check character.
+    """
+    typed = _SEPARATORS.sub("", half_width(text)).upper()
+    if len(typed) != CODE_LENGTH:
+        raise ValueError(f"A voucher code has {CODE_LENGTH} characters; this one has {len(typed)}.")
+    region_code, rest = typed[:6], typed[6:].translate(_LOOK_ALIKES)
+    if _REGION.fullmatch(region_code) is None:
+        raise ValueError("A voucher code begins with a region code of six digits.")
+    for place, character in enumerate(rest, start=7):
+        if character not in ALPHABET:
+            raise ValueError(f"Character {place} of the voucher code, {character!r}, does not occur in such codes.")
+    code = region_code + rest
+    if not mod_37_36.is_valid(code):
+        raise ValueError("The voucher code's check character does not fit. A character is mistyped or two are swapped.")
+    return code
+
+
+def format_code(code: str) -> str:
+    """The form for people, `330100-XXXX-XXXX-XXXX`, of a stored code."""
+    return f"{code[:6]}-{code[6:10]}-{code[10:14]}-{code[14:]}"
+
+
+def region_of_code(code: str) -> str:
+    """The issuing region's code within a stored code."""
+    return code[:6]

@@ -1,0 +1,133 @@
+"""Everything that can go wrong and be told to somebody: one class, one row of the catalogue per code.
+
+`AppError(Code.X, **context)` is raised by services and turned into RFC 9457 `application/problem+json` by the API.
+The codes are the contract: the list only grows. The sentences stand in `catalogue.py`, in English and Chinese.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import Enum, StrEnum
+from typing import Any
+
+Scalar = str | int | None
+
+
+class Kind(Enum):
+    """What sort of no it is, in the domain's words; the API maps each to one HTTP status."""
+
+    MALFORMED = "malformed"
+    UNAUTHENTICATED = "unauthenticated"
+    FORBIDDEN = "forbidden"
+    MISSING = "missing"
+    WRONG_METHOD = "wrong_method"
+    CONFLICT = "conflict"
+    STALE = "stale"
+    UNCONDITIONAL = "unconditional"
+    TOO_LARGE = "too_large"
+    WRONG_MEDIA = "wrong_media"
+    INVALID = "invalid"
+    REFUSED = "refused"
+    THROTTLED = "throttled"
+    UNAVAILABLE = "unavailable"
+    BUG = "bug"
+
+
+class Code(StrEnum):
+    """Append-only. A client may switch on these and on nothing else."""
+
+    MALFORMED_REQUEST = "malformed_request"
+    UNAUTHENTICATED = "unauthenticated"
+    INVALID_CREDENTIALS = "invalid_credentials"
+    FORBIDDEN = "forbidden"
+    NOT_FOUND = "not_found"
+    METHOD_NOT_ALLOWED = "method_not_allowed"
+    BODY_TOO_LARGE = "body_too_large"
+    UNSUPPORTED_MEDIA_TYPE = "unsupported_media_type"
+    VALIDATION_FAILED = "validation_failed"
+    ETAG_MISSING = "etag_missing"
+    ETAG_STALE = "etag_stale"
+    INTERNAL_ERROR = "internal_error"
+    UNAVAILABLE = "unavailable"
+    BUSY = "busy"
+
+    IDEMPOTENCY_KEY_MISSING = "idempotency_key_missing"
+    IDEMPOTENCY_KEY_INVALID = "idempotency_key_invalid"
+    IDEMPOTENCY_KEY_REUSED = "idempotency_key_reused"
+    REQUEST_IN_PROGRESS = "request_in_progress"
+    REPLAY_EXPIRED = "replay_expired"
+
+    ORGANISATION_EXISTS = "organisation_exists"
+    LOGIN_TAKEN = "login_taken"
+    INVITATION_INVALID = "invitation_invalid"
+    PASSWORD_TOO_WEAK = "password_too_weak"  # noqa: S105 - a problem code
+
+    WRONG_STATE = "wrong_state"
+    SAME_PERSON = "same_person"
+    APPROVAL_PENDING = "approval_pending"
+    RULES_CONTRADICTORY = "rules_contradictory"
+    FUND_SOURCE_UNKNOWN = "fund_source_unknown"
+    APPROPRIATION_BELOW_PROMISED = "appropriation_below_promised"
+    BUDGET_EXHAUSTED = "budget_exhausted"
+    FILE_ALREADY_SUBMITTED = "file_already_submitted"
+    REFERENCE_ALREADY_USED = "reference_already_used"
+    FILE_UNREADABLE = "file_unreadable"
+    SHEET_INVALID = "sheet_invalid"
+    DECLARATION_MISMATCH = "declaration_mismatch"
+
+    VOUCHER_NOT_FOUND = "voucher_not_found"
+    VOUCHER_FROZEN = "voucher_frozen"
+    VOUCHER_EXPIRED = "voucher_expired"
+    VOUCHER_VOIDED = "voucher_voided"
+    VOUCHER_SURRENDERED = "voucher_surrendered"
+    VOUCHER_NOT_YET_VALID = "voucher_not_yet_valid"
+    INSUFFICIENT_BALANCE = "insufficient_balance"
+    SUBSIDY_CHANGED = "subsidy_changed"
+    CATEGORY_NOT_COVERED = "category_not_covered"
+    PROVIDER_NOT_ADMITTED = "provider_not_admitted"
+    CONSENT_MISSING = "consent_missing"
+    MANDATE_EXCEEDED = "mandate_exceeded"
+    MANDATE_EXISTS = "mandate_exists"
+    ORDER_NO_ALREADY_USED = "order_no_already_used"
+    REFUND_EXCEEDS_REDEMPTION = "refund_exceeds_redemption"
+    PROGRAMME_PAUSED = "programme_paused"
+    PROGRAMME_CLOSED = "programme_closed"
+    BELOW_MINIMUM = "below_minimum"
+
+
+@dataclass(frozen=True, slots=True)
+class FieldError:
+    """One thing wrong in one place: a JSON pointer, or a row and column of a file."""
+
+    pointer: str
+    code: str
+    detail: str | None = None
+    limit: Scalar = None
+    actual: Scalar = None
+    row: int | None = None
+    column: str | None = None
+
+
+class AppError(Exception):
+    """A refusal that the caller can understand and act on.
+
+    `context` fills the sentences of the catalogue; amounts are fen, instants are aware datetimes.
+    `errors` lists the places; `extra` are members added to the problem document (such as `redemption_id`).
+    """
+
+    def __init__(
+        self,
+        code: Code,
+        *,
+        errors: Sequence[FieldError] = (),
+        extra: dict[str, Scalar] | None = None,
+        retry_after_s: int | None = None,
+        **context: Any,
+    ) -> None:
+        super().__init__(code)
+        self.code = code
+        self.errors = tuple(errors)
+        self.extra = extra or {}
+        self.retry_after_s = retry_after_s
+        self.context = context

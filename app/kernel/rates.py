@@ -1,0 +1,54 @@
+"""Rates, quantities and unit prices: exact fractions from decimal strings, rounded to fen once and by a stated rule."""
+
+from __future__ import annotations
+
+import re
+from enum import StrEnum
+from fractions import Fraction
+
+RATE_DECIMALS = 6
+
+_DECIMAL = re.compile(r"(0|[1-9][0-9]*)(?:\.([0-9]+))?")
+
+
+class Rounding(StrEnum):
+    """What becomes of the part below the rounding unit."""
+
+    FLOOR = "floor"
+    HALF_UP = "half_up"
+
+
+def parse_decimal(text: str, *, max_decimals: int, max_digits: int) -> Fraction:
+    """Read a quantity or unit price such as `12.5`, exactly. `max_digits` counts those on both sides of the point.
+
+    Raises ValueError with a sentence. One number has one spelling: no sign, exponent, leading zero, comma or
+    full-width digit, because these strings come from machines and enter hashes.
+    """
+    match = _DECIMAL.fullmatch(text)
+    if match is None:
+        raise ValueError(f"{text[:40]!r} is not a plain decimal number such as 12.5.")
+    whole, decimals = match[1], match[2] or ""
+    if len(decimals) > max_decimals:
+        raise ValueError(f"{text[:40]!r} has more than {max_decimals} decimals.")
+    if len(whole) + len(decimals) > max_digits:
+        raise ValueError(f"{text[:40]!r} has more than {max_digits} digits.")
+    return Fraction(int(whole + decimals), 10 ** len(decimals))
+
+
+def parse_rate(text: str) -> Fraction:
+    """Read a subsidy rate such as `0.30`, from 0 to 1 with at most six decimals. Raises ValueError with a sentence."""
+    rate = parse_decimal(text, max_decimals=RATE_DECIMALS, max_digits=1 + RATE_DECIMALS)
+    if rate > 1:
+        raise ValueError(f"{text!r} is above 1. A rate is a share of the bill: 30% is written 0.30.")
+    return rate
+
+
+def round_to(value: Fraction, unit_fen: int, mode: Rounding) -> int:
+    """Round an exact amount of fen (≥ 0) to a multiple of `unit_fen`: 1 is the fen, 100 the yuan, 10,000 百元."""
+    if value < 0 or unit_fen < 1:
+        raise ValueError("Only amounts from zero up are rounded, to a unit of at least one fen.")
+    # ⌊p/q + ½⌋ = ⌊(2p + q) / 2q⌋: whole numbers all the way, so a half is exactly a half.
+    numerator, denominator = value.numerator, value.denominator * unit_fen
+    if mode is Rounding.HALF_UP:
+        numerator, denominator = 2 * numerator + denominator, 2 * denominator
+    return numerator // denominator * unit_fen

@@ -1,0 +1,203 @@
+"""The words of the domain that are stored: one enum per closed list.
+
+The member's value is what stands in the tables, in the leaves of the ledger and on the wire; it never changes meaning.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class OrganisationKind(StrEnum):
+    """Who takes part: the issuing authority, the finance bureau, firms, providers, and the auditor."""
+
+    AUTHORITY = "authority"
+    FINANCE = "finance"
+    FIRM = "firm"
+    PROVIDER = "provider"
+    AUDIT = "audit"
+    REGISTRY = "registry"
+
+
+class IdentifierType(StrEnum):
+    """How an organisation is identified; makers without legal personality have no 统一社会信用代码."""
+
+    USCC = "uscc"
+    MAKER = "maker"
+
+
+class Role(StrEnum):
+    """What a principal may do; `design.md`'s list. The three administrators (三员) neither see nor move money."""
+
+    REGISTRAR = "registrar"
+    MAKER = "maker"
+    CHECKER = "checker"
+    FINANCE = "finance"
+    AUDITOR = "auditor"
+    PROVIDER = "provider"
+    FIRM = "firm"
+    SYSTEM_ADMIN = "system_admin"
+    SECURITY_ADMIN = "security_admin"
+    AUDIT_ADMIN = "audit_admin"
+
+
+class VoucherKind(StrEnum):
+    """What a voucher buys."""
+
+    COMPUTE = "compute"  # 算力券
+    ASSESSMENT = "assessment"  # 智评券
+    TRAINING = "training"  # 训力券
+    MODEL = "model"  # 模型券
+    CORPUS = "corpus"  # 语料券
+    TOKEN = "token"  # noqa: S105 - 词元券, no credential
+    DATA = "data"  # 数据券
+    INNOVATION = "innovation"  # 创新券
+    ENTERPRISE_SERVICE = "enterprise_service"  # 企业服务券
+
+
+class ProgrammeStatus(StrEnum):
+    """Where a programme stands."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    PUBLISHED = "published"
+    PAUSED = "paused"
+    CLOSED = "closed"
+
+
+class RuleVersionStatus(StrEnum):
+    """A rule version is written as a draft and never changes once published."""
+
+    DRAFT = "draft"
+    PUBLISHED = "published"
+
+
+class AdmissionStatus(StrEnum):
+    """Whether a provider may redeem in a programme."""
+
+    PROPOSED = "proposed"
+    LISTED = "listed"
+    SUSPENDED = "suspended"
+    DELISTED = "delisted"
+
+
+class Account(StrEnum):
+    """The stages of public money in a pool."""
+
+    APPROPRIATION = "appropriation"  # 预算指标
+    AUTHORISED = "authorised"  # 超发授权
+    AVAILABLE = "available"  # 可用额度
+    COMMITTED = "committed"  # 已发放占用
+    HELD = "held"  # 预扣
+    OBLIGATED = "obligated"  # 应付
+    IN_PAYMENT = "in_payment"  # 支付中
+    DISBURSED = "disbursed"  # 已拨付
+    LAPSED = "lapsed"  # 指标收回
+    RECOVERY_CLAIMED = "recovery_claimed"  # 追回, memo pair
+    RECOVERY_DUE = "recovery_due"
+    TREASURY = "treasury"  # 缴回国库
+
+
+SOURCES = frozenset({Account.APPROPRIATION, Account.AUTHORISED, Account.RECOVERY_CLAIMED})
+"""Accounts that money comes from; only they may be below zero."""
+
+
+class EntryKind(StrEnum):
+    """What happened: one word per kind of journal entry."""
+
+    APPROPRIATE = "appropriate"
+    ADJUST = "adjust"
+    ISSUE = "issue"
+    HOLD = "hold"
+    RELEASE = "release"
+    REDEEM = "redeem"
+    REFUND = "refund"
+    EXPIRE = "expire"
+    VOID = "void"
+    SURRENDER = "surrender"
+    ORDER_PAYMENT = "order_payment"
+    BOUNCE = "bounce"
+    CONFIRM_PAYMENT = "confirm_payment"
+    RECOVER = "recover"
+    LAPSE = "lapse"
+    AUTHORISE = "authorise"
+    MOVE = "move"
+    REVERSE = "reverse"
+
+
+DUAL_CONTROL = frozenset(
+    {
+        EntryKind.APPROPRIATE,
+        EntryKind.ADJUST,
+        EntryKind.ISSUE,
+        EntryKind.VOID,
+        EntryKind.AUTHORISE,
+        EntryKind.MOVE,
+        EntryKind.REVERSE,
+    }
+)
+"""Entries that need a maker and a checker, two persons."""
+
+
+class VoucherEnd(StrEnum):
+    """The three ends of a voucher."""
+
+    EXPIRED = "expired"
+    VOIDED = "voided"
+    SURRENDERED = "surrendered"
+
+
+class VoucherStatus(StrEnum):
+    """What a voucher is at an instant; computed, never stored."""
+
+    PENDING = "pending"
+    ACTIVE = "active"
+    EXHAUSTED = "exhausted"
+    FROZEN = "frozen"
+    EXPIRED = "expired"
+    VOIDED = "voided"
+    SURRENDERED = "surrendered"
+
+
+class RedemptionStatus(StrEnum):
+    """How far a redemption is on its way to the payee."""
+
+    POSTED = "posted"
+    IN_SETTLEMENT = "in_settlement"
+    PAID = "paid"
+
+
+class BatchStatus(StrEnum):
+    """An issuance batch: no voucher exists before `issued`."""
+
+    SUBMITTED = "submitted"
+    ISSUED = "issued"
+    REJECTED = "rejected"
+
+
+class ApprovalStatus(StrEnum):
+    """A four-eyes act waits, or has been decided once."""
+
+    PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+
+
+class ApprovalKind(StrEnum):
+    """The official acts that need a second person."""
+
+    PUBLISH_PROGRAMME = "publish_programme"
+    ADMIT_PROVIDER = "admit_provider"
+    APPROPRIATE = "appropriate"
+    ISSUE_BATCH = "issue_batch"
+    VOID_VOUCHER = "void_voucher"
+    FREEZE_VOUCHER = "freeze_voucher"
+    UNFREEZE_VOUCHER = "unfreeze_voucher"
+    GRANT_ROLES = "grant_roles"
+
+
+class LeafKind(StrEnum):
+    """What a row of the seal queue points at."""
+
+    ENTRY = "entry"
+    AUDIT_EVENT = "audit_event"

@@ -1,0 +1,28 @@
+"""Company names are compared without the accidents of typing."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.kernel.names import same_name
+from app.kernel.widths import half_width
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("云栖智算（杭州）有限公司", "云栖智算(杭州)有限公司"),
+        ("ＡＢＣ 科技有限公司", "abc科技有限公司"),
+        ("  云栖　智算有限公司\n", "云栖智算有限公司"),
+    ],
+)
+def test_width_brackets_case_and_spaces_do_not_count(a: str, b: str) -> None:
+    assert same_name(a, b)
+
+
+def test_another_name_is_another_name() -> None:
+    assert not same_name("云栖智算有限公司", "云栖智算股份有限公司")
+
+
+def test_only_full_width_forms_become_half_width() -> None:
+    assert half_width("Ａ１，．（）　²①中") == "A1,.() ²①中"
