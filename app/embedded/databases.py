@@ -1,0 +1,102 @@
+"""Databases on an embedded server and the two roles that use them: one owns, the other works and owns nothing.
+
+What the service's role may touch inside a database is granted by the migrations; here it may connect and no more.
+`deploy/postgres-init.sh` does the same for a PostgreSQL in a container.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
+
+import psycopg
+from psycopg import sql
+
+from app.embedded.postmaster import SUPERUSER
+from app.embedded.server import Server
+
+OWNER = "voucher_owner"
+APP = "voucher_app"
+PREPARING = 0x766F7563  # advisory lock: roles are changed by one process at a time
+
+
+class Urls(NamedTuple):
+    """The addresses of one database: for migrations, and for the service."""
+
+    owner_url: str
+    app_url: str
+
+
+def prepare(server: Server, *, database: str) -> Urls:
+    """Make the roles and the database unless they are there; harmless to repeat and to race."""
+    with _superuser(server) as connection:
+        connection.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
+        for role in (OWNER, APP):
+            _prepare_role(connection, role, server.secret(role))
+        connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
+        if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
+            _create(connection, database, template="template0")
+        _restrict(connection, database)
+    return urls(server, database=database)
+
+
+def clone(server: Server, *, template: str, database: str) -> Urls:
+    """Make `database` a copy of `template`, to which nobody may be connected meanwhile."""
+    with _superuser(server) as connection:
+        _create(connection, database, template=template)
+        _restrict(connection, database)
+    return urls(server, database=database)
+
+
+def drop(server: Server, *, database: str) -> None:
+    """Remove the database where there is one, and end its sessions."""
+    with _superuser(server) as connection:
+        connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(database)))
+
+
+def urls(server: Server, *, database: str) -> Urls:
+    """The addresses of a database that `prepare` or `clone` has made."""
+    return Urls(
+        server.url(OWNER, server.secret(OWNER), database),
+        server.url(APP, server.secret(APP), database),
+    )
+
+
+@contextmanager
+def _superuser(server: Server) -> Iterator[psycopg.Connection]:
+    with psycopg.connect(
+        host=server.host,
+        port=server.port,
+        user=SUPERUSER,
+        password=server.password,
+        dbname="postgres",
+        autocommit=True,
+    ) as connection:
+        yield connection
+
+
+def _prepare_role(connection: psycopg.Connection, role: str, password: str) -> None:
+    if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+        connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+    verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
+    connection.execute(
+        sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}").format(
+            sql.Identifier(role), sql.Literal(verifier)
+        )
+    )
+
+
+def _create(connection: psycopg.Connection, database: str, *, template: str) -> None:
+    connection.execute(
+        sql.SQL("CREATE DATABASE {} OWNER {} TEMPLATE {} ENCODING 'UTF8' LC_COLLATE 'C' LC_CTYPE 'C'").format(
+            sql.Identifier(database), sql.Identifier(OWNER), sql.Identifier(template)
+        )
+    )
+
+
+def _restrict(connection: psycopg.Connection, database: str) -> None:
+    """Nobody but the owner and the service may connect; a copy does not inherit this from its template."""
+    name, app = sql.Identifier(database), sql.Identifier(APP)
+    connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, app))
