@@ -1,0 +1,176 @@
+"""The database: one engine, and the one place that commits."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any, TypeVar
+
+import psycopg
+from sqlalchemy import (
+    BigInteger,
+    Connection,
+    DateTime,
+    Dialect,
+    FromClause,
+    Table,
+    TextClause,
+    create_engine,
+    func,
+    select,
+    text,
+)
+from sqlalchemy.dialects import postgresql
+from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.types import String
+
+from app.kernel.problems import AppError, Code
+
+T = TypeVar("T")
+
+ATTEMPTS = 3
+PAUSES_S = (0.05, 0.5)
+"""Between attempts: long enough for a neighbour's lock, and the second for a database that is just restarting."""
+
+RETRIED = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
+CONSTRAINT_PROBLEMS: dict[str, Code] = {
+    "uq_approvals_pending_subject": Code.APPROVAL_PENDING,
+    "uq_users_login": Code.LOGIN_TAKEN,
+}
+"""Constraints that a race may reach although the code looked before; any other violation is a bug."""
+
+
+class CommitUnknown(Exception):
+    """The connection was lost while COMMIT was under way: it may or may not have happened.
+
+    Whoever holds an idempotency key runs the work again and finds out; nobody else may guess.
+    """
+
+
+class Database:
+    """Transactions on one PostgreSQL, as one role."""
+
+    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout_s: int = 5) -> None:
+        self.engine = create_engine(
+            url,
+            pool_size=pool_size,
+            max_overflow=0,
+            pool_timeout=10,
+            connect_args={
+                "options": f"-c timezone=UTC -c lock_timeout={lock_timeout_s}s"
+                " -c idle_in_transaction_session_timeout=60s",
+                "application_name": "voucher",
+                "connect_timeout": 5,
+            },
+        )
+
+    def transact(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` in one transaction and return its result after COMMIT has succeeded.
+
+        `work` may run more than once (deadlock, serialization failure, connection lost before COMMIT),
+        so it touches nothing but `tx`. Raises what `work` raises; `CommitUnknown` where the outcome is open;
+        AppError `unavailable` where there is no database, `busy` where a lock was not to be had in time.
+        """
+        for attempt in range(ATTEMPTS):
+            last = attempt == ATTEMPTS - 1
+            try:
+                return self._once(work)
+            except IntegrityError as error:
+                raise _known_problem(error) from error
+            except DBAPIError as error:
+                if timed_out_on_lock(error):
+                    raise AppError(Code.BUSY, retry_after_s=1) from error
+                lost = error.connection_invalidated
+                if not lost and _sqlstate(error) not in RETRIED:
+                    raise
+                if last:
+                    code = Code.UNAVAILABLE if lost else Code.BUSY
+                    raise AppError(code, retry_after_s=1) from error
+                time.sleep(PAUSES_S[attempt])
+        raise AssertionError("the last attempt returns or raises")
+
+    def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` read-only over one consistent snapshot (REPEATABLE READ)."""
+
+        def over_snapshot(tx: Connection) -> T:
+            tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            return work(tx)
+
+        return self.transact(over_snapshot)
+
+    def dispose(self) -> None:
+        """Close the pooled connections."""
+        self.engine.dispose()
+
+    def _once(self, work: Callable[[Connection], T]) -> T:
+        with self.engine.connect() as tx:
+            transaction = tx.begin()
+            try:
+                result = work(tx)
+            except BaseException:
+                transaction.rollback()
+                raise
+            try:
+                transaction.commit()
+            except DBAPIError as error:
+                if error.connection_invalidated:
+                    raise CommitUnknown from error
+                raise
+            return result
+
+
+def now(tx: Connection) -> datetime:
+    """The database's clock at this moment (not the start of the transaction): ask after the locks are held."""
+    at: datetime = tx.execute(_CLOCK).scalar_one()
+    return at
+
+
+_CLOCK = select(func.clock_timestamp(type_=DateTime(timezone=True)))
+
+
+class BulkInsert:
+    """`INSERT … SELECT * FROM unnest(…)`: any number of rows of one table in one statement."""
+
+    def __init__(self, table: FromClause, columns: Iterable[str], *, suffix: str = "") -> None:
+        assert isinstance(table, Table), "a model's __table__"
+        self.columns = tuple(columns)
+        arrays = ", ".join(f"CAST(:{name} AS {_array_type(table, name)})" for name in self.columns)
+        listed = ", ".join(self.columns)
+        self.statement: TextClause = text(
+            f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM unnest({arrays}) "
+            f"WITH ORDINALITY AS given({listed}, place) ORDER BY place {suffix}"
+        )
+
+    def __call__(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> Any:
+        """Insert the rows in the order given; one parameter a column, whatever their number."""
+        return tx.execute(self.statement, {name: [row[name] for row in rows] for name in self.columns})
+
+
+_DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
+
+
+def _array_type(table: Table, column: str) -> str:
+    kind = table.c[column].type
+    if isinstance(kind, String):
+        return "text[]"
+    if isinstance(kind, BigInteger):
+        return "bigint[]"
+    return kind.compile(dialect=_DIALECT) + "[]"
+
+
+def timed_out_on_lock(error: DBAPIError) -> bool:
+    """Whether the statement gave up waiting for a lock (lock_not_available)."""
+    return _sqlstate(error) == "55P03"
+
+
+def _sqlstate(error: DBAPIError) -> str | None:
+    original = error.orig
+    return original.sqlstate if isinstance(original, psycopg.Error) else None
+
+
+def _known_problem(error: IntegrityError) -> BaseException:
+    original = error.orig
+    name = original.diag.constraint_name if isinstance(original, psycopg.Error) else None
+    code = CONSTRAINT_PROBLEMS.get(name or "")
+    return AppError(code) if code else error

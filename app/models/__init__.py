@@ -1,0 +1,44 @@
+"""The tables, one module per aggregate. Importing this package registers all of them on `Base.metadata`."""
+
+from app.models.approvals import Approval
+from app.models.audit import AuditEvent
+from app.models.base import Base
+from app.models.budgets import Pool
+from app.models.idempotency import IdempotencyKey
+from app.models.identity import Client, Invitation, PortalSession, RoleGrant, User
+from app.models.issuance import IssuanceBatch, IssuanceRow
+from app.models.ledger import Entry, Posting, SealQueue
+from app.models.organisations import Organisation
+from app.models.programmes import Admission, Programme, RuleVersion
+from app.models.reconciliations import Reconciliation
+from app.models.redemptions import OrderNumber, Redemption, Refund
+from app.models.vouchers import Allotment, Mandate, Voucher
+
+__all__ = [
+    "Admission",
+    "Allotment",
+    "Approval",
+    "AuditEvent",
+    "Base",
+    "Client",
+    "Entry",
+    "IdempotencyKey",
+    "Invitation",
+    "IssuanceBatch",
+    "IssuanceRow",
+    "Mandate",
+    "OrderNumber",
+    "Organisation",
+    "Pool",
+    "PortalSession",
+    "Posting",
+    "Programme",
+    "Reconciliation",
+    "Redemption",
+    "Refund",
+    "RoleGrant",
+    "RuleVersion",
+    "SealQueue",
+    "User",
+    "Voucher",
+]

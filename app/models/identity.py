@@ -1,0 +1,108 @@
+"""People, machine clients and what they may do. Shared registries: a person may act in several regions."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kernel.vocabulary import Role
+from app.models.base import Base, Id, Instant, RegionCode, Words, one_of, region_code_format
+
+
+class User(Base):
+    """A person. Without a password hash nobody can sign in as them yet."""
+
+    __tablename__ = "users"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    login: Mapped[Id] = mapped_column(unique=True)
+    name: Mapped[Words]
+    organisation_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
+    password_hash: Mapped[Words | None]
+    disabled_at: Mapped[Instant | None]
+    created_at: Mapped[Instant]
+    created_by: Mapped[Id]
+
+    __table_args__ = (
+        Index(None, "organisation_id"),
+        CheckConstraint("login = lower(login)", name="login_lower"),
+    )
+
+
+class Client(Base):
+    """A machine of one organisation; it signs in with a secret of which only the hash is kept."""
+
+    __tablename__ = "clients"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    name: Mapped[Words]
+    organisation_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
+    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    disabled_at: Mapped[Instant | None]
+    created_at: Mapped[Instant]
+    created_by: Mapped[Id]
+
+    __table_args__ = (Index(None, "organisation_id"),)
+
+
+class RoleGrant(Base):
+    """A role held by a user or a client in a region; officials of an authority hold it for that authority."""
+
+    __tablename__ = "role_grants"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    user_id: Mapped[Id | None] = mapped_column(ForeignKey("users.id"))
+    client_id: Mapped[Id | None] = mapped_column(ForeignKey("clients.id"))
+    role: Mapped[Id]
+    region_code: Mapped[RegionCode]
+    authority_id: Mapped[Id | None] = mapped_column(ForeignKey("organisations.id"))
+    granted_at: Mapped[Instant]
+    granted_by: Mapped[Id]
+    revoked_at: Mapped[Instant | None]
+
+    __table_args__ = (
+        CheckConstraint("(user_id IS NULL) <> (client_id IS NULL)", name="one_subject"),
+        CheckConstraint(
+            "client_id IS NULL OR role NOT IN ('maker', 'checker', 'finance')", name="officials_are_persons"
+        ),
+        CheckConstraint(
+            "role NOT IN ('maker', 'checker') OR authority_id IS NOT NULL", name="officials_have_authority"
+        ),
+        UniqueConstraint("user_id", "role", "region_code"),
+        UniqueConstraint("client_id", "role", "region_code"),
+        one_of("role", Role),
+        region_code_format(),
+    )
+
+
+class Invitation(Base):
+    """A single-use link with which a person sets the first password, or a new one."""
+
+    __tablename__ = "invitations"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id"))
+    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    expires_at: Mapped[Instant]
+    used_at: Mapped[Instant | None]
+    created_at: Mapped[Instant]
+    created_by: Mapped[Id]
+
+    __table_args__ = (Index(None, "user_id"),)
+
+
+class PortalSession(Base):
+    """A signed-in browser. The cookie holds a random secret, the table its hash."""
+
+    __tablename__ = "portal_sessions"
+
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    user_id: Mapped[Id] = mapped_column(ForeignKey("users.id"))
+    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary, unique=True)
+    csrf_secret: Mapped[bytes] = mapped_column(LargeBinary)
+    created_at: Mapped[Instant]
+    seen_at: Mapped[Instant]
+    expires_at: Mapped[Instant]
+    ended_at: Mapped[Instant | None]
+
+    __table_args__ = (Index(None, "user_id"),)

@@ -1,0 +1,94 @@
+"""Redemptions and refunds: what was drawn from a voucher for a bill, and what was given back."""
+
+from __future__ import annotations
+
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy.orm import Mapped, mapped_column
+
+from app.kernel.vocabulary import RedemptionStatus
+from app.models.base import Base, CanonicalJson, Fen, Id, Instant, RegionCode, Words, one_of, region_code_format
+
+
+class OrderNumber(Base):
+    """A provider's own number of a redemption, taken for ever: claimed before the voucher is locked."""
+
+    __tablename__ = "order_numbers"
+
+    region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
+    provider_id: Mapped[Id] = mapped_column(primary_key=True)
+    order_no: Mapped[Id] = mapped_column(primary_key=True)
+    redemption_id: Mapped[Id]
+
+    __table_args__ = (region_code_format(),)
+
+
+class Redemption(Base):
+    """One bill drawn on one voucher, with the facts and the trace that explain the amount."""
+
+    __tablename__ = "redemptions"
+
+    region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    voucher_id: Mapped[Id]
+    programme_id: Mapped[Id]
+    firm_id: Mapped[Id]
+    provider_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
+    mandate_id: Mapped[Id]
+    order_no: Mapped[Id]
+    rule_version_id: Mapped[Id]
+    bill_total_fen: Mapped[Fen]
+    subsidy_fen: Mapped[Fen]
+    firm_pays_fen: Mapped[Fen]
+    refunded_fen: Mapped[Fen] = mapped_column(default=0)
+    """Subsidy given back so far."""
+    bill_refunded_fen: Mapped[Fen] = mapped_column(default=0)
+    """How much of the bill was cancelled so far."""
+    status: Mapped[Id]
+    facts: Mapped[CanonicalJson]
+    trace: Mapped[CanonicalJson]
+    entry_id: Mapped[Id]
+    redeemed_at: Mapped[Instant]
+    redeemed_by: Mapped[Id]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["region_code", "voucher_id"], ["vouchers.region_code", "vouchers.id"]),
+        ForeignKeyConstraint(["region_code", "mandate_id"], ["mandates.region_code", "mandates.id"]),
+        ForeignKeyConstraint(["region_code", "rule_version_id"], ["rule_versions.region_code", "rule_versions.id"]),
+        ForeignKeyConstraint(["region_code", "entry_id"], ["entries.region_code", "entries.id"]),
+        UniqueConstraint("region_code", "provider_id", "order_no"),
+        UniqueConstraint("region_code", "entry_id"),
+        Index(None, "region_code", "voucher_id", "id"),
+        one_of("status", RedemptionStatus),
+        CheckConstraint("subsidy_fen > 0 AND subsidy_fen + firm_pays_fen = bill_total_fen", name="split_adds_up"),
+        CheckConstraint("firm_pays_fen >= 0", name="firm_pays_not_negative"),
+        CheckConstraint("refunded_fen BETWEEN 0 AND subsidy_fen", name="refunded_within_subsidy"),
+        CheckConstraint("bill_refunded_fen BETWEEN 0 AND bill_total_fen", name="refunded_within_bill"),
+    )
+
+
+class Refund(Base):
+    """Part of a bill cancelled; the subsidy is recomputed over the whole position, never rate times refund."""
+
+    __tablename__ = "refunds"
+
+    region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
+    id: Mapped[Id] = mapped_column(primary_key=True)
+    redemption_id: Mapped[Id]
+    bill_refund_fen: Mapped[Fen]
+    subsidy_refund_fen: Mapped[Fen]
+    reason: Mapped[Words]
+    facts: Mapped[CanonicalJson]
+    trace: Mapped[CanonicalJson]
+    entry_id: Mapped[Id | None]
+    """None where nothing moved: the cap still holds the subsidy at what was drawn."""
+    refunded_at: Mapped[Instant]
+    refunded_by: Mapped[Id]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["region_code", "redemption_id"], ["redemptions.region_code", "redemptions.id"]),
+        ForeignKeyConstraint(["region_code", "entry_id"], ["entries.region_code", "entries.id"]),
+        Index(None, "region_code", "redemption_id", "id"),
+        CheckConstraint("bill_refund_fen > 0", name="bill_refund_positive"),
+        CheckConstraint("subsidy_refund_fen BETWEEN 0 AND bill_refund_fen", name="subsidy_within_bill"),
+        CheckConstraint("(subsidy_refund_fen > 0) = (entry_id IS NOT NULL)", name="entry_where_money_moved"),
+    )

@@ -1,0 +1,27 @@
+"""The settings of the service, from the environment (prefix `VOUCHER_`) and nothing else."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class Settings(BaseSettings):
+    """One object, made once in `create_app` or by the command line and passed down."""
+
+    model_config = SettingsConfigDict(env_prefix="VOUCHER_", frozen=True, extra="ignore")
+
+    database_url: str = Field(description="PostgreSQL as the service's role, which owns nothing.")
+    state_dir: Path = Field(default=Path(".voucher"), description="Private folder of the signing keys.")
+    public_url: str = Field(default="http://127.0.0.1:8000", description="Where clients reach the service; the issuer.")
+    access_token_ttl_s: int = Field(default=600, ge=60, le=600)
+    personal_token_ttl_s: int = Field(default=12 * 3600, ge=60, le=12 * 3600)
+    principal_cache_s: int = Field(default=15, ge=0, le=60, description="How long a verified token is trusted unseen.")
+    session_idle_s: int = Field(default=1800, ge=60)
+    session_max_s: int = Field(default=12 * 3600, ge=60)
+    invitation_ttl_s: int = Field(default=7 * 24 * 3600, ge=60)
+    pool_size: int = Field(default=10, ge=2, description="Database connections of one process.")
+    desk_batch_limit: int = Field(default=200, ge=1, description="Commands in one transaction of the desk.")
+    desk_queue_limit: int = Field(default=2000, ge=1, description="Commands that may wait; past it, 503.")
