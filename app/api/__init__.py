@@ -1,0 +1,1 @@
+"""HTTP and nothing else: wire models, routes, authentication, problems. One module per resource."""

@@ -1,0 +1,98 @@
+"""Machine clients: the systems of providers, and of cities that only read."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+
+from app.api.authentication import CallerDep
+from app.api.context import ServiceDep
+from app.api.fields import AnyId, Read, ShownInstant, Wire
+from app.api.oauth import NO_STORE
+from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.users import RoleRead, RolesAsked, RolesBody, RolesWanted
+from app.services.identity import clients as machines
+from app.services.profiles import Line
+
+router = APIRouter(prefix="/v1/clients", tags=["clients"])
+
+
+class ClientCreate(Wire):
+    """A machine as a registrar writes it down."""
+
+    name: Line
+    organisation_id: AnyId
+    roles: RolesWanted = ()
+
+
+class ClientRead(Read):
+    """A machine client, with the roles held now."""
+
+    id: str
+    name: str
+    organisation_id: str
+    roles: tuple[RoleRead, ...]
+    disabled_at: ShownInstant | None
+    created_at: ShownInstant
+    created_by: str
+
+
+class ClientCreated(Read):
+    """The client, its secret (shown this once), and the approval that waits (null where no role was asked for)."""
+
+    client: ClientRead
+    secret: str
+    approval_id: str | None
+
+
+@router.post("", status_code=201)
+def create_client(body: ClientCreate, caller: CallerDep, service: ServiceDep, response: Response) -> ClientCreated:
+    """Write down a machine and ask for the roles. It signs in with its id and the secret at `/oauth/token`."""
+    created = service.database.transact(
+        lambda tx: machines.create_client(
+            tx,
+            caller=caller,
+            name=body.name,
+            organisation_id=body.organisation_id,
+            roles=[wanted.grant() for wanted in body.roles],
+        )
+    )
+    response.headers.update(NO_STORE)
+    return ClientCreated.model_validate(created)
+
+
+@router.get("")
+def read_clients(
+    caller: CallerDep,
+    service: ServiceDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    organisation_id: Annotated[AnyId | None, Query()] = None,
+) -> Page[ClientRead]:
+    """Machines within your reach, newest first; every machine sees itself."""
+    records = service.database.transact(
+        lambda tx: machines.list_clients(
+            tx, caller=caller, limit=limit + 1, before_id=cursor, organisation_id=organisation_id
+        )
+    )
+    return page_of([ClientRead.model_validate(record) for record in records], limit)
+
+
+@router.get("/{client_id}")
+def read_one_client(client_id: AnyId, caller: CallerDep, service: ServiceDep) -> ClientRead:
+    """One machine client."""
+    return ClientRead.model_validate(
+        service.database.transact(lambda tx: machines.read_client(tx, caller=caller, client_id=client_id))
+    )
+
+
+@router.post("/{client_id}/roles", status_code=202)
+def ask_client_roles(client_id: AnyId, body: RolesBody, caller: CallerDep, service: ServiceDep) -> RolesAsked:
+    """Ask for further roles of a machine, or again for those that were refused."""
+    approval_id = service.database.transact(
+        lambda tx: machines.ask_client_roles(
+            tx, caller=caller, client_id=client_id, roles=[wanted.grant() for wanted in body.roles]
+        )
+    )
+    return RolesAsked(approval_id=approval_id)

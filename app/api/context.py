@@ -1,0 +1,35 @@
+"""What the routes work with: made once in `create_app`, passed down through the application's state."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, cast
+
+from fastapi import Depends, Request
+
+from app.api.principal_cache import PrincipalCache
+from app.database import Database
+from app.services.desk.gatherer import Desk
+from app.services.identity.passwords import Passwords
+from app.services.identity.tokens import Tokens
+from app.settings import Settings
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """The running service."""
+
+    settings: Settings
+    database: Database
+    desk: Desk
+    tokens: Tokens
+    passwords: Passwords
+    principal_cache: PrincipalCache
+
+
+def get_service(request: Request) -> Service:
+    """The service that this request reached."""
+    return cast(Service, request.app.state.service)
+
+
+ServiceDep = Annotated[Service, Depends(get_service)]

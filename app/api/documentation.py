@@ -1,0 +1,88 @@
+"""What the published contract says besides the routes: title, how to sign in, the problems."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+
+from app.api.problems import MEDIA_TYPE, STATUS
+from app.kernel.catalogue import CATALOGUE
+from app.kernel.problems import Code
+
+DESCRIPTION = """\
+Cities issue AI compute vouchers (AI算力券) and assessment vouchers (智评券) to firms, compute centres and assessment
+providers redeem them, and a ledger reconciles every subsidy with the budget.
+
+Money is an integer of fen (分). Every POST that moves money takes an `Idempotency-Key`: repeat a call with the same key
+and you get the same answer, byte for byte. Errors are `application/problem+json`; switch on `code` only.
+"""
+
+_PROBLEM: dict[str, Any] = {
+    "type": "object",
+    "description": "RFC 9457. `detail` is a sentence to act on, in the language of Accept-Language (zh-CN, en).",
+    "required": ["type", "title", "status", "detail", "instance", "code", "request_id"],
+    "properties": {
+        "type": {"type": "string"},
+        "title": {"type": "string"},
+        "status": {"type": "integer"},
+        "detail": {"type": "string"},
+        "instance": {"type": "string"},
+        "code": {"type": "string", "enum": [str(code) for code in Code]},
+        "request_id": {"type": "string"},
+        "errors": {
+            "type": "array",
+            "items": {
+                "type": "object",
+                "required": ["pointer", "code"],
+                "properties": {
+                    "pointer": {"type": "string"},
+                    "code": {"type": "string"},
+                    "detail": {"type": "string"},
+                    "limit": {"type": ["string", "integer"]},
+                    "actual": {"type": ["string", "integer"]},
+                    "row": {"type": "integer"},
+                    "column": {"type": "string"},
+                },
+            },
+        },
+    },
+    "x-codes": {str(code): STATUS[row.kind] for code, row in CATALOGUE.items()},
+}
+
+
+def describe(app: FastAPI) -> None:
+    """Make `app.openapi()` give the full contract."""
+
+    def openapi() -> dict[str, Any]:
+        if app.openapi_schema is None:
+            app.openapi_schema = _document(app)
+        return app.openapi_schema
+
+    app.openapi = openapi  # type: ignore[method-assign]
+
+
+def _document(app: FastAPI) -> dict[str, Any]:
+    document = get_openapi(title="Compute vouchers", version="1", description=DESCRIPTION, routes=app.routes)
+    components = document.setdefault("components", {})
+    components.setdefault("schemas", {})["Problem"] = _PROBLEM
+    components["schemas"].pop("HTTPValidationError", None)
+    components["schemas"].pop("ValidationError", None)
+    components["securitySchemes"] = {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "bearerFormat": "JWT",
+            "description": "Machines: POST /oauth/token. Persons: POST /v1/personal-tokens.",
+        }
+    }
+    problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    for path, operations in document["paths"].items():
+        for operation in operations.values():
+            operation["responses"].pop("422", None)
+            if path.startswith("/v1/"):
+                operation["responses"]["4XX"] = problem
+                if path != "/v1/personal-tokens":
+                    operation["security"] = [{"bearer": []}]
+    return document

@@ -1,0 +1,56 @@
+"""Field types that several resources share on the wire."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+
+from app.kernel.clock import rfc3339
+from app.kernel.money import MAX_FEN
+from app.kernel.regions import is_region
+
+
+class Wire(BaseModel):
+    """A request body: unknown fields are refused, so that a typo never passes silently."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Read(BaseModel):
+    """An answer: built from a record, no defaults."""
+
+    model_config = ConfigDict(from_attributes=True, frozen=True)
+
+
+def _known_region(code: str) -> str:
+    if not is_region(code):
+        raise ValueError("is not a region code of GB/T 2260 (六位行政区划代码)")
+    return code
+
+
+def _aware(at: datetime) -> datetime:
+    if at.tzinfo is None:
+        raise ValueError("needs an offset, such as 2026-12-31T16:00:00Z")
+    return at
+
+
+def _printable(text: str) -> str:
+    if not text.isprintable():
+        raise ValueError("has characters that cannot be printed (包含不可打印的字符)")
+    return text
+
+
+PositiveFen = Annotated[int, Field(strict=True, gt=0, le=MAX_FEN, description="Fen (分), more than 0")]
+SignedFen = Annotated[int, Field(strict=True, ge=-MAX_FEN, le=MAX_FEN, description="Fen (分); negative takes back")]
+Fen = Annotated[int, Field(strict=True, ge=0, le=MAX_FEN, description="Fen (分)")]
+RegionCode = Annotated[str, StringConstraints(min_length=6, max_length=6), AfterValidator(_known_region)]
+Instant = Annotated[datetime, AfterValidator(_aware)]
+ShownInstant = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
+Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
+"""A number given by somebody else: 1 to 64 visible ASCII characters."""
+Printable = AfterValidator(_printable)
+Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Printable]
+Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=500), Printable]
+AnyId = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_([0-9]{6}_)?[0-9a-z]{26}$")]

@@ -1,0 +1,133 @@
+"""The ledger: entries with drill-down, and accounts as of any instant. For finance and auditors."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query
+
+from app.api.authentication import CallerDep
+from app.api.context import ServiceDep
+from app.api.fields import AnyId, Instant, Read, ShownInstant
+from app.api.paging import Cursor, Limit, Page, page_of
+from app.kernel.canonical import sha256_hex
+from app.kernel.vocabulary import Account, EntryKind
+from app.services.ledger.reads import EntryRecord, account_balances, list_entries, read_entry
+
+router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
+
+
+class PostingRead(Read):
+    """An amount in fen that moved from one account of a pool to another."""
+
+    line: int
+    pool_id: str
+    source: Account
+    destination: Account
+    amount_fen: int
+    voucher_id: str | None
+    voucher_seq: int | None
+    payee_id: str | None
+
+
+class EntryRead(Read):
+    """A journal entry; `leaf` is the exact text that is hashed for the log, `leaf_sha256` its SHA-256."""
+
+    id: str
+    region_code: str
+    kind: EntryKind
+    at: ShownInstant
+    programme_id: str
+    voucher_id: str | None
+    subject_id: str
+    principal_id: str
+    organisation_id: str
+    maker_id: str | None
+    checker_id: str | None
+    approval_id: str | None
+    rule_version_id: str | None
+    request_id: str
+    reverses_id: str | None
+    pair_id: str | None
+    voucher_end: str | None
+    details: dict[str, Any]
+    leaf: str
+    leaf_sha256: str
+    postings: tuple[PostingRead, ...]
+
+
+class AccountRead(Read):
+    """What lies on an account of a pool, in fen; sources are negative by what they gave."""
+
+    region_code: str
+    programme_id: str
+    pool_id: str
+    fiscal_year: int
+    fund_source: str
+    account: Account
+    balance_fen: int
+
+
+def _shown(record: EntryRecord) -> EntryRead:
+    values = {name: getattr(record, name) for name in EntryRecord.__slots__}
+    return EntryRead(
+        **values
+        | {
+            "details": orjson.loads(record.details),
+            "leaf": record.leaf.decode(),
+            "leaf_sha256": sha256_hex(record.leaf),
+            "postings": tuple(PostingRead.model_validate(posting) for posting in record.postings),
+        }
+    )
+
+
+@router.get("/entries")
+def read_entries(
+    caller: CallerDep,
+    service: ServiceDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    programme_id: Annotated[AnyId | None, Query()] = None,
+    pool_id: Annotated[AnyId | None, Query()] = None,
+    account: Annotated[Account | None, Query()] = None,
+    voucher_id: Annotated[AnyId | None, Query()] = None,
+    subject_id: Annotated[AnyId | None, Query()] = None,
+    kind: Annotated[EntryKind | None, Query()] = None,
+) -> Page[EntryRead]:
+    """Entries within your reach, newest first. `pool_id` with `account` gives those behind one figure of the budget."""
+    records = service.database.transact(
+        lambda tx: list_entries(
+            tx,
+            caller=caller,
+            limit=limit + 1,
+            before_id=cursor,
+            programme_id=programme_id,
+            pool_id=pool_id,
+            account=account,
+            voucher_id=voucher_id,
+            subject_id=subject_id,
+            kind=kind,
+        )
+    )
+    return page_of([_shown(record) for record in records], limit)
+
+
+@router.get("/entries/{entry_id}")
+def read_one_entry(entry_id: AnyId, caller: CallerDep, service: ServiceDep) -> EntryRead:
+    """One entry with its postings."""
+    return _shown(service.database.transact(lambda tx: read_entry(tx, caller=caller, entry_id=entry_id)))
+
+
+@router.get("/accounts")
+def read_accounts(
+    caller: CallerDep,
+    service: ServiceDep,
+    programme_id: Annotated[AnyId | None, Query()] = None,
+    at: Annotated[Instant | None, Query(description="As of this instant; default: now")] = None,
+) -> list[AccountRead]:
+    """The accounts of the pools within your reach."""
+    balances = service.database.transact(
+        lambda tx: account_balances(tx, caller=caller, programme_id=programme_id, at=at)
+    )
+    return [AccountRead.model_validate(balance) for balance in balances]

@@ -1,0 +1,91 @@
+"""Plain ASGI middleware: a request id for every request, and a limit for every body."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from uuid import uuid4
+
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from app.api.problems import problem_response
+from app.kernel.problems import AppError, Code
+
+MIB = 1024 * 1024
+
+
+class RequestId:
+    """Gives each request an id of our own, in `request.state` and in the answer's `X-Request-Id`."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on; add the header to the answer."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        request_id = uuid4().hex
+        scope.setdefault("state", {})["request_id"] = request_id
+
+        async def send_with_id(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
+            await send(message)
+
+        await self._app(scope, receive, send_with_id)
+
+
+class BodyLimit:
+    """Refuses a body over the limit of its path with 413, whether or not its length was announced."""
+
+    def __init__(self, app: ASGIApp, limit_of: Callable[[str], int]) -> None:
+        self._app = app
+        self._limit_of = limit_of
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Read the whole body first (it is small by then), so that a refusal comes before any work."""
+        if scope["type"] != "http" or scope["method"] in {"GET", "HEAD", "OPTIONS"}:
+            await self._app(scope, receive, send)
+            return
+        limit = self._limit_of(scope["path"])
+        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        chunks: list[bytes] = []
+        size = int(announced) if announced.isdigit() else 0
+        if size <= limit:
+            size = 0
+            more = True
+            while more:
+                message = await receive()
+                if message["type"] == "http.disconnect":
+                    return
+                chunk = message.get("body", b"")
+                size += len(chunk)
+                if size > limit:
+                    break
+                chunks.append(chunk)
+                more = message.get("more_body", False)
+        if size > limit:
+            refusal = problem_response(Request(scope), AppError(Code.BODY_TOO_LARGE, limit=limit))
+            refusal.headers["Connection"] = "close"
+            await refusal(scope, receive, send)
+            return
+        body: bytes | None = b"".join(chunks)
+
+        async def replay() -> Message:
+            nonlocal body
+            if body is not None:
+                given, body = body, None
+                return {"type": "http.request", "body": given, "more_body": False}
+            return await receive()
+
+        await self._app(scope, replay, send)
+
+
+def limit_of(path: str) -> int:
+    """The contract's limits: 1 MiB, batches 8 MiB, uploads 20 MiB (and what a form adds to them)."""
+    if path.startswith("/v1/issuance-batches"):
+        return 20 * MIB + 64 * 1024
+    if path.endswith(":batch"):
+        return 8 * MIB
+    return MIB

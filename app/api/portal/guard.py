@@ -1,0 +1,172 @@
+"""Who is at the door: the session, the checks of every form, and a route class that answers all refusals with pages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+import structlog
+from fastapi import Depends, Form, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.routing import APIRoute
+from sqlalchemy import Connection
+from starlette.exceptions import HTTPException
+
+from app.api.authentication import source_of
+from app.api.context import ServiceDep
+from app.api.portal import pages
+from app.api.portal.tokens import is_strangers
+from app.database import CommitUnknown
+from app.kernel.problems import AppError
+from app.kernel.vocabulary import Role
+from app.services.identity import sessions
+from app.services.identity.loading import load_principal
+from app.services.identity.principals import Caller
+from app.services.organisations import read_organisation
+
+log = structlog.get_logger(__name__)
+
+SESSION_COOKIE = "voucher_session"
+
+HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
+        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+
+
+class SignInNeeded(Exception):
+    """Nobody is signed in, or the session has ended."""
+
+
+class NotAFirm(Exception):
+    """The person is known but holds no firm's role."""
+
+
+class FormRefused(Exception):
+    """The form does not come from our own page: its token or its origin is not right."""
+
+
+@dataclass(frozen=True, slots=True)
+class Visitor:
+    """A firm's person, signed in."""
+
+    caller: Caller
+    session: sessions.Session
+    organisation_name: str
+
+
+def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
+    """The person of the session's cookie, or None. Raises NotAFirm where the firm's role has been taken away."""
+    secret = request.cookies.get(SESSION_COOKIE)
+    if not secret:
+        return None
+
+    def load(tx: Connection) -> Visitor | None:
+        session = sessions.find(tx, secret=secret, idle_s=service.settings.session_idle_s)
+        principal = load_principal(tx, session.user_id) if session else None
+        if session is None or principal is None:
+            return None
+        caller = Caller(principal, request.state.request_id, source_of(request))
+        organisation = read_organisation(tx, caller=caller, organisation_id=principal.organisation_id)
+        return Visitor(caller, session, organisation.name)
+
+    visitor = service.database.transact(load)
+    if visitor is not None and not visitor.caller.holds(Role.FIRM):
+        raise NotAFirm
+    request.state.visitor = visitor
+    return visitor
+
+
+def signed_in(visitor: Annotated[Visitor | None, Depends(find_visitor)]) -> Visitor:
+    """The firm's person. Raises SignInNeeded."""
+    if visitor is None:
+        raise SignInNeeded
+    return visitor
+
+
+def signed_in_form(
+    request: Request,
+    service: ServiceDep,
+    visitor: Annotated[Visitor, Depends(signed_in)],
+    form_token: Annotated[str, Form()] = "",
+) -> Visitor:
+    """The firm's person, who has sent one of our own forms. Raises SignInNeeded, FormRefused."""
+    _require_own_origin(request, service.settings.public_url)
+    if not visitor.session.accepts(form_token):
+        raise FormRefused
+    return visitor
+
+
+def stranger_form(request: Request, service: ServiceDep, form_token: Annotated[str, Form()] = "") -> None:
+    """Let a form through that is sent before signing in. Raises FormRefused."""
+    _require_own_origin(request, service.settings.public_url)
+    if not is_strangers(form_token, request.cookies.get(pages.STRANGER_COOKIE)):
+        raise FormRefused
+
+
+MaybeVisitor = Annotated[Visitor | None, Depends(find_visitor)]
+SignedIn = Annotated[Visitor, Depends(signed_in)]
+SignedInForm = Annotated[Visitor, Depends(signed_in_form)]
+StrangerForm = Depends(stranger_form)
+
+
+class PortalRoute(APIRoute):
+    """Answers with pages whatever happens, and gives every answer the portal's headers."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The route's own handler within its frame."""
+        handle = super().get_route_handler()
+
+        async def framed(request: Request) -> Response:
+            try:
+                response = await handle(request)
+            except Exception as error:  # noqa: BLE001 - the last resort of a page: bugs are logged there
+                response = _answer(request, error)
+            response.headers.update(HEADERS)
+            return response
+
+        return framed
+
+
+def _answer(request: Request, error: Exception) -> Response:
+    match error:
+        case SignInNeeded():
+            ended = "session_ended" if SESSION_COOKIE in request.cookies else None
+            response = pages.leave(request, "/portal/sign-in", notice=ended)
+            response.delete_cookie(SESSION_COOKIE)
+            return response
+        case NotAFirm():
+            response = pages.show(request, "not_a_firm.html", {}, status=403)
+            response.delete_cookie(SESSION_COOKIE)
+            return response
+        case FormRefused():
+            return pages.show_message(request, "form", status=403)
+        case AppError():
+            return pages.show_refusal(request, error)
+        case CommitUnknown():
+            return pages.show_message(request, "unavailable", status=503)
+        case HTTPException() | RequestValidationError():
+            return pages.show_message(request, "form", status=400)
+    log.error("portal.failed", path=request.url.path, exc_info=error)
+    return pages.show_message(request, "bug", status=500, reference=request.state.request_id)
+
+
+def _require_own_origin(request: Request, public_url: str) -> None:
+    """Browsers say where a form was sent from: it must be the public address, or the one that was asked.
+
+    A request that names no origin and no referrer is refused too: no browser of today sends a form like that.
+    """
+    named = request.headers.get("origin") or request.headers.get("referer") or ""
+    origin = urlsplit(named)
+    own = urlsplit(public_url)
+    asked = request.headers.get("host", "")
+    if not origin.netloc or (origin.netloc != asked and (origin.scheme, origin.netloc) != (own.scheme, own.netloc)):
+        raise FormRefused

@@ -1,0 +1,170 @@
+"""Rendering: page or fragment, its language, its notice, and what a refusal looks like."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from functools import cache
+from pathlib import Path
+
+from fastapi import Request, Response
+from fastapi.responses import HTMLResponse, RedirectResponse
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+
+from app.api.context import get_service
+from app.api.portal.presentation import ends_with_day, last_day, local_time
+from app.api.portal.texts import LANGUAGES, Words
+from app.api.portal.tokens import stranger_cookie, stranger_token
+from app.api.problems import STATUS, language_of
+from app.kernel.catalogue import CATALOGUE, detail, title
+from app.kernel.codes import format_code
+from app.kernel.money import format_yuan
+from app.kernel.problems import AppError, Kind
+
+HERE = Path(__file__).parent
+STATIC = HERE / "static"
+
+LANGUAGE_COOKIE = "voucher_language"
+NOTICE_COOKIE = "voucher_notice"
+STRANGER_COOKIE = "voucher_stranger"
+LANGUAGE_AGE_S = 400 * 24 * 3600
+NOTICE_AGE_S = 60
+
+NOTICES = frozenset({"signed_out", "session_ended", "password_set", "mandate_granted", "mandate_withdrawn"})
+"""What a redirect may have the next page say, once."""
+
+
+def words_of(request: Request) -> Words:
+    """The language chosen at the switch, else the browser's, else Chinese."""
+    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    return Words(chosen if chosen in LANGUAGES else language_of(request))
+
+
+def is_fragment_request(request: Request) -> bool:
+    """Whether htmx asks, and so only a part of the page is wanted."""
+    return request.headers.get("HX-Request") == "true"
+
+
+def show(
+    request: Request, page: str, context: Mapping[str, object], *, part: str | None = None, status: int = 200
+) -> Response:
+    """Render the page, or only its `part` where htmx asks for it. One place decides, so no route has to."""
+    template = _environment().get_template(part if part is not None and is_fragment_request(request) else page)
+    visitor = getattr(request.state, "visitor", None)
+    stranger = None if visitor else stranger_cookie(request.cookies.get(STRANGER_COOKIE))
+    notice = request.cookies.get(NOTICE_COOKIE)
+    markup = template.render(
+        context,
+        t=words_of(request),
+        visitor=visitor,
+        form_token_value=visitor.session.csrf_token if visitor else stranger_token(stranger or ""),
+        notice=notice if notice in NOTICES else None,
+    )
+    response = HTMLResponse(markup, status_code=status)
+    if notice is not None:
+        response.delete_cookie(NOTICE_COOKIE, path="/portal")
+    if stranger is not None:
+        set_cookie(request, response, STRANGER_COOKIE, stranger, path="/portal")
+    return response
+
+
+def see_other(request: Request, path: str, *, notice: str | None = None) -> Response:
+    """Send the browser on after a form (Post/Redirect/Get); the page it comes to says `notice` once."""
+    response = RedirectResponse(path, status_code=303)
+    if notice is not None:
+        assert notice in NOTICES, f"{notice} is no notice"
+        set_cookie(request, response, NOTICE_COOKIE, notice, path="/portal", max_age=NOTICE_AGE_S)
+    return response
+
+
+def leave(request: Request, path: str, *, notice: str | None = None) -> Response:
+    """Send the browser to another page, also where htmx asked for a part of this one."""
+    response = see_other(request, path, notice=notice)
+    if is_fragment_request(request):
+        response.status_code = 200
+        response.headers["HX-Redirect"] = path
+        del response.headers["location"]
+    return response
+
+
+def show_refusal(request: Request, error: AppError) -> Response:
+    """A service's refusal as a page, in the words of the catalogue; what cannot be seen is simply not there."""
+    words = words_of(request)
+    kind = CATALOGUE[error.code].kind
+    if kind is Kind.MISSING:
+        response = show_message(request, "missing", status=404)
+    elif kind is Kind.UNAVAILABLE:
+        response = show_message(request, "unavailable", status=503)
+    else:
+        heading = title(error.code, words.language)
+        sentence = detail(error.code, words.language, error.context)
+        response = _problem(request, heading, sentence, status=STATUS[kind])
+    if error.retry_after_s is not None:
+        response.headers["Retry-After"] = str(error.retry_after_s)
+    return response
+
+
+def show_message(request: Request, name: str, *, status: int, reference: str | None = None) -> Response:
+    """One of the portal's own messages: `missing`, `form`, `bug`, `unavailable`."""
+    words = words_of(request)
+    heading, sentence = words(f"problem.{name}.title"), words(f"problem.{name}.body")
+    return _problem(request, heading, sentence, status=status, reference=reference)
+
+
+def set_cookie(
+    request: Request, response: Response, name: str, value: str, *, path: str = "/", max_age: int | None = None
+) -> None:
+    """A cookie that no script reads and no other site sends; over https only where the service is public by https."""
+    secure = get_service(request).settings.public_url.startswith("https:")
+    response.set_cookie(name, value, max_age=max_age, path=path, secure=secure, httponly=True, samesite="lax")
+
+
+def signed_yuan(fen: int) -> str:
+    """Fen as yuan with its sign, a true minus: `+1,234.50`, `−20.00`."""
+    return f"{'+' if fen > 0 else '−'}{format_yuan(abs(fen))}"
+
+
+def yuan(fen: int) -> str:
+    """Fen as yuan; a true minus where something was cut."""
+    return format_yuan(fen) if fen >= 0 else signed_yuan(fen)
+
+
+def _problem(request: Request, heading: str, sentence: str, *, status: int, reference: str | None = None) -> Response:
+    response = show(
+        request,
+        "problem.html",
+        {"title": heading, "body": sentence, "reference": reference},
+        part="_problem.html",
+        status=status,
+    )
+    if is_fragment_request(request):
+        response.headers["HX-Retarget"] = "#announcement"
+        response.headers["HX-Reswap"] = "innerHTML show:top"
+    return response
+
+
+@cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(HERE / "templates"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.globals["asset"] = _asset
+    environment.filters |= {
+        "code": format_code,
+        "ends_with_day": ends_with_day,
+        "last_day": last_day,
+        "local_time": local_time,
+        "signed_yuan": signed_yuan,
+        "yuan": yuan,
+    }
+    return environment
+
+
+@cache
+def _asset(name: str) -> str:
+    """The address of a static file with a part of its hash, so that browsers may keep it until it changes."""
+    return f"/portal/static/{name}?v={hashlib.sha256((STATIC / name).read_bytes()).hexdigest()[:12]}"

@@ -1,0 +1,195 @@
+"""The firm's vouchers: the list, one voucher with everything on it, its bills and its movements."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from fastapi import APIRouter, Request, Response
+from sqlalchemy import Connection
+
+from app.api.context import Service, ServiceDep
+from app.api.portal.explanation import Explanation, explain, lines
+from app.api.portal.forms import GrantForm
+from app.api.portal.guard import PortalRoute, SignedIn
+from app.api.portal.pages import see_other, show, words_of
+from app.api.portal.presentation import (
+    ShownVoucher,
+    shown_mandates,
+    shown_movements,
+    shown_voucher,
+)
+from app.api.portal.texts import Words
+from app.database import now
+from app.kernel.ids import is_id
+from app.kernel.problems import AppError, Code
+from app.services.identity.principals import Caller
+from app.services.redemption.commands import RedemptionRecord
+from app.services.redemption.reads import list_redemptions, list_refunds, read_redemption
+from app.services.vouchers.mandates import MandateRecord, admitted_providers, list_mandates
+from app.services.vouchers.reads import list_vouchers, movements, read_voucher
+
+VOUCHERS_SHOWN = 50
+BILLS_SHOWN = 10
+MOVEMENTS_SHOWN = 10
+"""The newest of each stand on the voucher's page; the rest is one click away."""
+
+router = APIRouter(prefix="/portal", route_class=PortalRoute, include_in_schema=False)
+
+
+@dataclass(frozen=True, slots=True)
+class ShownBill:
+    """A redemption with its provider's name and its explanation."""
+
+    record: RedemptionRecord
+    provider: str
+    explanation: Explanation
+
+
+@router.get("")
+@router.get("/")
+def home(request: Request) -> Response:
+    """The portal begins with the vouchers."""
+    return see_other(request, "/portal/vouchers")
+
+
+@router.get("/vouchers")
+def voucher_list(request: Request, service: ServiceDep, visitor: SignedIn, before: str = "") -> Response:
+    """The firm's vouchers, newest first."""
+
+    def read(tx: Connection) -> list[ShownVoucher]:
+        at = now(tx)
+        records = list_vouchers(
+            tx,
+            caller=visitor.caller,
+            at=at,
+            limit=VOUCHERS_SHOWN + 1,
+            before_id=before if is_id(before, "vch") else None,
+        )
+        return [shown_voucher(record, at=at) for record in records]
+
+    found = service.database.snapshot(read)
+    older = found[VOUCHERS_SHOWN - 1].record.id if len(found) > VOUCHERS_SHOWN else None
+    return show(request, "vouchers.html", {"vouchers": found[:VOUCHERS_SHOWN], "older": older, "paged": bool(before)})
+
+
+@router.get("/vouchers/{voucher_id}")
+def voucher_page(request: Request, service: ServiceDep, visitor: SignedIn, voucher_id: str) -> Response:
+    """One voucher: balance, validity, mandates, bills with their reasons, movements."""
+    return show_voucher(request, service, visitor.caller, voucher_id)
+
+
+@router.get("/vouchers/{voucher_id}/bills")
+def older_bills(
+    request: Request, service: ServiceDep, visitor: SignedIn, voucher_id: str, before: str = ""
+) -> Response:
+    """The bills before one: a page, or the next stretch of the list."""
+    words, caller = words_of(request), visitor.caller
+
+    def read(tx: Connection) -> dict[str, object]:
+        voucher = own_voucher(tx, caller, voucher_id)
+        names = _provider_names(list_mandates(tx, caller=caller, voucher_id=voucher_id, at=now(tx)))
+        bills, older = _bills(tx, caller, voucher_id, names, words, before=before if is_id(before, "rdm") else None)
+        return {"voucher": voucher, "bills": bills, "older_bills": older}
+
+    return show(request, "bills.html", service.database.snapshot(read), part="_bills.html")
+
+
+@router.get("/vouchers/{voucher_id}/bills/{redemption_id}")
+def bill_page(
+    request: Request, service: ServiceDep, visitor: SignedIn, voucher_id: str, redemption_id: str
+) -> Response:
+    """One bill alone, with its lines and its refunds: what a firm files."""
+    words, caller = words_of(request), visitor.caller
+
+    def read(tx: Connection) -> dict[str, object]:
+        voucher = own_voucher(tx, caller, voucher_id)
+        if not is_id(redemption_id, "rdm"):
+            raise AppError(Code.NOT_FOUND, what="redemption")
+        redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
+        if redemption.voucher_id != voucher_id:
+            raise AppError(Code.NOT_FOUND, what="redemption")
+        refunds = list_refunds(tx, caller=caller, redemption_id=redemption_id)
+        names = _provider_names(list_mandates(tx, caller=caller, voucher_id=voucher_id, at=now(tx)))
+        bill = ShownBill(redemption, names[redemption.provider_id], explain(redemption, words, refunds))
+        return {"voucher": voucher, "bill": bill, "lines": lines(redemption, words)}
+
+    return show(request, "bill.html", service.database.snapshot(read))
+
+
+@router.get("/vouchers/{voucher_id}/movements")
+def all_movements(request: Request, service: ServiceDep, visitor: SignedIn, voucher_id: str) -> Response:
+    """Every movement of a voucher: a page, or the whole table in place of its newest rows."""
+    caller = visitor.caller
+
+    def read(tx: Connection) -> dict[str, object]:
+        voucher = own_voucher(tx, caller, voucher_id)
+        at = now(tx)
+        names = _provider_names(list_mandates(tx, caller=caller, voucher_id=voucher_id, at=at))
+        shown = shown_movements(movements(tx, caller=caller, voucher_id=voucher_id, at=at), names)
+        return {"voucher": voucher, "movements": shown, "movement_count": len(shown)}
+
+    return show(request, "movements.html", service.database.snapshot(read), part="_movements.html")
+
+
+def show_voucher(
+    request: Request,
+    service: Service,
+    caller: Caller,
+    voucher_id: str,
+    *,
+    form: GrantForm | None = None,
+    status: int = 200,
+) -> Response:
+    """The voucher's page, with the form for a mandate as it was sent; to htmx only the mandates' section."""
+    words = words_of(request)
+
+    def read(tx: Connection) -> dict[str, object]:
+        voucher = own_voucher(tx, caller, voucher_id)
+        at = now(tx)
+        mandates = list_mandates(tx, caller=caller, voucher_id=voucher_id, at=at)
+        names = _provider_names(mandates)
+        bills, older = _bills(tx, caller, voucher_id, names, words)
+        moved = shown_movements(movements(tx, caller=caller, voucher_id=voucher_id, at=at), names)
+        programme = {"region_code": voucher.record.region_code, "programme_id": voucher.record.programme_id}
+        return {
+            "at": at,
+            "voucher": voucher,
+            "mandates": shown_mandates(mandates, at=at),
+            "providers": admitted_providers(tx, **programme),
+            "bills": bills,
+            "older_bills": older,
+            "movements": moved[:MOVEMENTS_SHOWN],
+            "movement_count": len(moved),
+            "form": form or GrantForm(until=voucher.last_day.isoformat()),
+        }
+
+    return show(request, "voucher.html", service.database.snapshot(read), part="_mandates.html", status=status)
+
+
+def own_voucher(tx: Connection, caller: Caller, voucher_id: str) -> ShownVoucher:
+    """The firm's voucher as of now. Raises `voucher_not_found` for anything else."""
+    if not is_id(voucher_id, "vch"):
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    at = now(tx)
+    return shown_voucher(read_voucher(tx, caller=caller, voucher_id=voucher_id, at=at), at=at)
+
+
+def _bills(
+    tx: Connection,
+    caller: Caller,
+    voucher_id: str,
+    names: Mapping[str, str],
+    words: Words,
+    *,
+    before: str | None = None,
+) -> tuple[list[ShownBill], str | None]:
+    """The newest bills before one, and the id to go on from where there are more."""
+    found = list_redemptions(tx, caller=caller, limit=BILLS_SHOWN + 1, before_id=before, voucher_id=voucher_id)
+    shown = [ShownBill(record, names[record.provider_id], explain(record, words)) for record in found[:BILLS_SHOWN]]
+    return shown, shown[-1].record.id if len(found) > BILLS_SHOWN else None
+
+
+def _provider_names(mandates: Iterable[MandateRecord]) -> dict[str, str]:
+    """Id → name of every provider that ever drew on the voucher: none of them did so without a mandate."""
+    return {mandate.provider_id: mandate.provider_name for mandate in mandates}

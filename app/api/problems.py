@@ -1,0 +1,211 @@
+"""Problems on the wire: RFC 9457 for everything that is not a success, in the reader's language."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import orjson
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from starlette.exceptions import HTTPException
+
+from app.database import CommitUnknown
+from app.kernel.catalogue import CATALOGUE, detail, title
+from app.kernel.money import MAX_FEN
+from app.kernel.problems import AppError, Code, FieldError, Kind
+from app.services.idempotency import Answer
+
+MEDIA_TYPE = "application/problem+json"
+
+STATUS: dict[Kind, int] = {
+    Kind.MALFORMED: 400,
+    Kind.UNAUTHENTICATED: 401,
+    Kind.FORBIDDEN: 403,
+    Kind.MISSING: 404,
+    Kind.WRONG_METHOD: 405,
+    Kind.CONFLICT: 409,
+    Kind.STALE: 412,
+    Kind.UNCONDITIONAL: 428,
+    Kind.TOO_LARGE: 413,
+    Kind.WRONG_MEDIA: 415,
+    Kind.INVALID: 422,
+    Kind.REFUSED: 422,
+    Kind.THROTTLED: 429,
+    Kind.UNAVAILABLE: 503,
+    Kind.BUG: 500,
+}
+assert set(STATUS) == set(Kind), "every kind has its status"
+
+SHOWN = 100
+"""Characters of a wrong value that are told back."""
+
+STORED_KINDS = frozenset({Kind.CONFLICT, Kind.REFUSED})
+"""Refusals by rule or state stay refused under their key; of these, only `request_in_progress` does not."""
+NEVER_STORED = frozenset({Code.REQUEST_IN_PROGRESS, Code.REPLAY_EXPIRED})
+
+log = structlog.get_logger(__name__)
+
+
+def language_of(request: Request) -> str:
+    """`zh` or `en` by Accept-Language; the first that is known wins, Chinese where none is named."""
+    wanted = []
+    for part in request.headers.get("accept-language", "").split(","):
+        tag, _, quality = part.strip().partition(";q=")
+        try:
+            rank = -int(quality.replace(".", "").ljust(4, "0")[:4]) if quality else -1000
+        except ValueError:
+            rank = 0
+        wanted.append((rank, tag.lower()))
+    for _, tag in sorted(wanted, key=lambda pair: pair[0]):
+        if tag.startswith("zh"):
+            return "zh"
+        if tag.startswith("en"):
+            return "en"
+    return "zh"
+
+
+def document(error: AppError, *, language: str, request_id: str, instance: str) -> tuple[int, bytes]:
+    """The status and the bytes of a problem."""
+    row = CATALOGUE[error.code]
+    status = STATUS[row.kind]
+    body: dict[str, Any] = {
+        "type": f"urn:compute-vouchers:problem:{error.code}",
+        "title": title(error.code, language),
+        "status": status,
+        "detail": detail(error.code, language, error.context),
+        "instance": instance,
+        "code": error.code,
+        "request_id": request_id,
+        **error.extra,
+    }
+    if error.errors:
+        body["errors"] = [_place(place) for place in error.errors]
+    return status, orjson.dumps(body)
+
+
+def refusal_renderer(request: Request) -> RefusalRenderer:
+    """How a refusal of this request is rendered where it is stored with its key."""
+    return RefusalRenderer(language_of(request), request.state.request_id, request.url.path)
+
+
+class RefusalRenderer:
+    """Pure: what it needs of the request is copied, so that it may run in another thread."""
+
+    __slots__ = ("_instance", "_language", "_request_id")
+
+    def __init__(self, language: str, request_id: str, instance: str) -> None:
+        self._language = language
+        self._request_id = request_id
+        self._instance = instance
+
+    def __call__(self, error: AppError) -> Answer | None:
+        """The answer to store, or None for a refusal that leaves its key free."""
+        if CATALOGUE[error.code].kind not in STORED_KINDS or error.code in NEVER_STORED:
+            return None
+        status, body = document(error, language=self._language, request_id=self._request_id, instance=self._instance)
+        return Answer(status, body)
+
+
+def response(answer: Answer) -> Response:
+    """An answer on the wire, byte for byte as it was stored."""
+    media_type = "application/json" if answer.status < 400 else MEDIA_TYPE
+    headers = {"Idempotency-Replayed": "true"} if answer.replayed else None
+    return Response(answer.body, status_code=answer.status, media_type=media_type, headers=headers)
+
+
+def install(app: FastAPI) -> None:
+    """Answer every exception with a problem; an unknown one is a bug and says nothing of itself."""
+    app.add_exception_handler(AppError, _app_error)
+    app.add_exception_handler(RequestValidationError, _validation)
+    app.add_exception_handler(HTTPException, _http)
+    app.add_exception_handler(CommitUnknown, _commit_unknown)
+    app.add_exception_handler(Exception, _bug)
+
+
+def problem_response(request: Request, error: AppError) -> Response:
+    """The response for a refusal."""
+    request_id = getattr(request.state, "request_id", "-")
+    status, body = document(error, language=language_of(request), request_id=request_id, instance=request.url.path)
+    headers: dict[str, str] = {}
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    if status == 401:
+        headers["WWW-Authenticate"] = 'Bearer realm="compute-vouchers"'
+    return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
+
+
+async def _app_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, AppError)
+    return problem_response(request, error)
+
+
+async def _validation(request: Request, error: Exception) -> Response:
+    assert isinstance(error, RequestValidationError)
+    found = error.errors()
+    if any(item["type"] == "json_invalid" for item in found):
+        return problem_response(request, AppError(Code.MALFORMED_REQUEST, why="JSON"))
+    if any(item["loc"] == ("body",) for item in found) and not _is_json(request):
+        return problem_response(request, AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json"))
+    places = [field_error(item) for item in found]
+    return problem_response(request, AppError(Code.VALIDATION_FAILED, count=len(places), errors=places))
+
+
+def _is_json(request: Request) -> bool:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    return media_type == "application/json" or media_type.endswith("+json")
+
+
+async def _http(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    known = {
+        404: AppError(Code.NOT_FOUND, what="resource"),
+        405: AppError(Code.METHOD_NOT_ALLOWED, method=request.method),
+        413: AppError(Code.BODY_TOO_LARGE, limit="-"),
+        415: AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json"),
+    }
+    fallback = AppError(Code.MALFORMED_REQUEST, why=str(error.detail)[:200])
+    return problem_response(request, known.get(error.status_code, fallback))
+
+
+async def _commit_unknown(request: Request, _: Exception) -> Response:
+    return problem_response(request, AppError(Code.UNAVAILABLE, retry_after_s=1))
+
+
+async def _bug(request: Request, error: Exception) -> Response:
+    log.error("request.failed", path=request.url.path, exc_info=error)
+    return problem_response(request, AppError(Code.INTERNAL_ERROR))
+
+
+def field_error(item: Any) -> FieldError:
+    """A validation error of Pydantic as a place in the request."""
+    path = _pointer(item["loc"])
+    given = item.get("input")
+    actual: str | int | None = None
+    if isinstance(given, str):
+        actual = given[:SHOWN].encode(errors="replace").decode()
+    elif isinstance(given, int) and not isinstance(given, bool):
+        actual = given if abs(given) <= MAX_FEN else "too large to show"
+    bounds: dict[str, Any] = item.get("ctx") or {}
+    limit = next((bounds[name] for name in _LIMITS if isinstance(bounds.get(name), str | int)), None)
+    return FieldError(path, item["type"], detail=item["msg"], limit=limit, actual=actual)
+
+
+_LIMITS = ("le", "lt", "ge", "gt", "max_length", "min_length", "pattern", "expected", "multiple_of")
+
+
+def _pointer(loc: Sequence[str | int]) -> str:
+    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in loc]
+    if parts and parts[0] == "body":
+        parts = parts[1:]
+    return "".join(f"/{part}" for part in parts)
+
+
+def _place(place: FieldError) -> dict[str, Any]:
+    shown: dict[str, Any] = {"pointer": place.pointer, "code": place.code}
+    for name in ("detail", "limit", "actual", "row", "column"):
+        value = getattr(place, name)
+        if value is not None:
+            shown[name] = value
+    return shown

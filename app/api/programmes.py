@@ -1,0 +1,295 @@
+"""Programmes: draft, submit, publish by approval; rule versions, providers, appropriations, budget."""
+
+from __future__ import annotations
+
+from datetime import date
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from app.api.approvals import ApprovalRead, shown_approval
+from app.api.authentication import CallerDep
+from app.api.context import ServiceDep
+from app.api.etags import IfMatch, etag
+from app.api.fields import AnyId, Instant, Read, Reason, RegionCode, ShownInstant, SignedFen, Title, Wire
+from app.api.keys import IdempotencyKey, created, do_once
+from app.api.paging import Cursor, Limit, Page, page_of
+from app.kernel.ids import region_of
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import AdmissionStatus, ProgrammeStatus, Role, RuleVersionStatus, VoucherKind
+from app.services.approvals.decisions import read_approval
+from app.services.budgets.appropriations import request_appropriation
+from app.services.programmes import programmes as services
+from app.services.programmes.admissions import list_admissions, propose_admission, read_admission
+from app.services.programmes.programmes import ProgrammeDraft, ProgrammeRecord
+from app.services.rules.model import Rules, Slug
+
+router = APIRouter(prefix="/v1/programmes", tags=["programmes"])
+
+
+class ProgrammeBody(Wire):
+    """A programme as a maker writes it down."""
+
+    region_code: RegionCode
+    authority_id: AnyId
+    title: Title
+    voucher_kind: VoucherKind
+    fiscal_year: Annotated[int, Field(strict=True, ge=2000, le=2999)]
+    opens_at: Instant
+    closes_at: Instant
+    document_no: Title
+    rules: Rules
+    effective_on: Annotated[date | None, Field(description="Day from which the rules hold; default: opening day")] = (
+        None
+    )
+
+    def draft(self) -> ProgrammeDraft:
+        """The programme as the domain's value."""
+        return ProgrammeDraft(**{name: getattr(self, name) for name in ProgrammeDraft.__slots__})
+
+
+class ProgrammeRead(Read):
+    """A programme."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    title: str
+    voucher_kind: VoucherKind
+    fiscal_year: int
+    opens_at: ShownInstant
+    closes_at: ShownInstant
+    document_no: str
+    status: ProgrammeStatus
+    version: int
+    created_at: ShownInstant
+    created_by: str
+
+
+class RuleVersionRead(Read):
+    """A dated version of the rules; `rules_sha256` is over the canonical document."""
+
+    id: str
+    programme_id: str
+    number: int
+    effective_on: date
+    rules: dict[str, Any]
+    rules_sha256: str
+    status: RuleVersionStatus
+    created_by: str
+    published_at: ShownInstant | None
+    published_by: str | None
+
+
+class AdmissionBody(Wire):
+    """The service categories for which the provider is to be admitted."""
+
+    categories: Annotated[list[Slug], Field(min_length=1, max_length=100)]
+
+
+class AdmissionRead(Read):
+    """A provider's place in a programme."""
+
+    programme_id: str
+    provider_id: str
+    provider_name: str
+    categories: tuple[str, ...]
+    status: AdmissionStatus
+    version: int
+    updated_at: ShownInstant
+
+
+class AdmissionProposed(Read):
+    """The admission as it stands, and the approval that waits."""
+
+    admission: AdmissionRead
+    approval: ApprovalRead
+
+
+class ProgrammeSubmitted(Read):
+    """The programme, and the approval that waits."""
+
+    programme: ProgrammeRead
+    approval: ApprovalRead
+
+
+class AppropriationBody(Wire):
+    """A grant of the finance bureau; a negative amount takes back what is still free."""
+
+    document_no: Title
+    amount_fen: SignedFen
+    fund_source: Annotated[Slug | None, Field(description="May be left out where the rules know only one")] = None
+    reason: Reason | None = None
+
+
+@router.post("", status_code=201)
+def create_programme(body: ProgrammeBody, caller: CallerDep, service: ServiceDep, response: Response) -> ProgrammeRead:
+    """Write down a programme with its first rules, as a draft."""
+    record = service.database.transact(lambda tx: services.create_programme(tx, caller=caller, draft=body.draft()))
+    response.headers["ETag"] = etag(record.version)
+    return ProgrammeRead.model_validate(record)
+
+
+@router.get("")
+def read_programmes(
+    caller: CallerDep,
+    service: ServiceDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    region_code: Annotated[RegionCode | None, Query()] = None,
+) -> Page[ProgrammeRead]:
+    """Programmes, newest first: the published ones of everybody, drafts of your own authority."""
+    records = service.database.transact(
+        lambda tx: services.list_programmes(
+            tx, caller=caller, limit=limit + 1, before_id=cursor, region_code=region_code
+        )
+    )
+    return page_of([ProgrammeRead.model_validate(record) for record in records], limit)
+
+
+@router.get("/{programme_id}")
+def read_one_programme(
+    programme_id: AnyId, caller: CallerDep, service: ServiceDep, response: Response
+) -> ProgrammeRead:
+    """One programme; its ETag is what a change needs."""
+    record = service.database.transact(lambda tx: services.read_programme(tx, caller=caller, programme_id=programme_id))
+    response.headers["ETag"] = etag(record.version)
+    return ProgrammeRead.model_validate(record)
+
+
+@router.patch("/{programme_id}")
+def change_programme(
+    programme_id: AnyId,
+    body: ProgrammeBody,
+    caller: CallerDep,
+    version: IfMatch,
+    service: ServiceDep,
+    response: Response,
+) -> ProgrammeRead:
+    """Rewrite a draft. Once submitted, it has to be rejected first."""
+    record = service.database.transact(
+        lambda tx: services.change_programme(
+            tx, caller=caller, programme_id=programme_id, version=version, draft=body.draft()
+        )
+    )
+    response.headers["ETag"] = etag(record.version)
+    return ProgrammeRead.model_validate(record)
+
+
+@router.post("/{programme_id}/submit", status_code=202)
+def submit_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> ProgrammeSubmitted:
+    """Ask a checker to publish the draft."""
+
+    def work(tx: Any) -> ProgrammeSubmitted:
+        programme, approval_id = services.submit_programme(tx, caller=caller, programme_id=programme_id)
+        approval = read_approval(tx, caller=caller, approval_id=approval_id)
+        return ProgrammeSubmitted(programme=ProgrammeRead.model_validate(programme), approval=shown_approval(approval))
+
+    return service.database.transact(work)
+
+
+@router.post("/{programme_id}/pause")
+def pause_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> ProgrammeRead:
+    """Stop redemptions and issuing at once."""
+    return ProgrammeRead.model_validate(
+        service.database.transact(lambda tx: services.pause_programme(tx, caller=caller, programme_id=programme_id))
+    )
+
+
+@router.post("/{programme_id}/resume")
+def resume_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> ProgrammeRead:
+    """Let a paused programme go on."""
+    return ProgrammeRead.model_validate(
+        service.database.transact(lambda tx: services.resume_programme(tx, caller=caller, programme_id=programme_id))
+    )
+
+
+@router.get("/{programme_id}/rule-versions")
+def read_rule_versions(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[RuleVersionRead]:
+    """The versions of the rules, newest first."""
+    records = service.database.transact(
+        lambda tx: services.list_rule_versions(tx, caller=caller, programme_id=programme_id)
+    )
+    return [
+        RuleVersionRead(
+            **{name: getattr(record, name) for name in RuleVersionRead.model_fields}
+            | {"rules": orjson.loads(record.rules)}
+        )
+        for record in records
+    ]
+
+
+@router.put("/{programme_id}/providers/{provider_id}", status_code=202)
+def admit_provider(
+    programme_id: AnyId, provider_id: AnyId, body: AdmissionBody, caller: CallerDep, service: ServiceDep
+) -> AdmissionProposed:
+    """Ask a checker to list a provider, or to change its categories."""
+
+    def work(tx: Any) -> AdmissionProposed:
+        admission, approval_id = propose_admission(
+            tx, caller=caller, programme_id=programme_id, provider_id=provider_id, categories=body.categories
+        )
+        approval = read_approval(tx, caller=caller, approval_id=approval_id)
+        return AdmissionProposed(admission=AdmissionRead.model_validate(admission), approval=shown_approval(approval))
+
+    return service.database.transact(work)
+
+
+@router.get("/{programme_id}/providers")
+def read_admissions(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[AdmissionRead]:
+    """The providers of a programme."""
+    records = service.database.transact(lambda tx: list_admissions(tx, caller=caller, programme_id=programme_id))
+    return [AdmissionRead.model_validate(record) for record in records]
+
+
+@router.get("/{programme_id}/providers/{provider_id}")
+def read_one_admission(
+    programme_id: AnyId, provider_id: AnyId, caller: CallerDep, service: ServiceDep
+) -> AdmissionRead:
+    """One provider's admission."""
+    return AdmissionRead.model_validate(
+        service.database.transact(
+            lambda tx: read_admission(tx, caller=caller, programme_id=programme_id, provider_id=provider_id)
+        )
+    )
+
+
+@router.post("/{programme_id}/appropriations", status_code=202, response_model=ApprovalRead)
+def create_appropriation(
+    programme_id: AnyId,
+    body: AppropriationBody,
+    caller: CallerDep,
+    key: IdempotencyKey,
+    service: ServiceDep,
+    request: Request,
+) -> Response:
+    """Ask another person of finance to grant money to the programme, or to take it back."""
+    caller.require(Role.FINANCE)
+    region_code = region_of(programme_id)
+    if region_code is None:
+        raise AppError(Code.NOT_FOUND, what="programme")
+    return do_once(
+        service,
+        request,
+        caller=caller,
+        region_code=region_code,
+        route="POST /v1/programmes/{id}/appropriations",
+        key=key,
+        command={"programme_id": programme_id, **body.model_dump(mode="json")},
+        work=lambda tx: read_approval(
+            tx,
+            caller=caller,
+            approval_id=request_appropriation(
+                tx,
+                caller=caller,
+                programme_id=programme_id,
+                document_no=body.document_no,
+                amount_fen=body.amount_fen,
+                fund_source=body.fund_source,
+                reason=body.reason,
+            ),
+        ),
+        render=lambda approval: created(shown_approval(approval), approval.id, status=202),
+    )

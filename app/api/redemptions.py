@@ -1,0 +1,284 @@
+"""Redemptions and refunds: what a compute centre or an assessment provider calls."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from app.api.authentication import CallerDep
+from app.api.context import ServiceDep
+from app.api.fields import AnyId, Fen, Instant, PositiveFen, Printable, Read, Reason, Reference, ShownInstant, Wire
+from app.api.keys import IdempotencyKey, created, do_once
+from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.problems import refusal_renderer, response
+from app.kernel.codes import parse_code, region_of_code
+from app.kernel.ids import region_of
+from app.kernel.problems import AppError, Code
+from app.kernel.rates import parse_decimal, parse_rate
+from app.kernel.vocabulary import RedemptionStatus, Role
+from app.services.idempotency import Answer
+from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
+from app.services.redemption.commands import Redeem, RedemptionRecord
+from app.services.redemption.reads import RefundRecord, list_redemptions, list_refunds, read_redemption
+from app.services.redemption.refunds import RefundLine, refund
+
+router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"])
+
+
+def _quantity(text: str) -> str:
+    parse_decimal(text, max_decimals=QUANTITY_DECIMALS, max_digits=18)
+    return text
+
+
+def _unit_price(text: str) -> str:
+    parse_decimal(text, max_decimals=UNIT_PRICE_DECIMALS, max_digits=18)
+    return text
+
+
+def _tax_rate(text: str) -> str:
+    parse_rate(text)
+    return text
+
+
+def _voucher_code(text: str) -> str:
+    return parse_code(text)
+
+
+VoucherCode = Annotated[
+    str,
+    StringConstraints(min_length=18, max_length=40),
+    AfterValidator(_voucher_code),
+    Field(examples=["330100-7K2M-9QXA-4TZ8"], description="As printed; case and separators do not matter."),
+]
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Unit = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128), Printable]
+
+
+class BillLineBody(Wire):
+    """One line of a bill. `amount_fen` counts and includes VAT; quantity × unit price must explain it."""
+
+    category: Category
+    quantity: Annotated[str, AfterValidator(_quantity), Field(examples=["12.5"])]
+    unit: Annotated[Unit, Field(examples=["card_hour"])]
+    unit_price: Annotated[str, AfterValidator(_unit_price), Field(description="元", examples=["38.50"])]
+    amount_fen: PositiveFen
+    used_from: Instant | None = None
+    used_until: Instant | None = None
+    provider_site: Word | None = None
+    usage_ref: Reference | None = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> BillLineBody:
+        priced_fen = self.line().priced_fen()
+        if abs(priced_fen - self.amount_fen) > 1:
+            raise ValueError(f"quantity × unit_price is {priced_fen} fen, amount_fen says {self.amount_fen}")
+        if self.used_from and self.used_until and self.used_from > self.used_until:
+            raise ValueError("used_from is after used_until")
+        return self
+
+    def line(self) -> BillLine:
+        """The line as the domain's value."""
+        return BillLine(**{name: getattr(self, name) for name in BillLine.__slots__})
+
+
+class BillBody(Wire):
+    """A bill: `total_fen` is the sum of its lines."""
+
+    total_fen: PositiveFen
+    tax_rate: Annotated[str, AfterValidator(_tax_rate), Field(examples=["0.06"])] | None = None
+    lines: Annotated[list[BillLineBody], Field(min_length=1, max_length=200)]
+
+    @model_validator(mode="after")
+    def _total_is_sum(self) -> BillBody:
+        sum_fen = sum(line.amount_fen for line in self.lines)
+        if sum_fen != self.total_fen:
+            raise ValueError(f"total_fen is {self.total_fen}, the lines add up to {sum_fen}")
+        return self
+
+    def bill(self) -> Bill:
+        """The bill as the domain's value."""
+        return Bill(self.total_fen, tuple(line.line() for line in self.lines), self.tax_rate)
+
+
+class RedemptionCreate(Wire):
+    """Draw on a voucher for a bill, under the firm's standing mandate."""
+
+    voucher_code: VoucherCode
+    order_no: Annotated[Reference, Field(description="Your own number of this bill; taken once, for ever.")]
+    bill: BillBody
+    expected_subsidy_fen: Annotated[
+        Fen | None, Field(description="Refuse with `subsidy_changed` if the subsidy is any other.")
+    ] = None
+
+
+class RedemptionRead(Read):
+    """A redemption. `trace` shows each step from the bill to the subsidy."""
+
+    id: str
+    region_code: str
+    voucher_id: str
+    programme_id: str
+    firm_id: str
+    provider_id: str
+    mandate_id: str
+    order_no: str
+    status: RedemptionStatus
+    bill_total_fen: int
+    subsidy_fen: int
+    firm_pays_fen: int
+    refunded_fen: int
+    bill_refunded_fen: int
+    rule_version_id: str
+    entry_id: str
+    redeemed_at: ShownInstant
+    bill: dict[str, Any]
+    trace: dict[str, Any]
+
+
+class RefundLineBody(Wire):
+    """How much of one line of the bill is cancelled; lines count from 1."""
+
+    line: Annotated[int, Field(strict=True, ge=1, le=200)]
+    amount_fen: PositiveFen
+
+
+class RefundCreate(Wire):
+    """Cancel part of a bill: by line, or by amount where there is no doubt which line is meant."""
+
+    amount_fen: PositiveFen | None = None
+    lines: Annotated[tuple[RefundLineBody, ...], Field(max_length=200)] = ()
+    reason: Reason
+
+    @model_validator(mode="after")
+    def _one_of_two(self) -> RefundCreate:
+        if (self.amount_fen is None) == (not self.lines):
+            raise ValueError("give either amount_fen or lines")
+        return self
+
+
+class RefundRead(Read):
+    """A refund: what left the bill, and what went back to the voucher."""
+
+    id: str
+    redemption_id: str
+    bill_refund_fen: int
+    subsidy_refund_fen: int
+    reason: str
+    entry_id: str | None
+    refunded_at: ShownInstant
+    trace: dict[str, Any]
+
+
+class RefundCreated(Read):
+    """The refund, and the redemption as it stands after it."""
+
+    refund: RefundRead
+    redemption: RedemptionRead
+
+
+def shown(record: RedemptionRecord) -> RedemptionRead:
+    """A redemption on the wire."""
+    values = {name: getattr(record, name) for name in RedemptionRecord.__slots__}
+    return RedemptionRead(**values | {"bill": orjson.loads(record.facts)["bill"], "trace": orjson.loads(record.trace)})
+
+
+def _shown_refund(record: RefundRecord) -> RefundRead:
+    values = {name: getattr(record, name) for name in RefundRecord.__slots__}
+    return RefundRead(**values | {"trace": orjson.loads(record.trace)})
+
+
+def _render(record: RedemptionRecord) -> Answer:
+    return created(shown(record), record.id)
+
+
+@router.post("", status_code=201, response_model=RedemptionRead)
+async def create_redemption(
+    body: RedemptionCreate, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Redeem part of a voucher for a bill. Repeating the call with the same key is harmless."""
+    caller.require(Role.PROVIDER)
+    command = Redeem(
+        caller=caller,
+        provider_id=caller.organisation_id,
+        region_code=region_of_code(body.voucher_code),
+        voucher_code=body.voucher_code,
+        order_no=body.order_no,
+        bill=body.bill.bill(),
+        expected_subsidy_fen=body.expected_subsidy_fen,
+        key=key,
+        render=_render,
+        render_refusal=refusal_renderer(request),
+    )
+    return response(await service.desk.submit(command))
+
+
+@router.get("", response_model=Page[RedemptionRead])
+def read_redemptions(
+    caller: CallerDep,
+    service: ServiceDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    order_no: Annotated[Reference | None, Query()] = None,
+    voucher_id: Annotated[AnyId | None, Query()] = None,
+) -> Page[RedemptionRead]:
+    """Redemptions within your reach, newest first. Providers find their own by `order_no`."""
+    records = service.database.transact(
+        lambda tx: list_redemptions(
+            tx, caller=caller, limit=limit + 1, before_id=cursor, order_no=order_no, voucher_id=voucher_id
+        )
+    )
+    return page_of([shown(record) for record in records], limit)
+
+
+@router.get("/{redemption_id}")
+def read_one_redemption(redemption_id: AnyId, caller: CallerDep, service: ServiceDep) -> RedemptionRead:
+    """One redemption with its bill and trace."""
+    return shown(service.database.transact(lambda tx: read_redemption(tx, caller=caller, redemption_id=redemption_id)))
+
+
+@router.post("/{redemption_id}/refunds", status_code=201, response_model=RefundCreated)
+def create_refund(
+    redemption_id: AnyId,
+    body: RefundCreate,
+    caller: CallerDep,
+    key: IdempotencyKey,
+    service: ServiceDep,
+    request: Request,
+) -> Response:
+    """Cancel part of a bill before settlement; the subsidy of the whole position is computed anew."""
+    caller.require(Role.PROVIDER)
+    lines = [RefundLine(line.line, line.amount_fen) for line in body.lines]
+    region_code = region_of(redemption_id)
+    if region_code is None:
+        raise AppError(Code.NOT_FOUND, what="redemption")
+    return do_once(
+        service,
+        request,
+        caller=caller,
+        region_code=region_code,
+        route="POST /v1/redemptions/{id}/refunds",
+        key=key,
+        command={"redemption_id": redemption_id, **body.model_dump(mode="json")},
+        work=lambda tx: refund(
+            tx,
+            caller=caller,
+            redemption_id=redemption_id,
+            amount_fen=body.amount_fen,
+            lines=lines,
+            reason=body.reason,
+        ),
+        render=lambda done: created(
+            RefundCreated(refund=_shown_refund(done[0]), redemption=shown(done[1])), done[0].id
+        ),
+    )
+
+
+@router.get("/{redemption_id}/refunds")
+def read_refunds(redemption_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[RefundRead]:
+    """The refunds of a redemption, oldest first."""
+    records = service.database.transact(lambda tx: list_refunds(tx, caller=caller, redemption_id=redemption_id))
+    return [_shown_refund(record) for record in records]

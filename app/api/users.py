@@ -1,0 +1,159 @@
+"""Users: people, the roles asked for them, and the invitations with which they set a password."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import Field
+
+from app.api.authentication import CallerDep
+from app.api.context import ServiceDep
+from app.api.fields import AnyId, Read, RegionCode, ShownInstant, Wire
+from app.api.oauth import NO_STORE
+from app.api.paging import Cursor, Limit, Page, page_of
+from app.kernel.vocabulary import Role
+from app.services.identity import invitations
+from app.services.identity import users as people
+from app.services.identity.principals import Grant
+from app.services.profiles import Line
+
+router = APIRouter(prefix="/v1/users", tags=["users"])
+
+
+class RoleWanted(Wire):
+    """A role in a region. Makers and checkers hold it for their own authority, which may be left out."""
+
+    role: Role
+    region_code: RegionCode
+    authority_id: AnyId | None = None
+
+    def grant(self) -> Grant:
+        """The role as the domain's value."""
+        return Grant(self.role, self.region_code, self.authority_id)
+
+
+RolesWanted = Annotated[tuple[RoleWanted, ...], Field(max_length=100)]
+
+
+class RolesBody(Wire):
+    """Roles to ask for."""
+
+    roles: Annotated[tuple[RoleWanted, ...], Field(min_length=1, max_length=100)]
+
+
+class RoleRead(Read):
+    """A role that is held."""
+
+    role: Role
+    region_code: str
+    authority_id: str | None
+
+
+class RolesAsked(Read):
+    """The approval that waits for a security administrator."""
+
+    approval_id: str
+
+
+class UserCreate(Wire):
+    """A person as a registrar writes it down."""
+
+    login: Annotated[str, Field(max_length=64, description="Letters, digits and `._@-`; case does not count")]
+    name: Line
+    organisation_id: AnyId
+    roles: RolesWanted = ()
+
+
+class UserRead(Read):
+    """A person, with the roles held now."""
+
+    id: str
+    login: str
+    name: str
+    organisation_id: str
+    roles: tuple[RoleRead, ...]
+    has_password: bool
+    disabled_at: ShownInstant | None
+    created_at: ShownInstant
+    created_by: str
+
+
+class UserCreated(Read):
+    """The person, who holds no role yet, and the approval that waits (null where no role was asked for)."""
+
+    user: UserRead
+    approval_id: str | None
+
+
+class InvitationRead(Read):
+    """A link's secret, shown this once. With it the person sets a password on the portal."""
+
+    id: str
+    user_id: str
+    secret: str
+    expires_at: ShownInstant
+
+
+@router.post("", status_code=201)
+def create_user(body: UserCreate, caller: CallerDep, service: ServiceDep) -> UserCreated:
+    """Write down a person and ask for the roles."""
+    user, approval_id = service.database.transact(
+        lambda tx: people.create_user(
+            tx,
+            caller=caller,
+            login=body.login,
+            name=body.name,
+            organisation_id=body.organisation_id,
+            roles=[wanted.grant() for wanted in body.roles],
+        )
+    )
+    return UserCreated(user=UserRead.model_validate(user), approval_id=approval_id)
+
+
+@router.get("")
+def read_users(
+    caller: CallerDep,
+    service: ServiceDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    organisation_id: Annotated[AnyId | None, Query()] = None,
+) -> Page[UserRead]:
+    """People within your reach, newest first; everybody sees himself."""
+    records = service.database.transact(
+        lambda tx: people.list_users(
+            tx, caller=caller, limit=limit + 1, before_id=cursor, organisation_id=organisation_id
+        )
+    )
+    return page_of([UserRead.model_validate(record) for record in records], limit)
+
+
+@router.get("/{user_id}")
+def read_one_user(user_id: AnyId, caller: CallerDep, service: ServiceDep) -> UserRead:
+    """One person."""
+    return UserRead.model_validate(
+        service.database.transact(lambda tx: people.read_user(tx, caller=caller, user_id=user_id))
+    )
+
+
+@router.post("/{user_id}/roles", status_code=202)
+def ask_user_roles(user_id: AnyId, body: RolesBody, caller: CallerDep, service: ServiceDep) -> RolesAsked:
+    """Ask for further roles of a person, or again for those that were refused."""
+    approval_id = service.database.transact(
+        lambda tx: people.ask_user_roles(
+            tx, caller=caller, user_id=user_id, roles=[wanted.grant() for wanted in body.roles]
+        )
+    )
+    return RolesAsked(approval_id=approval_id)
+
+
+@router.post("/{user_id}/invitations", status_code=201)
+def invite_user(user_id: AnyId, caller: CallerDep, service: ServiceDep, response: Response) -> InvitationRead:
+    """Let a person set the first password, or a new one. An earlier invitation no longer works."""
+    invited = service.database.transact(
+        lambda tx: invitations.create_invitation(
+            tx, caller=caller, user_id=user_id, ttl_s=service.settings.invitation_ttl_s
+        )
+    )
+    response.headers.update(NO_STORE)
+    return InvitationRead.model_validate(invited)

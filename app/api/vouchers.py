@@ -1,0 +1,271 @@
+"""Vouchers: reading, the provider's check before work, freezing and voiding, and the firm's mandates."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+
+from app.api.approvals import ApprovalRead, shown_approval
+from app.api.authentication import CallerDep
+from app.api.context import Service, ServiceDep
+from app.api.fields import AnyId, Instant, PositiveFen, Read, Reason, ShownInstant, Title, Wire
+from app.api.keys import IdempotencyKey, created, do_once
+from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.redemptions import VoucherCode
+from app.database import now
+from app.kernel.codes import format_code, region_of_code
+from app.kernel.ids import region_of
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import Role, VoucherStatus
+from app.services.approvals.decisions import read_approval
+from app.services.identity.principals import Caller
+from app.services.vouchers import mandates as mandate_services
+from app.services.vouchers.lifecycle import request_act
+from app.services.vouchers.mandates import MandateRecord
+from app.services.vouchers.reads import VoucherRecord, check, list_vouchers, movements, read_voucher
+
+router = APIRouter(prefix="/v1/vouchers", tags=["vouchers"])
+
+
+class VoucherRead(Read):
+    """A voucher with its counters in fen; `status` is as of the moment of the answer."""
+
+    id: str
+    region_code: str
+    code: str
+    programme_id: str
+    programme_title: str
+    voucher_kind: str
+    firm_id: str
+    firm_name: str
+    status: VoucherStatus
+    face_value_fen: int
+    balance_fen: int
+    held_fen: int
+    redeemed_fen: int
+    recovered_fen: int
+    expired_fen: int
+    voided_fen: int
+    surrendered_fen: int
+    valid_from: ShownInstant
+    valid_until: ShownInstant
+    redeemable_until: ShownInstant
+    issued_at: ShownInstant
+    frozen_at: ShownInstant | None
+    ended_at: ShownInstant | None
+
+
+class MovementRead(Read):
+    """One posting on a voucher; `change_fen` is what it did to the balance, `balance_fen` what was left."""
+
+    voucher_seq: int
+    at: ShownInstant
+    kind: str
+    source: str
+    destination: str
+    amount_fen: int
+    change_fen: int
+    balance_fen: int
+    entry_id: str
+    subject_id: str
+    pool_id: str
+    payee_id: str | None
+
+
+class CheckBody(Wire):
+    """Ask whether a code is usable here."""
+
+    voucher_code: VoucherCode
+
+
+class CheckRead(Read):
+    """What a provider may know before work, with the firm's consent."""
+
+    voucher_id: str
+    status: VoucherStatus
+    firm_name: str
+    programme_id: str
+    programme_title: str
+    categories: tuple[str, ...]
+    balance_fen: int
+    drawable_fen: int
+    valid_from: ShownInstant
+    valid_until: ShownInstant
+    mandate_until: ShownInstant
+
+
+class ActBody(Wire):
+    """Why it is to be done."""
+
+    reason: Reason
+
+
+class MandateCreate(Wire):
+    """Let a provider draw up to `limit_fen` in all; without `valid_until`, as long as the voucher is valid."""
+
+    provider_id: AnyId
+    limit_fen: PositiveFen
+    valid_until: Instant | None = None
+    note: Annotated[Title | None, Field(description="For your own records.")] = None
+
+
+class MandateRead(Read):
+    """A standing consent; `used_fen` is net of refunds."""
+
+    id: str
+    voucher_id: str
+    provider_id: str
+    provider_name: str
+    limit_fen: int
+    used_fen: int
+    valid_until: ShownInstant
+    granted_at: ShownInstant
+    revoked_at: ShownInstant | None
+
+
+def shown_voucher(record: VoucherRecord) -> VoucherRead:
+    """A voucher on the wire, its code grouped for reading."""
+    values = {name: getattr(record, name) for name in VoucherRead.model_fields}
+    return VoucherRead(**values | {"code": format_code(record.code)})
+
+
+def _shown_mandate(record: MandateRecord) -> MandateRead:
+    return MandateRead.model_validate(record)
+
+
+@router.get("")
+def read_vouchers(
+    caller: CallerDep,
+    service: ServiceDep,
+    limit: Limit = 50,
+    cursor: Cursor = None,
+    programme_id: Annotated[AnyId | None, Query()] = None,
+    firm_id: Annotated[AnyId | None, Query()] = None,
+) -> Page[VoucherRead]:
+    """Vouchers within your reach, newest first: a firm's own, an official's by region and authority."""
+    records = service.database.transact(
+        lambda tx: list_vouchers(
+            tx,
+            caller=caller,
+            at=now(tx),
+            limit=limit + 1,
+            before_id=cursor,
+            programme_id=programme_id,
+            firm_id=firm_id,
+        )
+    )
+    return page_of([shown_voucher(record) for record in records], limit)
+
+
+@router.post("/check")
+def check_voucher(body: CheckBody, caller: CallerDep, service: ServiceDep) -> CheckRead:
+    """Before work: is this code usable here, by whom, until when, up to what."""
+    code = body.voucher_code
+    usability = service.database.transact(
+        lambda tx: check(tx, caller=caller, region_code=region_of_code(code), code=code, at=now(tx))
+    )
+    return CheckRead.model_validate(usability)
+
+
+@router.get("/{voucher_id}")
+def read_one_voucher(voucher_id: AnyId, caller: CallerDep, service: ServiceDep) -> VoucherRead:
+    """One voucher with its counters."""
+    return shown_voucher(
+        service.database.transact(lambda tx: read_voucher(tx, caller=caller, voucher_id=voucher_id, at=now(tx)))
+    )
+
+
+@router.get("/{voucher_id}/movements")
+def read_movements(voucher_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[MovementRead]:
+    """Everything that moved on a voucher, oldest first, with the running balance."""
+    shown = service.database.transact(lambda tx: movements(tx, caller=caller, voucher_id=voucher_id, at=now(tx)))
+    return [MovementRead.model_validate(movement) for movement in shown]
+
+
+@router.post("/{voucher_id}/freeze", status_code=202, response_model=ApprovalRead)
+def freeze(
+    voucher_id: AnyId, body: ActBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Ask a checker to freeze a voucher: nothing can be drawn then, what is redeemed is paid."""
+    return _ask(service, request, caller, voucher_id, "freeze", body, key)
+
+
+@router.post("/{voucher_id}/unfreeze", status_code=202, response_model=ApprovalRead)
+def unfreeze(
+    voucher_id: AnyId, body: ActBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Ask a checker to lift a freeze."""
+    return _ask(service, request, caller, voucher_id, "unfreeze", body, key)
+
+
+@router.post("/{voucher_id}/void", status_code=202, response_model=ApprovalRead)
+def void(
+    voucher_id: AnyId, body: ActBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Ask a checker to void a voucher: its balance goes back to the pool."""
+    return _ask(service, request, caller, voucher_id, "void", body, key)
+
+
+@router.post("/{voucher_id}/mandates", status_code=201)
+def grant_mandate(voucher_id: AnyId, body: MandateCreate, caller: CallerDep, service: ServiceDep) -> MandateRead:
+    """Let a provider draw on your voucher up to a limit."""
+    return _shown_mandate(
+        service.database.transact(
+            lambda tx: mandate_services.grant_mandate(
+                tx,
+                caller=caller,
+                voucher_id=voucher_id,
+                provider_id=body.provider_id,
+                limit_fen=body.limit_fen,
+                valid_until=body.valid_until,
+                note=body.note,
+            )
+        )
+    )
+
+
+@router.get("/{voucher_id}/mandates")
+def read_mandates(voucher_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[MandateRead]:
+    """The mandates of a voucher, newest first."""
+    records = service.database.transact(
+        lambda tx: mandate_services.list_mandates(tx, caller=caller, voucher_id=voucher_id, at=now(tx))
+    )
+    return [_shown_mandate(record) for record in records]
+
+
+@router.delete("/{voucher_id}/mandates/{mandate_id}")
+def withdraw_mandate(voucher_id: AnyId, mandate_id: AnyId, caller: CallerDep, service: ServiceDep) -> MandateRead:
+    """Withdraw a mandate at once; what was drawn under it stays."""
+    return _shown_mandate(
+        service.database.transact(
+            lambda tx: mandate_services.withdraw_mandate(
+                tx, caller=caller, voucher_id=voucher_id, mandate_id=mandate_id
+            )
+        )
+    )
+
+
+def _ask(
+    service: Service, request: Request, caller: Caller, voucher_id: str, act: str, body: ActBody, key: str
+) -> Response:
+    caller.require(Role.MAKER)
+    region_code = region_of(voucher_id)
+    if region_code is None:
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    return do_once(
+        service,
+        request,
+        caller=caller,
+        region_code=region_code,
+        route=f"POST /v1/vouchers/{{id}}/{act}",
+        key=key,
+        command={"voucher_id": voucher_id, "reason": body.reason},
+        work=lambda tx: read_approval(
+            tx,
+            caller=caller,
+            approval_id=request_act(tx, caller=caller, voucher_id=voucher_id, act=act, reason=body.reason),
+        ),
+        render=lambda approval: created(shown_approval(approval), approval.id, status=202),
+    )

@@ -1,0 +1,106 @@
+"""create_app(): routers, middleware, lifespan. Nothing else."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+
+from app.api import (
+    approvals,
+    clients,
+    health,
+    issuance_batches,
+    ledger,
+    oauth,
+    organisations,
+    personal_tokens,
+    portal,
+    problems,
+    programmes,
+    reconciliations,
+    redemptions,
+    reports,
+    users,
+    vouchers,
+)
+from app.api.context import Service
+from app.api.documentation import describe
+from app.api.middleware import BodyLimit, RequestId, limit_of
+from app.api.principal_cache import PrincipalCache
+from app.database import Database
+from app.services.desk.gatherer import Desk
+from app.services.identity.passwords import Passwords
+from app.services.identity.tokens import Tokens
+from app.services.redemption.batch import redeem_batch
+from app.settings import Settings
+
+ROUTERS = (
+    oauth.router,
+    organisations.router,
+    users.router,
+    clients.router,
+    personal_tokens.router,
+    programmes.router,
+    approvals.router,
+    issuance_batches.router,
+    vouchers.router,
+    redemptions.router,
+    ledger.router,
+    reconciliations.router,
+    reports.router,
+    health.router,
+)
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The service as an ASGI application. It connects and starts its desk when it is started, not before."""
+    database = Database(settings.database_url, pool_size=settings.pool_size)
+    desk = Desk(
+        database,
+        lambda tx, commands, wait: redeem_batch(tx, commands, wait=wait),
+        batch_limit=settings.desk_batch_limit,
+        queue_limit=settings.desk_queue_limit,
+    )
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        app.state.service = Service(
+            settings=settings,
+            database=database,
+            desk=desk,
+            tokens=Tokens.from_settings(settings),
+            passwords=Passwords(),
+            principal_cache=PrincipalCache(settings.principal_cache_s),
+        )
+        desk.start()
+        yield
+        desk.stop()
+        database.dispose()
+
+    app = FastAPI(lifespan=lifespan, generate_unique_id_function=_operation_id)
+    problems.install(app)
+    app.add_middleware(BodyLimit, limit_of=limit_of)
+    app.add_middleware(RequestId)
+    for router in ROUTERS:
+        app.include_router(router)
+    portal.mount(app)
+    describe(app)
+    return app
+
+
+def create_app_from_environment() -> FastAPI:
+    """What uvicorn calls in each worker."""
+    return create_app(Settings())
+
+
+def openapi_document() -> dict[str, Any]:
+    """The published contract, without a database."""
+    return create_app(Settings(database_url="postgresql+psycopg://nobody@localhost/none")).openapi()
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name

@@ -1,0 +1,43 @@
+"""Which act stands behind each kind of approval: how it is executed, and what a rejection undoes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection
+
+from app.kernel.vocabulary import ApprovalKind
+from app.services.approvals.requests import Decision
+from app.services.budgets.appropriations import execute_appropriate
+from app.services.identity.roles import execute_grant_roles
+from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
+from app.services.programmes.admissions import execute_admit_provider
+from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
+from app.services.vouchers.lifecycle import execute_freeze, execute_unfreeze, execute_void
+
+
+def _nothing_to_undo(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """The request had changed nothing."""
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """Called as `execute(tx, command=…, decision=…)` inside the approving transaction."""
+
+    execute: Callable[..., None]
+    reject: Callable[..., None] = _nothing_to_undo
+
+
+ACTS: Mapping[ApprovalKind, Act] = {
+    ApprovalKind.PUBLISH_PROGRAMME: Act(execute_publish_programme, reject_publish_programme),
+    ApprovalKind.ADMIT_PROVIDER: Act(execute_admit_provider),
+    ApprovalKind.APPROPRIATE: Act(execute_appropriate),
+    ApprovalKind.ISSUE_BATCH: Act(execute_issue_batch, reject_issue_batch),
+    ApprovalKind.FREEZE_VOUCHER: Act(execute_freeze),
+    ApprovalKind.UNFREEZE_VOUCHER: Act(execute_unfreeze),
+    ApprovalKind.VOID_VOUCHER: Act(execute_void),
+    ApprovalKind.GRANT_ROLES: Act(execute_grant_roles),
+}
+assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

@@ -1,0 +1,166 @@
+"""Appropriations: the finance bureau grants money to a programme, adds to it, takes it back. Two persons of finance."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, select
+from sqlalchemy.dialects.postgresql import insert
+
+from app.database import now
+from app.kernel.ids import new_id, region_of
+from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, ProgrammeStatus, Role
+from app.models import Pool, Programme
+from app.services.approvals.requests import Decision, request_approval
+from app.services.identity.principals import Caller
+from app.services.ledger.entries import Cause, JournalEntry, Movement
+from app.services.ledger.journal import post
+from app.services.programmes.programmes import ProgrammeRecord, list_rule_versions, read_programme
+from app.services.rules.model import Rules
+
+
+def request_appropriation(
+    tx: Connection,
+    *,
+    caller: Caller,
+    programme_id: str,
+    document_no: str,
+    amount_fen: int,
+    fund_source: str | None = None,
+    reason: str | None = None,
+) -> str:
+    """Ask another person of finance to grant `amount_fen` (negative: to take back) and return the approval's id.
+
+    `fund_source` defaults to the only one of the rules. Raises `forbidden`, `not_found`, `fund_source_unknown`,
+    `appropriation_below_promised` where more is taken back than is free.
+    """
+    caller.require(Role.FINANCE)
+    programme = _own_programme(tx, caller, programme_id)
+    if programme.status == ProgrammeStatus.CLOSED:
+        raise AppError(Code.PROGRAMME_CLOSED)
+    source = _fund_source(tx, caller, programme, fund_source)
+    if amount_fen == 0:
+        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[FieldError("/amount_fen", "zero")])
+    pool = _pool(tx, programme.region_code, programme.id, programme.fiscal_year, source)
+    available_fen = pool.available_fen if pool else 0
+    if available_fen + amount_fen < 0:
+        raise AppError(Code.APPROPRIATION_BELOW_PROMISED, limit_fen=available_fen, actual_fen=-amount_fen)
+    request_id = new_id("apr", programme.region_code)
+    return request_approval(
+        tx,
+        caller=caller,
+        kind=ApprovalKind.APPROPRIATE,
+        region_code=programme.region_code,
+        authority_id=None,
+        required_role=Role.FINANCE,
+        subject_id=request_id,
+        command={
+            "programme_id": programme.id,
+            "fiscal_year": programme.fiscal_year,
+            "fund_source": source,
+            "document_no": document_no,
+            "amount_fen": amount_fen,
+        },
+        effect={
+            "programme": programme.title,
+            "fund_source": source,
+            "available_before_fen": available_fen,
+            "available_after_fen": available_fen + amount_fen,
+        },
+        amount_fen=amount_fen,
+        reason=reason,
+    )
+
+
+def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """Post the grant to the pool, which is opened where it is the first."""
+    region_code, programme_id = decision.region_code, str(command["programme_id"])
+    year, source, amount_fen = int(command["fiscal_year"]), str(command["fund_source"]), int(command["amount_fen"])
+    tx.execute(
+        insert(Pool)
+        .values(
+            region_code=region_code,
+            id=new_id("pol", region_code),
+            programme_id=programme_id,
+            fiscal_year=year,
+            fund_source=source,
+            county_code=None,
+            available_fen=0,
+            created_at=decision.at,
+        )
+        .on_conflict_do_nothing()
+    )
+    pool = _pool(tx, region_code, programme_id, year, source, lock=True)
+    assert pool is not None, "inserted above, or there before"
+    if pool.available_fen + amount_fen < 0:
+        raise AppError(Code.APPROPRIATION_BELOW_PROMISED, limit_fen=pool.available_fen, actual_fen=-amount_fen)
+    grants = amount_fen > 0
+    post(
+        tx,
+        [
+            JournalEntry(
+                region_code=region_code,
+                id=new_id("ent", region_code),
+                kind=EntryKind.APPROPRIATE if grants else EntryKind.ADJUST,
+                at=now(tx),
+                programme_id=programme_id,
+                subject_id=decision.approval_id,
+                cause=Cause(
+                    decision.checker.principal_id,
+                    decision.checker.organisation_id,
+                    decision.checker.request_id,
+                    maker_id=decision.maker_id,
+                    checker_id=decision.checker.principal_id,
+                    approval_id=decision.approval_id,
+                ),
+                movements=(
+                    Movement(
+                        pool.id,
+                        Account.APPROPRIATION if grants else Account.AVAILABLE,
+                        Account.AVAILABLE if grants else Account.APPROPRIATION,
+                        abs(amount_fen),
+                    ),
+                ),
+                details={"document_no": str(command["document_no"])},
+            )
+        ],
+    )
+
+
+def _own_programme(tx: Connection, caller: Caller, programme_id: str) -> ProgrammeRecord:
+    programme = read_programme(tx, caller=caller, programme_id=programme_id)
+    if not caller.holds_in(Role.FINANCE, programme.region_code):
+        raise AppError(Code.NOT_FOUND, what="programme")
+    tx.execute(
+        select(Programme.id)
+        .where(Programme.region_code == region_of(programme_id), Programme.id == programme_id)
+        .with_for_update(read=True, key_share=True)
+    )
+    return programme
+
+
+def _fund_source(tx: Connection, caller: Caller, programme: ProgrammeRecord, asked: str | None) -> str:
+    newest = list_rule_versions(tx, caller=caller, programme_id=programme.id)[0]
+    known = [share.source for share in Rules.model_validate_json(newest.rules).fund_sources]
+    if asked is None and len(known) == 1:
+        return known[0]
+    if asked not in known:
+        raise AppError(Code.FUND_SOURCE_UNKNOWN, expected=", ".join(known), actual=asked or "-")
+    return asked
+
+
+def _pool(
+    tx: Connection, region_code: str, programme_id: str, fiscal_year: int, fund_source: str, *, lock: bool = False
+) -> Any:
+    query = select(Pool.id, Pool.available_fen).where(
+        Pool.region_code == region_code,
+        Pool.programme_id == programme_id,
+        Pool.fiscal_year == fiscal_year,
+        Pool.fund_source == fund_source,
+        Pool.county_code.is_(None),
+    )
+    if lock:
+        query = query.with_for_update(key_share=True)
+    return tx.execute(query).one_or_none()

@@ -1,0 +1,152 @@
+"""The desk: commands in, one transaction per batch, answers out.
+
+One writer thread takes whatever waits the moment the last batch has committed; there is no timer, so a lone
+command is a batch of one. The transaction runs in this thread and never in a request's task: a client that hangs
+up cancels only its own waiting.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import structlog
+from sqlalchemy import Connection
+
+from app.database import CommitUnknown, Database
+from app.kernel.problems import AppError, Code
+from app.services.idempotency import Answer
+from app.services.redemption.batch import Outcome, PutOff
+from app.services.redemption.commands import Redeem
+
+TRIES = 3
+"""How often a busy voucher is skipped before its command goes alone and waits for the lock."""
+
+PAUSE_S = 0.005
+"""Before trying again when nothing but put-off commands is there."""
+
+COMMIT_TRIES = 3
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    command: Redeem
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[Answer]
+    tries: int = 0
+
+    def settle(self, outcome: Answer | BaseException) -> None:
+        self.loop.call_soon_threadsafe(self._settle, outcome)
+
+    def _settle(self, outcome: Answer | BaseException) -> None:
+        if self.future.done():  # the client hung up; what was done stays done
+            return
+        if isinstance(outcome, BaseException):
+            self.future.set_exception(outcome)
+        else:
+            self.future.set_result(outcome)
+
+
+RunBatch = Callable[[Connection, Sequence[Redeem], bool], list[Outcome]]
+
+
+class Desk:
+    """A bounded queue and its writer."""
+
+    def __init__(self, database: Database, run: RunBatch, *, batch_limit: int, queue_limit: int) -> None:
+        self._database = database
+        self._run = run
+        self._batch_limit = batch_limit
+        self._queue_limit = queue_limit
+        self._waiting: deque[_Ticket] = deque()
+        self._changed = threading.Condition()
+        self._open = True
+        self._writer = threading.Thread(target=self._work, name="desk", daemon=True)
+
+    def start(self) -> None:
+        """Start the writer."""
+        self._writer.start()
+
+    def stop(self) -> None:
+        """Take no more commands, finish what waits, return when the writer has ended."""
+        with self._changed:
+            self._open = False
+            self._changed.notify()
+        self._writer.join()
+
+    async def submit(self, command: Redeem) -> Answer:
+        """Hand a command over and wait for its answer.
+
+        Raises the AppError of a refusal that is not stored; `busy` at once where the queue is full or the desk
+        is closing, and then nothing was done.
+        """
+        loop = asyncio.get_running_loop()
+        ticket = _Ticket(command, loop, loop.create_future())
+        with self._changed:
+            if not self._open or len(self._waiting) >= self._queue_limit:
+                raise AppError(Code.BUSY, retry_after_s=1)
+            self._waiting.append(ticket)
+            self._changed.notify()
+        return await ticket.future
+
+    def _work(self) -> None:
+        put_off: list[_Ticket] = []
+        while True:
+            with self._changed:
+                while self._open and not self._waiting and not put_off:
+                    self._changed.wait()
+                if not self._waiting and not put_off:
+                    return
+                nothing_new = not self._waiting
+                room = max(0, self._batch_limit - len(put_off))
+                taken = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+            if nothing_new:
+                time.sleep(PAUSE_S)
+            patient = [ticket for ticket in put_off if ticket.tries < TRIES]
+            spent = [ticket for ticket in put_off if ticket.tries >= TRIES]
+            put_off = self._transact([*patient, *taken], wait=False)
+            for ticket in spent:
+                put_off += self._transact([ticket], wait=True)
+
+    def _transact(self, tickets: list[_Ticket], *, wait: bool) -> list[_Ticket]:
+        """Run one batch and settle its tickets; return those that were put off.
+
+        A batch that fails unexpectedly is halved until the culprit stands alone.
+        """
+        if not tickets:
+            return []
+        try:
+            outcomes = self._committed([ticket.command for ticket in tickets], wait=wait)
+        except AppError as problem:
+            for ticket in tickets:
+                ticket.settle(problem)
+            return []
+        except Exception as error:
+            if len(tickets) == 1:
+                log.error("desk.command_failed", order_no=tickets[0].command.order_no, exc_info=error)
+                tickets[0].settle(error)
+                return []
+            middle = len(tickets) // 2
+            return self._transact(tickets[:middle], wait=wait) + self._transact(tickets[middle:], wait=wait)
+        put_off: list[_Ticket] = []
+        for ticket, outcome in zip(tickets, outcomes, strict=True):
+            if isinstance(outcome, PutOff):
+                ticket.tries += outcome.counts
+                put_off.append(ticket)
+            else:
+                ticket.settle(outcome)
+        return put_off
+
+    def _committed(self, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+        for _ in range(COMMIT_TRIES):
+            try:
+                return self._database.transact(lambda tx: self._run(tx, commands, wait))
+            except CommitUnknown:
+                continue  # the keys tell what happened: what was done is replayed, the rest is done now
+        raise AppError(Code.UNAVAILABLE, retry_after_s=1)

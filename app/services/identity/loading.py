@@ -1,0 +1,43 @@
+"""From an id to a principal: who it is and what it may do now."""
+
+from __future__ import annotations
+
+from sqlalchemy import ColumnElement, Connection, and_, select
+
+from app.kernel.ids import is_id
+from app.kernel.vocabulary import Role
+from app.models import Client, Organisation, RoleGrant, User
+from app.services.identity.principals import Grant, Principal
+
+
+def load_principal(tx: Connection, principal_id: str) -> Principal | None:
+    """The person or machine with its live grants, in one statement; None where it is unknown or disabled."""
+    subject: type[User | Client]
+    granted: ColumnElement[bool]
+    if is_id(principal_id, "usr"):
+        subject, granted = User, RoleGrant.user_id == User.id
+    elif is_id(principal_id, "cli"):
+        subject, granted = Client, RoleGrant.client_id == Client.id
+    else:
+        return None
+    rows = tx.execute(
+        select(
+            subject.organisation_id,
+            Organisation.region_code.label("organisation_region"),
+            RoleGrant.role,
+            RoleGrant.region_code,
+            RoleGrant.authority_id,
+        )
+        .join(Organisation, Organisation.id == subject.organisation_id)
+        .outerjoin(RoleGrant, and_(granted, RoleGrant.revoked_at.is_(None)))
+        .where(subject.id == principal_id, subject.disabled_at.is_(None))
+        .order_by(RoleGrant.id)
+    ).all()
+    if not rows:
+        return None
+    return Principal(
+        id=principal_id,
+        organisation_id=rows[0].organisation_id,
+        organisation_region=rows[0].organisation_region,
+        grants=tuple(Grant(Role(row.role), row.region_code, row.authority_id) for row in rows if row.role is not None),
+    )

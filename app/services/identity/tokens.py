@@ -1,0 +1,135 @@
+"""Access tokens: short-lived JWTs, signed with Ed25519 and checked as strictly as RFC 8725 asks.
+
+A token says who somebody is, never what he may do: roles are read from the database.
+"""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Annotated, Any, NamedTuple
+
+import jwt
+from pydantic import BaseModel, ConfigDict, Field
+
+from app.kernel.clock import utc_now
+from app.kernel.problems import AppError, Code
+from app.services.identity.signing_keys import SigningKeys
+from app.settings import Settings
+
+ALGORITHM = "EdDSA"
+TYPE = "at+jwt"
+"""Explicitly typed (RFC 8725 section 3.11), so that no other JWT of ours can pass for an access token."""
+
+_HEADER = frozenset({"alg", "kid", "typ"})
+_MAX_LENGTH = 2048
+
+
+_Seconds = Annotated[int, Field(ge=0, le=253_402_300_799)]
+"""NumericDate of RFC 7519, whole, up to the year 9999."""
+
+
+class _Payload(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    iss: str
+    aud: str
+    sub: str
+    org: str
+    iat: _Seconds
+    exp: _Seconds
+    jti: str
+
+
+class IssuedToken(NamedTuple):
+    """A token and what may be remembered of it."""
+
+    token: str
+    jti: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Claims:
+    """What a verified token says."""
+
+    subject: str
+    organisation_id: str
+    jti: str
+    issued_at: datetime
+    expires_at: datetime
+
+
+class Tokens:
+    """Issues and verifies the tokens of one issuer, by the wall clock: a token is checked without a database."""
+
+    def __init__(self, keys: SigningKeys, *, issuer: str, clock: Callable[[], datetime] = utc_now) -> None:
+        self.issuer = issuer
+        self.audience = f"{issuer}/v1"
+        self._keys = keys
+        self._clock = clock
+        # The end is checked below, against `clock` and without leeway.
+        self._jwt = jwt.PyJWT(
+            {
+                "require": list(_Payload.model_fields),
+                "strict_aud": True,
+                "verify_exp": False,
+                "verify_iat": False,
+                "verify_nbf": False,
+            }
+        )
+
+    @classmethod
+    def from_settings(cls, settings: Settings) -> Tokens:
+        """The tokens of this installation, with its own keys."""
+        return cls(SigningKeys.load_or_create(settings.state_dir / "keys"), issuer=settings.public_url.rstrip("/"))
+
+    def issue(self, subject: str, organisation_id: str, *, ttl_s: int) -> IssuedToken:
+        """A token for the principal, good for `ttl_s` seconds."""
+        issued = int(self._clock().timestamp())
+        expires, jti = issued + ttl_s, secrets.token_urlsafe(16)
+        claims = {
+            "iss": self.issuer,
+            "aud": self.audience,
+            "sub": subject,
+            "org": organisation_id,
+            "iat": issued,
+            "exp": expires,
+            "jti": jti,
+        }
+        header = {"typ": TYPE, "kid": self._keys.current_kid}
+        token = self._jwt.encode(claims, self._keys.current, ALGORITHM, header)
+        return IssuedToken(token, jti, _instant(expires))
+
+    def verify(self, token: str) -> Claims:
+        """What the token says. Raises `unauthenticated` for anything that we did not issue or that has run out."""
+        try:
+            payload = _Payload.model_validate(self._decoded(token))
+        except (jwt.InvalidTokenError, ValueError) as error:
+            raise AppError(Code.UNAUTHENTICATED) from error
+        claims = Claims(payload.sub, payload.org, payload.jti, _instant(payload.iat), _instant(payload.exp))
+        if claims.expires_at <= self._clock():
+            raise AppError(Code.UNAUTHENTICATED)
+        return claims
+
+    def jwks(self) -> dict[str, Any]:
+        """The public keys, for whoever wants to check our tokens."""
+        return self._keys.jwks()
+
+    def _decoded(self, token: str) -> dict[str, Any]:
+        if len(token) > _MAX_LENGTH:
+            raise ValueError("too long to be ours")
+        header = jwt.get_unverified_header(token)
+        # Exactly the header we write: no `crit`, and no `jwk`, `jku` or `x5u` that would bring a key of its own.
+        if header.keys() != _HEADER or header["typ"] != TYPE or header["alg"] != ALGORITHM:
+            raise ValueError("not a header of ours")
+        key = self._keys.public(header["kid"])
+        if key is None:
+            raise ValueError("no key of ours")
+        return self._jwt.decode(token, key, algorithms=[ALGORITHM], audience=self.audience, issuer=self.issuer)
+
+
+def _instant(seconds: int) -> datetime:
+    return datetime.fromtimestamp(seconds, UTC)

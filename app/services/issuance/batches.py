@@ -1,0 +1,268 @@
+"""Issuing an approved batch: vouchers come into being, and the budget is committed. All of it or nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import islice
+from typing import Any, TypeVar
+
+from sqlalchemy import Connection, Row, select, text, update
+
+from app.database import BulkInsert, now
+from app.kernel.clock import civil_date
+from app.kernel.codes import new_code
+from app.kernel.ids import new_id
+from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.vocabulary import Account, BatchStatus, EntryKind, ProgrammeStatus
+from app.models import Allotment, IssuanceBatch, IssuanceRow, Organisation, Programme, Voucher
+from app.models import Pool as PoolTable
+from app.services.approvals.requests import Decision
+from app.services.issuance.plans import PlannedRow, Pool, draws, parts_of, rows_sha256, validity, validity_problem
+from app.services.issuance.rows import MAX_ERRORS
+from app.services.ledger.entries import COUNTERS, Cause, JournalEntry, Movement
+from app.services.ledger.fences import try_fences
+from app.services.ledger.journal import post
+from app.services.redemption.loading import load_terms
+from app.services.redemption.states import DatedRules
+
+T = TypeVar("T")
+
+CHUNK = 5_000
+"""Vouchers written with one statement: enough that round trips do not count, few enough for the memory."""
+
+_VOUCHERS = BulkInsert(
+    Voucher.__table__,
+    (
+        "region_code",
+        "id",
+        "code",
+        "programme_id",
+        "firm_id",
+        "batch_id",
+        *COUNTERS,
+        "posting_count",
+        "valid_from",
+        "valid_until",
+        "redeemable_until",
+        "issued_at",
+    ),
+    suffix="ON CONFLICT (region_code, code) DO NOTHING RETURNING id",
+)
+_ALLOTMENTS = BulkInsert(Allotment.__table__, ("region_code", "voucher_id", "pool_id", "line", *COUNTERS))
+_NAME_VOUCHERS = text(
+    "UPDATE issuance_rows r SET voucher_id = made.voucher_id"
+    " FROM unnest(CAST(:row_nos AS integer[]), CAST(:voucher_ids AS text[])) AS made(row_no, voucher_id)"
+    " WHERE r.region_code = :region_code AND r.batch_id = :batch_id AND r.row_no = made.row_no"
+)
+_NO_MONEY_YET = dict.fromkeys((*COUNTERS, "posting_count"), 0)
+"""Vouchers and allotments begin empty; `post` brings the money."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """A voucher to be issued, with its parts by pool in the declared order."""
+
+    id: str
+    row: PlannedRow
+    valid_from: datetime
+    valid_until: datetime
+    redeemable_until: datetime
+    parts: tuple[tuple[str, int], ...]
+
+
+def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """Issue every voucher of the batch as a checker approved it: one journal entry each, available → committed.
+
+    Raises `wrong_state` where the batch or its programme has moved on, `budget_exhausted`, `sheet_invalid` where a
+    row's validity is over by now. Then nothing is issued and the approval still waits.
+    """
+    region_code, batch_id = decision.region_code, str(command["batch_id"])
+    try_fences(tx, {region_code}, wait=True)
+    batch = _locked_batch(tx, region_code, batch_id)
+    programme = _locked_programme(tx, region_code, batch.programme_id)
+    rows = _rows(tx, region_code, batch_id)
+    assert rows_sha256(batch_id, rows) == command["rows_sha256"], "the rows are those that were submitted"
+    pools = load_pools(tx, region_code, programme.id, programme.fiscal_year, lock=True)
+    at = now(tx)
+    terms = rules_in_force(tx, region_code, programme.id, at)
+    shares = terms.rules.fund_sources
+    draws((row.face_value_fen for row in rows), shares, pools)
+    made = []
+    for row in rows:
+        valid_from, valid_until = validity(row.valid_from, row.valid_until, terms.rules, at)
+        redeemable_until = terms.rules.redeemable_until(valid_until)
+        parts = tuple((pools[source].id, part) for source, part in parts_of(row.face_value_fen, shares))
+        made.append(_Made(new_id("vch", region_code), row, valid_from, valid_until, redeemable_until, parts))
+    _check_validity(made, at)
+    for chunk in _chunks(made, CHUNK):
+        _write_vouchers(tx, chunk, batch, at)
+        post(tx, [_entry(voucher, batch, terms.id, decision, at) for voucher in chunk])
+    _close(tx, batch, BatchStatus.ISSUED, decision)
+
+
+def reject_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """Close the batch without issuing; its file and reference numbers may be submitted again."""
+    batch = _locked_batch(tx, decision.region_code, str(command["batch_id"]))
+    tx.execute(
+        update(IssuanceRow)
+        .where(IssuanceRow.region_code == batch.region_code, IssuanceRow.batch_id == batch.id)
+        .values(rejected_at=decision.at)
+    )
+    _close(tx, batch, BatchStatus.REJECTED, decision)
+
+
+def rules_in_force(tx: Connection, region_code: str, programme_id: str, at: datetime) -> DatedRules:
+    """The newest published rule version of the day. Raises `wrong_state` before the first one takes effect."""
+    terms = load_terms(tx, [(region_code, programme_id)]).get((region_code, programme_id))
+    dated = terms.rules_on(civil_date(at)) if terms else None
+    if dated is None:
+        first = min((version.effective_on for version in terms.versions), default=None) if terms else None
+        raise AppError(Code.WRONG_STATE, actual=f"{civil_date(at)}", expected=f"≥ {first}")
+    return dated
+
+
+def load_pools(
+    tx: Connection, region_code: str, programme_id: str, fiscal_year: int, *, lock: bool = False
+) -> dict[str, Pool]:
+    """The programme's own pools of a year by fund source; with `lock`, locked in sorted order."""
+    query = (
+        select(PoolTable.fund_source, PoolTable.id, PoolTable.available_fen)
+        .where(
+            PoolTable.region_code == region_code,
+            PoolTable.programme_id == programme_id,
+            PoolTable.fiscal_year == fiscal_year,
+            PoolTable.county_code.is_(None),
+        )
+        .order_by(PoolTable.id)
+    )
+    if lock:
+        query = query.with_for_update(key_share=True)
+    return {row.fund_source: Pool(row.id, row.available_fen) for row in tx.execute(query)}
+
+
+def _locked_batch(tx: Connection, region_code: str, batch_id: str) -> Row[Any]:
+    batch = tx.execute(
+        select(IssuanceBatch)
+        .where(IssuanceBatch.region_code == region_code, IssuanceBatch.id == batch_id)
+        .with_for_update(key_share=True)
+    ).one()
+    if batch.status != BatchStatus.SUBMITTED:
+        raise AppError(Code.WRONG_STATE, actual=batch.status, expected=BatchStatus.SUBMITTED)
+    return batch
+
+
+def _locked_programme(tx: Connection, region_code: str, programme_id: str) -> Row[str, str, int]:
+    programme = tx.execute(
+        select(Programme.id, Programme.status, Programme.fiscal_year)
+        .where(Programme.region_code == region_code, Programme.id == programme_id)
+        .with_for_update(key_share=True)
+    ).one()
+    if programme.status != ProgrammeStatus.PUBLISHED:
+        raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.PUBLISHED)
+    return programme
+
+
+def _rows(tx: Connection, region_code: str, batch_id: str) -> list[PlannedRow]:
+    found = tx.execute(
+        select(IssuanceRow, Organisation.name.label("firm_name"))
+        .join(Organisation, Organisation.id == IssuanceRow.firm_id)
+        .where(IssuanceRow.region_code == region_code, IssuanceRow.batch_id == batch_id)
+        .order_by(IssuanceRow.row_no)
+    )
+    return [PlannedRow(**{name: getattr(row, name) for name in PlannedRow.__slots__}) for row in found]
+
+
+def _check_validity(made: Sequence[_Made], at: datetime) -> None:
+    """Days may have passed since the batch was submitted."""
+    errors = [
+        FieldError(
+            f"/rows/{voucher.row.row_no}/valid_until", problem.code, row=voucher.row.row_no, actual=problem.actual
+        )
+        for voucher in made
+        if (problem := validity_problem(voucher.valid_from, voucher.valid_until, at=at))
+    ]
+    if errors:
+        raise AppError(Code.SHEET_INVALID, count=len(errors), errors=errors[:MAX_ERRORS])
+
+
+def _write_vouchers(tx: Connection, made: Sequence[_Made], batch: Row[Any], at: datetime) -> None:
+    region_code = batch.region_code
+    waiting = [
+        _NO_MONEY_YET
+        | {
+            "region_code": region_code,
+            "id": voucher.id,
+            "programme_id": batch.programme_id,
+            "firm_id": voucher.row.firm_id,
+            "batch_id": batch.id,
+            "valid_from": voucher.valid_from,
+            "valid_until": voucher.valid_until,
+            "redeemable_until": voucher.redeemable_until,
+            "issued_at": at,
+        }
+        for voucher in made
+    ]
+    while waiting:  # once, but for a code that is taken: that voucher draws another
+        for voucher_row in waiting:
+            voucher_row["code"] = new_code(region_code)
+        written = {row.id for row in _VOUCHERS(tx, waiting)}
+        waiting = [voucher_row for voucher_row in waiting if voucher_row["id"] not in written]
+    _ALLOTMENTS(
+        tx,
+        [
+            _NO_MONEY_YET | {"region_code": region_code, "voucher_id": voucher.id, "pool_id": pool_id, "line": line}
+            for voucher in made
+            for line, (pool_id, _) in enumerate(voucher.parts, start=1)
+        ],
+    )
+    tx.execute(
+        _NAME_VOUCHERS,
+        {
+            "region_code": region_code,
+            "batch_id": batch.id,
+            "row_nos": [voucher.row.row_no for voucher in made],
+            "voucher_ids": [voucher.id for voucher in made],
+        },
+    )
+
+
+def _entry(voucher: _Made, batch: Row[Any], rule_version_id: str, decision: Decision, at: datetime) -> JournalEntry:
+    return JournalEntry(
+        region_code=batch.region_code,
+        id=new_id("ent", batch.region_code),
+        kind=EntryKind.ISSUE,
+        at=at,
+        programme_id=batch.programme_id,
+        subject_id=batch.id,
+        cause=Cause(
+            decision.checker.principal_id,
+            decision.checker.organisation_id,
+            decision.checker.request_id,
+            maker_id=decision.maker_id,
+            checker_id=decision.checker.principal_id,
+            approval_id=decision.approval_id,
+        ),
+        movements=tuple(
+            Movement(pool_id, Account.AVAILABLE, Account.COMMITTED, part, voucher.id, voucher_seq)
+            for voucher_seq, (pool_id, part) in enumerate(voucher.parts, start=1)
+        ),
+        voucher_id=voucher.id,
+        rule_version_id=rule_version_id,
+        details={"reference_no": voucher.row.reference_no},
+    )
+
+
+def _close(tx: Connection, batch: Row[Any], status: BatchStatus, decision: Decision) -> None:
+    tx.execute(
+        update(IssuanceBatch)
+        .where(IssuanceBatch.region_code == batch.region_code, IssuanceBatch.id == batch.id)
+        .values(status=status, decided_at=decision.at)
+    )
+
+
+def _chunks(items: Sequence[T], size: int) -> Iterator[list[T]]:
+    rest = iter(items)
+    while chunk := list(islice(rest, size)):
+        yield chunk

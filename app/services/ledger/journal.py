@@ -1,0 +1,174 @@
+"""The journal: the one place where money moves."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, TextClause, text
+
+from app.database import BulkInsert
+from app.kernel.vocabulary import Account, LeafKind
+from app.models import Entry, Posting, SealQueue
+from app.services.ledger.entries import COUNTERS, JournalEntry, details_json, leaf, voucher_effect
+
+_ENTRIES = BulkInsert(
+    Entry.__table__,
+    (
+        "region_code",
+        "id",
+        "kind",
+        "at",
+        "programme_id",
+        "voucher_id",
+        "subject_id",
+        "principal_id",
+        "organisation_id",
+        "maker_id",
+        "checker_id",
+        "approval_id",
+        "rule_version_id",
+        "request_id",
+        "reverses_id",
+        "pair_id",
+        "voucher_end",
+        "details",
+        "leaf",
+    ),
+)
+_POSTINGS = BulkInsert(
+    Posting.__table__,
+    (
+        "region_code",
+        "entry_id",
+        "line",
+        "pool_id",
+        "source",
+        "destination",
+        "amount_fen",
+        "voucher_id",
+        "voucher_seq",
+        "payee_id",
+    ),
+)
+_QUEUE = BulkInsert(SealQueue.__table__, ("region_code", "leaf_kind", "leaf_id"))
+
+
+def _advance(table: str, keys: tuple[str, ...], counters: tuple[str, ...]) -> TextClause:
+    arrays = [f"CAST(:{key} AS text[])" for key in keys] + [f"CAST(:{counter} AS bigint[])" for counter in counters]
+    changes = ", ".join(f"{counter} = {table}.{counter} + change.{counter}" for counter in counters)
+    match = " AND ".join(f"{table}.{key} = change.{key}" for key in keys)
+    return text(
+        f"UPDATE {table} SET {changes} FROM unnest({', '.join(arrays)}) "
+        f"AS change({', '.join(keys + counters)}) WHERE {match}"
+    )
+
+
+_VOUCHER_COUNTERS = (*COUNTERS, "posting_count")
+_VOUCHERS = _advance("vouchers", ("region_code", "id"), _VOUCHER_COUNTERS)
+_ALLOTMENTS = _advance("allotments", ("region_code", "voucher_id", "pool_id"), COUNTERS)
+_POOLS = _advance("pools", ("region_code", "id"), ("available_fen",))
+
+
+def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
+    """Append entries and their postings, advance every stored counter, queue the leaves for sealing.
+
+    Set-based: at most six statements, however many entries. The caller holds the locks of the vouchers
+    (and of the pools, where money leaves or reaches `available`) and has already decided that this may happen.
+    Nothing is rounded here. A counter that would turn negative or break its identity violates a CHECK.
+    """
+    assert entries, "posting nothing is a bug of the caller"
+    assert all(movement.amount_fen > 0 for entry in entries for movement in entry.movements)
+    assert all(entry.movements for entry in entries), "an entry without postings is an audit event"
+    _ENTRIES(tx, [_entry_row(entry) for entry in entries])
+    _POSTINGS(
+        tx,
+        [
+            {
+                "region_code": entry.region_code,
+                "entry_id": entry.id,
+                "line": line,
+                "pool_id": movement.pool_id,
+                "source": movement.source,
+                "destination": movement.destination,
+                "amount_fen": movement.amount_fen,
+                "voucher_id": movement.voucher_id,
+                "voucher_seq": movement.voucher_seq,
+                "payee_id": movement.payee_id,
+            }
+            for entry in entries
+            for line, movement in enumerate(entry.movements, start=1)
+        ],
+    )
+    _QUEUE(
+        tx,
+        [{"region_code": entry.region_code, "leaf_kind": LeafKind.ENTRY, "leaf_id": entry.id} for entry in entries],
+    )
+    _advance_counters(tx, entries)
+
+
+def _entry_row(entry: JournalEntry) -> dict[str, object]:
+    cause = entry.cause
+    return {
+        "region_code": entry.region_code,
+        "id": entry.id,
+        "kind": entry.kind,
+        "at": entry.at,
+        "programme_id": entry.programme_id,
+        "voucher_id": entry.voucher_id,
+        "subject_id": entry.subject_id,
+        "principal_id": cause.principal_id,
+        "organisation_id": cause.organisation_id,
+        "maker_id": cause.maker_id,
+        "checker_id": cause.checker_id,
+        "approval_id": cause.approval_id,
+        "rule_version_id": entry.rule_version_id,
+        "request_id": cause.request_id,
+        "reverses_id": entry.reverses_id,
+        "pair_id": entry.pair_id,
+        "voucher_end": entry.voucher_end,
+        "details": details_json(entry).decode(),
+        "leaf": leaf(entry),
+    }
+
+
+def _advance_counters(tx: Connection, entries: Sequence[JournalEntry]) -> None:
+    vouchers: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    allotments: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    available: Counter[tuple[str, str]] = Counter()
+    for entry in entries:
+        region = entry.region_code
+        for movement in entry.movements:
+            if movement.voucher_id is not None:
+                effect = voucher_effect(entry, movement)
+                voucher = vouchers[region, movement.voucher_id]
+                allotment = allotments[region, movement.voucher_id, movement.pool_id]
+                voucher["posting_count"] += 1
+                for counter, change in effect.items():
+                    voucher[counter] += change
+                    allotment[counter] += change
+            if movement.destination is Account.AVAILABLE:
+                available[region, movement.pool_id] += movement.amount_fen
+            if movement.source is Account.AVAILABLE:
+                available[region, movement.pool_id] -= movement.amount_fen
+    _apply(tx, _VOUCHERS, ("region_code", "id"), vouchers, _VOUCHER_COUNTERS)
+    _apply(tx, _ALLOTMENTS, ("region_code", "voucher_id", "pool_id"), allotments, COUNTERS)
+    pools = {key: Counter({"available_fen": change}) for key, change in available.items() if change}
+    _apply(tx, _POOLS, ("region_code", "id"), pools, ("available_fen",))
+
+
+def _apply(
+    tx: Connection,
+    statement: TextClause,
+    keys: tuple[str, ...],
+    changes: dict[tuple[str, ...], Counter[str]]
+    | dict[tuple[str, str], Counter[str]]
+    | dict[tuple[str, str, str], Counter[str]],
+    counters: tuple[str, ...],
+) -> None:
+    if not changes:
+        return
+    ordered = sorted(changes.items())
+    parameters: dict[str, object] = {key: [place[n] for place, _ in ordered] for n, key in enumerate(keys)}
+    parameters |= {counter: [change[counter] for _, change in ordered] for counter in counters}
+    tx.execute(statement, parameters)

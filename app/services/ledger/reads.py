@@ -1,0 +1,189 @@
+"""Reading the journal: entries with their postings, and accounts as of an instant. For auditors and finance."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
+from sqlalchemy.dialects.postgresql import array
+
+from app.kernel.ids import region_of
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import Account
+from app.models import Entry, Pool, Posting, Programme
+from app.services.identity.principals import Caller
+from app.services.reach import within_reach
+
+
+@dataclass(frozen=True, slots=True)
+class PostingRecord:
+    """A posting as it is read. The amount is fen."""
+
+    line: int
+    pool_id: str
+    source: str
+    destination: str
+    amount_fen: int
+    voucher_id: str | None
+    voucher_seq: int | None
+    payee_id: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class EntryRecord:
+    """A journal entry as it is read, with the very bytes that are hashed for the log."""
+
+    region_code: str
+    id: str
+    kind: str
+    at: datetime
+    programme_id: str
+    voucher_id: str | None
+    subject_id: str
+    principal_id: str
+    organisation_id: str
+    maker_id: str | None
+    checker_id: str | None
+    approval_id: str | None
+    rule_version_id: str | None
+    request_id: str
+    reverses_id: str | None
+    pair_id: str | None
+    voucher_end: str | None
+    details: str
+    leaf: bytes
+    postings: tuple[PostingRecord, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class AccountBalance:
+    """What lies on one account of a pool. Sources (appropriation) are negative: what they gave."""
+
+    region_code: str
+    programme_id: str
+    pool_id: str
+    fiscal_year: int
+    fund_source: str
+    account: str
+    balance_fen: int
+
+
+def list_entries(
+    tx: Connection,
+    *,
+    caller: Caller,
+    limit: int,
+    before_id: str | None = None,
+    programme_id: str | None = None,
+    pool_id: str | None = None,
+    account: Account | None = None,
+    voucher_id: str | None = None,
+    subject_id: str | None = None,
+    kind: str | None = None,
+) -> list[EntryRecord]:
+    """Entries within the caller's reach, newest first: the drill-down from any figure.
+
+    `pool_id` with `account` gives exactly the entries behind one number of the budget.
+    """
+    query = _query(caller).order_by(Entry.id.desc()).limit(limit)
+    filters = {
+        Entry.programme_id: programme_id,
+        Entry.voucher_id: voucher_id,
+        Entry.subject_id: subject_id,
+        Entry.kind: kind,
+    }
+    for column, value in filters.items():
+        if value is not None:
+            query = query.where(column == value)
+    if before_id is not None:
+        query = query.where(Entry.id < before_id)
+    if pool_id is not None or account is not None:
+        touches = exists().where(Posting.region_code == Entry.region_code, Posting.entry_id == Entry.id)
+        if pool_id is not None:
+            touches = touches.where(Posting.pool_id == pool_id)
+        if account is not None:
+            touches = touches.where(or_(Posting.source == account, Posting.destination == account))
+        query = query.where(touches)
+    rows = tx.execute(query).all()
+    return _records(tx, rows)
+
+
+def read_entry(tx: Connection, *, caller: Caller, entry_id: str) -> EntryRecord:
+    """One entry within the caller's reach. Raises `not_found`."""
+    row = tx.execute(_query(caller).where(Entry.region_code == region_of(entry_id), Entry.id == entry_id)).one_or_none()
+    if row is None:
+        raise AppError(Code.NOT_FOUND, what="entry")
+    return _records(tx, [row])[0]
+
+
+def account_balances(
+    tx: Connection, *, caller: Caller, programme_id: str | None = None, at: datetime | None = None
+) -> list[AccountBalance]:
+    """The accounts of the pools within the caller's reach, now or as of an instant (entries at or before it)."""
+    moved = (
+        select(
+            Posting.region_code,
+            Posting.pool_id,
+            func.unnest(array([Posting.source, Posting.destination])).label("account"),
+            func.unnest(array([-Posting.amount_fen, Posting.amount_fen])).label("fen"),
+        )
+        .join(Entry, and_(Entry.region_code == Posting.region_code, Entry.id == Posting.entry_id))
+        .join(Programme, and_(Programme.region_code == Entry.region_code, Programme.id == Entry.programme_id))
+        .where(_visible_to(caller))
+    )
+    if programme_id is not None:
+        moved = moved.where(Entry.programme_id == programme_id)
+    if at is not None:
+        moved = moved.where(Entry.at <= at)
+    parts = moved.subquery()
+    rows = tx.execute(
+        select(
+            Pool.region_code,
+            Pool.programme_id,
+            Pool.id.label("pool_id"),
+            Pool.fiscal_year,
+            Pool.fund_source,
+            parts.c.account,
+            func.sum(parts.c.fen).label("balance_fen"),
+        )
+        .join(parts, and_(parts.c.region_code == Pool.region_code, parts.c.pool_id == Pool.id))
+        .group_by(Pool.region_code, Pool.programme_id, Pool.id, Pool.fiscal_year, Pool.fund_source, parts.c.account)
+        .order_by(Pool.region_code, Pool.programme_id, Pool.id, parts.c.account)
+    )
+    return [AccountBalance(**{**row._mapping, "balance_fen": int(row.balance_fen)}) for row in rows]
+
+
+def _query(caller: Caller) -> Any:
+    return (
+        select(Entry)
+        .join(Programme, and_(Programme.region_code == Entry.region_code, Programme.id == Entry.programme_id))
+        .where(_visible_to(caller))
+    )
+
+
+def _visible_to(caller: Caller) -> ColumnElement[bool]:
+    return within_reach(caller, region=Entry.region_code)
+
+
+def _records(tx: Connection, rows: Sequence[Any]) -> list[EntryRecord]:
+    if not rows:
+        return []
+    postings: dict[tuple[str, str], list[PostingRecord]] = defaultdict(list)
+    found = tx.execute(
+        select(Posting)
+        .where(tuple_(Posting.region_code, Posting.entry_id).in_([(row.region_code, row.id) for row in rows]))
+        .order_by(Posting.line)
+    )
+    for posting in found:
+        postings[posting.region_code, posting.entry_id].append(
+            PostingRecord(**{name: getattr(posting, name) for name in PostingRecord.__slots__})
+        )
+    names = [name for name in EntryRecord.__slots__ if name != "postings"]
+    return [
+        EntryRecord(**{name: getattr(row, name) for name in names}, postings=tuple(postings[row.region_code, row.id]))
+        for row in rows
+    ]

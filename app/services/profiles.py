@@ -1,0 +1,114 @@
+"""What the registry keeps of an organisation beyond name and identifier: one shape per kind."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date
+from typing import Annotated, Any, Literal
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+
+from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.regions import is_region
+from app.kernel.vocabulary import OrganisationKind
+
+
+def _known_region(code: str) -> str:
+    if not is_region(code):
+        raise ValueError("is not a region code of GB/T 2260 (六位行政区划代码)")
+    return code
+
+
+Line = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")
+]
+"""One line of text, without control characters (PostgreSQL stores no NUL)."""
+
+SiteCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
+
+
+class _Profile(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Tag(_Profile):
+    """A recognition with its dates, such as 高新 or 专精特新; `until_on` is the last day."""
+
+    name: Line
+    since_on: date
+    until_on: date | None = None
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Tag:
+        if self.until_on is not None and self.until_on < self.since_on:
+            raise ValueError("until_on lies before since_on")
+        return self
+
+
+class FirmProfile(_Profile):
+    """What eligibility may depend on. D6."""
+
+    size: Annotated[
+        Literal["micro", "small", "medium", "large"] | None, Field(description="微型 / 小型 / 中型 / 大型")
+    ] = None
+    industry: Line | None = None
+    tags: Annotated[tuple[Tag, ...], Field(max_length=100)] = ()
+    group: Annotated[Line | None, Field(description="The declared group, for caps that count all its firms. 集团")] = (
+        None
+    )
+
+
+class Site(_Profile):
+    """One place of a provider; bills name it by its code."""
+
+    code: SiteCode
+    name: Line
+    region_code: Annotated[str, AfterValidator(_known_region)]
+
+
+class ProviderProfile(_Profile):
+    """What a provider offers and where. D7."""
+
+    provider_kind: Literal["compute", "assessment"]
+    facility_class: Annotated[Literal["domestic", "other"] | None, Field(description="国产 / 其他")] = None
+    capacity_cards: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0
+    sites: Annotated[tuple[Site, ...], Field(max_length=200)] = ()
+
+    @model_validator(mode="after")
+    def _codes_differ(self) -> ProviderProfile:
+        if len({site.code for site in self.sites}) < len(self.sites):
+            raise ValueError("two sites have one code")
+        return self
+
+
+class PlainProfile(_Profile):
+    """Authorities, finance bureaus, auditors and the registry need none."""
+
+
+Profile = FirmProfile | ProviderProfile | PlainProfile
+
+_SHAPES: Mapping[OrganisationKind, type[Profile]] = {
+    OrganisationKind.FIRM: FirmProfile,
+    OrganisationKind.PROVIDER: ProviderProfile,
+    OrganisationKind.AUTHORITY: PlainProfile,
+    OrganisationKind.FINANCE: PlainProfile,
+    OrganisationKind.AUDIT: PlainProfile,
+    OrganisationKind.REGISTRY: PlainProfile,
+}
+assert set(_SHAPES) == set(OrganisationKind), "every kind has its shape"
+
+
+def checked_profile(kind: OrganisationKind, given: object) -> dict[str, Any]:
+    """The profile as it is stored: complete, plain JSON. Raises `validation_failed` with pointers below `/profile`."""
+    try:
+        return _SHAPES[kind].model_validate(given).model_dump(mode="json")
+    except ValidationError as error:
+        places = [
+            FieldError(_pointer(item["loc"]), item["type"], detail=item["msg"])
+            for item in error.errors(include_url=False, include_input=False)
+        ]
+        raise AppError(Code.VALIDATION_FAILED, count=len(places), errors=places) from error
+
+
+def _pointer(loc: tuple[int | str, ...]) -> str:
+    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in ("profile", *loc))

@@ -1,0 +1,145 @@
+"""Admissions: which providers may redeem in a programme, for which categories. Proposed by a maker, then approved."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, and_, select, update
+from sqlalchemy.dialects.postgresql import insert
+
+from app.database import now
+from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.vocabulary import AdmissionStatus, ApprovalKind, OrganisationKind, ProgrammeStatus, Role
+from app.models import Admission, Organisation
+from app.services.approvals.requests import Decision, request_approval
+from app.services.identity.principals import Caller
+from app.services.programmes.programmes import lock_programme, read_programme
+
+
+@dataclass(frozen=True, slots=True)
+class AdmissionRecord:
+    """A provider's place in a programme."""
+
+    programme_id: str
+    provider_id: str
+    provider_name: str
+    categories: tuple[str, ...]
+    status: str
+    version: int
+    updated_at: datetime
+
+
+def propose_admission(
+    tx: Connection, *, caller: Caller, programme_id: str, provider_id: str, categories: Sequence[str]
+) -> tuple[AdmissionRecord, str]:
+    """Ask a checker to list a provider, or to change its categories; what is listed stays so meanwhile.
+
+    Returns the admission as it stands and the approval's id.
+    """
+    programme = lock_programme(tx, caller=caller, programme_id=programme_id, role=Role.MAKER)
+    if programme.status == ProgrammeStatus.CLOSED:
+        raise AppError(Code.PROGRAMME_CLOSED)
+    provider = tx.execute(
+        select(Organisation.name).where(Organisation.id == provider_id, Organisation.kind == OrganisationKind.PROVIDER)
+    ).one_or_none()
+    if provider is None:
+        raise AppError(
+            Code.VALIDATION_FAILED, count=1, errors=[FieldError("/provider_id", "not_a_provider", actual=provider_id)]
+        )
+    at = now(tx)
+    wanted = sorted(set(categories))
+    tx.execute(
+        insert(Admission)
+        .values(
+            region_code=programme.region_code,
+            programme_id=programme.id,
+            provider_id=provider_id,
+            categories=wanted,
+            status=AdmissionStatus.PROPOSED,
+            updated_at=at,
+            updated_by=caller.principal_id,
+        )
+        .on_conflict_do_nothing()
+    )
+    approval_id = request_approval(
+        tx,
+        caller=caller,
+        kind=ApprovalKind.ADMIT_PROVIDER,
+        region_code=programme.region_code,
+        authority_id=programme.authority_id,
+        required_role=Role.CHECKER,
+        subject_id=f"{programme.id}/{provider_id}",
+        command={"programme_id": programme.id, "provider_id": provider_id, "categories": wanted},
+        effect={"programme": programme.title, "provider": provider.name, "categories": wanted},
+    )
+    return _read(tx, programme.region_code, programme.id, provider_id), approval_id
+
+
+def execute_admit_provider(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """List the provider with the approved categories."""
+    tx.execute(
+        update(Admission)
+        .where(
+            Admission.region_code == decision.region_code,
+            Admission.programme_id == command["programme_id"],
+            Admission.provider_id == command["provider_id"],
+        )
+        .values(
+            categories=command["categories"],
+            status=AdmissionStatus.LISTED,
+            version=Admission.version + 1,
+            updated_at=decision.at,
+            updated_by=decision.checker.principal_id,
+        )
+    )
+
+
+def read_admission(tx: Connection, *, caller: Caller, programme_id: str, provider_id: str) -> AdmissionRecord:
+    """A provider's admission, for whom the programme exists. Raises `not_found`."""
+    programme = read_programme(tx, caller=caller, programme_id=programme_id)
+    return _read(tx, programme.region_code, programme.id, provider_id)
+
+
+def list_admissions(tx: Connection, *, caller: Caller, programme_id: str) -> list[AdmissionRecord]:
+    """All providers of a programme that exists for the caller."""
+    programme = read_programme(tx, caller=caller, programme_id=programme_id)
+    rows = tx.execute(
+        _query().where(Admission.region_code == programme.region_code, Admission.programme_id == programme.id)
+    )
+    return [_record(row) for row in rows]
+
+
+def _query() -> Any:
+    return (
+        select(Admission, Organisation.name.label("provider_name"))
+        .join(Organisation, and_(Organisation.id == Admission.provider_id))
+        .order_by(Admission.provider_id)
+    )
+
+
+def _read(tx: Connection, region_code: str, programme_id: str, provider_id: str) -> AdmissionRecord:
+    row = tx.execute(
+        _query().where(
+            Admission.region_code == region_code,
+            Admission.programme_id == programme_id,
+            Admission.provider_id == provider_id,
+        )
+    ).one_or_none()
+    if row is None:
+        raise AppError(Code.NOT_FOUND, what="admission")
+    return _record(row)
+
+
+def _record(row: Any) -> AdmissionRecord:
+    return AdmissionRecord(
+        programme_id=row.programme_id,
+        provider_id=row.provider_id,
+        provider_name=row.provider_name,
+        categories=tuple(row.categories),
+        status=row.status,
+        version=row.version,
+        updated_at=row.updated_at,
+    )

@@ -1,0 +1,55 @@
+"""How far a caller reaches: which rows of a regional table exist for him. What lies outside does not exist (404)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import ColumnElement, and_, or_
+
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import Role
+from app.services.identity.principals import Caller
+
+
+def region_within(column: Any, region_code: str) -> ColumnElement[bool]:
+    """Whether a region column lies within a province (33xxxx), a city (3301xx) or is the county itself."""
+    prefix = region_prefix(region_code)
+    within: ColumnElement[bool] = column.startswith(prefix, autoescape=True) if len(prefix) < 6 else column == prefix
+    return within
+
+
+def region_prefix(region_code: str) -> str:
+    """What the codes of a region and of all below it begin with."""
+    return region_code.removesuffix("00").removesuffix("00")
+
+
+def within_reach(
+    caller: Caller,
+    *,
+    region: Any,
+    authority: Any = None,
+    own: Mapping[Role, Any] | None = None,
+    always: ColumnElement[bool] | None = None,
+) -> ColumnElement[bool]:
+    """The condition under which a row exists for the caller.
+
+    `region` is the row's region column: finance sees its own region, an auditor everything at or below his.
+    `authority` is its authority column: makers and checkers see their authority's rows (none without it).
+    `own` are columns that hold an organisation's id, by the role that sees its own rows (firm, provider).
+    `always` is seen by everybody. Raises `forbidden` where no role of the caller sees any row.
+    """
+    seen: list[ColumnElement[bool]] = [] if always is None else [always]
+    roles: list[Role] = [*(own or {}), Role.FINANCE, Role.AUDITOR]
+    seen += [column == caller.organisation_id for role, column in (own or {}).items() if caller.holds(role)]
+    if authority is not None:
+        roles += [Role.MAKER, Role.CHECKER]
+        seen += [
+            and_(region == grant.region_code, authority == grant.authority_id)
+            for grant in caller.regions(Role.MAKER, Role.CHECKER)
+        ]
+    seen += [region == grant.region_code for grant in caller.regions(Role.FINANCE)]
+    seen += [region_within(region, grant.region_code) for grant in caller.regions(Role.AUDITOR)]
+    if not seen:
+        raise AppError(Code.FORBIDDEN, role=" / ".join(roles))
+    return or_(*seen)

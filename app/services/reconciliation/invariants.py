@@ -1,0 +1,271 @@
+"""The invariants of the books, each a query that must return no row.
+
+The numbers are those of `docs/architecture.md`, section 4. Every query gives `region_code`, `subject` (the row that is
+wrong), `expected` and `actual` (fen or counts as text), so that a difference can be followed up.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from app.kernel.vocabulary import DUAL_CONTROL, SOURCES, Account
+from app.services.ledger.entries import COUNTERS
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """One promise of the books and the query that finds what breaks it."""
+
+    number: int
+    name: str
+    title_en: str
+    title_zh: str
+    query: str
+
+
+def _listed(values: frozenset[str] | frozenset[Account]) -> str:
+    return ", ".join(f"'{value}'" for value in sorted(values))
+
+
+_MEMO = frozenset({Account.RECOVERY_CLAIMED, Account.RECOVERY_DUE, Account.TREASURY})
+_GRANTED = _listed(frozenset({Account.APPROPRIATION, Account.AUTHORISED}))
+_STAGES = _listed(frozenset(Account) - SOURCES - _MEMO)
+_MAY_BE_NEGATIVE = _listed(SOURCES)
+_DUAL = ", ".join(f"'{kind}'" for kind in sorted(DUAL_CONTROL))
+
+_SIDES = """
+    SELECT p.region_code, p.pool_id, p.source AS account, -p.amount_fen AS fen, e.at, p.entry_id, p.line
+    FROM postings p JOIN entries e ON e.region_code = p.region_code AND e.id = p.entry_id
+    UNION ALL
+    SELECT p.region_code, p.pool_id, p.destination, p.amount_fen, e.at, p.entry_id, p.line
+    FROM postings p JOIN entries e ON e.region_code = p.region_code AND e.id = p.entry_id
+"""
+
+_POOL_EQUATION = f"""
+    SELECT region_code, pool_id AS subject, (-granted)::text AS expected, staged::text AS actual
+    FROM (
+        SELECT region_code, pool_id,
+            coalesce(sum(fen) FILTER (WHERE account IN ({_GRANTED})), 0) AS granted,
+            coalesce(sum(fen) FILTER (WHERE account IN ({_STAGES})), 0) AS staged
+        FROM ({_SIDES}) AS side GROUP BY region_code, pool_id
+    ) AS pool
+    WHERE -granted <> staged
+"""
+
+_POOL_ACCOUNT_NEGATIVE = f"""
+    SELECT region_code, pool_id || ' ' || account AS subject, '>= 0' AS expected, min(running)::text AS actual
+    FROM (
+        SELECT region_code, pool_id, account,
+            sum(fen) OVER (PARTITION BY region_code, pool_id, account ORDER BY at, entry_id, fen DESC, line) AS running
+        FROM ({_SIDES}) AS side
+        WHERE account NOT IN ({_MAY_BE_NEGATIVE})
+    ) AS moved
+    WHERE running < 0
+    GROUP BY region_code, pool_id, account
+"""
+
+_VOUCHER_SIDES = """
+    SELECT p.region_code, p.voucher_id, p.pool_id, p.voucher_seq, side.part, side.fen
+    FROM postings p
+    JOIN entries e ON e.region_code = p.region_code AND e.id = p.entry_id
+    CROSS JOIN LATERAL (VALUES
+        (CASE p.source
+            WHEN 'committed' THEN 'balance_fen' WHEN 'held' THEN 'held_fen'
+            WHEN 'obligated' THEN 'redeemed_fen' WHEN 'in_payment' THEN 'redeemed_fen'
+            WHEN 'disbursed' THEN 'redeemed_fen' ELSE 'face_fen' END,
+         CASE WHEN p.source IN ('committed', 'held', 'obligated', 'in_payment', 'disbursed')
+            THEN -p.amount_fen ELSE p.amount_fen END),
+        (CASE p.destination
+            WHEN 'committed' THEN 'balance_fen' WHEN 'held' THEN 'held_fen'
+            WHEN 'obligated' THEN 'redeemed_fen' WHEN 'in_payment' THEN 'redeemed_fen'
+            WHEN 'disbursed' THEN 'redeemed_fen'
+            ELSE CASE WHEN e.kind = 'recover' THEN 'recovered_fen' ELSE coalesce(e.voucher_end, '?') || '_fen' END END,
+         p.amount_fen)
+    ) AS side(part, fen)
+    WHERE p.voucher_id IS NOT NULL
+"""
+
+_VOUCHER_PART_NEGATIVE = f"""
+    SELECT region_code, voucher_id || ' ' || pool_id || ' ' || part AS subject,
+        '>= 0' AS expected, min(running)::text AS actual
+    FROM (
+        SELECT region_code, voucher_id, pool_id, part,
+            sum(fen) OVER (PARTITION BY region_code, voucher_id, pool_id, part ORDER BY voucher_seq) AS running
+        FROM ({_VOUCHER_SIDES}) AS side
+    ) AS moved
+    WHERE running < 0
+    GROUP BY region_code, voucher_id, pool_id, part
+"""
+
+_VOUCHER_IDENTITY = """
+    SELECT region_code, id AS subject, face_fen::text AS expected,
+        (balance_fen + held_fen + redeemed_fen + recovered_fen + expired_fen + voided_fen + surrendered_fen)::text
+            AS actual
+    FROM vouchers
+    WHERE balance_fen + held_fen + redeemed_fen + recovered_fen + expired_fen + voided_fen + surrendered_fen <> face_fen
+    UNION ALL
+    SELECT v.region_code, v.id || ' allotments', v.face_fen::text, coalesce(sum(a.face_fen), 0)::text
+    FROM vouchers v LEFT JOIN allotments a ON a.region_code = v.region_code AND a.voucher_id = v.id
+    GROUP BY v.region_code, v.id, v.face_fen HAVING coalesce(sum(a.face_fen), 0) <> v.face_fen
+"""
+
+
+def _stored_counters() -> str:
+    """Every stored counter against the sum of its postings: pools, allotments, vouchers, mandates, redemptions."""
+    summed = ", ".join(f"coalesce(sum(fen) FILTER (WHERE part = '{c}'), 0) AS {c}" for c in COUNTERS)
+    differs = " OR ".join(f"coalesce(s.{c}, 0) <> a.{c}" for c in COUNTERS)
+    found = " || ' ' || ".join(f"coalesce(s.{c}, 0)" for c in COUNTERS)
+    stored = " || ' ' || ".join(f"a.{c}" for c in COUNTERS)
+    parts = f"""
+        SELECT region_code, voucher_id, pool_id, {summed}
+        FROM ({_VOUCHER_SIDES}) AS side GROUP BY region_code, voucher_id, pool_id
+    """
+    voucher_summed = ", ".join(f"sum({c}) AS {c}" for c in COUNTERS)
+    return f"""
+        SELECT a.region_code, 'allotment ' || a.voucher_id || ' ' || a.pool_id AS subject,
+            {found} AS expected, {stored} AS actual
+        FROM allotments a LEFT JOIN ({parts}) AS s
+            ON s.region_code = a.region_code AND s.voucher_id = a.voucher_id AND s.pool_id = a.pool_id
+        WHERE {differs}
+        UNION ALL
+        SELECT a.region_code, 'voucher ' || a.id, {found}, {stored}
+        FROM vouchers a LEFT JOIN (
+            SELECT region_code, voucher_id, {voucher_summed} FROM ({parts}) AS p GROUP BY region_code, voucher_id
+        ) AS s ON s.region_code = a.region_code AND s.voucher_id = a.id
+        WHERE {differs}
+        UNION ALL
+        SELECT v.region_code, 'posting count ' || v.id, count(p.voucher_seq)::text, v.posting_count::text
+        FROM vouchers v LEFT JOIN postings p ON p.region_code = v.region_code AND p.voucher_id = v.id
+        GROUP BY v.region_code, v.id, v.posting_count
+        HAVING count(p.voucher_seq) <> v.posting_count OR coalesce(max(p.voucher_seq), 0) <> v.posting_count
+        UNION ALL
+        SELECT o.region_code, 'available ' || o.id, coalesce(sum(side.fen), 0)::text, o.available_fen::text
+        FROM pools o LEFT JOIN ({_SIDES}) AS side
+            ON side.region_code = o.region_code AND side.pool_id = o.id AND side.account = 'available'
+        GROUP BY o.region_code, o.id, o.available_fen HAVING coalesce(sum(side.fen), 0) <> o.available_fen
+        UNION ALL
+        SELECT m.region_code, 'mandate ' || m.id, coalesce(sum(r.subsidy_fen - r.refunded_fen), 0)::text,
+            m.used_fen::text
+        FROM mandates m LEFT JOIN redemptions r ON r.region_code = m.region_code AND r.mandate_id = m.id
+        GROUP BY m.region_code, m.id, m.used_fen
+        HAVING coalesce(sum(r.subsidy_fen - r.refunded_fen), 0) <> m.used_fen
+        UNION ALL
+        SELECT r.region_code, 'redemption ' || r.id, coalesce(p.fen, 0)::text, r.subsidy_fen::text
+        FROM redemptions r LEFT JOIN (
+            SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings GROUP BY region_code, entry_id
+        ) AS p ON p.region_code = r.region_code AND p.entry_id = r.entry_id
+        WHERE coalesce(p.fen, 0) <> r.subsidy_fen
+    """
+
+
+_REFUNDS = """
+    SELECT r.region_code, r.id AS subject,
+        coalesce(sum(f.subsidy_refund_fen), 0)::text || ' ' || coalesce(sum(f.bill_refund_fen), 0)::text AS expected,
+        r.refunded_fen::text || ' ' || r.bill_refunded_fen::text AS actual
+    FROM redemptions r LEFT JOIN refunds f ON f.region_code = r.region_code AND f.redemption_id = r.id
+    GROUP BY r.region_code, r.id, r.refunded_fen, r.bill_refunded_fen, r.subsidy_fen
+    HAVING coalesce(sum(f.subsidy_refund_fen), 0) <> r.refunded_fen
+        OR coalesce(sum(f.bill_refund_fen), 0) <> r.bill_refunded_fen
+        OR r.refunded_fen > r.subsidy_fen
+    UNION ALL
+    SELECT f.region_code, f.id, f.subsidy_refund_fen::text, coalesce(sum(p.amount_fen), 0)::text
+    FROM refunds f LEFT JOIN postings p ON p.region_code = f.region_code AND p.entry_id = f.entry_id
+    GROUP BY f.region_code, f.id, f.subsidy_refund_fen
+    HAVING coalesce(sum(p.amount_fen), 0) <> f.subsidy_refund_fen
+"""
+
+_ONCE = """
+    SELECT region_code, 'order ' || provider_id || ' ' || order_no AS subject, '1' AS expected, count(*)::text AS actual
+    FROM redemptions GROUP BY region_code, provider_id, order_no HAVING count(*) > 1
+    UNION ALL
+    SELECT r.region_code, 'order number of ' || r.id, r.id, coalesce(o.redemption_id, '-')
+    FROM redemptions r LEFT JOIN order_numbers o
+        ON o.region_code = r.region_code AND o.provider_id = r.provider_id AND o.order_no = r.order_no
+    WHERE o.redemption_id IS DISTINCT FROM r.id
+    UNION ALL
+    SELECT o.region_code, 'unused order number ' || o.order_no, o.redemption_id, '-'
+    FROM order_numbers o LEFT JOIN redemptions r ON r.region_code = o.region_code AND r.id = o.redemption_id
+    WHERE r.id IS NULL
+    UNION ALL
+    SELECT region_code, 'effect of ' || subject_id, '1', count(*)::text
+    FROM entries WHERE kind IN ('redeem', 'refund') GROUP BY region_code, subject_id, kind HAVING count(*) > 1
+    UNION ALL
+    SELECT e.region_code, 'redeem entry ' || e.id, e.subject_id, coalesce(r.id, '-')
+    FROM entries e LEFT JOIN redemptions r ON r.region_code = e.region_code AND r.entry_id = e.id
+    WHERE e.kind = 'redeem' AND r.id IS DISTINCT FROM e.subject_id
+    UNION ALL
+    SELECT region_code, 'key without answer ' || principal_id || ' ' || route, 'status', '-'
+    FROM idempotency_keys WHERE status IS NULL
+    UNION ALL
+    SELECT region_code, 'key for two ' || resource_id, '1', count(*)::text
+    FROM idempotency_keys WHERE status = 201 AND route LIKE 'POST /v1/redemptions%'
+    GROUP BY region_code, resource_id HAVING count(*) > 1
+    UNION ALL
+    SELECT region_code, 'reversed twice ' || reverses_id, '1', count(*)::text
+    FROM entries WHERE reverses_id IS NOT NULL GROUP BY region_code, reverses_id HAVING count(*) > 1
+"""
+
+_REGIONS = """
+    SELECT region_code, table_name || ' ' || id AS subject, region_code AS expected, substr(id, 5, 6) AS actual
+    FROM (
+        SELECT region_code, id, 'programme' AS table_name FROM programmes
+        UNION ALL SELECT region_code, id, 'pool' FROM pools
+        UNION ALL SELECT region_code, id, 'voucher' FROM vouchers
+        UNION ALL SELECT region_code, id, 'redemption' FROM redemptions
+        UNION ALL SELECT region_code, id, 'refund' FROM refunds
+        UNION ALL SELECT region_code, id, 'mandate' FROM mandates
+        UNION ALL SELECT region_code, id, 'entry' FROM entries
+        UNION ALL SELECT region_code, id, 'batch' FROM issuance_batches
+        UNION ALL SELECT region_code, pool_id, 'posting pool' FROM postings
+        UNION ALL SELECT region_code, voucher_id, 'posting voucher' FROM postings WHERE voucher_id IS NOT NULL
+        UNION ALL SELECT region_code, programme_id, 'voucher programme' FROM vouchers
+        UNION ALL SELECT region_code, subject_id, 'entry subject' FROM entries
+    ) AS row
+    WHERE substr(id, 5, 6) <> region_code
+"""
+
+_TWO_PERSONS = f"""
+    SELECT e.region_code, e.id AS subject, 'two persons' AS expected,
+        coalesce(e.maker_id, '-') || ' / ' || coalesce(e.checker_id, '-') AS actual
+    FROM entries e LEFT JOIN approvals a ON a.region_code = e.region_code AND a.id = e.approval_id
+    WHERE e.kind IN ({_DUAL}) AND (
+        e.maker_id IS NULL OR e.checker_id IS NULL OR e.maker_id = e.checker_id
+        OR a.id IS NULL OR a.status <> 'approved' OR a.made_by <> e.maker_id OR a.decided_by <> e.checker_id)
+"""
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        1,
+        "pool_equation",
+        "Granted equals the sum of all stages, per pool",
+        "每个资金池：预算指标＝各阶段之和",
+        _POOL_EQUATION,
+    ),
+    Invariant(
+        2,
+        "no_negative_account",
+        "No account of a pool was ever below zero",
+        "资金池各账户从未为负",
+        _POOL_ACCOUNT_NEGATIVE,
+    ),
+    Invariant(
+        2,
+        "no_negative_voucher",
+        "No part of a voucher was ever below zero",
+        "券的各部分从未为负",
+        _VOUCHER_PART_NEGATIVE,
+    ),
+    Invariant(3, "voucher_identity", "Face value equals the sum of its parts", "券面值＝各部分之和", _VOUCHER_IDENTITY),
+    Invariant(
+        4,
+        "stored_counters",
+        "Every stored counter equals the sum of its postings",
+        "所有存储的余额＝分录之和",
+        _stored_counters(),
+    ),
+    Invariant(5, "refunds", "Refunds never exceed their redemption", "退款不超过核销", _REFUNDS),
+    Invariant(6, "once", "Every key and order number has one effect at most", "每个键和订单号至多生效一次", _ONCE),
+    Invariant(11, "regions", "No row points into another region", "没有跨地区的记录", _REGIONS),
+    Invariant(12, "two_persons", "Maker and checker are two persons", "经办与审核为两人", _TWO_PERSONS),
+)
+"""8 to 10 need what later parts bring: closed years, caps of a period, the sealed log. 7 needs settlements."""

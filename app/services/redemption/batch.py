@@ -1,0 +1,432 @@
+"""One transaction for many redemptions: lock, decide, post, answer. The commands' order of arrival is kept.
+
+The lock order is the same for everybody: region fence → keys → order numbers → vouchers (their mandates lie
+under the same lock). A command whose voucher is busy is put off and gives back all its claims; a refused one
+gives back all but its key.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from app.database import BulkInsert, now
+from app.kernel.canonical import canonical, sha256_hex
+from app.kernel.ids import new_id
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import Account, EntryKind, RedemptionStatus
+from app.models import IdempotencyKey, OrderNumber
+from app.models import Redemption as RedemptionTable
+from app.services.idempotency import Answer, replay_of
+from app.services.ledger.entries import Cause, JournalEntry, Movement
+from app.services.ledger.fences import try_fences
+from app.services.ledger.journal import post
+from app.services.redemption.bills import facts_json
+from app.services.redemption.commands import Redeem, RedemptionRecord
+from app.services.redemption.decisions import Drawn, Refused, decide_redemption
+from app.services.redemption.loading import (
+    find_vouchers,
+    load_admissions,
+    load_mandates,
+    load_terms,
+    lock_vouchers,
+)
+from app.services.redemption.states import MandateState, VoucherState
+
+Scope = tuple[str, str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class PutOff:
+    """Not decided: what it needs is busy. `counts` is false where it only waits for its twin."""
+
+    counts: bool = True
+
+
+Outcome = Answer | AppError | PutOff
+"""An answer to send, a refusal that leaves no trace, or another try."""
+
+_CLAIM_KEYS = BulkInsert(
+    IdempotencyKey.__table__,
+    ("region_code", "principal_id", "route", "key", "fingerprint", "created_at"),
+    suffix="ON CONFLICT DO NOTHING RETURNING region_code, principal_id, route, key",
+)
+_CLAIM_ORDERS = BulkInsert(
+    OrderNumber.__table__,
+    ("region_code", "provider_id", "order_no", "redemption_id"),
+    suffix="ON CONFLICT DO NOTHING RETURNING redemption_id",
+)
+_KEY_ARRAYS = (
+    "unnest(CAST(:regions AS text[]), CAST(:principals AS text[]), CAST(:routes AS text[]), CAST(:keys AS text[])"
+)
+_KEY_MATCH = (
+    "k.region_code = asked.region_code AND k.principal_id = asked.principal_id"
+    " AND k.route = asked.route AND k.key = asked.key"
+)
+_STORED_KEYS = text(
+    "SELECT k.region_code, k.principal_id, k.route, k.key, k.fingerprint, k.status, k.body, k.resource_id"
+    f" FROM idempotency_keys k JOIN {_KEY_ARRAYS}) AS asked(region_code, principal_id, route, key) ON {_KEY_MATCH}"
+)
+_GIVE_BACK_KEYS = text(
+    f"DELETE FROM idempotency_keys k USING {_KEY_ARRAYS})"
+    f" AS asked(region_code, principal_id, route, key) WHERE {_KEY_MATCH}"
+)
+_STORE_ANSWERS = text(
+    "UPDATE idempotency_keys k SET status = asked.status, body = asked.body, resource_id = asked.resource_id"
+    f" FROM {_KEY_ARRAYS}, CAST(:statuses AS smallint[]), CAST(:bodies AS bytea[]), CAST(:resources AS text[]))"
+    f" AS asked(region_code, principal_id, route, key, status, body, resource_id) WHERE {_KEY_MATCH}"
+)
+_ORDER_ARRAYS = "unnest(CAST(:regions AS text[]), CAST(:providers AS text[]), CAST(:orders AS text[]))"
+_ORDER_MATCH = "o.region_code = asked.region_code AND o.provider_id = asked.provider_id AND o.order_no = asked.order_no"
+_STORED_ORDERS = text(
+    "SELECT o.region_code, o.provider_id, o.order_no, o.redemption_id FROM order_numbers o"
+    f" JOIN {_ORDER_ARRAYS} AS asked(region_code, provider_id, order_no) ON {_ORDER_MATCH}"
+)
+_GIVE_BACK_ORDERS = text(
+    f"DELETE FROM order_numbers o USING {_ORDER_ARRAYS}"
+    f" AS asked(region_code, provider_id, order_no) WHERE {_ORDER_MATCH}"
+)
+_REDEMPTIONS = BulkInsert(
+    RedemptionTable.__table__,
+    (
+        "region_code",
+        "id",
+        "voucher_id",
+        "programme_id",
+        "firm_id",
+        "provider_id",
+        "mandate_id",
+        "order_no",
+        "rule_version_id",
+        "bill_total_fen",
+        "subsidy_fen",
+        "firm_pays_fen",
+        "refunded_fen",
+        "bill_refunded_fen",
+        "status",
+        "facts",
+        "trace",
+        "entry_id",
+        "redeemed_at",
+        "redeemed_by",
+    ),
+)
+_USE_MANDATES = text(
+    "UPDATE mandates m SET used_fen = m.used_fen + drawn.fen"
+    " FROM unnest(CAST(:regions AS text[]), CAST(:ids AS text[]), CAST(:fen AS bigint[]))"
+    " AS drawn(region_code, id, fen)"
+    " WHERE m.region_code = drawn.region_code AND m.id = drawn.id"
+)
+
+
+def redeem_batch(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+    """Decide all commands in one transaction; the outcome of each stands at its place.
+
+    With `wait` false a busy voucher or a closing region puts its commands off. Nothing a refused command had
+    claimed stays, except the key with the stored answer. The caller commits.
+    """
+    batch = _Batch(tx, commands)
+    batch.fence(wait=wait)
+    batch.claim_keys()
+    batch.claim_orders()
+    batch.lock(wait=wait)
+    batch.decide()
+    batch.write()
+    return batch.outcomes()
+
+
+class _Batch:
+    """The steps of one batch, and what each leaves for the next."""
+
+    def __init__(self, tx: Connection, commands: Sequence[Redeem]) -> None:
+        self._tx = tx
+        self._commands = commands
+        self._ids = [new_id("rdm", command.region_code) for command in commands]
+        self._outcomes: dict[int, Outcome] = {}
+        self._key_claimed: set[int] = set()
+        self._order_claimed: set[int] = set()
+        self._vouchers: dict[int, VoucherState] = {}
+        self._records: list[RedemptionRecord] = []
+        self._rows: list[dict[str, Any]] = []
+        self._entries: list[JournalEntry] = []
+
+    def outcomes(self) -> list[Outcome]:
+        return [self._outcomes[place] for place in range(len(self._commands))]
+
+    def _open(self) -> list[int]:
+        return [place for place in range(len(self._commands)) if place not in self._outcomes]
+
+    def fence(self, *, wait: bool) -> None:
+        """Take each region's shared fence; a region that is just closing its year puts its commands off."""
+        free = try_fences(self._tx, {command.region_code for command in self._commands}, wait=wait)
+        for place, command in enumerate(self._commands):
+            if command.region_code not in free:
+                self._outcomes[place] = PutOff()
+
+    def claim_keys(self) -> None:
+        """Claim every key; one that is taken is answered by what is stored under it."""
+        by_scope: dict[Scope, int] = {}
+        for place in self._open():
+            if by_scope.setdefault(self._commands[place].scope, place) != place:
+                self._outcomes[place] = PutOff(counts=False)
+        if not by_scope:
+            return
+        at = now(self._tx)
+        rows = [
+            {
+                "region_code": scope[0],
+                "principal_id": scope[1],
+                "route": scope[2],
+                "key": scope[3],
+                "fingerprint": self._commands[place].fingerprint(),
+                "created_at": at,
+            }
+            for scope, place in sorted(by_scope.items())
+        ]
+        claimed = {tuple(row) for row in _CLAIM_KEYS(self._tx, rows)}
+        self._key_claimed = {place for scope, place in by_scope.items() if scope in claimed}
+        taken = [scope for scope in by_scope if scope not in claimed]
+        if taken:
+            stored = {
+                (row.region_code, row.principal_id, row.route, row.key): row
+                for row in self._tx.execute(_STORED_KEYS, _scope_columns(taken))
+            }
+            for scope in taken:
+                place = by_scope[scope]
+                try:
+                    self._outcomes[place] = replay_of(stored[scope], self._commands[place].fingerprint())
+                except AppError as problem:
+                    self._outcomes[place] = problem
+
+    def claim_orders(self) -> None:
+        """Claim every order number; one that is taken is refused, one taken in this batch waits for its rival."""
+        places = sorted(self._open(), key=lambda place: self._commands[place].order)
+        if not places:
+            return
+        rows = [
+            {
+                "region_code": command.region_code,
+                "provider_id": command.provider_id,
+                "order_no": command.order_no,
+                "redemption_id": self._ids[place],
+            }
+            for place in places
+            for command in [self._commands[place]]
+        ]
+        claimed = {row.redemption_id for row in _CLAIM_ORDERS(self._tx, rows)}
+        self._order_claimed = {place for place in places if self._ids[place] in claimed}
+        taken = [place for place in places if place not in self._order_claimed]
+        if taken:
+            orders = [self._commands[place].order for place in taken]
+            rivals = {
+                (row.region_code, row.provider_id, row.order_no): row.redemption_id
+                for row in self._tx.execute(_STORED_ORDERS, _order_columns(orders))
+            }
+            for place in taken:
+                rival = rivals[self._commands[place].order]
+                if rival in claimed:
+                    self._put_off(place, counts=False)
+                else:
+                    order_no = self._commands[place].order_no
+                    refusal = Refused(
+                        Code.ORDER_NO_ALREADY_USED,
+                        {"order_no": order_no, "redemption_id": rival},
+                        {"redemption_id": rival},
+                    )
+                    self._refuse(place, refusal)
+
+    def lock(self, *, wait: bool) -> None:
+        """Find the vouchers by code and lock them in sorted order."""
+        places = self._open()
+        if not places:
+            return
+        asked = {place: (self._commands[place].region_code, self._commands[place].voucher_code) for place in places}
+        found = find_vouchers(self._tx, set(asked.values()))
+        keys = {place: (code[0], found[code]) for place, code in asked.items() if code in found}
+        locked = lock_vouchers(self._tx, set(keys.values()), wait=wait) if keys else {}
+        for place in places:
+            if place not in keys:
+                self._refuse(place, Refused(Code.VOUCHER_NOT_FOUND))
+            elif keys[place] in locked:
+                self._vouchers[place] = locked[keys[place]]
+            else:
+                self._put_off(place)
+
+    def decide(self) -> None:
+        """Decide one after the other on the evolving state, and render each answer."""
+        places = self._open()
+        if not places:
+            return
+        commands = self._commands
+        vouchers = self._vouchers
+        consents = {
+            place: (commands[place].region_code, vouchers[place].id, commands[place].provider_id) for place in places
+        }
+        programmes = {place: (commands[place].region_code, vouchers[place].programme_id) for place in places}
+        admissions = {place: (*programmes[place], commands[place].provider_id) for place in places}
+        mandates = load_mandates(self._tx, set(consents.values()))
+        admitted = load_admissions(self._tx, set(admissions.values()))
+        terms = load_terms(self._tx, set(programmes.values()))
+        at = now(self._tx)
+        for place in places:
+            mandate = mandates.get(consents[place])
+            categories = admitted.get(admissions[place])
+            decision = decide_redemption(
+                vouchers[place],
+                terms[programmes[place]],
+                categories,
+                mandate,
+                commands[place].bill,
+                expected_subsidy_fen=commands[place].expected_subsidy_fen,
+                at=at,
+            )
+            if isinstance(decision, Refused):
+                self._refuse(place, decision)
+            else:
+                assert mandate is not None and categories is not None, "a draw has consent and admission"
+                self._draw(place, decision, mandate, categories, at)
+
+    def _draw(self, place: int, drawn: Drawn, mandate: MandateState, categories: tuple[str, ...], at: datetime) -> None:
+        command, voucher = self._commands[place], self._vouchers[place]
+        facts = facts_json(
+            command.bill,
+            provider_id=command.provider_id,
+            order_no=command.order_no,
+            provider_categories=categories,
+        )
+        trace = canonical(drawn.trace)
+        entry = JournalEntry(
+            region_code=command.region_code,
+            id=new_id("ent", command.region_code),
+            kind=EntryKind.REDEEM,
+            at=at,
+            programme_id=voucher.programme_id,
+            subject_id=self._ids[place],
+            cause=Cause(command.caller.principal_id, command.caller.organisation_id, command.caller.request_id),
+            voucher_id=voucher.id,
+            rule_version_id=drawn.rule_version_id,
+            facts_sha256=sha256_hex(facts),
+            trace_sha256=sha256_hex(trace),
+            movements=tuple(
+                Movement(
+                    pool_id,
+                    Account.COMMITTED,
+                    Account.OBLIGATED,
+                    part_fen,
+                    voucher.id,
+                    voucher.posting_count + n,
+                    command.provider_id,
+                )
+                for n, (pool_id, part_fen) in enumerate(drawn.parts, start=1)
+            ),
+        )
+        record = RedemptionRecord(
+            region_code=command.region_code,
+            id=self._ids[place],
+            voucher_id=voucher.id,
+            programme_id=voucher.programme_id,
+            firm_id=voucher.firm_id,
+            provider_id=command.provider_id,
+            mandate_id=mandate.id,
+            order_no=command.order_no,
+            rule_version_id=drawn.rule_version_id,
+            bill_total_fen=command.bill.total_fen,
+            subsidy_fen=drawn.subsidy_fen,
+            firm_pays_fen=drawn.firm_pays_fen,
+            refunded_fen=0,
+            bill_refunded_fen=0,
+            status=RedemptionStatus.POSTED,
+            facts=facts.decode(),
+            trace=trace.decode(),
+            entry_id=entry.id,
+            redeemed_at=at,
+        )
+        self._outcomes[place] = command.render(record)
+        self._entries.append(entry)
+        self._records.append(record)
+        self._rows.append(
+            {name: getattr(record, name) for name in RedemptionRecord.__slots__}
+            | {"redeemed_by": command.caller.principal_id}
+        )
+        _evolve(voucher, mandate, drawn)
+
+    def write(self) -> None:
+        """Give back what was claimed in vain, then write everything, set by set."""
+        scopes = [self._commands[place].scope for place in sorted(self._key_claimed)]
+        stored = [place for place in sorted(self._key_claimed) if isinstance(self._outcomes[place], Answer)]
+        in_vain = [scope for scope in scopes if scope not in {self._commands[place].scope for place in stored}]
+        if in_vain:
+            self._tx.execute(_GIVE_BACK_KEYS, _scope_columns(in_vain))
+        used = {record.id for record in self._records}
+        unused = [self._commands[place].order for place in sorted(self._order_claimed) if self._ids[place] not in used]
+        if unused:
+            self._tx.execute(_GIVE_BACK_ORDERS, _order_columns(unused))
+        if self._entries:
+            post(self._tx, self._entries)
+            _REDEMPTIONS(self._tx, self._rows)
+            self._use_mandates()
+        if stored:
+            answers = [answer for place in stored if isinstance(answer := self._outcomes[place], Answer)]
+            self._tx.execute(
+                _STORE_ANSWERS,
+                _scope_columns([self._commands[place].scope for place in stored])
+                | {
+                    "statuses": [answer.status for answer in answers],
+                    "bodies": [answer.body for answer in answers],
+                    "resources": [answer.resource_id for answer in answers],
+                },
+            )
+
+    def _use_mandates(self) -> None:
+        drawn: dict[tuple[str, str], int] = {}
+        for record in self._records:
+            key = (record.region_code, record.mandate_id)
+            drawn[key] = drawn.get(key, 0) + record.subsidy_fen
+        keys = sorted(drawn)
+        self._tx.execute(
+            _USE_MANDATES,
+            {
+                "regions": [region_code for region_code, _ in keys],
+                "ids": [mandate_id for _, mandate_id in keys],
+                "fen": [drawn[key] for key in keys],
+            },
+        )
+
+    def _refuse(self, place: int, refused: Refused) -> None:
+        problem = AppError(refused.code, extra=dict(refused.extra), **refused.context)
+        self._outcomes[place] = self._commands[place].render_refusal(problem) or problem
+
+    def _put_off(self, place: int, *, counts: bool = True) -> None:
+        self._outcomes[place] = PutOff(counts)
+
+
+def _evolve(voucher: VoucherState, mandate: MandateState, drawn: Drawn) -> None:
+    """Let the next command of the batch see what this one did."""
+    parts = dict(drawn.parts)
+    for share in voucher.shares:
+        share.balance_fen -= parts.get(share.pool_id, 0)
+        share.redeemed_fen += parts.get(share.pool_id, 0)
+    voucher.balance_fen -= drawn.subsidy_fen
+    voucher.posting_count += len(drawn.parts)
+    mandate.used_fen += drawn.subsidy_fen
+
+
+def _scope_columns(scopes: Sequence[Scope]) -> dict[str, Any]:
+    return {
+        "regions": [scope[0] for scope in scopes],
+        "principals": [scope[1] for scope in scopes],
+        "routes": [scope[2] for scope in scopes],
+        "keys": [scope[3] for scope in scopes],
+    }
+
+
+def _order_columns(orders: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
+    return {
+        "regions": [order[0] for order in orders],
+        "providers": [order[1] for order in orders],
+        "orders": [order[2] for order in orders],
+    }

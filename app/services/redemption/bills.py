@@ -1,0 +1,93 @@
+"""Bills: what a provider charges, as values. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from app.kernel.canonical import canonical
+from app.kernel.clock import rfc3339
+from app.kernel.rates import Rounding, parse_decimal, round_to
+from app.services.rules.assess import Line
+
+QUANTITY_DECIMALS = 6
+UNIT_PRICE_DECIMALS = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BillLine:
+    """One position of a bill. `amount_fen` counts and includes VAT; quantity and unit price explain it."""
+
+    category: str
+    quantity: str
+    unit: str
+    unit_price: str
+    amount_fen: int
+    used_from: datetime | None = None
+    used_until: datetime | None = None
+    provider_site: str | None = None
+    usage_ref: str | None = None
+
+    def priced_fen(self) -> int:
+        """Quantity times unit price (元), rounded half up to fen. Raises ValueError on a malformed decimal."""
+        quantity = parse_decimal(self.quantity, max_decimals=QUANTITY_DECIMALS, max_digits=18)
+        unit_price = parse_decimal(self.unit_price, max_decimals=UNIT_PRICE_DECIMALS, max_digits=18)
+        return round_to(quantity * unit_price * 100, 1, Rounding.HALF_UP)
+
+    def facts(self) -> dict[str, Any]:
+        """The line as plain values."""
+        return {
+            "category": self.category,
+            "quantity": self.quantity,
+            "unit": self.unit,
+            "unit_price": self.unit_price,
+            "amount_fen": self.amount_fen,
+            "used_from": rfc3339(self.used_from) if self.used_from else None,
+            "used_until": rfc3339(self.used_until) if self.used_until else None,
+            "provider_site": self.provider_site,
+            "usage_ref": self.usage_ref,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Bill:
+    """A bill: the total is the sum of its lines."""
+
+    total_fen: int
+    lines: tuple[BillLine, ...]
+    tax_rate: str | None = None
+
+    def facts(self) -> dict[str, Any]:
+        """The bill as plain values, as it is stored and hashed."""
+        return {
+            "total_fen": self.total_fen,
+            "tax_rate": self.tax_rate,
+            "lines": [line.facts() for line in self.lines],
+        }
+
+    def assessed_lines(self) -> list[Line]:
+        """What the rules look at."""
+        return [Line(line.category, line.amount_fen) for line in self.lines]
+
+
+def lines_of_facts(bill: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> list[Line]:
+    """The lines of a stored bill, less what was refunded of each (line number from 1 → fen)."""
+    return [
+        Line(line["category"], line["amount_fen"] - refunded_fen.get(number, 0))
+        for number, line in enumerate(bill["lines"], start=1)
+    ]
+
+
+def facts_json(bill: Bill, *, provider_id: str, order_no: str, provider_categories: tuple[str, ...]) -> bytes:
+    """All the facts a decision was made from, canonically: an auditor assesses them again and gets the same."""
+    return canonical(
+        {
+            "v": 1,
+            "provider": provider_id,
+            "order_no": order_no,
+            "provider_categories": sorted(provider_categories),
+            "bill": bill.facts(),
+        }
+    )

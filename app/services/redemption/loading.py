@@ -1,0 +1,128 @@
+"""Locks and look-ups of the redemption path: each is one statement, however many commands there are."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from functools import lru_cache
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from app.services.redemption.states import DatedRules, MandateState, ProgrammeTerms, Share, VoucherState
+from app.services.rules.model import Rules
+
+VoucherKey = tuple[str, str]
+"""(region_code, voucher id)."""
+
+_VOUCHER_IDS = text(
+    "SELECT v.region_code, v.code, v.id FROM vouchers v"
+    " JOIN unnest(CAST(:regions AS text[]), CAST(:codes AS text[])) AS asked(region_code, code)"
+    " ON v.region_code = asked.region_code AND v.code = asked.code"
+)
+_LOCK = (
+    "SELECT v.region_code, v.id, v.code, v.programme_id, v.firm_id, v.balance_fen, v.posting_count, v.valid_from,"
+    " v.valid_until, v.redeemable_until, v.frozen_at, v.ended_as, v.ended_at FROM vouchers v"
+    " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
+    " ON v.region_code = asked.region_code AND v.id = asked.id"
+    " ORDER BY v.region_code, v.id FOR NO KEY UPDATE OF v"
+)
+_LOCK_WAITING = text(_LOCK)
+_LOCK_SKIPPING = text(_LOCK + " SKIP LOCKED")
+_SHARES = text(
+    "SELECT a.region_code, a.voucher_id, a.pool_id, a.balance_fen, a.redeemed_fen FROM allotments a"
+    " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, voucher_id)"
+    " ON a.region_code = asked.region_code AND a.voucher_id = asked.voucher_id"
+    " ORDER BY a.region_code, a.voucher_id, a.line"
+)
+_MANDATES = text(
+    "SELECT DISTINCT ON (m.region_code, m.voucher_id, m.provider_id) m.region_code, m.voucher_id, m.provider_id,"
+    " m.id, m.limit_fen, m.used_fen, m.valid_until, m.revoked_at FROM mandates m"
+    " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[]), CAST(:providers AS text[]))"
+    " AS asked(region_code, voucher_id, provider_id) ON m.region_code = asked.region_code"
+    " AND m.voucher_id = asked.voucher_id AND m.provider_id = asked.provider_id"
+    " ORDER BY m.region_code, m.voucher_id, m.provider_id, m.revoked_at DESC NULLS FIRST, m.id DESC"
+)
+_ADMISSIONS = text(
+    "SELECT a.region_code, a.programme_id, a.provider_id, a.categories FROM admissions a"
+    " JOIN unnest(CAST(:regions AS text[]), CAST(:programmes AS text[]), CAST(:providers AS text[]))"
+    " AS asked(region_code, programme_id, provider_id) ON a.region_code = asked.region_code"
+    " AND a.programme_id = asked.programme_id AND a.provider_id = asked.provider_id WHERE a.status = 'listed'"
+)
+_TERMS = text(
+    "SELECT p.region_code, p.id AS programme_id, p.status, r.id, r.number, r.effective_on, r.rules FROM programmes p"
+    " JOIN unnest(CAST(:regions AS text[]), CAST(:programmes AS text[])) AS asked(region_code, id)"
+    " ON p.region_code = asked.region_code AND p.id = asked.id"
+    " JOIN rule_versions r ON r.region_code = p.region_code AND r.programme_id = p.id AND r.status = 'published'"
+    " ORDER BY p.region_code, p.id, r.effective_on DESC, r.number DESC"
+)
+
+
+def find_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
+    """Voucher ids by (region_code, code), without a lock."""
+    rows = tx.execute(_VOUCHER_IDS, _columns(sorted(codes), "regions", "codes"))
+    return {(row.region_code, row.code): row.id for row in rows}
+
+
+def lock_vouchers(tx: Connection, keys: Collection[VoucherKey], *, wait: bool) -> dict[VoucherKey, VoucherState]:
+    """Lock vouchers in sorted order and load them with their shares.
+
+    With `wait` false, what somebody else holds is left out instead of waited for.
+    """
+    rows = tx.execute(_LOCK_WAITING if wait else _LOCK_SKIPPING, _columns(sorted(keys), "regions", "ids")).all()
+    shares = _shares(tx, [(row.region_code, row.id) for row in rows])
+    return {
+        (row.region_code, row.id): VoucherState(**row._mapping, shares=shares[row.region_code, row.id]) for row in rows
+    }
+
+
+def load_mandates(tx: Connection, keys: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], MandateState]:
+    """The consent per (region_code, voucher id, provider id): the live one, or else the one withdrawn last."""
+    rows = tx.execute(_MANDATES, _columns(sorted(keys), "regions", "ids", "providers"))
+    return {
+        (row.region_code, row.voucher_id, row.provider_id): MandateState(
+            row.id, row.limit_fen, row.used_fen, row.valid_until, row.revoked_at
+        )
+        for row in rows
+    }
+
+
+def load_admissions(
+    tx: Connection, keys: Collection[tuple[str, str, str]]
+) -> dict[tuple[str, str, str], tuple[str, ...]]:
+    """Categories per (region_code, programme id, provider id) of the listed providers."""
+    rows = tx.execute(_ADMISSIONS, _columns(sorted(keys), "regions", "programmes", "providers"))
+    return {(row.region_code, row.programme_id, row.provider_id): tuple(row.categories) for row in rows}
+
+
+def load_terms(tx: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], ProgrammeTerms]:
+    """Status and published rule versions per (region_code, programme id)."""
+    statuses: dict[tuple[str, str], str] = {}
+    versions: dict[tuple[str, str], list[DatedRules]] = defaultdict(list)
+    for row in tx.execute(_TERMS, _columns(sorted(keys), "regions", "programmes")):
+        key = (row.region_code, row.programme_id)
+        statuses[key] = row.status
+        versions[key].append(DatedRules(row.id, row.number, row.effective_on, parse_rules(row.rules)))
+    return {key: ProgrammeTerms(status, tuple(versions[key])) for key, status in statuses.items()}
+
+
+@lru_cache(maxsize=4096)
+def parse_rules(document: str) -> Rules:
+    """The typed rules of a stored document; published documents never change, so they are parsed once."""
+    return Rules.model_validate_json(document)
+
+
+def _shares(tx: Connection, keys: Sequence[VoucherKey]) -> dict[VoucherKey, list[Share]]:
+    shares: dict[VoucherKey, list[Share]] = defaultdict(list)
+    if keys:
+        for row in tx.execute(_SHARES, _columns(keys, "regions", "ids")):
+            shares[row.region_code, row.voucher_id].append(Share(row.pool_id, row.balance_fen, row.redeemed_fen))
+    return shares
+
+
+def _columns(rows: Iterable[tuple[Any, ...]], *names: str) -> dict[str, list[Any]]:
+    columns: dict[str, list[Any]] = {name: [] for name in names}
+    for row in rows:
+        for name, value in zip(names, row, strict=True):
+            columns[name].append(value)
+    return columns

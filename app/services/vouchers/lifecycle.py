@@ -1,0 +1,165 @@
+"""Freezing and voiding: asked for by a maker with a reason, done by a checker's approval."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from sqlalchemy import Connection, and_, select, update
+
+from app.database import now
+from app.kernel.ids import new_id, region_of
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, VoucherEnd
+from app.models import Allotment, Pool, Programme, Voucher
+from app.services.approvals.requests import Decision, request_approval
+from app.services.identity.principals import Caller
+from app.services.ledger.entries import Cause, JournalEntry, Movement
+from app.services.ledger.journal import post
+from app.services.vouchers.reads import VoucherRecord, read_voucher
+
+KINDS = {
+    "freeze": ApprovalKind.FREEZE_VOUCHER,
+    "unfreeze": ApprovalKind.UNFREEZE_VOUCHER,
+    "void": ApprovalKind.VOID_VOUCHER,
+}
+
+
+def request_act(tx: Connection, *, caller: Caller, voucher_id: str, act: str, reason: str) -> str:
+    """Ask a checker to `freeze`, `unfreeze` or `void` a voucher; returns the approval's id.
+
+    Raises `forbidden`, `voucher_not_found`, `wrong_state` where the act makes no sense now.
+    """
+    caller.require(Role.MAKER)
+    voucher = read_voucher(tx, caller=caller, voucher_id=voucher_id, at=now(tx))
+    programme = tx.execute(
+        select(Programme.authority_id).where(
+            Programme.region_code == voucher.region_code, Programme.id == voucher.programme_id
+        )
+    ).one()
+    if not caller.holds_in(Role.MAKER, voucher.region_code, programme.authority_id):
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    _check(act, ended=voucher.ended_at is not None, frozen=voucher.frozen_at is not None, status=voucher.status)
+    return request_approval(
+        tx,
+        caller=caller,
+        kind=KINDS[act],
+        region_code=voucher.region_code,
+        authority_id=programme.authority_id,
+        required_role=Role.CHECKER,
+        subject_id=voucher.id,
+        command={"voucher_id": voucher.id, "act": act, "reason": reason},
+        effect=_effect(voucher, act),
+        amount_fen=voucher.balance_fen if act == "void" else None,
+        reason=reason,
+    )
+
+
+def execute_freeze(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """From now on nothing can be drawn; what is already redeemed is paid."""
+    voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
+    _check("freeze", ended=voucher.ended_at is not None, frozen=voucher.frozen_at is not None, status="frozen")
+    _change(tx, voucher, frozen_at=now(tx))
+
+
+def execute_unfreeze(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """Let the voucher be drawn on again. Its validity ran on."""
+    voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
+    _check("unfreeze", ended=voucher.ended_at is not None, frozen=voucher.frozen_at is not None, status="active")
+    _change(tx, voucher, frozen_at=None)
+
+
+def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """End the voucher; its balance goes back to the pools it came from."""
+    voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
+    _check("void", ended=voucher.ended_at is not None, frozen=False, status=voucher.ended_as or "")
+    shares = tx.execute(
+        select(Allotment.pool_id, Allotment.balance_fen)
+        .where(Allotment.region_code == voucher.region_code, Allotment.voucher_id == voucher.id)
+        .order_by(Allotment.line)
+    ).all()
+    free = [share for share in shares if share.balance_fen]
+    if free:
+        _lock_pools(tx, voucher.region_code, [share.pool_id for share in free])
+    at = now(tx)
+    if free:
+        post(
+            tx,
+            [
+                JournalEntry(
+                    region_code=voucher.region_code,
+                    id=new_id("ent", voucher.region_code),
+                    kind=EntryKind.VOID,
+                    at=at,
+                    programme_id=voucher.programme_id,
+                    subject_id=decision.approval_id,
+                    cause=Cause(
+                        decision.checker.principal_id,
+                        decision.checker.organisation_id,
+                        decision.checker.request_id,
+                        maker_id=decision.maker_id,
+                        checker_id=decision.checker.principal_id,
+                        approval_id=decision.approval_id,
+                    ),
+                    movements=tuple(
+                        Movement(
+                            share.pool_id,
+                            Account.COMMITTED,
+                            Account.AVAILABLE,
+                            share.balance_fen,
+                            voucher.id,
+                            voucher.posting_count + n,
+                        )
+                        for n, share in enumerate(free, start=1)
+                    ),
+                    voucher_id=voucher.id,
+                    voucher_end=VoucherEnd.VOIDED,
+                    details={"reason": str(command["reason"])},
+                )
+            ],
+        )
+    _change(tx, voucher, ended_as=VoucherEnd.VOIDED, ended_at=at)
+
+
+def _check(act: str, *, ended: bool, frozen: bool, status: str) -> None:
+    if ended:
+        raise AppError(Code.WRONG_STATE, actual=status, expected="active")
+    if act == "freeze" and frozen:
+        raise AppError(Code.WRONG_STATE, actual="frozen", expected="active")
+    if act == "unfreeze" and not frozen:
+        raise AppError(Code.WRONG_STATE, actual=status, expected="frozen")
+
+
+def _effect(voucher: VoucherRecord, act: str) -> dict[str, Any]:
+    released_fen = voucher.balance_fen if act == "void" else 0
+    return {
+        "act": act,
+        "firm": voucher.firm_name,
+        "status": voucher.status,
+        "balance_fen": voucher.balance_fen,
+        "released_fen": released_fen,
+    }
+
+
+def _locked(tx: Connection, region_code: str, voucher_id: str) -> Any:
+    assert region_of(voucher_id) == region_code, "a voucher's id names its region"
+    return tx.execute(
+        select(Voucher)
+        .where(Voucher.region_code == region_code, Voucher.id == voucher_id)
+        .with_for_update(key_share=True)
+    ).one()
+
+
+def _lock_pools(tx: Connection, region_code: str, pool_ids: list[str]) -> None:
+    tx.execute(
+        select(Pool.id)
+        .where(and_(Pool.region_code == region_code, Pool.id.in_(pool_ids)))
+        .order_by(Pool.id)
+        .with_for_update(key_share=True)
+    )
+
+
+def _change(tx: Connection, voucher: Any, **values: Any) -> None:
+    tx.execute(
+        update(Voucher).where(Voucher.region_code == voucher.region_code, Voucher.id == voucher.id).values(**values)
+    )

@@ -1,0 +1,260 @@
+"""Reading vouchers: who sees which, their balances, their movements."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import ColumnElement, Connection, and_, select, tuple_
+
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import Role, VoucherStatus
+from app.models import Admission, Entry, Mandate, Organisation, Posting, Programme, Voucher
+from app.services.identity.principals import Caller
+from app.services.ledger.entries import VOUCHER_PART
+from app.services.reach import within_reach
+from app.services.vouchers.status import status_at
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherRecord:
+    """A voucher as it is shown at an instant. Amounts are fen."""
+
+    region_code: str
+    id: str
+    code: str
+    programme_id: str
+    programme_title: str
+    voucher_kind: str
+    firm_id: str
+    firm_name: str
+    status: VoucherStatus
+    face_value_fen: int
+    balance_fen: int
+    held_fen: int
+    redeemed_fen: int
+    recovered_fen: int
+    expired_fen: int
+    voided_fen: int
+    surrendered_fen: int
+    valid_from: datetime
+    valid_until: datetime
+    redeemable_until: datetime
+    issued_at: datetime
+    frozen_at: datetime | None
+    ended_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class VoucherMovement:
+    """One posting on a voucher, with the running balance after it. Amounts are fen."""
+
+    voucher_seq: int
+    at: datetime
+    kind: str
+    source: str
+    destination: str
+    amount_fen: int
+    change_fen: int
+    """What it did to the balance: negative where money was drawn."""
+    balance_fen: int
+    entry_id: str
+    subject_id: str
+    pool_id: str
+    payee_id: str | None
+
+
+def visible_to(caller: Caller) -> ColumnElement[bool]:
+    """The vouchers that exist for this caller: the firm's own, and those of an official's region and authority.
+
+    Providers do not list vouchers; they are shown one with its code and the firm's consent (`check`).
+    """
+    return within_reach(
+        caller,
+        region=Voucher.region_code,
+        authority=Programme.authority_id,
+        own={Role.FIRM: Voucher.firm_id},
+    )
+
+
+
+def list_vouchers(
+    tx: Connection,
+    *,
+    caller: Caller,
+    at: datetime,
+    limit: int,
+    before_id: str | None = None,
+    programme_id: str | None = None,
+    firm_id: str | None = None,
+) -> list[VoucherRecord]:
+    """Vouchers within the caller's reach, newest first, at most `limit`."""
+    query = _query().where(visible_to(caller)).order_by(Voucher.id.desc()).limit(limit)
+    if before_id is not None:
+        query = query.where(Voucher.id < before_id)
+    if programme_id is not None:
+        query = query.where(Voucher.programme_id == programme_id)
+    if firm_id is not None:
+        query = query.where(Voucher.firm_id == firm_id)
+    return [_record(row, at) for row in tx.execute(query)]
+
+
+def read_voucher(tx: Connection, *, caller: Caller, voucher_id: str, at: datetime) -> VoucherRecord:
+    """One voucher within the caller's reach. Raises `voucher_not_found` for anything else."""
+    row = tx.execute(_query().where(Voucher.id == voucher_id, visible_to(caller))).one_or_none()
+    if row is None:
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    return _record(row, at)
+
+
+def movements(tx: Connection, *, caller: Caller, voucher_id: str, at: datetime) -> list[VoucherMovement]:
+    """Everything that moved on a voucher, oldest first, with the running balance."""
+    voucher = read_voucher(tx, caller=caller, voucher_id=voucher_id, at=at)
+    rows = tx.execute(
+        select(Posting, Entry.at, Entry.kind, Entry.subject_id)
+        .join(Entry, and_(Entry.region_code == Posting.region_code, Entry.id == Posting.entry_id))
+        .where(Posting.region_code == voucher.region_code, Posting.voucher_id == voucher.id)
+        .order_by(Posting.voucher_seq)
+    ).all()
+    return list(_with_running_balance(rows))
+
+
+def _with_running_balance(rows: Sequence[Any]) -> list[VoucherMovement]:
+    balance_fen = 0
+    shown = []
+    for row in rows:
+        gone = row.amount_fen if VOUCHER_PART.get(row.source) == "balance_fen" else 0
+        come = row.amount_fen if VOUCHER_PART.get(row.destination) == "balance_fen" else 0
+        balance_fen += come - gone
+        shown.append(
+            VoucherMovement(
+                voucher_seq=row.voucher_seq,
+                at=row.at,
+                kind=row.kind,
+                source=row.source,
+                destination=row.destination,
+                amount_fen=row.amount_fen,
+                change_fen=come - gone,
+                balance_fen=balance_fen,
+                entry_id=row.entry_id,
+                subject_id=row.subject_id,
+                pool_id=row.pool_id,
+                payee_id=row.payee_id,
+            )
+        )
+    return shown
+
+
+def _query() -> Any:
+    return (
+        select(
+            Voucher,
+            Programme.title.label("programme_title"),
+            Programme.voucher_kind,
+            Programme.authority_id,
+            Organisation.name.label("firm_name"),
+        )
+        .join(Programme, and_(Programme.region_code == Voucher.region_code, Programme.id == Voucher.programme_id))
+        .join(Organisation, Organisation.id == Voucher.firm_id)
+    )
+
+
+def _record(row: Any, at: datetime) -> VoucherRecord:
+    return VoucherRecord(
+        region_code=row.region_code,
+        id=row.id,
+        code=row.code,
+        programme_id=row.programme_id,
+        programme_title=row.programme_title,
+        voucher_kind=row.voucher_kind,
+        firm_id=row.firm_id,
+        firm_name=row.firm_name,
+        status=status_at(
+            at,
+            ended_as=row.ended_as,
+            frozen_at=row.frozen_at,
+            valid_from=row.valid_from,
+            redeemable_until=row.redeemable_until,
+            balance_fen=row.balance_fen,
+        ),
+        face_value_fen=row.face_fen,
+        balance_fen=row.balance_fen,
+        held_fen=row.held_fen,
+        redeemed_fen=row.redeemed_fen,
+        recovered_fen=row.recovered_fen,
+        expired_fen=row.expired_fen,
+        voided_fen=row.voided_fen,
+        surrendered_fen=row.surrendered_fen,
+        valid_from=row.valid_from,
+        valid_until=row.valid_until,
+        redeemable_until=row.redeemable_until,
+        issued_at=row.issued_at,
+        frozen_at=row.frozen_at,
+        ended_at=row.ended_at,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Usability:
+    """What a provider learns of a voucher before work, with the firm's consent. Amounts are fen."""
+
+    voucher_id: str
+    status: VoucherStatus
+    firm_name: str
+    programme_id: str
+    programme_title: str
+    categories: tuple[str, ...]
+    balance_fen: int
+    drawable_fen: int
+    """The most that can be drawn now: the balance, within what is left of the mandate."""
+    valid_from: datetime
+    valid_until: datetime
+    mandate_until: datetime
+
+
+def check(tx: Connection, *, caller: Caller, region_code: str, code: str, at: datetime) -> Usability:
+    """Tell a provider whether a code is usable by it, by whom, until when and up to what.
+
+    Raises `voucher_not_found`, `provider_not_admitted`, `consent_missing`.
+    """
+    caller.require(Role.PROVIDER)
+    row = tx.execute(_query().where(Voucher.region_code == region_code, Voucher.code == code)).one_or_none()
+    if row is None:
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    admission = tx.execute(
+        select(Admission.categories).where(
+            tuple_(Admission.region_code, Admission.programme_id, Admission.provider_id)
+            == (row.region_code, row.programme_id, caller.organisation_id),
+            Admission.status == "listed",
+        )
+    ).one_or_none()
+    if admission is None:
+        raise AppError(Code.PROVIDER_NOT_ADMITTED)
+    mandate = tx.execute(
+        select(Mandate.limit_fen, Mandate.used_fen, Mandate.valid_until).where(
+            Mandate.region_code == row.region_code,
+            Mandate.voucher_id == row.id,
+            Mandate.provider_id == caller.organisation_id,
+            Mandate.revoked_at.is_(None),
+            Mandate.valid_until > at,
+        )
+    ).one_or_none()
+    if mandate is None:
+        raise AppError(Code.CONSENT_MISSING)
+    voucher = _record(row, at)
+    usable = voucher.status is VoucherStatus.ACTIVE and at < voucher.valid_until
+    return Usability(
+        voucher_id=voucher.id,
+        status=voucher.status,
+        firm_name=voucher.firm_name,
+        programme_id=voucher.programme_id,
+        programme_title=voucher.programme_title,
+        categories=tuple(admission.categories),
+        balance_fen=voucher.balance_fen,
+        drawable_fen=min(voucher.balance_fen, mandate.limit_fen - mandate.used_fen) if usable else 0,
+        valid_from=voucher.valid_from,
+        valid_until=voucher.valid_until,
+        mandate_until=mandate.valid_until,
+    )

@@ -1,0 +1,107 @@
+"""One embedded PostgreSQL for the run; each test that commits gets a database of its own, cloned in milliseconds.
+
+The service runs as its own role, which owns nothing: run as a superuser the tests would prove nothing.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+import uvicorn
+
+import migrations
+from app.database import Database
+from app.embedded import databases
+from app.embedded.databases import Urls
+from app.embedded.server import Server, running
+from app.main import create_app
+from app.services.identity.tokens import Tokens
+from app.settings import Settings
+from tests.world import World
+
+TEMPLATE = "tests_template"
+START_S = 20
+
+_clones = count(1)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """The run's PostgreSQL. Nothing of it survives, so it need not wait for the disk."""
+    settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
+    with running(tmp_path_factory.mktemp("postgres"), settings=settings) as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def template(server: Server) -> str:
+    """A migrated database that nobody is connected to."""
+    urls = databases.prepare(server, database=TEMPLATE)
+    migrations.upgrade(urls.owner_url)
+    return TEMPLATE
+
+
+@pytest.fixture
+def urls(server: Server, template: str) -> Iterator[Urls]:
+    """A fresh database: addresses for its owner and for the service's role."""
+    name = f"tests_{next(_clones)}"
+    yield databases.clone(server, template=template, database=name)
+    databases.drop(server, database=name)
+
+
+@pytest.fixture
+def database(urls: Urls) -> Iterator[Database]:
+    """A fresh database as the service's own role."""
+    database = Database(urls.app_url, pool_size=20)
+    yield database
+    database.dispose()
+
+
+@pytest.fixture
+def settings(urls: Urls, tmp_path: Path) -> Settings:
+    """Settings of a service on the fresh database; nothing is cached for long."""
+    return Settings(database_url=urls.app_url, state_dir=tmp_path / "state", principal_cache_s=1)
+
+
+@pytest.fixture
+def world(settings: Settings, database: Database) -> Iterator[World]:
+    """A running service over real HTTP on a fresh database."""
+    with serving(settings) as base_url:
+        world = World(base_url, database, Tokens.from_settings(settings))
+        yield world
+        world.close()
+
+
+def serving(settings: Settings) -> Serving:
+    """The service on a free port, in a thread of its own."""
+    return Serving(settings)
+
+
+class Serving:
+    """Starts uvicorn and stops it again; the address is what `with` gives."""
+
+    def __init__(self, settings: Settings) -> None:
+        config = uvicorn.Config(
+            create_app(settings), port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=5
+        )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._server.run, daemon=True)
+
+    def __enter__(self) -> str:
+        self._thread.start()
+        deadline = time.monotonic() + START_S
+        while not self._server.started:
+            assert self._thread.is_alive() and time.monotonic() < deadline, "the service did not start"
+            time.sleep(0.01)
+        port = self._server.servers[0].sockets[0].getsockname()[1]
+        return f"http://127.0.0.1:{port}"
+
+    def __exit__(self, *_: object) -> None:
+        self._server.should_exit = True
+        self._thread.join(timeout=15)
+        assert not self._thread.is_alive(), "the service did not stop"

@@ -1,0 +1,373 @@
+"""A state machine drives vouchers, pools and the ledger, and holds them against plain dicts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
+from hypothesis.stateful import run_state_machine_as_test as run_machine
+from sqlalchemy import Connection, insert, select
+
+from app.database import Database
+from app.embedded import databases
+from app.embedded.server import Server
+from app.kernel.ids import new_id
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role, VoucherKind
+from app.models import Organisation, Pool, Voucher
+from app.services.approvals.decisions import approve
+from app.services.budgets.appropriations import request_appropriation
+from app.services.idempotency import Answer
+from app.services.identity.principals import Caller, Grant, Principal
+from app.services.issuance.rows import GrantRow, Layout
+from app.services.issuance.submission import Submission, submit_batch
+from app.services.programmes.admissions import propose_admission
+from app.services.programmes.programmes import ProgrammeDraft, create_programme, submit_programme
+from app.services.reconciliation.reconcile import check_invariants
+from app.services.redemption.batch import redeem_batch
+from app.services.redemption.bills import Bill, BillLine
+from app.services.redemption.commands import Redeem, RedemptionRecord
+from app.services.redemption.refunds import refund
+from app.services.rules.model import Rules
+from app.services.vouchers.lifecycle import request_act
+from app.services.vouchers.mandates import grant_mandate
+from tests.world import HANGZHOU, LONG_AGO, uscc_of
+
+CAP_FEN = 5_000
+RATE_PERCENT = 30
+SHARES = {"province": 1, "city": 2}
+_numbers = count(500_000)
+
+
+def caller(role: Role, organisation_id: str) -> Caller:
+    prefix = "cli" if role is Role.PROVIDER else "usr"
+    authority = organisation_id if role in {Role.MAKER, Role.CHECKER} else None
+    grants = (Grant(role, HANGZHOU, authority),)
+    return Caller(Principal(new_id(prefix), organisation_id, HANGZHOU, grants), "state-machine")
+
+
+class Books(RuleBasedStateMachine):
+    """Funds, issues, redeems, refunds, freezes and voids at random."""
+
+    server: Server
+    template: str
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.name = f"books_{next(_numbers)}"
+        urls = databases.clone(self.server, template=self.template, database=self.name)
+        self.database = Database(urls.app_url, pool_size=3)
+        self.pools = dict.fromkeys(SHARES, 0)
+        self.vouchers: dict[str, dict[str, Any]] = {}
+        self.redemptions: dict[str, dict[str, Any]] = {}
+
+    def teardown(self) -> None:
+        self.database.dispose()
+        databases.drop(self.server, database=self.name)
+
+    # -- what the service does ----------------------------------------------------------------------------------------
+
+    @initialize()
+    def a_programme(self) -> None:
+        self.authority = self._organisation(OrganisationKind.AUTHORITY)
+        bureau = self._organisation(OrganisationKind.FINANCE)
+        self.provider = caller(Role.PROVIDER, self._organisation(OrganisationKind.PROVIDER))
+        self.firm = caller(Role.FIRM, self._organisation(OrganisationKind.FIRM))
+        self.maker, self.checker = caller(Role.MAKER, self.authority), caller(Role.CHECKER, self.authority)
+        self.payer, self.second_payer = caller(Role.FINANCE, bureau), caller(Role.FINANCE, bureau)
+        rules = Rules.model_validate(
+            {
+                "categories": ["training"],
+                "rate": {"kind": "flat", "rate": f"0.{RATE_PERCENT}"},
+                "cap": {"kind": "bill", "limit_fen": CAP_FEN},
+                "fund_sources": [{"source": source, "share": share} for source, share in SHARES.items()],
+            }
+        )
+        draft = ProgrammeDraft(
+            HANGZHOU,
+            self.authority,
+            "AI算力券",
+            VoucherKind.COMPUTE,
+            2026,
+            LONG_AGO,
+            LONG_AGO.replace(year=2126),
+            "1号",
+            rules,
+        )
+        self.programme = self._do(lambda tx: create_programme(tx, caller=self.maker, draft=draft)).id
+        approval = self._do(lambda tx: submit_programme(tx, caller=self.maker, programme_id=self.programme))[1]
+        self._approve(self.checker, approval)
+        approval = self._do(
+            lambda tx: propose_admission(
+                tx,
+                caller=self.maker,
+                programme_id=self.programme,
+                provider_id=self.provider.organisation_id,
+                categories=["training"],
+            )
+        )[1]
+        self._approve(self.checker, approval)
+
+    @rule(source=st.sampled_from(sorted(SHARES)), amount_fen=st.integers(-30_000, 60_000).filter(bool))
+    def appropriate(self, source: str, amount_fen: int) -> None:
+        def work(tx: Connection) -> str:
+            return request_appropriation(
+                tx,
+                caller=self.payer,
+                programme_id=self.programme,
+                document_no="财字1号",
+                amount_fen=amount_fen,
+                fund_source=source,
+            )
+
+        if self.pools[source] + amount_fen < 0:
+            assert self._refused(work) is Code.APPROPRIATION_BELOW_PROMISED
+        else:
+            self._approve(self.second_payer, self._do(work))
+            self.pools[source] += amount_fen
+
+    @rule(face_fen=st.integers(1, 40_000))
+    def issue(self, face_fen: int) -> None:
+        row = GrantRow(row_no=1, reference_no=f"R{next(_numbers)}", face_value_fen=face_fen, firm_id=self.firm_id)
+        submission = Submission(
+            programme_id=self.programme,
+            rows=(row,),
+            layout=Layout("en"),
+            declared_count=1,
+            declared_total_fen=face_fen,
+        )
+
+        def work(tx: Connection) -> str:
+            approval_id = submit_batch(tx, caller=self.maker, submission=submission, dry_run=False).approval_id
+            assert approval_id is not None
+            return approval_id
+
+        parts = self._split(face_fen, SHARES)
+        if any(self.pools[source] < part for source, part in parts.items()):
+            assert self._refused(work) is Code.BUDGET_EXHAUSTED
+            return
+        self._approve(self.checker, self._do(work))
+        newest = self._do(
+            lambda tx: tx.execute(select(Voucher.id, Voucher.code).order_by(Voucher.id.desc()).limit(1)).one()
+        )
+        self._do(
+            lambda tx: grant_mandate(
+                tx,
+                caller=self.firm,
+                voucher_id=newest.id,
+                provider_id=self.provider.organisation_id,
+                limit_fen=face_fen,
+                valid_until=None,
+            )
+        )
+        for source, part in parts.items():
+            self.pools[source] -= part
+        self.vouchers[newest.id] = {
+            "code": newest.code,
+            "face": face_fen,
+            "balance": parts,
+            "redeemed": dict.fromkeys(SHARES, 0),
+            "voided": 0,
+            "frozen": False,
+            "ended": False,
+        }
+
+    @property
+    def firm_id(self) -> str:
+        return self.firm.organisation_id
+
+    @precondition(lambda self: self.vouchers)
+    @rule(data=st.data(), bills=st.lists(st.integers(1, 30_000), min_size=1, max_size=4))
+    def redeem(self, data: st.DataObject, bills: list[int]) -> None:
+        """Several bills at once, so that one batch decides on an evolving state."""
+        chosen = [data.draw(st.sampled_from(sorted(self.vouchers))) for _ in bills]
+        commands = [self._command(voucher_id, fen) for voucher_id, fen in zip(chosen, bills, strict=True)]
+        outcomes = self._do(lambda tx: redeem_batch(tx, commands, wait=True))
+        for voucher_id, bill_fen, outcome in zip(chosen, bills, outcomes, strict=True):
+            voucher = self.vouchers[voucher_id]
+            earned = min((bill_fen * RATE_PERCENT + 50) // 100, CAP_FEN)
+            drawn = min(earned, sum(voucher["balance"].values()))
+            assert isinstance(outcome, Answer)
+            if voucher["ended"]:
+                assert outcome.body == b"voucher_voided"
+            elif voucher["frozen"]:
+                assert outcome.body == b"voucher_frozen"
+            elif not any(voucher["balance"].values()):
+                assert outcome.body == b"insufficient_balance"
+            elif earned == 0:
+                assert outcome.body == b"below_minimum"
+            else:
+                assert outcome.body == str(drawn).encode()
+                parts = self._split(drawn, voucher["balance"])
+                for source, part in parts.items():
+                    voucher["balance"][source] -= part
+                    voucher["redeemed"][source] += part
+                assert outcome.resource_id is not None
+                self.redemptions[outcome.resource_id] = {"voucher": voucher_id, "bill": bill_fen, "drawn": parts}
+
+    @precondition(lambda self: self.redemptions)
+    @rule(data=st.data(), amount_fen=st.integers(1, 30_000))
+    def refund(self, data: st.DataObject, amount_fen: int) -> None:
+        redemption_id = data.draw(st.sampled_from(sorted(self.redemptions)))
+        redemption = self.redemptions[redemption_id]
+
+        def work(tx: Connection) -> int:
+            done, _ = refund(
+                tx, caller=self.provider, redemption_id=redemption_id, amount_fen=amount_fen, lines=(), reason="退单"
+            )
+            return done.subsidy_refund_fen
+
+        if amount_fen > redemption["bill"]:
+            assert self._refused(work) is Code.REFUND_EXCEEDS_REDEMPTION
+            return
+        redemption["bill"] -= amount_fen
+        entitled = min((redemption["bill"] * RATE_PERCENT + 50) // 100, CAP_FEN)
+        returned = max(0, sum(redemption["drawn"].values()) - entitled)
+        assert self._do(work) == returned
+        voucher = self.vouchers[redemption["voucher"]]
+        for source, part in self._split(returned, redemption["drawn"]).items():
+            redemption["drawn"][source] -= part
+            voucher["redeemed"][source] -= part
+            if voucher["ended"]:
+                self.pools[source] += part
+                voucher["voided"] += part
+            else:
+                voucher["balance"][source] += part
+
+    @precondition(lambda self: self.vouchers)
+    @rule(data=st.data(), act=st.sampled_from(["freeze", "unfreeze", "void"]))
+    def act(self, data: st.DataObject, act: str) -> None:
+        voucher_id = data.draw(st.sampled_from(sorted(self.vouchers)))
+        voucher = self.vouchers[voucher_id]
+
+        def work(tx: Connection) -> str:
+            return request_act(tx, caller=self.maker, voucher_id=voucher_id, act=act, reason="核查")
+
+        possible = (
+            not voucher["ended"]
+            and {
+                "freeze": not voucher["frozen"],
+                "unfreeze": voucher["frozen"],
+                "void": True,
+            }[act]
+        )
+        if not possible:
+            assert self._refused(work) is Code.WRONG_STATE
+            return
+        self._approve(self.checker, self._do(work))
+        if act == "void":
+            voucher["ended"] = True
+            for source, fen in voucher["balance"].items():
+                self.pools[source] += fen
+                voucher["voided"] += fen
+                voucher["balance"][source] = 0
+        else:
+            voucher["frozen"] = act == "freeze"
+
+    # -- what must hold -------------------------------------------------------------------------------------------------
+
+    @invariant()
+    def the_service_agrees_with_the_dicts(self) -> None:
+        stored = self._do(lambda tx: tx.execute(select(Voucher)).all())
+        assert {row.id: (row.face_fen, row.balance_fen, row.redeemed_fen, row.voided_fen) for row in stored} == {
+            voucher_id: (
+                voucher["face"],
+                sum(voucher["balance"].values()),
+                sum(voucher["redeemed"].values()),
+                voucher["voided"],
+            )
+            for voucher_id, voucher in self.vouchers.items()
+        }
+        available = self._do(lambda tx: tx.execute(select(Pool.fund_source, Pool.available_fen)).all())
+        assert {row.fund_source: row.available_fen for row in available if row.available_fen} == {
+            source: fen for source, fen in self.pools.items() if fen
+        }
+
+    @invariant()
+    def the_books_are_right(self) -> None:
+        assert check_invariants(self.database).difference_count == 0
+
+    # -- means ------------------------------------------------------------------------------------------------------------
+
+    def _do(self, work: Any) -> Any:
+        return self.database.transact(work)
+
+    def _refused(self, work: Any) -> Code:
+        with pytest.raises(AppError) as refused:
+            self._do(work)
+        return refused.value.code
+
+    def _approve(self, by: Caller, approval_id: str) -> None:
+        self._do(lambda tx: approve(tx, caller=by, approval_id=approval_id))
+
+    def _organisation(self, kind: OrganisationKind) -> str:
+        organisation_id = new_id("org")
+        number = next(_numbers)
+        self._do(
+            lambda tx: tx.execute(
+                insert(Organisation).values(
+                    id=organisation_id,
+                    kind=kind,
+                    identifier_type=IdentifierType.USCC,
+                    identifier_value=uscc_of(number),
+                    name=f"机构{number}",
+                    region_code=HANGZHOU,
+                    profile={},
+                    created_at=LONG_AGO,
+                    created_by="test",
+                )
+            )
+        )
+        return organisation_id
+
+    def _command(self, voucher_id: str, bill_fen: int) -> Redeem:
+        return Redeem(
+            caller=self.provider,
+            provider_id=self.provider.organisation_id,
+            region_code=HANGZHOU,
+            voucher_code=self.vouchers[voucher_id]["code"],
+            order_no=f"O{next(_numbers)}",
+            bill=Bill(bill_fen, (BillLine("training", str(bill_fen), "card_hour", "0.01", bill_fen),)),
+            expected_subsidy_fen=None,
+            key=f"K{next(_numbers)}",
+            render=_rendered,
+            render_refusal=lambda refusal: Answer(409, str(refusal.code).encode()),
+        )
+
+    @staticmethod
+    def _split(amount_fen: int, shares: dict[str, int]) -> dict[str, int]:
+        """Peeling as the design words it: the first part rounded up, then the rest among the rest."""
+        parts = {}
+        rest, total = amount_fen, sum(shares.values())
+        for source, share in shares.items():
+            parts[source] = -(-rest * share // total) if total else 0
+            rest, total = rest - parts[source], total - share
+        return parts
+
+
+def _rendered(record: RedemptionRecord) -> Answer:
+    return Answer(201, str(record.subsidy_fen).encode(), record.id)
+
+
+@pytest.fixture
+def machine(server: Server, template: str) -> Iterator[type[Books]]:
+    Books.server, Books.template = server, template
+    yield Books
+
+
+def test_the_books_agree_with_plain_dicts_whatever_happens(machine: type[Books]) -> None:
+    run_machine(
+        machine,
+        settings=settings(
+            max_examples=25,
+            stateful_step_count=25,
+            deadline=None,
+            phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
+            suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+        ),
+    )
