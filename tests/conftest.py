@@ -5,6 +5,7 @@ The service runs as its own role, which owns nothing: run as a superuser the tes
 
 from __future__ import annotations
 
+import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -36,6 +37,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
     with running(tmp_path_factory.mktemp("postgres"), settings=settings) as started:
         yield started
+    shutil.rmtree(started.folder)
 
 
 @pytest.fixture(scope="session")

@@ -16,14 +16,17 @@ from app.api.etags import IfMatch, etag
 from app.api.fields import AnyId, Instant, Read, Reason, RegionCode, ShownInstant, SignedFen, Title, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.reports import ExecutionRead, shown_pool, shown_total
+from app.database import now
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import AdmissionStatus, ProgrammeStatus, Role, RuleVersionStatus, VoucherKind
 from app.services.approvals.decisions import read_approval
 from app.services.budgets.appropriations import request_appropriation
+from app.services.budgets.execution import budget_of
 from app.services.programmes import programmes as services
 from app.services.programmes.admissions import list_admissions, propose_admission, read_admission
-from app.services.programmes.programmes import ProgrammeDraft, ProgrammeRecord
+from app.services.programmes.programmes import ProgrammeDraft
 from app.services.rules.model import Rules, Slug
 
 router = APIRouter(prefix="/v1/programmes", tags=["programmes"])
@@ -254,6 +257,13 @@ def read_one_admission(
             lambda tx: read_admission(tx, caller=caller, programme_id=programme_id, provider_id=provider_id)
         )
     )
+
+
+@router.get("/{programme_id}/budget")
+def read_budget(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> ExecutionRead:
+    """The accounts of the programme's pools and the execution rate."""
+    at, rows = service.database.transact(lambda tx: (now(tx), budget_of(tx, caller=caller, programme_id=programme_id)))
+    return ExecutionRead(at=at, pools=tuple(shown_pool(row) for row in rows), total=shown_total(rows))
 
 
 @router.post("/{programme_id}/appropriations", status_code=202, response_model=ApprovalRead)

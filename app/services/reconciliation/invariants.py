@@ -194,6 +194,10 @@ _ONCE = """
     FROM entries e LEFT JOIN redemptions r ON r.region_code = e.region_code AND r.entry_id = e.id
     WHERE e.kind = 'redeem' AND r.id IS DISTINCT FROM e.subject_id
     UNION ALL
+    SELECT e.region_code, 'refund entry ' || e.id, e.subject_id, coalesce(f.id, '-')
+    FROM entries e LEFT JOIN refunds f ON f.region_code = e.region_code AND f.entry_id = e.id
+    WHERE e.kind = 'refund' AND f.id IS DISTINCT FROM e.subject_id
+    UNION ALL
     SELECT region_code, 'key without answer ' || principal_id || ' ' || route, 'status', '-'
     FROM idempotency_keys WHERE status IS NULL
     UNION ALL

@@ -1,0 +1,196 @@
+"""The desk: batches, put-off commands, poisoned ones, a full queue, clients that hang up."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from sqlalchemy import Connection, text
+
+from app.database import Database
+from app.kernel.ids import new_id
+from app.kernel.problems import AppError, Code
+from app.services.desk.gatherer import Desk
+from app.services.idempotency import Answer
+from app.services.identity.principals import Caller, Principal
+from app.services.redemption.batch import Outcome, PutOff
+from app.services.redemption.bills import Bill, BillLine
+from app.services.redemption.commands import Redeem
+from tests.world import HANGZHOU, World, counter, ok, problem, redemption_body
+
+Run = Callable[[Connection, Sequence[Redeem], bool], list[Outcome]]
+
+
+def command(order_no: str) -> Redeem:
+    principal = Principal(new_id("cli"), new_id("org"), HANGZHOU, ())
+    return Redeem(
+        caller=Caller(principal, "test"),
+        provider_id=principal.organisation_id,
+        region_code=HANGZHOU,
+        voucher_code="330100000000000000",
+        order_no=order_no,
+        bill=Bill(1, (BillLine("training", "1", "card_hour", "0.01", 1),)),
+        expected_subsidy_fen=None,
+        key=order_no,
+        render=lambda record: Answer(201, record.id.encode()),
+        render_refusal=lambda _: None,
+    )
+
+
+def answer(order_no: str) -> Answer:
+    return Answer(201, order_no.encode())
+
+
+@contextmanager
+def desk_of(database: Database, run: Run, *, batch_limit: int = 50, queue_limit: int = 50) -> Iterator[Desk]:
+    desk = Desk(database, run, batch_limit=batch_limit, queue_limit=queue_limit)
+    desk.start()
+    try:
+        yield desk
+    finally:
+        desk.stop()
+
+
+async def all_of(desk: Desk, order_nos: Sequence[str]) -> list[Answer | BaseException]:
+    return await asyncio.gather(*(desk.submit(command(no)) for no in order_nos), return_exceptions=True)
+
+
+def test_commands_that_wait_are_gathered_into_one_transaction(database: Database) -> None:
+    sizes: list[int] = []
+    first = threading.Event()
+
+    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+        sizes.append(len(commands))
+        if len(sizes) == 1:
+            first.wait(10)
+        return [answer(command.order_no) for command in commands]
+
+    async def scenario(desk: Desk) -> list[Any]:
+        lone = asyncio.create_task(desk.submit(command("lone")))
+        while not sizes:
+            await asyncio.sleep(0.001)
+        rest = asyncio.create_task(all_of(desk, [f"n{n}" for n in range(20)]))
+        await asyncio.sleep(0.05)
+        first.set()
+        return [await lone, *await rest]
+
+    with desk_of(database, run) as desk:
+        answers = asyncio.run(scenario(desk))
+    assert [given.body for given in answers] == [b"lone", *(f"n{n}".encode() for n in range(20))]
+    assert sizes == [1, 20]
+
+
+def test_a_poisoned_command_fails_alone(database: Database) -> None:
+    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+        if any(command.order_no == "poison" for command in commands):
+            raise ZeroDivisionError
+        return [answer(command.order_no) for command in commands]
+
+    order_nos = [f"n{n}" for n in range(15)] + ["poison"] + [f"m{n}" for n in range(15)]
+    with desk_of(database, run) as desk:
+        answers = asyncio.run(all_of(desk, order_nos))
+    for order_no, given in zip(order_nos, answers, strict=True):
+        if order_no == "poison":
+            assert isinstance(given, ZeroDivisionError)
+        else:
+            assert given == answer(order_no)
+
+
+def test_a_put_off_command_is_tried_again_and_at_last_waits_alone(database: Database) -> None:
+    seen: list[tuple[int, bool]] = []
+
+    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+        seen.append((len(commands), wait))
+        return [PutOff() if not wait and c.order_no == "busy" else answer(c.order_no) for c in commands]
+
+    with desk_of(database, run) as desk:
+        answers = asyncio.run(all_of(desk, ["free", "busy"]))
+    assert answers == [answer("free"), answer("busy")]
+    assert seen[-1] == (1, True)
+    assert [wait for _, wait in seen].count(False) == 3 or seen[0] == (1, False)
+
+
+def test_a_full_queue_refuses_at_once_and_nothing_was_done(database: Database) -> None:
+    release = threading.Event()
+    ran: list[str] = []
+
+    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+        release.wait(10)
+        ran.extend(command.order_no for command in commands)
+        return [answer(command.order_no) for command in commands]
+
+    async def scenario(desk: Desk) -> list[Any]:
+        tasks = [asyncio.create_task(desk.submit(command("first")))]
+        await asyncio.sleep(0.1)
+        tasks += [asyncio.create_task(desk.submit(command(f"n{n}"))) for n in range(8)]
+        await asyncio.sleep(0.1)
+        release.set()
+        return await asyncio.gather(*tasks, return_exceptions=True)
+
+    with desk_of(database, run, queue_limit=5) as desk:
+        answers = asyncio.run(scenario(desk))
+    refused = [given for given in answers if isinstance(given, AppError)]
+    assert len(refused) == 3
+    assert {given.code for given in refused} == {Code.BUSY}
+    assert all(given.retry_after_s for given in refused)
+    assert len(ran) == 6
+
+
+def test_a_desk_that_stops_finishes_what_waits_and_takes_no_more(database: Database) -> None:
+    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+        return [answer(command.order_no) for command in commands]
+
+    async def scenario() -> None:
+        desk = Desk(database, run, batch_limit=2, queue_limit=100)
+        waiting = [asyncio.create_task(desk.submit(command(f"n{n}"))) for n in range(20)]
+        await asyncio.sleep(0)
+        desk.start()
+        await asyncio.to_thread(desk.stop)
+        assert [given.body for given in await asyncio.gather(*waiting)] == [f"n{n}".encode() for n in range(20)]
+        with pytest.raises(AppError):
+            await desk.submit(command("late"))
+
+    asyncio.run(scenario())
+
+
+def test_a_client_that_hangs_up_changes_nothing(world: World) -> None:
+    desk = counter(world.city())
+    body = redemption_body(desk.voucher["code"], 1_000)
+    headers = dict(desk.machine.http.headers) | {"Idempotency-Key": "K"}
+    with _voucher_locked(world, desk.voucher["id"]):
+        with pytest.raises(httpx.ReadTimeout):
+            httpx.post(f"{world.base_url}/v1/redemptions", json=body, headers=headers, timeout=0.02, trust_env=False)
+    answers = [desk.machine.post("/v1/redemptions", body, key="K") for _ in range(2)]
+    assert [given.status_code for given in answers] == [201, 201]
+    assert desk.balance_fen() == 1_000_000 - 300
+    assert world.differences() == []
+
+
+def test_a_busy_voucher_is_answered_with_busy_and_holds_nobody_else_up(world: World) -> None:
+    city = world.city()
+    busy, free = counter(city), counter(city)
+    with _voucher_locked(world, busy.voucher["id"]), ThreadPoolExecutor(8) as pool:
+        stuck = pool.submit(busy.redeem, 1_000, key="K")
+        others = list(pool.map(lambda _: free.redeem(1_000), range(7)))
+        refused = stuck.result()
+    assert {given.status_code for given in others} == {201}
+    problem(refused, 503, "busy")
+    assert refused.headers["Retry-After"]
+    ok(busy.redeem(1_000, key="K"))
+    assert world.differences() == []
+
+
+@contextmanager
+def _voucher_locked(world: World, voucher_id: str) -> Iterator[None]:
+    """Somebody else's transaction holds the voucher."""
+    with world.database.engine.connect() as connection:
+        with connection.begin() as transaction:
+            connection.execute(text("SELECT 1 FROM vouchers WHERE id = :id FOR UPDATE"), {"id": voucher_id})
+            yield
+            transaction.rollback()

@@ -1,0 +1,87 @@
+"""Reconciliation finds what is planted: each invariant is broken on purpose, below the code and its guards."""
+
+from __future__ import annotations
+
+import pytest
+from sqlalchemy import create_engine, text
+
+from app.embedded.databases import Urls
+from app.embedded.server import Server
+from tests.world import CIXI, NINGBO, Counter, World, counter, ok, problem
+
+
+@pytest.fixture
+def desk(world: World) -> Counter:
+    desk = counter(world.city())
+    redemption = ok(desk.redeem(10_000, order_no="A-1"))
+    body = {"amount_fen": 1_000, "reason": "退单"}
+    ok(desk.machine.post(f"/v1/redemptions/{redemption['id']}/refunds", body))
+    assert world.differences() == []
+    return desk
+
+
+def tamper(server: Server, urls: Urls, statements: str) -> None:
+    """What only somebody with the server in his hands could do."""
+    engine = create_engine(server.url("postgres", server.password, urls.owner_url.rsplit("/", 1)[1]))
+    with engine.begin() as connection:
+        connection.execute(text("SET session_replication_role = replica"))
+        for statement in statements.split(";"):
+            connection.execute(text(statement))
+    engine.dispose()
+
+
+@pytest.mark.parametrize(
+    ("statements", "found"),
+    [
+        ("UPDATE postings SET amount_fen = amount_fen + 1 WHERE source = 'appropriation'", {"stored_counters"}),
+        ("DELETE FROM postings WHERE source = 'appropriation'", {"no_negative_account", "stored_counters"}),
+        (
+            "UPDATE postings SET destination = 'recovery_due' WHERE destination = 'obligated'",
+            {"pool_equation", "no_negative_account", "no_negative_voucher", "stored_counters"},
+        ),
+        (
+            "ALTER TABLE vouchers DROP CONSTRAINT ck_vouchers_identity; UPDATE vouchers SET balance_fen = balance_fen + 1",
+            {"voucher_identity", "stored_counters"},
+        ),
+        (
+            "UPDATE allotments SET face_fen = face_fen + 1, balance_fen = balance_fen + 1",
+            {"voucher_identity", "stored_counters"},
+        ),
+        ("UPDATE pools SET available_fen = available_fen - 1", {"stored_counters"}),
+        ("UPDATE mandates SET used_fen = used_fen - 1", {"stored_counters"}),
+        ("UPDATE vouchers SET posting_count = posting_count + 1", {"stored_counters"}),
+        ("UPDATE redemptions SET refunded_fen = refunded_fen + 1", {"refunds", "stored_counters"}),
+        ("DELETE FROM refunds", {"refunds", "once"}),
+        ("DELETE FROM order_numbers", {"once"}),
+        ("UPDATE idempotency_keys SET status = NULL, body = NULL", {"once"}),
+        ("DELETE FROM redemptions; DELETE FROM refunds", {"once", "stored_counters"}),
+        ("UPDATE postings SET pool_id = replace(pool_id, '330100', '330200')", {"regions", "stored_counters"}),
+        ("UPDATE entries SET checker_id = maker_id WHERE kind = 'issue'", {"two_persons"}),
+        ("UPDATE approvals SET decided_by = 'usr_somebody' WHERE kind = 'issue_batch'", {"two_persons"}),
+    ],
+)
+def test_what_is_tampered_with_is_found(
+    server: Server, urls: Urls, world: World, desk: Counter, statements: str, found: set[str]
+) -> None:
+    if "checker_id" in statements:
+        statements = f"ALTER TABLE entries DROP CONSTRAINT ck_entries_two_persons; {statements}"
+    tamper(server, urls, statements)
+    report = ok(desk.city.auditor.post("/v1/reconciliations", {"region_code": "330100"}))
+    assert {finding["name"] for finding in report["findings"] if finding["count"]} == found
+    assert report["difference_count"] == sum(finding["count"] for finding in report["findings"])
+
+
+def test_a_report_is_kept_and_lists_every_invariant(desk: Counter) -> None:
+    report = ok(desk.city.finance.post("/v1/reconciliations", {"region_code": "330100"}))
+    assert report["difference_count"] == 0
+    assert {finding["number"] for finding in report["findings"]} == {1, 2, 3, 4, 5, 6, 11, 12}
+    assert ok(desk.city.auditor.get(f"/v1/reconciliations/{report['id']}")) == report
+    assert ok(desk.city.auditor.get("/v1/reconciliations"))["data"] == [report]
+
+
+def test_a_region_is_checked_by_its_own_finance_and_auditors(world: World, desk: Counter) -> None:
+    other = world.city(NINGBO)
+    problem(other.finance.post("/v1/reconciliations", {"region_code": "330100"}), 404, "not_found")
+    problem(other.maker.post("/v1/reconciliations", {"region_code": NINGBO}), 403, "forbidden")
+    problem(other.finance.post("/v1/reconciliations", {"region_code": "999999"}), 422, "validation_failed")
+    assert ok(other.auditor.post("/v1/reconciliations", {"region_code": CIXI}))["region_code"] == CIXI
