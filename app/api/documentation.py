@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
@@ -10,6 +12,9 @@ from fastapi.openapi.utils import get_openapi
 from app.api.problems import MEDIA_TYPE, STATUS
 from app.kernel.catalogue import CATALOGUE
 from app.kernel.problems import Code
+
+EXAMPLES = Path(__file__).with_name("examples.json")
+"""Requests and answers of one real run of the full path, in its order; the first item names who calls."""
 
 DESCRIPTION = """\
 Cities issue AI compute vouchers (AI算力券) and assessment vouchers (智评券) to firms, compute centres and assessment
@@ -85,4 +90,19 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 operation["responses"]["4XX"] = problem
                 if path != "/v1/personal-tokens":
                     operation["security"] = [{"bearer": []}]
+    _add_examples(document)
     return document
+
+
+def _add_examples(document: dict[str, Any]) -> None:
+    """Put the first recorded call of each operation into the contract."""
+    operations = {
+        operation["operationId"]: operation
+        for by_method in document["paths"].values()
+        for operation in by_method.values()
+    }
+    for step in reversed(json.loads(EXAMPLES.read_text())[1:]):
+        operation = operations[step["operation"]]
+        if step["body"] is not None:
+            operation["requestBody"]["content"]["application/json"]["example"] = step["body"]
+        operation["responses"][str(step["status"])]["content"]["application/json"]["example"] = step["answer"]

@@ -50,8 +50,8 @@ def _digits(value: object) -> object:
     raise ValueError("needs a whole number in digits")
 
 
-FormCount = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_ROWS)]
-FormFen = Annotated[int, BeforeValidator(_digits), Field(ge=1, le=MAX_FEN)]
+FormCount = Annotated[int, Field(ge=1, le=MAX_ROWS), BeforeValidator(_digits)]
+FormFen = Annotated[int, Field(ge=1, le=MAX_FEN), BeforeValidator(_digits)]
 
 
 class GrantBody(Wire):
