@@ -23,6 +23,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import String
 
 from app.kernel.problems import AppError, Code
@@ -81,13 +82,15 @@ class Database:
             except DBAPIError as error:
                 if timed_out_on_lock(error):
                     raise AppError(Code.BUSY, retry_after_s=1) from error
-                lost = error.connection_invalidated
+                lost = _is_lost(error)
                 if not lost and _sqlstate(error) not in RETRIED:
                     raise
                 if last:
                     code = Code.UNAVAILABLE if lost else Code.BUSY
                     raise AppError(code, retry_after_s=1) from error
                 time.sleep(PAUSES_S[attempt])
+            except PoolTimeout as error:
+                raise AppError(Code.BUSY, retry_after_s=1) from error
         raise AssertionError("the last attempt returns or raises")
 
     def snapshot(self, work: Callable[[Connection], T]) -> T:
@@ -114,7 +117,7 @@ class Database:
             try:
                 transaction.commit()
             except DBAPIError as error:
-                if error.connection_invalidated:
+                if _is_lost(error):
                     raise CommitUnknown from error
                 raise
             return result
@@ -162,6 +165,13 @@ def _array_type(table: Table, column: str) -> str:
 def timed_out_on_lock(error: DBAPIError) -> bool:
     """Whether the statement gave up waiting for a lock (lock_not_available)."""
     return _sqlstate(error) == "55P03"
+
+
+def _is_lost(error: DBAPIError) -> bool:
+    """Whether the connection is gone or could not be made: there is no database right now."""
+    state = _sqlstate(error)
+    refused = isinstance(error.orig, psycopg.OperationalError) and (state is None or state[:3] in {"57P", "080"})
+    return error.connection_invalidated or refused
 
 
 def _sqlstate(error: DBAPIError) -> str | None:

@@ -61,7 +61,7 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings.database_url, pool_size=settings.pool_size)
     desk = Desk(
         database,
-        lambda tx, commands, wait: redeem_batch(tx, commands, wait=wait),
+        redeem_batch,
         batch_limit=settings.desk_batch_limit,
         queue_limit=settings.desk_queue_limit,
     )

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from itertools import count
 from typing import Any
 
@@ -269,7 +268,7 @@ class Books(RuleBasedStateMachine):
         else:
             voucher["frozen"] = act == "freeze"
 
-    # -- what must hold -------------------------------------------------------------------------------------------------
+    # -- what must hold ------------------------------------------------------------------------------
 
     @invariant()
     def the_service_agrees_with_the_dicts(self) -> None:
@@ -292,7 +291,7 @@ class Books(RuleBasedStateMachine):
     def the_books_are_right(self) -> None:
         assert check_invariants(self.database).difference_count == 0
 
-    # -- means ------------------------------------------------------------------------------------------------------------
+    # -- means ---------------------------------------------------------------------------------------
 
     def _do(self, work: Any) -> Any:
         return self.database.transact(work)
@@ -355,9 +354,9 @@ def _rendered(record: RedemptionRecord) -> Answer:
 
 
 @pytest.fixture
-def machine(server: Server, template: str) -> Iterator[type[Books]]:
+def machine(server: Server, template: str) -> type[Books]:
     Books.server, Books.template = server, template
-    yield Books
+    return Books
 
 
 def test_the_books_agree_with_plain_dicts_whatever_happens(machine: type[Books]) -> None:

@@ -16,6 +16,7 @@ from app.kernel.canonical import canonical
 from app.kernel.problems import AppError, Code
 from app.models import IdempotencyKey
 from app.services.identity.principals import Caller
+from app.services.ledger.fences import try_fences
 
 R = TypeVar("R")
 
@@ -70,6 +71,7 @@ def run_once(
 ) -> Answer:
     """Do `work` once for this key and return its answer; a repetition returns the stored bytes.
 
+    The locks of the desk in the desk's order: the region's fence, the key, then whatever the work takes.
     A twin that arrives meanwhile waits at the key's row for the first to commit (lock_timeout: then
     `request_in_progress`). A refusal that `render_refusal` renders is stored, and everything the work had
     written is undone; one for which it returns None leaves no trace, and is raised.
@@ -78,6 +80,7 @@ def run_once(
     given = fingerprint(route, command)
 
     def once(tx: Connection) -> Answer:
+        try_fences(tx, {region_code}, wait=True)
         if not _claim(tx, scope, given):
             return replay_of(_stored(tx, scope), given)
         savepoint = tx.begin_nested()

@@ -1,4 +1,4 @@
-"""The whole path as a city, a compute centre, a firm and an auditor go it: each call becomes an example of the contract.
+"""The whole path as city, compute centre, firm and auditor go it: each call becomes an example of the contract.
 
 `python -m tests.contract.record` goes it once and writes `app/api/examples.json`; the test goes it again by sending
 the very examples, with the ids of its own run in the place of the recorded ones.

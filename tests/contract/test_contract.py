@@ -33,7 +33,8 @@ PUBLIC = {
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    return json.loads(json.dumps(openapi_document()))
+    read: dict[str, Any] = json.loads(json.dumps(openapi_document()))
+    return read
 
 
 def test_the_published_file_is_the_codes_contract(document: dict[str, Any]) -> None:

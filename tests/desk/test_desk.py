@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 import pytest
@@ -24,7 +24,11 @@ from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import Redeem
 from tests.world import HANGZHOU, World, counter, ok, problem, redemption_body
 
-Run = Callable[[Connection, Sequence[Redeem], bool], list[Outcome]]
+
+class Run(Protocol):
+    """What the desk runs in a transaction."""
+
+    def __call__(self, tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]: ...
 
 
 def command(order_no: str) -> Redeem:
@@ -63,18 +67,18 @@ async def all_of(desk: Desk, order_nos: Sequence[str]) -> list[Answer | BaseExce
 
 def test_commands_that_wait_are_gathered_into_one_transaction(database: Database) -> None:
     sizes: list[int] = []
-    first = threading.Event()
+    began, first = threading.Event(), threading.Event()
 
-    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
         sizes.append(len(commands))
+        began.set()
         if len(sizes) == 1:
             first.wait(10)
         return [answer(command.order_no) for command in commands]
 
     async def scenario(desk: Desk) -> list[Any]:
         lone = asyncio.create_task(desk.submit(command("lone")))
-        while not sizes:
-            await asyncio.sleep(0.001)
+        assert await asyncio.to_thread(began.wait, 10)
         rest = asyncio.create_task(all_of(desk, [f"n{n}" for n in range(20)]))
         await asyncio.sleep(0.05)
         first.set()
@@ -87,7 +91,7 @@ def test_commands_that_wait_are_gathered_into_one_transaction(database: Database
 
 
 def test_a_poisoned_command_fails_alone(database: Database) -> None:
-    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
         if any(command.order_no == "poison" for command in commands):
             raise ZeroDivisionError
         return [answer(command.order_no) for command in commands]
@@ -105,7 +109,7 @@ def test_a_poisoned_command_fails_alone(database: Database) -> None:
 def test_a_put_off_command_is_tried_again_and_at_last_waits_alone(database: Database) -> None:
     seen: list[tuple[int, bool]] = []
 
-    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
         seen.append((len(commands), wait))
         return [PutOff() if not wait and c.order_no == "busy" else answer(c.order_no) for c in commands]
 
@@ -120,7 +124,7 @@ def test_a_full_queue_refuses_at_once_and_nothing_was_done(database: Database) -
     release = threading.Event()
     ran: list[str] = []
 
-    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
         release.wait(10)
         ran.extend(command.order_no for command in commands)
         return [answer(command.order_no) for command in commands]
@@ -143,7 +147,7 @@ def test_a_full_queue_refuses_at_once_and_nothing_was_done(database: Database) -
 
 
 def test_a_desk_that_stops_finishes_what_waits_and_takes_no_more(database: Database) -> None:
-    def run(tx: Connection, commands: Sequence[Redeem], wait: bool) -> list[Outcome]:
+    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
         return [answer(command.order_no) for command in commands]
 
     async def scenario() -> None:
@@ -163,9 +167,8 @@ def test_a_client_that_hangs_up_changes_nothing(world: World) -> None:
     desk = counter(world.city())
     body = redemption_body(desk.voucher["code"], 1_000)
     headers = dict(desk.machine.http.headers) | {"Idempotency-Key": "K"}
-    with _voucher_locked(world, desk.voucher["id"]):
-        with pytest.raises(httpx.ReadTimeout):
-            httpx.post(f"{world.base_url}/v1/redemptions", json=body, headers=headers, timeout=0.02, trust_env=False)
+    with _voucher_locked(world, desk.voucher["id"]), pytest.raises(httpx.ReadTimeout):
+        httpx.post(f"{world.base_url}/v1/redemptions", json=body, headers=headers, timeout=0.02, trust_env=False)
     answers = [desk.machine.post("/v1/redemptions", body, key="K") for _ in range(2)]
     assert [given.status_code for given in answers] == [201, 201]
     assert desk.balance_fen() == 1_000_000 - 300
@@ -190,7 +193,6 @@ def test_a_busy_voucher_is_answered_with_busy_and_holds_nobody_else_up(world: Wo
 def _voucher_locked(world: World, voucher_id: str) -> Iterator[None]:
     """Somebody else's transaction holds the voucher."""
     with world.database.engine.connect() as connection:
-        with connection.begin() as transaction:
-            connection.execute(text("SELECT 1 FROM vouchers WHERE id = :id FOR UPDATE"), {"id": voucher_id})
-            yield
-            transaction.rollback()
+        connection.execute(text("SELECT 1 FROM vouchers WHERE id = :id FOR UPDATE"), {"id": voucher_id})
+        yield
+        connection.rollback()

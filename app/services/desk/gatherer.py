@@ -11,8 +11,9 @@ import asyncio
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import structlog
 from sqlalchemy import Connection
@@ -53,7 +54,11 @@ class _Ticket:
             self.future.set_result(outcome)
 
 
-RunBatch = Callable[[Connection, Sequence[Redeem], bool], list[Outcome]]
+class RunBatch(Protocol):
+    """What runs inside the transaction: `redemption.batch.redeem_batch`."""
+
+    def __call__(self, tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+        """Outcomes at the commands' places; see there."""
 
 
 class Desk:
@@ -146,7 +151,7 @@ class Desk:
     def _committed(self, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
         for _ in range(COMMIT_TRIES):
             try:
-                return self._database.transact(lambda tx: self._run(tx, commands, wait))
+                return self._database.transact(lambda tx: self._run(tx, commands, wait=wait))
             except CommitUnknown:
                 continue  # the keys tell what happened: what was done is replayed, the rest is done now
         raise AppError(Code.UNAVAILABLE, retry_after_s=1)

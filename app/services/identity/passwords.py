@@ -13,6 +13,7 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.kernel.problems import AppError, Code
+from app.services.identity.attempts import Attempts
 
 MIN_LENGTH = 12
 MAX_LENGTH = 128
@@ -24,7 +25,10 @@ IN_LINE = 16
 
 
 class Passwords:
-    """Hashes and checks in the caller's thread. One object a process, because it bounds the memory of the process."""
+    """Hashes and checks in the caller's thread, and knows who failed how often.
+
+    One object a process, because it bounds the memory of the process.
+    """
 
     def __init__(self) -> None:
         # The second recommended choice of RFC 9106, section 4.
@@ -34,6 +38,7 @@ class Passwords:
         self._scheme = PasswordHash((hasher,))
         self._line = BoundedSemaphore(IN_LINE)
         self._room = BoundedSemaphore(AT_ONCE)
+        self.attempts = Attempts()
         self._nobodys = self._scheme.hash(secrets.token_urlsafe())
 
     def hash(self, password: str, *, login: str) -> str:

@@ -43,11 +43,15 @@ def sign_in(
     """Check the password and do `then` as that person, in one transaction with the audit event.
 
     No connection is held while the password is hashed. Raises `invalid_credentials` alike for an unknown login, a
-    wrong password, a disabled person and one without a password; `busy`. A failure is an audit event of the person
-    it was tried on; a login that nobody has belongs to no region's log and is only logged.
+    wrong password, a disabled person and one without a password; `too_many_attempts`, `busy`. A failure is an audit
+    event of the person it was tried on; a login that nobody has belongs to no region's log and is only logged.
     """
+    login = login.strip().lower()
+    passwords.attempts.check(login)
     account = database.transact(lambda tx: _account(tx, login, request_id=request_id, source=source))
     is_right = passwords.matches(password, account.password_hash if account else None)
+    if not is_right:
+        passwords.attempts.failed(login)
     if account is None:
         log.warning("sign_in.unknown_login", purpose=purpose, source=source, request_id=request_id)
         raise AppError(Code.INVALID_CREDENTIALS)
@@ -61,11 +65,12 @@ def sign_in(
         _record(tx, account.caller, purpose, result="done")
         return then(tx, account.caller)
 
-    return database.transact(enter)
+    entered = database.transact(enter)
+    passwords.attempts.succeeded(login)
+    return entered
 
 
 def _account(tx: Connection, login: str, *, request_id: str, source: str) -> _Account | None:
-    login = login.strip().lower()
     if LOGIN.fullmatch(login) is None:
         return None
     user = tx.execute(select(User.id, User.password_hash).where(User.login == login)).one_or_none()

@@ -40,10 +40,11 @@ class SigningKeys:
     @classmethod
     def load_or_create(cls, folder: Path) -> SigningKeys:
         """The keys of the folder, with a first one where there is none, however many processes start at once."""
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with _locked(folder):
-            if not _kids(folder):
-                add_key(folder)
+        if not _kids(folder):
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            with _locked(folder):
+                if not _kids(folder):
+                    add_key(folder)
         return cls(folder)
 
     @property

@@ -18,7 +18,6 @@ from app.kernel.vocabulary import Account, EntryKind, RedemptionStatus, Role
 from app.models import Allotment, Entry, Mandate, Pool, Posting, Redemption, Refund, RuleVersion
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause, JournalEntry, Movement
-from app.services.ledger.fences import try_fences
 from app.services.ledger.journal import post
 from app.services.redemption.bills import lines_of_facts
 from app.services.redemption.commands import RedemptionRecord
@@ -53,7 +52,6 @@ def refund(
     """
     caller.require(Role.PROVIDER)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
-    try_fences(tx, {redemption.region_code}, wait=True)
     voucher = _lock_voucher(tx, redemption)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)  # as it is under the lock
     if redemption.status != RedemptionStatus.POSTED:
