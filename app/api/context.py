@@ -32,4 +32,8 @@ def get_service(request: Request) -> Service:
     return cast(Service, request.app.state.service)
 
 
-ServiceDep = Annotated[Service, Depends(get_service)]
+async def _service(request: Request) -> Service:
+    return get_service(request)  # a dependency that is no coroutine would cost every request a thread
+
+
+ServiceDep = Annotated[Service, Depends(_service)]

@@ -200,6 +200,14 @@ CATALOGUE: dict[Code, Row] = {
             "密码长度须为 {limit} 至 128 个字符，且不得与登录名相同。",
         ),
     ),
+    Code.TOO_MANY_ATTEMPTS: Row(
+        Kind.THROTTLED,
+        ("Too many attempts", "尝试次数过多"),
+        (
+            "Signing in failed too often. Wait {minutes} minutes, or ask your registrar for an invitation.",
+            "登录失败次数过多。请在 {minutes} 分钟后再试，或联系登记员重新获取邀请链接。",
+        ),
+    ),
     Code.WRONG_STATE: Row(
         Kind.CONFLICT,
         ("Not possible in this state", "当前状态不允许"),

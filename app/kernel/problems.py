@@ -62,6 +62,7 @@ class Code(StrEnum):
     LOGIN_TAKEN = "login_taken"
     INVITATION_INVALID = "invitation_invalid"
     PASSWORD_TOO_WEAK = "password_too_weak"  # noqa: S105 - a problem code
+    TOO_MANY_ATTEMPTS = "too_many_attempts"
 
     WRONG_STATE = "wrong_state"
     SAME_PERSON = "same_person"

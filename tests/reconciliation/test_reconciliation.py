@@ -40,8 +40,10 @@ def tamper(server: Server, urls: Urls, statements: str) -> None:
             {"pool_equation", "no_negative_account", "no_negative_voucher", "stored_counters"},
         ),
         (
-            "ALTER TABLE vouchers DROP CONSTRAINT ck_vouchers_identity;"
-            "UPDATE vouchers SET balance_fen = balance_fen + 1",
+            (
+                "ALTER TABLE vouchers DROP CONSTRAINT ck_vouchers_identity;"
+                "UPDATE vouchers SET balance_fen = balance_fen + 1"
+            ),
             {"voucher_identity", "stored_counters"},
         ),
         (

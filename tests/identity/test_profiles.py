@@ -1,0 +1,71 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import OrganisationKind
+from app.services.profiles import checked_profile
+
+FIRM, PROVIDER = OrganisationKind.FIRM, OrganisationKind.PROVIDER
+
+
+def places(kind: OrganisationKind, given: object) -> list[str]:
+    with pytest.raises(AppError) as refusal:
+        checked_profile(kind, given)
+    assert refusal.value.code is Code.VALIDATION_FAILED
+    return [error.pointer for error in refusal.value.errors]
+
+
+def test_a_firms_profile_is_stored_complete_as_plain_json() -> None:
+    given = {"size": "small", "tags": [{"name": " 高新 ", "since_on": "2024-05-01"}]}
+    assert checked_profile(FIRM, given) == {
+        "size": "small",
+        "industry": None,
+        "tags": [{"name": "高新", "since_on": "2024-05-01", "until_on": None}],
+        "group": None,
+    }
+
+
+def test_a_providers_profile_names_its_sites() -> None:
+    site = {"code": "lz-1", "name": "一号机房", "region_code": "330110"}
+    given = {"provider_kind": "compute", "facility_class": "domestic", "capacity_cards": 4096, "sites": [site]}
+    assert checked_profile(PROVIDER, given) == given
+
+
+@pytest.mark.parametrize("kind", set(OrganisationKind) - {FIRM, PROVIDER})
+def test_others_have_none(kind: OrganisationKind) -> None:
+    assert checked_profile(kind, {}) == {}
+    assert places(kind, {"size": "small"}) == ["/profile/size"]
+
+
+@pytest.mark.parametrize(
+    ("kind", "given", "pointer"),
+    [
+        (FIRM, {"sise": "small"}, "/profile/sise"),
+        (FIRM, {"a/b~c": 1}, "/profile/a~1b~0c"),
+        (FIRM, {"size": "huge"}, "/profile/size"),
+        (FIRM, {"industry": "软件\x00"}, "/profile/industry"),
+        (FIRM, {"tags": [{"name": "高新"}]}, "/profile/tags/0/since_on"),
+        (FIRM, {"tags": [{"name": "x", "since_on": "2024-05-02", "until_on": "2024-05-01"}]}, "/profile/tags/0"),
+        (FIRM, [], "/profile"),
+        (FIRM, None, "/profile"),
+        (PROVIDER, {}, "/profile/provider_kind"),
+        (PROVIDER, {"provider_kind": "compute", "capacity_cards": -1}, "/profile/capacity_cards"),
+        (PROVIDER, {"provider_kind": "compute", "capacity_cards": 1.0}, "/profile/capacity_cards"),
+        (
+            PROVIDER,
+            {"provider_kind": "compute", "sites": [{"code": "a", "name": "a", "region_code": "339999"}]},
+            "/profile/sites/0/region_code",
+        ),
+    ],
+    ids=str,
+)
+def test_what_does_not_belong_is_named_in_its_place(kind: OrganisationKind, given: Any, pointer: str) -> None:
+    assert places(kind, given) == [pointer]
+
+
+def test_two_sites_need_two_codes() -> None:
+    site = {"code": "a", "name": "a", "region_code": "330110"}
+    assert places(PROVIDER, {"provider_kind": "compute", "sites": [site, site]}) == ["/profile"]

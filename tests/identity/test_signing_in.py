@@ -1,0 +1,295 @@
+"""The way of a person: let in by the command line, invited, a password, sessions."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import select, update
+
+from app.database import Database
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import OrganisationKind, Role
+from app.models import AuditEvent, PortalSession, RoleGrant, User
+from app.services.identity import sessions
+from app.services.identity.attempts import FAILURES
+from app.services.identity.bootstrap import bootstrap
+from app.services.identity.invitations import create_invitation, invited_login, redeem_invitation
+from app.services.identity.loading import load_principal
+from app.services.identity.passwords import Passwords
+from app.services.identity.principals import Caller, Grant
+from app.services.identity.signing_in import sign_in
+from tests.identity.registry import HANGZHOU, NINGBO, PROVINCE, caller, new_organisation
+
+REGISTRAR = caller(Role.REGISTRAR)
+PASSWORD, OTHER = "correct horse battery", "another good password"
+HOUR_S = 3600
+
+
+@pytest.fixture(scope="module")
+def passwords() -> Passwords:
+    return Passwords()
+
+
+@dataclass(frozen=True)
+class Door:
+    """One registrar, and the ways in."""
+
+    database: Database
+    passwords: Passwords
+    user_id: str
+    invitation: str
+
+    def redeem(self, secret: str, password: str = PASSWORD) -> str:
+        return redeem_invitation(
+            self.database, self.passwords, secret=secret, password=password, request_id="test", source="192.0.2.1"
+        )
+
+    def sign_in(self, password: str = PASSWORD, login: str = "registrar") -> Caller:
+        return sign_in(
+            self.database,
+            self.passwords,
+            login=login,
+            password=password,
+            purpose="portal",
+            request_id="test",
+            source="192.0.2.1",
+            then=lambda _, caller: caller,
+        )
+
+    def invite(self, *, ttl_s: int = HOUR_S, by: Caller = REGISTRAR) -> str:
+        return self.database.transact(
+            lambda tx: create_invitation(tx, caller=by, user_id=self.user_id, ttl_s=ttl_s)
+        ).secret
+
+    def caller(self) -> Caller:
+        principal = self.database.transact(lambda tx: load_principal(tx, self.user_id))
+        assert principal is not None
+        return Caller(principal, "test")
+
+    def start(self, *, max_s: int = HOUR_S) -> tuple[str, sessions.Session]:
+        return self.database.transact(lambda tx: sessions.start(tx, caller=self.caller(), max_s=max_s))
+
+    def find(self, secret: str, *, idle_s: int = HOUR_S) -> sessions.Session | None:
+        return self.database.transact(lambda tx: sessions.find(tx, secret=secret, idle_s=idle_s))
+
+    def events(self) -> list[tuple[str, str]]:
+        events = self.database.transact(
+            lambda tx: tx.execute(
+                select(AuditEvent.action, AuditEvent.result)
+                .where(AuditEvent.object_id == self.user_id)
+                .order_by(AuditEvent.id)
+            ).all()
+        )
+        return [(event.action, event.result) for event in events]
+
+
+def let_in(database: Database, *, login: str = "registrar", role: Role = Role.REGISTRAR) -> tuple[str, str]:
+    organisation = new_organisation(
+        OrganisationKind.REGISTRY, identifier_value="12330000MB0010014K", region_code=PROVINCE
+    )
+    return database.transact(
+        lambda tx: bootstrap(
+            tx,
+            organisation=organisation,
+            login=login,
+            name="岑书衡",
+            role=role,
+            region_code=PROVINCE,
+            invitation_ttl_s=HOUR_S,
+        )
+    )
+
+
+@pytest.fixture
+def door(database: Database, passwords: Passwords) -> Door:
+    return Door(database, passwords, *let_in(database))
+
+
+def refused(work: Any) -> Code:
+    with pytest.raises(AppError) as refusal:
+        work()
+    return refusal.value.code
+
+
+def test_the_command_line_lets_the_first_two_in_and_says_so(door: Door) -> None:
+    security_id, _ = let_in(door.database, login="security.admin", role=Role.SECURITY_ADMIN)
+    assert door.caller().principal.grants == (Grant(Role.REGISTRAR, PROVINCE),)
+    granted_by = select(RoleGrant.granted_by).distinct()
+    assert door.database.transact(lambda tx: tx.execute(granted_by).scalars().all()) == ["cli"]
+    assert door.events() == [("user.created", "done"), ("roles.granted", "done"), ("user.invited", "done")]
+    organisations = select(User.organisation_id).where(User.id.in_([door.user_id, security_id])).distinct()
+    assert len(door.database.transact(lambda tx: tx.execute(organisations).all())) == 1
+
+
+def test_the_command_line_does_not_let_the_same_login_in_twice(door: Door) -> None:
+    assert refused(lambda: let_in(door.database, login="Registrar")) is Code.LOGIN_TAKEN
+    assert door.redeem(door.invitation) == "registrar", "the first invitation still stands"
+
+
+def test_an_invited_person_sets_a_password_and_signs_in(door: Door) -> None:
+    assert refused(door.sign_in) is Code.INVALID_CREDENTIALS
+    assert door.database.transact(lambda tx: invited_login(tx, secret=door.invitation)) == "registrar"
+    door.redeem(door.invitation)
+    assert door.sign_in(login=" Registrar ").principal_id == door.user_id
+    assert door.events()[3:] == [
+        ("user.signed_in", "refused"),
+        ("user.password_set", "done"),
+        ("user.signed_in", "done"),
+    ]
+
+
+def test_every_failure_to_sign_in_looks_the_same(door: Door) -> None:
+    door.redeem(door.invitation)
+    for login, password in (("registrar", OTHER), ("nobody", PASSWORD), ("regis\x00trar", PASSWORD), ("", "")):
+        assert refused(lambda login=login, password=password: door.sign_in(password, login)) is (
+            Code.INVALID_CREDENTIALS
+        )
+    disable = update(User).values(disabled_at=select(User.created_at).scalar_subquery())
+    door.database.transact(lambda tx: tx.execute(disable))
+    assert refused(door.sign_in) is Code.INVALID_CREDENTIALS
+
+
+def test_a_login_that_is_hammered_rests_and_nobody_learns_whether_it_exists(door: Door) -> None:
+    door.redeem(door.invitation)
+    hammered = Door(door.database, Passwords(), door.user_id, "")
+    for login in ("registrar", "nobody"):
+        answers = [refused(lambda login=login: hammered.sign_in(OTHER, login)) for _ in range(FAILURES + 1)]
+        assert answers == [*[Code.INVALID_CREDENTIALS] * FAILURES, Code.TOO_MANY_ATTEMPTS]
+    assert refused(hammered.sign_in) is Code.TOO_MANY_ATTEMPTS
+    assert door.events().count(("user.signed_in", "refused")) == FAILURES
+
+
+def test_a_password_that_was_changed_meanwhile_does_not_let_in(door: Door) -> None:
+    door.redeem(door.invitation)
+    second = door.invite()
+
+    class Slow(Passwords):
+        """Somebody resets the password while the old one is being checked."""
+
+        def matches(self, password: str, stored: str | None) -> bool:
+            is_right = super().matches(password, stored)
+            door.redeem(second, OTHER)
+            return is_right
+
+    late = Door(door.database, Slow(), door.user_id, "")
+    assert refused(late.sign_in) is Code.INVALID_CREDENTIALS
+    assert door.sign_in(OTHER).principal_id == door.user_id
+
+
+def test_an_invitation_works_once(door: Door) -> None:
+    door.redeem(door.invitation)
+    assert refused(lambda: door.redeem(door.invitation, OTHER)) is Code.INVITATION_INVALID
+    assert door.sign_in().principal_id == door.user_id
+
+
+def test_of_two_who_redeem_one_invitation_at_once_one_wins(door: Door) -> None:
+    def redeem(number: int) -> str:
+        try:
+            door.redeem(door.invitation, f"password number {number}")
+        except AppError as refusal:
+            return refusal.code
+        return "done"
+
+    with ThreadPoolExecutor(4) as pool:
+        assert sorted(pool.map(redeem, range(4))) == ["done", *[Code.INVITATION_INVALID] * 3]
+
+
+def test_a_newer_invitation_takes_the_place_of_the_older(door: Door) -> None:
+    newer = door.invite()
+    assert refused(lambda: door.redeem(door.invitation)) is Code.INVITATION_INVALID
+    assert door.redeem(newer) == "registrar"
+
+
+def test_of_invitations_made_at_once_one_stays_open(door: Door) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        secrets = list(pool.map(lambda _: door.invite(), range(4)))
+
+    def is_open(secret: str) -> bool:
+        try:
+            door.database.transact(lambda tx: invited_login(tx, secret=secret))
+        except AppError:
+            return False
+        return True
+
+    assert [is_open(secret) for secret in secrets].count(True) == 1
+
+
+def test_an_invitation_ends_by_the_databases_clock(door: Door) -> None:
+    assert refused(lambda: door.redeem(door.invite(ttl_s=0))) is Code.INVITATION_INVALID
+    assert refused(lambda: door.redeem("no such secret")) is Code.INVITATION_INVALID
+
+
+def test_a_weak_password_leaves_the_invitation_open(door: Door) -> None:
+    assert refused(lambda: door.redeem(door.invitation, "short")) is Code.PASSWORD_TOO_WEAK
+    assert door.redeem(door.invitation) == "registrar"
+
+
+def test_only_a_registrar_within_reach_invites(door: Door) -> None:
+    assert refused(lambda: door.invite(by=caller(Role.SECURITY_ADMIN))) is Code.FORBIDDEN
+    for region_code in (HANGZHOU, NINGBO):
+        assert refused(lambda code=region_code: door.invite(by=caller(Role.REGISTRAR, code))) is Code.NOT_FOUND
+
+
+def test_a_session_is_found_by_its_cookie_alone(door: Door) -> None:
+    secret, session = door.start()
+    assert door.find(secret) == session
+    assert session.user_id == door.user_id
+    for other in ("", secret[:-1], secret + "x", session.id):
+        assert door.find(other) is None
+
+
+def test_a_session_ends_when_idle_and_at_its_end_at_the_latest(door: Door) -> None:
+    secret, _ = door.start()
+    assert door.find(secret, idle_s=0) is None
+    assert door.find(secret) is not None
+    ended, _ = door.start(max_s=0)
+    assert door.find(ended) is None
+
+
+def test_looking_at_pages_keeps_a_session_alive_and_seldom_writes(door: Door) -> None:
+    secret, _ = door.start()
+
+    def seen_at() -> Any:
+        return door.database.transact(lambda tx: tx.execute(select(PortalSession.seen_at)).scalar_one())
+
+    first = seen_at()
+    door.find(secret)
+    assert seen_at() == first
+    time.sleep(0.12)
+    door.find(secret, idle_s=1)
+    assert seen_at() - first >= timedelta(seconds=0.1)
+
+
+def test_every_session_has_a_csrf_token_of_its_own(door: Door) -> None:
+    (secret, session), (_, other) = door.start(), door.start()
+    again = door.find(secret)
+    assert again is not None
+    assert again.accepts(session.csrf_token)
+    for token in (other.csrf_token, "", "é", session.csrf_token.upper() + "x", secret):
+        assert not session.accepts(token)
+
+
+def test_signing_out_ends_this_session_and_no_other(door: Door) -> None:
+    (secret, session), (other, _) = door.start(), door.start()
+    for _ in range(2):
+        door.database.transact(lambda tx: sessions.end(tx, caller=door.caller(), session_id=session.id))
+    assert door.find(secret) is None
+    assert door.find(other) is not None
+    assert door.events().count(("user.signed_out", "done")) == 1
+
+
+def test_nobody_ends_the_session_of_another(door: Door) -> None:
+    secret, session = door.start()
+    door.database.transact(lambda tx: sessions.end(tx, caller=REGISTRAR, session_id=session.id))
+    assert door.find(secret) is not None
+
+
+def test_a_new_password_ends_all_sessions(door: Door) -> None:
+    secrets = [door.start()[0] for _ in range(2)]
+    door.redeem(door.invitation)
+    assert [door.find(secret) for secret in secrets] == [None, None]
