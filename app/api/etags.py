@@ -17,7 +17,7 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-def _version(if_match: Annotated[str | None, Header(description="ETag of what was read")] = None) -> int:
+async def _version(if_match: Annotated[str | None, Header(description="ETag of what was read")] = None) -> int:
     """The version that the client has read. Raises `etag_missing`, `etag_stale` (also for no ETag of ours)."""
     if if_match is None:
         raise AppError(Code.ETAG_MISSING)

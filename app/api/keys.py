@@ -18,7 +18,7 @@ from app.services.identity.principals import Caller
 R = TypeVar("R")
 
 
-def idempotency_key(idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> str:
+async def idempotency_key(idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> str:
     """The key: 1 to 255 visible ASCII characters. Raises where it is missing or not valid."""
     if idempotency_key is None:
         raise AppError(Code.IDEMPOTENCY_KEY_MISSING)

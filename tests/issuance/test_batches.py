@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -155,14 +156,23 @@ def test_the_rows_of_a_batch_are_read_page_by_page_with_their_vouchers(world: Wo
 def test_every_voucher_has_its_entry_with_both_persons_and_the_rules(world: World) -> None:
     city = world.city()
     programme_id = city.programme()
-    response = submit(city.maker, programme_id, [grant_body(firm_of(world))])
+    firm = firm_of(world)
+    response = submit(city.maker, programme_id, [grant_body(firm, valid_until="2125-06-30")])
     ok(city.approve(response))
     entry = world.database.transact(lambda tx: tx.execute(select(Entry).where(Entry.kind == "issue")).one())
     assert (entry.maker_id, entry.checker_id) == (city.maker.id, city.checker.id)
     assert entry.subject_id == ok(response)["batch_id"]
     assert entry.approval_id == ok(response)["approval_id"]
     assert entry.rule_version_id is not None
-    assert entry.details == '{"reference_no":"R1"}'
+    details = json.loads(entry.details)
+    issued_at = details.pop("valid_from")
+    assert issued_at == entry.at.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+    assert details == {
+        "reference_no": "R1",
+        "firm": vouchers_of(city, programme_id)[0]["firm_id"],
+        "valid_until": "2125-06-30T16:00:00.000000Z",
+        "redeemable_until": "2125-06-30T16:00:00.000000Z",
+    }
 
 
 def test_a_single_voucher_is_a_batch_of_one(world: World) -> None:

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, select, text, update
 
 from app.database import BulkInsert, now
-from app.kernel.clock import civil_date
+from app.kernel.clock import civil_date, rfc3339
 from app.kernel.codes import new_code
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
@@ -22,7 +22,6 @@ from app.services.approvals.requests import Decision
 from app.services.issuance.plans import PlannedRow, Pool, draws, parts_of, rows_sha256, validity, validity_problem
 from app.services.issuance.rows import MAX_ERRORS
 from app.services.ledger.entries import COUNTERS, Cause, JournalEntry, Movement
-from app.services.ledger.fences import try_fences
 from app.services.ledger.journal import post
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
@@ -79,7 +78,6 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
     row's validity is over by now. Then nothing is issued and the approval still waits.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
-    try_fences(tx, {region_code}, wait=True)
     batch = _locked_batch(tx, region_code, batch_id)
     programme = _locked_programme(tx, region_code, batch.programme_id)
     rows = _rows(tx, region_code, batch_id)
@@ -250,7 +248,13 @@ def _entry(voucher: _Made, batch: Row[Any], rule_version_id: str, decision: Deci
         ),
         voucher_id=voucher.id,
         rule_version_id=rule_version_id,
-        details={"reference_no": voucher.row.reference_no},
+        details={
+            "reference_no": voucher.row.reference_no,
+            "firm": voucher.row.firm_id,
+            "valid_from": rfc3339(voucher.valid_from),
+            "valid_until": rfc3339(voucher.valid_until),
+            "redeemable_until": rfc3339(voucher.redeemable_until),
+        },
     )
 
 

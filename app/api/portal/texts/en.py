@@ -34,7 +34,6 @@ TEXTS: dict[str, str] = {
     "notice.mandate_withdrawn": "The mandate is withdrawn. The provider can draw no more under it.",
     # --- Invitation ---
     "invitation.title": "Choose a password",
-    "invitation.for": "Login: {login}",
     "invitation.password": "New password",
     "invitation.repeat": "New password again",
     "invitation.rule": "At least {limit} characters, and not your login. A few unrelated words make a good password.",

@@ -34,7 +34,6 @@ TEXTS: dict[str, str] = {
     "notice.mandate_withdrawn": "授权已撤回，该机构不能再据此抵扣。",
     # --- Invitation ---
     "invitation.title": "设置密码",
-    "invitation.for": "登录名：{login}",
     "invitation.password": "新密码",
     "invitation.repeat": "再次输入新密码",
     "invitation.rule": "至少 {limit} 个字符，不能与登录名相同。建议使用几个不相关的词组成的长密码。",
