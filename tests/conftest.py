@@ -5,7 +5,6 @@ The service runs as its own role, which owns nothing: run as a superuser the tes
 
 from __future__ import annotations
 
-import shutil
 import threading
 import time
 from collections.abc import Iterator
@@ -19,7 +18,7 @@ import migrations
 from app.database import Database
 from app.embedded import databases
 from app.embedded.databases import Urls
-from app.embedded.server import Server, running
+from app.embedded.server import Server, temporary
 from app.main import create_app
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
@@ -32,12 +31,11 @@ _clones = count(1)
 
 
 @pytest.fixture(scope="session")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+def server() -> Iterator[Server]:
     """The run's PostgreSQL. Nothing of it survives, so it need not wait for the disk."""
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
-    with running(tmp_path_factory.mktemp("postgres"), settings=settings) as started:
+    with temporary(settings=settings) as started:
         yield started
-    shutil.rmtree(started.folder)
 
 
 @pytest.fixture(scope="session")

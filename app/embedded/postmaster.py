@@ -14,6 +14,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -160,11 +161,13 @@ class Postmaster:
             leader = [process for process in processes(self._home) if _leads(process, self._home)]
             for process in leader:
                 log.info("postgres %d of an earlier guardian is asked to end", process.pid)
-                process.send_signal(signal.SIGINT)
+                with suppress(psutil.NoSuchProcess):
+                    process.send_signal(signal.SIGINT)
             if not lock.wait(patience_s=STOPPING[0][1] if leader else STRAGGLER_S):
                 for process in processes(self._home):
                     log.warning("postgres process %d outlived its server and is killed", process.pid)
-                    process.kill()
+                    with suppress(psutil.NoSuchProcess):
+                        process.kill()
                 if not lock.wait(patience_s=STOPPING[-1][1]):
                     raise StartFailed(f"processes of an earlier server still work on {self._home.data}")
         (self._home.data / "postmaster.pid").unlink(missing_ok=True)

@@ -17,7 +17,20 @@ NOT_NEGATIVE = (
 )
 
 
-class Voucher(Base):
+class Counters:
+    """Where the fen of a face value are; they always add up to it."""
+
+    face_fen: Mapped[Fen] = mapped_column(default=0)
+    balance_fen: Mapped[Fen] = mapped_column(default=0)
+    held_fen: Mapped[Fen] = mapped_column(default=0)
+    redeemed_fen: Mapped[Fen] = mapped_column(default=0)
+    recovered_fen: Mapped[Fen] = mapped_column(default=0)
+    expired_fen: Mapped[Fen] = mapped_column(default=0)
+    voided_fen: Mapped[Fen] = mapped_column(default=0)
+    surrendered_fen: Mapped[Fen] = mapped_column(default=0)
+
+
+class Voucher(Counters, Base):
     """A promise to a firm. This row is the lock of everything that happens to the voucher, and its totals."""
 
     __tablename__ = "vouchers"
@@ -28,14 +41,6 @@ class Voucher(Base):
     programme_id: Mapped[Id]
     firm_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
     batch_id: Mapped[Id]
-    face_fen: Mapped[Fen] = mapped_column(default=0)
-    balance_fen: Mapped[Fen] = mapped_column(default=0)
-    held_fen: Mapped[Fen] = mapped_column(default=0)
-    redeemed_fen: Mapped[Fen] = mapped_column(default=0)
-    recovered_fen: Mapped[Fen] = mapped_column(default=0)
-    expired_fen: Mapped[Fen] = mapped_column(default=0)
-    voided_fen: Mapped[Fen] = mapped_column(default=0)
-    surrendered_fen: Mapped[Fen] = mapped_column(default=0)
     posting_count: Mapped[Count] = mapped_column(default=0)
     """How many postings the voucher has had: the last `voucher_seq`."""
     valid_from: Mapped[Instant]
@@ -63,7 +68,7 @@ class Voucher(Base):
     )
 
 
-class Allotment(Base):
+class Allotment(Counters, Base):
     """A voucher's share in one pool, with the same counters as the voucher."""
 
     __tablename__ = "allotments"
@@ -73,14 +78,6 @@ class Allotment(Base):
     pool_id: Mapped[Id] = mapped_column(primary_key=True)
     line: Mapped[Small]
     """The declared order of the fund sources; the first one takes the spare fen."""
-    face_fen: Mapped[Fen] = mapped_column(default=0)
-    balance_fen: Mapped[Fen] = mapped_column(default=0)
-    held_fen: Mapped[Fen] = mapped_column(default=0)
-    redeemed_fen: Mapped[Fen] = mapped_column(default=0)
-    recovered_fen: Mapped[Fen] = mapped_column(default=0)
-    expired_fen: Mapped[Fen] = mapped_column(default=0)
-    voided_fen: Mapped[Fen] = mapped_column(default=0)
-    surrendered_fen: Mapped[Fen] = mapped_column(default=0)
 
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "voucher_id"], ["vouchers.region_code", "vouchers.id"]),

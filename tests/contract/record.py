@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import migrations
 from app.api.documentation import EXAMPLES
 from app.database import Database
 from app.embedded import databases
-from app.embedded.server import running
+from app.embedded.server import temporary
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
 from tests.conftest import serving
@@ -21,18 +20,16 @@ from tests.world import World, ok
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder:
-        with running(Path(folder) / "postgres") as server:
-            urls = databases.prepare(server, database="examples")
-            migrations.upgrade(urls.owner_url)
-            settings = Settings(database_url=urls.app_url, state_dir=Path(folder) / "state")
-            database = Database(urls.app_url)
-            with serving(settings) as base_url:
-                world = World(base_url, database, Tokens.from_settings(settings))
-                steps = _recorded(world)
-                world.close()
-            database.dispose()
-        shutil.rmtree(server.folder, ignore_errors=True)
+    with tempfile.TemporaryDirectory() as folder, temporary() as server:
+        urls = databases.prepare(server, database="examples")
+        migrations.upgrade(urls.owner_url)
+        settings = Settings(database_url=urls.app_url, state_dir=Path(folder))
+        database = Database(urls.app_url)
+        with serving(settings) as base_url:
+            world = World(base_url, database, Tokens.from_settings(settings))
+            steps = _recorded(world)
+            world.close()
+        database.dispose()
     EXAMPLES.write_text(json.dumps(steps, ensure_ascii=False, indent=1) + "\n")
 
 

@@ -1,17 +1,14 @@
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from app.embedded.server import running
-from tests.embedded.processes import PATIENCE_S, Enter, User, processes_of, within
+from tests.embedded.processes import NO_FSYNC, PATIENCE_S, Enter, User, processes_of, within
 
 
 @pytest.fixture(scope="session")
@@ -24,51 +21,41 @@ def ground() -> Iterator[Path]:
 
 
 @pytest.fixture(scope="session")
-def prepared(ground: Path) -> Path:
-    """A folder whose server has been started and stopped once: copying it is quicker than making one anew."""
-    folder = ground / "prepared"
-    with running(folder):
-        pass
-    (folder / "port").unlink()
-    return folder
+def folder(ground: Path) -> Path:
+    """A folder whose server every test finds stopped, and leaves so. Most tests do with this one."""
+    return ground / "数据 of postgres"
 
 
 @pytest.fixture
 def blank(ground: Path) -> Iterator[Path]:
-    """A folder for a server, not there yet. Afterwards nothing may be left running on it."""
+    """A folder of a test's own, not there yet."""
     around = Path(tempfile.mkdtemp(dir=ground))
     around.chmod(0o711)
-    yield around / "数据 of postgres"
-    elsewhere = {Path(record.read_text()) for record in around.rglob("location")}
-    for home in elsewhere | {path.parent for path in around.rglob("users.lock")}:
-        left = [] if within(PATIENCE_S, partial(_is_quiet, home)) else processes_of(home)
-        for process in left:
-            process.kill()
-        assert not left, "no process outlives the users of a server"
-    for path in (around, *elsewhere):
-        shutil.rmtree(path)
-
-
-def _is_quiet(home: Path) -> bool:
-    return not processes_of(home)
-
-
-@pytest.fixture
-def folder(blank: Path, prepared: Path) -> Path:
-    """A folder with data in it, whose server is not running."""
-    subprocess.run(["cp", "-a", prepared, blank], check=True)
-    return blank
+    yield around / "postgres"
+    for record in around.rglob("location"):
+        shutil.rmtree(record.read_text(), ignore_errors=True)
+    shutil.rmtree(around)
 
 
 @pytest.fixture
 def enter(blank: Path) -> Iterator[Enter]:
-    """Start processes that use the server in a folder; all are gone before anybody looks at what they left there."""
+    """Start processes that use the server in a folder. When they are gone, nothing may be left of it."""
     users: list[User] = []
 
-    def start(folder: Path, **options: Any) -> User:
-        users.append(User(folder, **options))
+    def start(folder: Path, settings: Mapping[str, str] = NO_FSYNC, **options: Any) -> User:
+        users.append(User(folder, settings, **options))
         return users[-1]
 
     yield start
     for user in users:
         user.end()
+    homes = {_home(user.folder) for user in users if user.folder.exists()}
+    quiet = within(PATIENCE_S, lambda: not any(processes_of(home) for home in homes))
+    for process in [process for home in homes for process in processes_of(home)]:
+        process.kill()
+    assert quiet, "no process outlives the users of a server"
+
+
+def _home(folder: Path) -> Path:
+    record = folder / "location"
+    return Path(record.read_text()) if record.exists() else folder

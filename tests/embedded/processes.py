@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,18 +20,22 @@ from app.embedded.home import home_at
 from app.embedded.postmaster import processes
 
 PATIENCE_S = 15
+HEARING_S = 60
+NO_FSYNC = {"fsync": "off"}
+"""Processes die here, not machines: nothing has to wait for the disk."""
 
 
 class User:
     """`user.py` as a process; in a process group of its own, as a shell would start it."""
 
-    def __init__(self, folder: Path, *, settings: dict[str, str] | None = None, pythonpath: Path | None = None) -> None:
+    def __init__(self, folder: Path, settings: Mapping[str, str], *, pythonpath: Path | None = None) -> None:
+        self.folder = folder
         environment = {**os.environ, "PYTHONPATH": str(pythonpath)} if pythonpath else None
         self.process = subprocess.Popen(
-            [sys.executable, Path(__file__).with_name("user.py"), folder, json.dumps(settings or {})],
+            [sys.executable, Path(__file__).with_name("user.py"), folder, json.dumps(dict(settings))],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
-            text=True,
+            bufsize=0,
             env=environment,
             process_group=0,
         )
@@ -38,6 +43,7 @@ class User:
     def hear(self) -> dict[str, Any]:
         """What it says next; an empty answer when it has ended."""
         assert self.process.stdout
+        assert select.select([self.process.stdout], [], [], HEARING_S)[0], "it says nothing"
         line = self.process.stdout.readline()
         return json.loads(line) if line else {}
 
@@ -97,6 +103,15 @@ class Seen:
             cursor = connection.execute(statement)
             row = cursor.fetchone() if cursor.description else None
         return row[0] if row else None
+
+    def keep(self) -> Any:
+        """Commit something new."""
+        self.ask("DROP TABLE IF EXISTS kept")
+        self.ask("CREATE TABLE kept AS SELECT gen_random_uuid() AS what")
+        return self.kept()
+
+    def kept(self) -> Any:
+        return self.ask("SELECT what FROM kept")
 
     def answers(self) -> bool:
         try:

@@ -12,11 +12,12 @@ from sqlalchemy.pool import NullPool
 
 from app.embedded.databases import clone, drop, prepare
 from app.embedded.server import Server, running
+from tests.embedded.processes import NO_FSYNC
 
 
 @pytest.fixture(scope="module")
-def server(prepared: Path) -> Iterator[Server]:
-    with running(prepared) as server:
+def server(folder: Path) -> Iterator[Server]:
+    with running(folder, settings=NO_FSYNC) as server:
         yield server
 
 

@@ -18,9 +18,9 @@ from tests.embedded.processes import Enter, Seen, User
 @pytest.fixture(scope="module")
 def server(ground: Path) -> Iterator[Seen]:
     """Made from nothing, as on a fresh machine."""
-    user = User(ground / "fresh")
+    user = User(ground / "fresh", settings={})
     yield user.server()
-    user.end()
+    user.leave()
 
 
 def test_the_server_never_runs_as_root(server: Seen) -> None:
@@ -70,12 +70,12 @@ def test_a_closed_folder_above_stays_closed_and_the_data_is_found_again(enter: E
     closed.mkdir(mode=0o700)
     user = enter(closed / "postgres")
     server = user.server()
-    server.ask("CREATE TABLE kept AS SELECT 42 AS n")
+    kept = server.keep()
     user.leave()
 
     again = enter(closed / "postgres").server()
     assert (again.folder, again.url) == (server.folder, server.url)
-    assert again.ask("SELECT n FROM kept") == 42
+    assert again.kept() == kept
     assert _mode(closed) == 0o700
     assert (server.folder == closed / "postgres") == (os.geteuid() != 0), "only root's server has to live elsewhere"
 
@@ -85,13 +85,13 @@ def test_a_folder_that_was_moved_keeps_its_data_and_a_copy_has_its_own(enter: En
     closed.mkdir(mode=0o700)
     user = enter(closed / "first")
     server = user.server()
-    server.ask("CREATE TABLE kept AS SELECT 42 AS n")
+    kept = server.keep()
     user.leave()
 
     (closed / "first").rename(closed / "moved")
     user = enter(closed / "moved")
     moved = user.server()
-    assert moved.ask("SELECT n FROM kept") == 42
+    assert moved.kept() == kept
 
     subprocess.run(["cp", "-a", closed / "moved", closed / "copied"], check=True)
     copied = enter(closed / "copied").server()

@@ -1,9 +1,10 @@
-"""A process that uses an embedded server: `user.py FOLDER [SETTINGS]`. It says where that is and stays till input ends.
+"""A process that uses an embedded server: `user.py FOLDER SETTINGS`. It says where that is and stays till input ends.
 
 On Ctrl-C it still finishes some work with the server, as a service that drains does.
 """
 
 import json
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,9 +27,10 @@ def say(**what: object) -> None:
 
 
 def main() -> None:
-    folder, *rest = sys.argv[1:]
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it
+    folder, settings = sys.argv[1:]
     try:
-        with running(Path(folder), settings=json.loads(rest[0]) if rest else {}) as server:
+        with running(Path(folder), settings=json.loads(settings)) as server:
             try:
                 say(url=server.superuser_url, folder=str(server.folder), version=work(server))
                 sys.stdin.read()

@@ -5,14 +5,13 @@
 
 from __future__ import annotations
 
-import tempfile
 from pathlib import Path
 
 from sqlalchemy import create_engine, text
 
 import migrations
 from app.embedded import databases
-from app.embedded.server import running
+from app.embedded.server import temporary
 
 SNAPSHOT = Path(__file__).with_name("catalogue.txt")
 
@@ -58,7 +57,7 @@ def describe(owner_url: str) -> str:
 
 
 def main() -> None:
-    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as server:
+    with temporary() as server:
         urls = databases.prepare(server, database="catalogue")
         migrations.upgrade(urls.owner_url)
         SNAPSHOT.write_text(describe(urls.owner_url))

@@ -16,6 +16,7 @@ from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, Role
 from app.models import Approval
 from app.services import audit
 from app.services.identity.principals import Caller
+from app.services.ledger.entries import Cause
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +28,18 @@ class Decision:
     approval_id: str
     region_code: str
     at: datetime
+
+    @property
+    def cause(self) -> Cause:
+        """What entries made under it name: the checker's request, and both persons."""
+        return Cause(
+            self.checker.principal_id,
+            self.checker.organisation_id,
+            self.checker.request_id,
+            maker_id=self.maker_id,
+            checker_id=self.checker.principal_id,
+            approval_id=self.approval_id,
+        )
 
 
 def request_approval(

@@ -15,7 +15,7 @@ from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, ProgrammeSta
 from app.models import Pool, Programme
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
-from app.services.ledger.entries import Cause, JournalEntry, Movement
+from app.services.ledger.entries import JournalEntry, Movement
 from app.services.ledger.journal import post
 from app.services.programmes.programmes import ProgrammeRecord, list_rule_versions, read_programme
 from app.services.rules.model import Rules
@@ -107,14 +107,7 @@ def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision:
                 at=now(tx),
                 programme_id=programme_id,
                 subject_id=decision.approval_id,
-                cause=Cause(
-                    decision.checker.principal_id,
-                    decision.checker.organisation_id,
-                    decision.checker.request_id,
-                    maker_id=decision.maker_id,
-                    checker_id=decision.checker.principal_id,
-                    approval_id=decision.approval_id,
-                ),
+                cause=decision.cause,
                 movements=(
                     Movement(
                         pool.id,

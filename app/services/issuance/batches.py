@@ -21,7 +21,7 @@ from app.models import Pool as PoolTable
 from app.services.approvals.requests import Decision
 from app.services.issuance.plans import PlannedRow, Pool, draws, parts_of, rows_sha256, validity, validity_problem
 from app.services.issuance.rows import MAX_ERRORS
-from app.services.ledger.entries import COUNTERS, Cause, JournalEntry, Movement
+from app.services.ledger.entries import COUNTERS, JournalEntry, Movement
 from app.services.ledger.journal import post
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
@@ -234,14 +234,7 @@ def _entry(voucher: _Made, batch: Row[Any], rule_version_id: str, decision: Deci
         at=at,
         programme_id=batch.programme_id,
         subject_id=batch.id,
-        cause=Cause(
-            decision.checker.principal_id,
-            decision.checker.organisation_id,
-            decision.checker.request_id,
-            maker_id=decision.maker_id,
-            checker_id=decision.checker.principal_id,
-            approval_id=decision.approval_id,
-        ),
+        cause=decision.cause,
         movements=tuple(
             Movement(pool_id, Account.AVAILABLE, Account.COMMITTED, part, voucher.id, voucher_seq)
             for voucher_seq, (pool_id, part) in enumerate(voucher.parts, start=1)

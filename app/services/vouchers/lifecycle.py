@@ -14,7 +14,7 @@ from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, Vouche
 from app.models import Allotment, Pool, Programme, Voucher
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
-from app.services.ledger.entries import Cause, JournalEntry, Movement
+from app.services.ledger.entries import JournalEntry, Movement
 from app.services.ledger.journal import post
 from app.services.vouchers.reads import VoucherRecord, read_voucher
 
@@ -93,14 +93,7 @@ def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
                     at=at,
                     programme_id=voucher.programme_id,
                     subject_id=decision.approval_id,
-                    cause=Cause(
-                        decision.checker.principal_id,
-                        decision.checker.organisation_id,
-                        decision.checker.request_id,
-                        maker_id=decision.maker_id,
-                        checker_id=decision.checker.principal_id,
-                        approval_id=decision.approval_id,
-                    ),
+                    cause=decision.cause,
                     movements=tuple(
                         Movement(
                             share.pool_id,

@@ -79,7 +79,6 @@ def visible_to(caller: Caller) -> ColumnElement[bool]:
     )
 
 
-
 def list_vouchers(
     tx: Connection,
     *,
