@@ -52,14 +52,15 @@ class CommitUnknown(Exception):
 class Database:
     """Transactions on one PostgreSQL, as one role."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout_s: int = 5) -> None:
+    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout_ms: int = 5_000) -> None:
         self.engine = create_engine(
             url,
             pool_size=pool_size,
             max_overflow=0,
+            hide_parameters=True,  # what was bound may be a person's, and an error's text reaches a log
             pool_timeout=10,
             connect_args={
-                "options": f"-c timezone=UTC -c lock_timeout={lock_timeout_s}s"
+                "options": f"-c timezone=UTC -c lock_timeout={lock_timeout_ms}"
                 " -c idle_in_transaction_session_timeout=60s",
                 "application_name": "voucher",
                 "connect_timeout": 5,

@@ -9,6 +9,7 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 
+from app import logs
 from app.api import (
     approvals,
     clients,
@@ -56,11 +57,16 @@ ROUTERS = (
 )
 
 
+DESK_LOCK_TIMEOUT_MS = 250
+"""The writer has a connection of its own, which nobody can starve, and waits for no lock for long."""
+
+
 def create_app(settings: Settings) -> FastAPI:
     """The service as an ASGI application. It connects and starts its desk when it is started, not before."""
     database = Database(settings.database_url, pool_size=settings.pool_size)
+    writers = Database(settings.database_url, pool_size=1, lock_timeout_ms=DESK_LOCK_TIMEOUT_MS)
     desk = Desk(
-        database,
+        writers,
         redeem_batch,
         batch_limit=settings.desk_batch_limit,
         queue_limit=settings.desk_queue_limit,
@@ -79,6 +85,7 @@ def create_app(settings: Settings) -> FastAPI:
         desk.start()
         yield
         desk.stop()
+        writers.dispose()
         database.dispose()
 
     app = FastAPI(lifespan=lifespan, generate_unique_id_function=_operation_id)
@@ -94,6 +101,7 @@ def create_app(settings: Settings) -> FastAPI:
 
 def create_app_from_environment() -> FastAPI:
     """What uvicorn calls in each worker."""
+    logs.configure()
     return create_app(Settings())
 
 

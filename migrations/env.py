@@ -5,11 +5,13 @@ from __future__ import annotations
 import os
 
 from alembic import context
-from sqlalchemy import create_engine, pool, text
+from sqlalchemy import Connection, create_engine, pool, text
 
 from app.models import Base
 
 LOCK_TIMEOUT = "5s"
+MIGRATING = 7300
+"""The advisory lock of whoever migrates."""
 
 
 def run() -> None:
@@ -24,10 +26,21 @@ def run() -> None:
     engine.dispose()
 
 
-def migrate(connection: object) -> None:
-    """Run what is due. The advisory lock keeps two migrating processes apart."""
+def migrate(connection: Connection) -> None:
+    """Run what is due. The advisory lock keeps two migrating processes apart until the last step is committed."""
+    connection.execute(text(f"SELECT pg_advisory_lock({MIGRATING})"))
+    connection.commit()
+    try:
+        _migrate(connection)
+    finally:
+        connection.rollback()
+        connection.execute(text(f"SELECT pg_advisory_unlock({MIGRATING})"))
+        connection.commit()
+
+
+def _migrate(connection: Connection) -> None:
     context.configure(
-        connection=connection,  # type: ignore[arg-type]
+        connection=connection,
         target_metadata=Base.metadata,
         transaction_per_migration=True,
         compare_type=True,
@@ -35,7 +48,6 @@ def migrate(connection: object) -> None:
     )
     with context.begin_transaction():
         context.execute(text(f"SET lock_timeout = '{LOCK_TIMEOUT}'"))
-        context.execute(text("SELECT pg_advisory_xact_lock(7300)"))
         context.run_migrations()
 
 

@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.context import Service, get_service
 from app.kernel.problems import AppError, Code
-from app.services.identity.loading import load_principal
+from app.services.identity.loading import load_bearer
 from app.services.identity.principals import Caller, Principal
 
 
@@ -36,7 +36,7 @@ def source_of(request: Request) -> str:
 
 def _verified(service: Service, token: str) -> Principal:
     claims = service.tokens.verify(token)
-    principal = service.database.transact(lambda tx: load_principal(tx, claims.subject))
+    principal = service.database.transact(lambda tx: load_bearer(tx, claims))
     if principal is None:
         raise AppError(Code.UNAUTHENTICATED)
     service.principal_cache.put(token, principal, expires_at=claims.expires_at)

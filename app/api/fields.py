@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
 
-from app.kernel.clock import rfc3339
+from app.kernel.clock import FIRST_DAY, LAST_DAY, rfc3339
 from app.kernel.money import MAX_FEN
 from app.kernel.regions import is_region
 
@@ -33,6 +33,8 @@ def _known_region(code: str) -> str:
 def _aware(at: datetime) -> datetime:
     if at.tzinfo is None:
         raise ValueError("needs an offset, such as 2026-12-31T16:00:00Z")
+    if not FIRST_DAY.year <= at.year <= LAST_DAY.year:
+        raise ValueError(f"must lie between the years {FIRST_DAY.year} and {LAST_DAY.year}")
     return at
 
 
@@ -47,6 +49,7 @@ SignedFen = Annotated[int, Field(strict=True, ge=-MAX_FEN, le=MAX_FEN, descripti
 Fen = Annotated[int, Field(strict=True, ge=0, le=MAX_FEN, description="Fen (分)")]
 RegionCode = Annotated[str, StringConstraints(min_length=6, max_length=6), AfterValidator(_known_region)]
 Instant = Annotated[datetime, AfterValidator(_aware)]
+Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY, description="A day in Asia/Shanghai")]
 ShownInstant = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 """A number given by somebody else: 1 to 64 visible ASCII characters."""

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from datetime import date
 from pathlib import PurePath
 from typing import Annotated, Any, TypeVar, cast
 
@@ -16,7 +15,7 @@ from starlette.datastructures import UploadFile
 
 from app.api.authentication import CallerDep
 from app.api.context import Service, ServiceDep
-from app.api.fields import AnyId, PositiveFen, Read, ShownInstant, Wire
+from app.api.fields import AnyId, Day, PositiveFen, Read, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.middleware import MIB
 from app.api.paging import Cursor, Limit, Page, page_of
@@ -28,7 +27,7 @@ from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import BatchStatus, Role
 from app.services.identity.principals import Caller
 from app.services.issuance.reads import BatchRecord, list_batches, list_rows, read_batch
-from app.services.issuance.rows import FIRST_DAY, LAST_DAY, MAX_ROWS, GrantRow, Language, Layout, clean_rows
+from app.services.issuance.rows import MAX_ROWS, GrantRow, Language, Layout, clean_rows
 from app.services.issuance.sheet import read_sheet
 from app.services.issuance.submission import BatchReport, Submission, submit_batch
 from app.services.issuance.template import write_template
@@ -41,7 +40,6 @@ MAX_FILE_NAME = 200
 M = TypeVar("M", bound=BaseModel)
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 """Its own limit is the service's to check, which says it in the reader's language."""
-Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY)]
 
 
 def _digits(value: object) -> object:
@@ -322,7 +320,7 @@ def read_rows(
     caller: CallerDep,
     service: ServiceDep,
     limit: Limit = 50,
-    cursor: Annotated[int, Query(ge=0, description="`next_cursor` of the page before")] = 0,
+    cursor: Annotated[int, Query(ge=0, le=MAX_ROWS + 1, description="`next_cursor` of the page before")] = 0,
 ) -> RowPage:
     """The rows of a batch in their order, each with its voucher once issued."""
     records = service.database.transact(

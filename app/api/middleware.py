@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from uuid import uuid4
 
+import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -13,9 +14,14 @@ from app.kernel.problems import AppError, Code
 
 MIB = 1024 * 1024
 
+log = structlog.get_logger(__name__)
+
 
 class RequestId:
-    """Gives each request an id of our own, in `request.state` and in the answer's `X-Request-Id`."""
+    """Gives each request an id of our own, in `request.state` and in the answer's `X-Request-Id`.
+
+    It is also where a bug ends: the answer says nothing of it, the log where it happened.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -28,12 +34,22 @@ class RequestId:
         request_id = uuid4().hex
         scope.setdefault("state", {})["request_id"] = request_id
 
+        started = False
+
         async def send_with_id(message: Message) -> None:
+            nonlocal started
             if message["type"] == "http.response.start":
+                started = True
                 message["headers"] = [*message.get("headers", []), (b"x-request-id", request_id.encode())]
             await send(message)
 
-        await self._app(scope, receive, send_with_id)
+        try:
+            await self._app(scope, receive, send_with_id)
+        except Exception as error:
+            log.error("request.failed", path=scope["path"], request_id=request_id, exc_info=error)
+            if not started:
+                answer = problem_response(Request(scope), AppError(Code.INTERNAL_ERROR))
+                await answer(scope, receive, send_with_id)
 
 
 class BodyLimit:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import binascii
 from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any, Literal
@@ -137,7 +136,7 @@ def _credentials(authorization: str | None, form: Mapping[str, str]) -> tuple[st
         raise _invalid_client()
     try:
         user, colon, password = b64decode(encoded.strip(), validate=True).decode().partition(":")
-    except (binascii.Error, UnicodeDecodeError) as error:
+    except ValueError as error:  # not ASCII, not Base64 or not UTF-8
         raise _invalid_client() from error
     client_id = unquote_plus(user)
     if not colon or form.get("client_id", client_id) != client_id:

@@ -11,7 +11,10 @@ from app.api.authentication import source_of
 from app.api.context import ServiceDep
 from app.api.fields import Read, ShownInstant, Wire
 from app.api.oauth import NO_STORE
+from app.services.identity.loading import password_at
+from app.services.identity.passwords import TYPED_LENGTH
 from app.services.identity.signing_in import sign_in
+from app.services.identity.users import LOGIN_LENGTH
 
 router = APIRouter(prefix="/v1/personal-tokens", tags=["personal tokens"])
 
@@ -19,8 +22,8 @@ router = APIRouter(prefix="/v1/personal-tokens", tags=["personal tokens"])
 class PersonalTokenCreate(Wire):
     """Login and password of a person."""
 
-    login: str
-    password: str
+    login: Annotated[str, Field(max_length=LOGIN_LENGTH)]
+    password: Annotated[str, Field(max_length=TYPED_LENGTH)]
     expires_in_s: Annotated[
         int | None, Field(strict=True, ge=60, le=12 * 3600, description="Seconds; left out, as long as is allowed")
     ] = None
@@ -41,7 +44,7 @@ def create_personal_token(
     body: PersonalTokenCreate, service: ServiceDep, request: Request, response: Response
 ) -> PersonalToken:
     """Sign in with login and password. Every failure has the same answer."""
-    caller = sign_in(
+    caller, set_at = sign_in(
         service.database,
         service.passwords,
         login=body.login,
@@ -49,13 +52,14 @@ def create_personal_token(
         purpose="personal_token",
         request_id=request.state.request_id,
         source=source_of(request),
-        then=lambda _, caller: caller,
+        then=lambda tx, caller: (caller, password_at(tx, caller.principal_id)),
     )
     longest_s = service.settings.personal_token_ttl_s
     issued = service.tokens.issue(
         caller.principal_id,
         caller.organisation_id,
         ttl_s=min(body.expires_in_s or longest_s, longest_s),
+        password_at=set_at,
     )
     response.headers.update(NO_STORE)
     return PersonalToken(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 import orjson
-import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
@@ -44,8 +43,6 @@ SHOWN = 100
 STORED_KINDS = frozenset({Kind.CONFLICT, Kind.REFUSED})
 """Refusals by rule or state stay refused under their key; of these, only `request_in_progress` does not."""
 NEVER_STORED = frozenset({Code.REQUEST_IN_PROGRESS, Code.REPLAY_EXPIRED})
-
-log = structlog.get_logger(__name__)
 
 
 def language_of(request: Request) -> str:
@@ -116,12 +113,11 @@ def response(answer: Answer) -> Response:
 
 
 def install(app: FastAPI) -> None:
-    """Answer every exception with a problem; an unknown one is a bug and says nothing of itself."""
+    """Answer every exception that has a meaning with its problem. A bug has none: `middleware.RequestId` answers it."""
     app.add_exception_handler(AppError, _app_error)
     app.add_exception_handler(RequestValidationError, _validation)
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(CommitUnknown, _commit_unknown)
-    app.add_exception_handler(Exception, _bug)
 
 
 def problem_response(request: Request, error: AppError) -> Response:
@@ -171,11 +167,6 @@ async def _http(request: Request, error: Exception) -> Response:
 
 async def _commit_unknown(request: Request, _: Exception) -> Response:
     return problem_response(request, AppError(Code.UNAVAILABLE, retry_after_s=1))
-
-
-async def _bug(request: Request, error: Exception) -> Response:
-    log.error("request.failed", path=request.url.path, exc_info=error)
-    return problem_response(request, AppError(Code.INTERNAL_ERROR))
 
 
 def field_error(item: Any) -> FieldError:

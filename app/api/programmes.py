@@ -13,7 +13,7 @@ from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.etags import IfMatch, etag
-from app.api.fields import AnyId, Instant, Read, Reason, RegionCode, ShownInstant, SignedFen, Title, Wire
+from app.api.fields import AnyId, Day, Instant, Read, Reason, RegionCode, ShownInstant, SignedFen, Title, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.reports import ExecutionRead, shown_pool, shown_total
@@ -44,9 +44,7 @@ class ProgrammeBody(Wire):
     closes_at: Instant
     document_no: Title
     rules: Rules
-    effective_on: Annotated[date | None, Field(description="Day from which the rules hold; default: opening day")] = (
-        None
-    )
+    effective_on: Annotated[Day | None, Field(description="From when the rules hold; default: opening day")] = None
 
     def draft(self) -> ProgrammeDraft:
         """The programme as the domain's value."""

@@ -9,11 +9,11 @@ from pydantic import Field
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Read, RegionCode, ShownInstant, Wire
+from app.api.fields import AnyId, Read, Reason, RegionCode, ShownInstant, Wire
 from app.api.oauth import NO_STORE
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.vocabulary import Role
-from app.services.identity import invitations
+from app.services.identity import invitations, resets
 from app.services.identity import users as people
 from app.services.identity.principals import Grant
 from app.services.profiles import Line
@@ -56,10 +56,24 @@ class RolesAsked(Read):
     approval_id: str
 
 
+class ResetBody(Wire):
+    """Why a person needs a new password."""
+
+    reason: Reason
+
+
+class ResetAsked(Read):
+    """The approval that waits for a security administrator."""
+
+    approval_id: str
+
+
 class UserCreate(Wire):
     """A person as a registrar writes it down."""
 
-    login: Annotated[str, Field(max_length=64, description="Letters, digits and `._@-`; case does not count")]
+    login: Annotated[
+        str, Field(max_length=people.LOGIN_LENGTH, description="Letters, digits and `._@-`; case does not count")
+    ]
     name: Line
     organisation_id: AnyId
     roles: RolesWanted = ()
@@ -147,9 +161,21 @@ def ask_user_roles(user_id: AnyId, body: RolesBody, caller: CallerDep, service: 
     return RolesAsked(approval_id=approval_id)
 
 
+@router.post("/{user_id}/password-resets", status_code=202)
+def ask_password_reset(user_id: AnyId, body: ResetBody, caller: CallerDep, service: ServiceDep) -> ResetAsked:
+    """Ask that an official may set a new password. Once it is approved, you may invite the person once."""
+    approval_id = service.database.transact(
+        lambda tx: resets.request_password_reset(tx, caller=caller, user_id=user_id, reason=body.reason)
+    )
+    return ResetAsked(approval_id=approval_id)
+
+
 @router.post("/{user_id}/invitations", status_code=201)
 def invite_user(user_id: AnyId, caller: CallerDep, service: ServiceDep, response: Response) -> InvitationRead:
-    """Let a person set the first password, or a new one. An earlier invitation no longer works."""
+    """Let a person set the first password, or a new one. An earlier invitation no longer works.
+
+    Whoever holds more than a firm's or provider's role is invited once a password reset is approved, within 24 hours.
+    """
     invited = service.database.transact(
         lambda tx: invitations.create_invitation(
             tx, caller=caller, user_id=user_id, ttl_s=service.settings.invitation_ttl_s

@@ -216,12 +216,23 @@ CATALOGUE: dict[Code, Row] = {
     Code.SAME_PERSON: Row(
         Kind.REFUSED,
         ("A second person is needed", "须由他人审核"),
-        ("You made this yourself; somebody else has to decide it.", "该事项由您本人经办，须由另一人审核。"),
+        (
+            "You made this yourself, or it is about you; somebody else has to decide it.",
+            "该事项由您本人经办或涉及您本人，须由另一人审核。",
+        ),
     ),
     Code.APPROVAL_PENDING: Row(
         Kind.CONFLICT,
         ("Already waiting for approval", "已在等待审核"),
         ("The same act already waits for a decision.", "相同事项已在等待审核，请勿重复提交。"),
+    ),
+    Code.APPROVAL_NEEDED: Row(
+        Kind.CONFLICT,
+        ("A second person has to agree first", "须先经他人审核"),
+        (
+            "This person acts officially. Ask for a password reset; once it is approved, invite within {hours} hours.",
+            "该人员持有公务角色，请先提请重置密码；经安全管理员批准后，可在 {hours} 小时内邀请一次。",
+        ),
     ),
     Code.RULES_CONTRADICTORY: Row(
         Kind.INVALID,

@@ -5,6 +5,9 @@ from __future__ import annotations
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
+"""Days of rules, vouchers and bills lie between them: room for every zone and every grace."""
+
 SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 

@@ -194,6 +194,7 @@ class ApprovalKind(StrEnum):
     FREEZE_VOUCHER = "freeze_voucher"
     UNFREEZE_VOUCHER = "unfreeze_voucher"
     GRANT_ROLES = "grant_roles"
+    RESET_PASSWORD = "reset_password"  # noqa: S105 - an act
 
 
 class LeafKind(StrEnum):

@@ -19,6 +19,8 @@ class User(Base):
     name: Mapped[Words]
     organisation_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
     password_hash: Mapped[Words | None]
+    tokens_valid_from: Mapped[Instant | None]
+    """Tokens issued before this instant are void: set with every new password."""
     disabled_at: Mapped[Instant | None]
     created_at: Mapped[Instant]
     created_by: Mapped[Id]

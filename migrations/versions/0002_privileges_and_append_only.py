@@ -45,7 +45,7 @@ UPDATABLE: dict[str, str | None] = {
     "issuance_batches": "status, decided_at",
     "issuance_rows": "voucher_id, rejected_at",
     "organisations": "name, region_code, profile, version",
-    "users": "name, password_hash, disabled_at",
+    "users": "name, password_hash, tokens_valid_from, disabled_at",
     "clients": "name, secret_sha256, disabled_at",
     "role_grants": "granted_at, granted_by, revoked_at",
     "invitations": "used_at",
@@ -102,6 +102,30 @@ def _guard() -> None:
     op.execute(
         "CREATE TRIGGER answered_stays BEFORE DELETE ON idempotency_keys FOR EACH ROW"
         " WHEN (OLD.status IS NOT NULL) EXECUTE FUNCTION refuse_change()"
+    )
+    op.execute(  # but for the body, which may be dropped when it is old
+        "CREATE TRIGGER answer_is_final BEFORE UPDATE ON idempotency_keys FOR EACH ROW"
+        " WHEN (OLD.status IS NOT NULL AND (NEW.status IS DISTINCT FROM OLD.status OR NEW.body IS NOT NULL"
+        " OR NEW.resource_id IS DISTINCT FROM OLD.resource_id)) EXECUTE FUNCTION refuse_change()"
+    )
+    op.execute(
+        """
+        CREATE FUNCTION refuse_giving_back_a_used_number() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN
+            IF EXISTS (
+                SELECT 1 FROM redemptions
+                WHERE region_code = OLD.region_code AND provider_id = OLD.provider_id AND order_no = OLD.order_no
+            ) THEN
+                RAISE EXCEPTION 'order number % is used: giving it back is refused', OLD.order_no
+                    USING ERRCODE = 'insufficient_privilege';
+            END IF;
+            RETURN OLD;
+        END $$
+        """
+    )
+    op.execute(
+        "CREATE TRIGGER used_stays BEFORE DELETE ON order_numbers FOR EACH ROW"
+        " EXECUTE FUNCTION refuse_giving_back_a_used_number()"
     )
 
 

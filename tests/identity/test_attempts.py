@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import tracemalloc
+
 import pytest
 
 from app.kernel.problems import AppError, Code
@@ -51,6 +53,17 @@ def test_whoever_gets_in_begins_anew() -> None:
     attempts.succeeded("maker")
     attempts.failed("maker")
     assert not rests(attempts)
+
+
+def test_what_is_remembered_of_a_login_is_short_however_long_it_is() -> None:
+    attempts = Attempts()
+    tracemalloc.start()
+    for number in range(20):
+        attempts.failed(f"{number}{'x' * 1_000_000}")
+    kept, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert kept < 1_000_000
+    assert not rests(attempts, f"0{'x' * 1_000_000}")
 
 
 def test_strangers_logins_take_a_bounded_place() -> None:

@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import select, update
 
 from app.kernel.vocabulary import OrganisationKind, Role
-from app.models import AuditEvent, RoleGrant
+from app.models import AuditEvent, RoleGrant, User
 from app.services.identity.invitations import redeem_invitation
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
@@ -132,6 +132,7 @@ def test_refusals_of_the_token_endpoint_have_the_shape_of_rfc_6749(registry: Reg
         ({"data": grant, "headers": basic(known["client_id"], "wrong")}, 401, "invalid_client"),
         ({"data": grant, "headers": {"Authorization": "Basic !!!"}}, 401, "invalid_client"),
         ({"data": grant, "headers": {"Authorization": "Basic /w=="}}, 401, "invalid_client"),
+        ({"data": grant, "headers": {"Authorization": b"Basic \xe9"}}, 401, "invalid_client"),
         ({"data": grant, "headers": {"Authorization": f"Bearer {made['secret']}"}}, 401, "invalid_client"),
         ({"data": grant | {"client_id": "cli_other"}, "headers": right}, 401, "invalid_client"),
         ({"data": grant | known, "headers": right}, 400, "invalid_request"),
@@ -190,9 +191,9 @@ def test_a_person_signs_in_with_the_password_of_the_invitation(registry: Registr
     )
     assert created.status_code == 201, created.text
     user_id = created.json()["user"]["id"]
-    registry.approve(created.json()["approval_id"])
     invited = registry.registrar.post(f"/v1/users/{user_id}/invitations")
     assert (invited.status_code, invited.headers["Cache-Control"]) == (201, "no-store")
+    registry.approve(created.json()["approval_id"])
     redeem_invitation(
         world.database,
         Passwords(),
@@ -227,6 +228,46 @@ def test_a_personal_token_lives_twelve_hours_at_most(world: World) -> None:
         body = {"login": "maker", "password": PASSWORD, "expires_in_s": expires_in_s}
         answer = world.anonymous().post("/v1/personal-tokens", json=body)
         assert [pointer for pointer, _ in places(answer)] == ["/expires_in_s"]
+
+
+def test_a_new_password_voids_what_the_old_one_opened_at_once(registry: Registry, settings: Settings) -> None:
+    world, http, passwords = registry.world, registry.world.anonymous(), Passwords()
+    manager = world.person(Role.FIRM, world.firm())
+    login = world.database.transact(lambda tx: tx.execute(select(User.login).where(User.id == manager.id)).scalar_one())
+
+    def set_password(password: str) -> None:
+        invited = registry.registrar.post(f"/v1/users/{manager.id}/invitations")
+        assert invited.status_code == 201, invited.text
+        secret = invited.json()["secret"]
+        redeem_invitation(world.database, passwords, secret=secret, password=password, request_id="test", source="test")
+
+    def signed_in(password: str) -> str:
+        answer = http.post("/v1/personal-tokens", json={"login": login, "password": password})
+        assert answer.status_code == 201, answer.text
+        token: str = answer.json()["token"]
+        return token
+
+    def status(token: str) -> int:
+        return http.get("/v1/users", headers={"Authorization": f"Bearer {token}"}).status_code
+
+    set_password(PASSWORD)
+    without_password, old = manager.http.headers["Authorization"].removeprefix("Bearer "), signed_in(PASSWORD)
+    assert (status(without_password), status(old)) == (401, 200)
+    set_password("another good password")
+    new = signed_in("another good password")
+    assert status(new) == 200, "issued a moment after the reset, most likely in its second"
+    time.sleep(settings.principal_cache_s + 0.1)
+    assert (status(old), status(new)) == (401, 200)
+
+
+def test_what_no_login_or_password_can_be_is_refused_before_it_is_tried(world: World) -> None:
+    http = world.anonymous()
+    for field, value in {"login": "x" * 65, "password": "x" * 513}.items():
+        answer = http.post("/v1/personal-tokens", json={"login": "maker", "password": PASSWORD} | {field: value})
+        assert [pointer for pointer, _ in places(answer)] == [f"/{field}"]
+    for content in (rb'{"login": "\ud800", "password": "x"}', rb'{"login": "maker", "password": "\udfff"}'):
+        answer = http.post("/v1/personal-tokens", content=content, headers={"Content-Type": "application/json"})
+        assert answer.status_code == 422, content
 
 
 # -- the registry -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app.kernel.clock import utc_now
 from app.kernel.problems import AppError, Code
 from app.services.identity.signing_keys import SigningKeys, add_key
-from app.services.identity.tokens import Tokens
+from app.services.identity.tokens import Tokens, microseconds
 
 ISSUER = "https://vouchers.example"
 PERSON, ORGANISATION = "usr_01k90000000000000000000000", "org_01k90000000000000000000000"
@@ -80,6 +80,14 @@ def test_a_token_has_exactly_the_published_header_and_claims(tokens: Tokens, key
     assert header == {"alg": "EdDSA", "typ": "at+jwt", "kid": keys.current_kid}
     assert payload.keys() == {"iss", "aud", "sub", "org", "iat", "exp", "jti"}
     assert (payload["iss"], payload["aud"]) == (ISSUER, f"{ISSUER}/v1")
+
+
+def test_a_persons_token_names_the_password_it_was_issued_under(tokens: Tokens) -> None:
+    set_at = utc_now()
+    issued = tokens.issue(PERSON, ORGANISATION, ttl_s=600, password_at=set_at)
+    assert tokens.verify(issued.token).password_us == parts(issued.token)[1]["pwd_us"] == microseconds(set_at)
+    assert microseconds(set_at) != microseconds(set_at + timedelta(microseconds=1))
+    assert tokens.verify(tokens.issue(PERSON, ORGANISATION, ttl_s=600).token).password_us is None
 
 
 def test_it_ends_at_its_very_second(keys: SigningKeys) -> None:
@@ -170,6 +178,9 @@ def test_a_header_with_something_missing_is_refused(tokens: Tokens, keys: Signin
         {"sub": None},
         {"org": []},
         {"jti": 1},
+        {"pwd_us": -1},
+        {"pwd_us": "0"},
+        {"pwd_us": 1.5},
         {"roles": ["finance"]},
     ],
     ids=str,

@@ -12,6 +12,7 @@ from sqlalchemy import select
 from app.kernel.vocabulary import OrganisationKind
 from app.models import User
 from app.services.identity.invitations import invite, redeem_invitation
+from app.services.identity.loading import password_at
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Caller, Principal
 from tests.world import HANGZHOU, Actor, Counter, World
@@ -69,6 +70,9 @@ def manager_of(counter: Counter) -> Manager:
     login = redeem_invitation(
         world.database, Passwords(), secret=secret, password=PASSWORD, request_id="test", source="test"
     )
+    set_at = world.database.transact(lambda tx: password_at(tx, actor.id))
+    token = world.tokens.issue(actor.id, actor.organisation_id, ttl_s=3600, password_at=set_at).token
+    actor.http.headers["Authorization"] = f"Bearer {token}"  # the one from before the password is void
     return Manager(world, counter, actor, login)
 
 

@@ -148,6 +148,38 @@ def test_signing_in_from_another_site_is_refused(manager: Manager) -> None:
     assert "voucher_session" not in {*client.cookies, *fresh.cookies}
 
 
+@pytest.mark.parametrize("nowhere", ["http://[", "http://[::1", "http://x]/", "http://\xbd.example\xaa"])
+def test_what_is_no_address_is_a_foreign_origin(manager: Manager, nowhere: str) -> None:
+    client = manager.http()
+    form = {"form_token": form_token(client.get(manager.voucher_path).text)}
+    named = nowhere.encode("latin-1")
+    for headers in ({"Origin": named}, {"Referer": named}):
+        answer = client.post(f"{manager.mandate_path}/withdraw", data=form, headers=headers)
+        assert answer.status_code == 403
+    assert _revoked(manager) == [None]
+    switched = client.get("/portal/language/en", headers={"Referer": named})
+    assert (switched.status_code, switched.headers["location"]) == (303, "/portal/vouchers")
+
+
+def test_what_nobody_can_have_typed_is_refused_and_not_a_fault_of_ours(manager: Manager) -> None:
+    client, own = manager.http(), {"Origin": manager.world.base_url}
+    token = form_token(client.get(manager.voucher_path).text)
+    surrogates = {"Content-Type": "multipart/form-data; boundary=x; charset=raw_unicode_escape"}
+    grant = f"{manager.voucher_path}/mandates"
+    for field in ("provider", "limit", "until"):
+        fields = {"form_token": token, field: "\\ud800"}
+        body = "".join(
+            f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in fields.items()
+        )
+        answer = client.post(grant, content=f"{body}--x--\r\n", headers=own | surrogates)
+        assert answer.status_code == 400, field
+        long = client.post(grant, data={"form_token": token, field: "1" * 5000}, headers=own)
+        assert long.status_code == 400, field
+    stranger = manager.world.anonymous()
+    for login, password in (("x" * 65, PASSWORD), (manager.login, "x" * 513)):
+        assert _sign_in(stranger, login, password, origin=manager.world.base_url).status_code == 400
+
+
 def test_the_referrer_serves_where_a_browser_sends_no_origin(manager: Manager) -> None:
     client = manager.http()
     form = {"form_token": form_token(client.get(manager.voucher_path).text)}

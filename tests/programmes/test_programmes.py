@@ -116,6 +116,9 @@ def test_a_county_issues_under_its_own_jurisdiction(world: World, city: City) ->
         ({"region_code": 330100}, "/region_code"),
         ({"opens_at": "2026-01-01T00:00:00"}, "/opens_at"),
         ({"closes_at": "2025-01-01T00:00:00Z"}, "/closes_at"),
+        ({"closes_at": "9999-12-31T23:00:00-10:00"}, "/closes_at"),
+        ({"opens_at": "0001-01-01T00:00:00+14:00"}, "/opens_at"),
+        ({"rules": rules_body(validity={"kind": "date", "until": "9999-12-31"})}, "/rules/validity/date/until"),
         ({"title": " "}, "/title"),
         ({"title": "a\x00b"}, "/title"),
         ({"voucher_kind": "cash"}, "/voucher_kind"),
@@ -143,6 +146,44 @@ def test_appropriations_add_up_and_cannot_take_what_is_promised(world: World) ->
     pool = ok(city.finance.get(f"{path}/budget"))["pools"][0]
     assert (pool["appropriation_fen"], pool["available_fen"], pool["committed_fen"]) == (60_000_000, 0, 60_000_000)
     assert world.differences() == []
+
+
+def test_a_draft_is_not_funded_because_it_may_still_change_its_year(city: City) -> None:
+    path = f"/v1/programmes/{draft(city)['id']}/appropriations"
+    asked = city.finance.post(path, {"document_no": "1", "amount_fen": 100})
+    problem(asked, 409, "wrong_state")
+
+
+def test_a_pool_never_holds_more_than_the_ledger_can_say(world: World) -> None:
+    city = world.city()
+    programme_id = city.programme(appropriation_fen=10**15)
+    path = f"/v1/programmes/{programme_id}/appropriations"
+    problem(city.finance.post(path, {"document_no": "1", "amount_fen": 1}), 422, "validation_failed")
+
+
+def test_a_provider_that_was_refused_is_seen_by_officials_only(world: World) -> None:
+    city = world.city()
+    programme_id, provider_id = city.programme(), world.provider()
+    stranger = world.machine(world.provider())
+    path = f"/v1/programmes/{programme_id}/providers"
+    proposed = ok(city.maker.http.put(f"{path}/{provider_id}", json={"categories": ["training"]}))
+    assert ok(stranger.get(path)) == []
+    problem(stranger.get(f"{path}/{provider_id}"), 404, "not_found")
+    ok(city.checker.post(f"/v1/approvals/{proposed['approval']['id']}/reject", {"reason": "资质不足"}))
+    assert ok(city.maker.get(path))[0]["status"] == "delisted"
+    city.admit(programme_id, provider_id)
+    assert ok(stranger.get(path))[0]["status"] == "listed"
+
+
+def test_finance_of_a_province_sees_nothing_of_a_city(world: World, city: City) -> None:
+    bureau = world.organisation(OrganisationKind.FINANCE, "330000")
+    provincial = world.person(Role.FINANCE, bureau, "330000")
+    programme_id = city.programme(appropriation_fen=None)
+    body = {"document_no": "1", "amount_fen": 5}
+    asked = ok(city.finance.post(f"/v1/programmes/{programme_id}/appropriations", body))
+    assert ok(provincial.get("/v1/approvals"))["data"] == []
+    problem(provincial.post(f"/v1/approvals/{asked['id']}/approve"), 404, "not_found")
+    problem(provincial.post("/v1/reconciliations", {"region_code": city.region_code}), 404, "not_found")
 
 
 def test_what_was_free_when_asked_may_be_gone_when_approved(world: World) -> None:

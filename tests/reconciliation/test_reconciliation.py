@@ -33,11 +33,14 @@ def tamper(server: Server, urls: Urls, statements: str) -> None:
 @pytest.mark.parametrize(
     ("statements", "found"),
     [
-        ("UPDATE postings SET amount_fen = amount_fen + 1 WHERE source = 'appropriation'", {"stored_counters"}),
-        ("DELETE FROM postings WHERE source = 'appropriation'", {"no_negative_account", "stored_counters"}),
+        (
+            "UPDATE postings SET amount_fen = amount_fen + 1 WHERE source = 'appropriation'",
+            {"stored_counters", "causes"},
+        ),
+        ("DELETE FROM postings WHERE source = 'appropriation'", {"no_negative_account", "stored_counters", "causes"}),
         (
             "UPDATE postings SET destination = 'recovery_due' WHERE destination = 'obligated'",
-            {"pool_equation", "no_negative_account", "no_negative_voucher", "stored_counters"},
+            {"pool_equation", "no_negative_account", "no_negative_voucher", "stored_counters", "causes"},
         ),
         (
             (
@@ -58,6 +61,14 @@ def tamper(server: Server, urls: Urls, statements: str) -> None:
         ("DELETE FROM order_numbers", {"once"}),
         ("UPDATE idempotency_keys SET status = NULL, body = NULL", {"once"}),
         ("DELETE FROM redemptions; DELETE FROM refunds", {"once", "stored_counters"}),
+        ("UPDATE redemptions SET firm_id = 'org_somebody'", {"causes"}),
+        ("UPDATE postings SET payee_id = 'org_somebody' WHERE payee_id IS NOT NULL", {"causes"}),
+        ("UPDATE approvals SET amount_fen = 1 WHERE kind = 'appropriate'", {"causes"}),
+        ("UPDATE approvals SET command = '{}' WHERE kind = 'issue_batch'", {"causes"}),
+        (
+            "UPDATE refunds SET bill_refund_fen = 2000; UPDATE redemptions SET bill_refunded_fen = 2000",
+            {"refunds"},
+        ),
         ("UPDATE postings SET pool_id = replace(pool_id, '330100', '330200')", {"regions", "stored_counters"}),
         ("UPDATE entries SET checker_id = maker_id WHERE kind = 'issue'", {"two_persons"}),
         ("UPDATE approvals SET decided_by = 'usr_somebody' WHERE kind = 'issue_batch'", {"two_persons"}),

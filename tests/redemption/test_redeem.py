@@ -260,6 +260,10 @@ def test_each_role_does_its_own_and_nothing_else(desk: Counter) -> None:
         ({"order_no": "有空格"}, "/order_no"),
         ({"expected_subsidy_fen": 1.5}, "/expected_subsidy_fen"),
         ({"discount": 1}, "/discount"),
+        (
+            {"bill": {"total_fen": 1, "lines": [line_body(1) | {"used_until": "9999-12-31T23:00:00-08:00"}]}},
+            "/bill/lines/0/used_until",
+        ),
         ({"bill": {"total_fen": 10**30, "lines": [line_body(1)]}}, "/bill/total_fen"),
         (
             {"bill": {"total_fen": 1, "lines": [line_body(1) | {"provider_site": "a\x00b"}]}},
@@ -333,6 +337,23 @@ def test_movements_keep_a_running_balance(desk: Counter) -> None:
     ]
     assert shown[1]["subject_id"] == redemption["id"]
     assert [row["voucher_seq"] for row in shown] == [1, 2]
+
+
+def test_a_check_refuses_where_a_redemption_would(world: World, desk: Counter) -> None:
+    ok(desk.city.maker.http.post(f"/v1/programmes/{desk.programme_id}/pause"))
+    code = {"voucher_code": desk.voucher["code"]}
+    problem(desk.machine.http.post("/v1/vouchers/check", json=code), 409, "programme_paused")
+
+
+def test_an_expired_voucher_can_be_neither_frozen_nor_voided(world: World, desk: Counter) -> None:
+    past = text("UPDATE vouchers SET valid_until = clock_timestamp(), redeemable_until = clock_timestamp()")
+    waiting = ok(desk.city.maker.post(f"/v1/vouchers/{desk.voucher['id']}/void", {"reason": "企业注销"}))
+    world.database.transact(lambda tx: tx.execute(past))
+    approve = f"/v1/approvals/{waiting['id']}/approve"
+    problem(desk.city.checker.post(approve), 409, "wrong_state")
+    for act in ("freeze", "void"):
+        asked = desk.city.maker.post(f"/v1/vouchers/{desk.voucher['id']}/{act}", {"reason": "核查"})
+        problem(asked, 409, "wrong_state")
 
 
 def test_a_check_tells_the_provider_what_it_may_draw(world: World, desk: Counter) -> None:

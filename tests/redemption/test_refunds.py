@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
 import pytest
+from sqlalchemy import Connection, insert, select, update
 
+from app.models import Redemption, Refund
 from tests.world import Counter, World, counter, line_body, ok, problem
 
 WAN = 1_000_000
@@ -64,6 +67,42 @@ def test_lines_are_refunded_by_their_number(world: World) -> None:
     rest = ok(refund(desk, redemption_id, amount_fen=11_500))
     assert rest["redemption"]["refunded_fen"] == 3_600
     assert world.differences() == []
+
+
+def test_a_refund_that_falls_below_the_minimum_returns_everything(world: World) -> None:
+    desk = counter(world.city(), face_value_fen=50 * WAN, minimum_bill_fen=5 * WAN)
+    redemption_id = ok(desk.redeem(5 * WAN))["id"]
+    done = ok(refund(desk, redemption_id, amount_fen=1))
+    assert done["refund"]["subsidy_refund_fen"] == 1_500_000
+    assert desk.balance_fen() == 50 * WAN
+    assert world.differences() == []
+
+
+def test_refunds_add_up_whatever_the_order_of_their_ids(world: World) -> None:
+    """Ids carry the clock of the process that made them, and clocks differ."""
+    desk = counter(world.city(), face_value_fen=50 * WAN)
+    redemption_id = ok(desk.redeem(100_000))["id"]
+    ok(refund(desk, redemption_id, amount_fen=40_000))
+    world.database.transact(lambda tx: tx.execute(insert(Refund).values(_earlier_by_id(tx, redemption_id, 20_000))))
+    world.database.transact(
+        lambda tx: tx.execute(update(Redemption).values(bill_refunded_fen=Redemption.bill_refunded_fen + 20_000))
+    )
+    done = ok(refund(desk, redemption_id, amount_fen=40_000))
+    assert done["redemption"]["bill_refunded_fen"] == 100_000
+    assert done["redemption"]["refunded_fen"] == 30_000
+
+
+def _earlier_by_id(tx: Connection, redemption_id: str, fen: int) -> dict[str, Any]:
+    facts = {"v": 1, "redemption": redemption_id, "cancelled": {"1": fen}, "refunded": {"1": 60_000}}
+    newest = tx.execute(select(Refund)).one()
+    return {
+        **newest._mapping,
+        "id": newest.id[:11] + "0" * 26,
+        "bill_refund_fen": fen,
+        "subsidy_refund_fen": 0,
+        "entry_id": None,
+        "facts": json.dumps(facts),
+    }
 
 
 def test_a_refund_revives_an_exhausted_voucher(world: World) -> None:

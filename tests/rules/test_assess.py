@@ -29,6 +29,7 @@ def cap(limit_fen: int) -> dict[str, Any]:
 FLOOR_YUAN = {"unit_fen": 100, "mode": "floor"}
 FLOOR_100 = {"unit_fen": 10_000, "mode": "floor"}
 FLOOR_FEN = {"unit_fen": 1, "mode": "floor"}
+HALF_UP_WAN = {"unit_fen": 1_000_000, "mode": "half_up"}
 
 
 @pytest.mark.parametrize(
@@ -55,6 +56,13 @@ FLOOR_FEN = {"unit_fen": 1, "mode": "floor"}
         ("E11 half up", rules("0.30"), [Line("training", 12_345_678)], 3_703_703, []),
         ("E11 floor to 1 yuan", rules("0.30", rounding=FLOOR_YUAN), [Line("training", 12_345_678)], 3_703_700, []),
         ("E11 floor to 100 yuan", rules("0.30", rounding=FLOOR_100), [Line("training", 12_345_678)], 3_700_000, []),
+        (
+            "never more than the bill, however coarse the unit",
+            rules("0.60", rounding=HALF_UP_WAN),
+            [Line("training", 900_000)],
+            900_000,
+            ["STACK_CEILING"],
+        ),
         ("E11 10.005 half up", rules("0.30"), [Line("training", 3335)], 1001, []),
         ("E11 10.005 floor", rules("0.30", rounding=FLOOR_FEN), [Line("training", 3335)], 1000, []),
         ("E11 three lines, rounded once", rules("0.30"), [Line("training", 3335)] * 3, 3002, []),

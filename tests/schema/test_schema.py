@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+
 import psycopg
 import pytest
 from alembic import command
@@ -15,7 +19,7 @@ from app.embedded.databases import Urls
 from app.embedded.server import Server
 from app.models import Base
 from tests.schema.catalogue import SNAPSHOT, describe
-from tests.world import World, counter, ok
+from tests.world import World, counter, ok, problem
 
 SHARED = {"organisations", "users", "clients", "role_grants", "invitations", "portal_sessions"}
 """Registries that all regions share."""
@@ -73,10 +77,42 @@ def test_a_published_rule_version_is_final(world: World) -> None:
         world.database.transact(lambda tx: tx.execute(text("UPDATE rule_versions SET rules = '{}'")))
 
 
-def test_an_answered_key_cannot_be_given_back(world: World) -> None:
-    counter(world.city())
+@pytest.mark.parametrize(
+    "change",
+    [
+        "DELETE FROM idempotency_keys",
+        "UPDATE idempotency_keys SET status = 500",
+        "UPDATE idempotency_keys SET body = 'other'",
+        "UPDATE idempotency_keys SET body = NULL, resource_id = 'other'",
+        "DELETE FROM order_numbers",
+    ],
+)
+def test_what_was_answered_and_used_stays(world: World, change: str) -> None:
+    ok(counter(world.city()).redeem(10_000))
     with pytest.raises(DBAPIError, match="is refused"):
-        world.database.transact(lambda tx: tx.execute(text("DELETE FROM idempotency_keys")))
+        world.database.transact(lambda tx: tx.execute(text(change)))
+
+
+def test_an_old_answers_body_may_be_dropped_and_its_key_is_still_known(world: World) -> None:
+    desk = counter(world.city())
+    redemption = ok(desk.redeem(10_000, key="K", order_no="A"))
+    world.database.transact(lambda tx: tx.execute(text("UPDATE idempotency_keys SET body = NULL WHERE key = 'K'")))
+    refused = problem(desk.redeem(10_000, key="K", order_no="A"), 409, "replay_expired")
+    assert refused["resource_id"] == redemption["id"]
+
+
+def test_two_processes_that_migrate_at_once_do_it_once(server: Server) -> None:
+    urls = databases.prepare(server, database="raced")
+    try:
+        with ThreadPoolExecutor(3) as pool:
+            list(pool.map(lambda _: subprocess.run(_migrating(urls.owner_url), check=True), range(3)))
+        assert describe(urls.owner_url) == SNAPSHOT.read_text()
+    finally:
+        databases.drop(server, database="raced")
+
+
+def _migrating(owner_url: str) -> list[str]:
+    return [sys.executable, "-c", "import sys, migrations; migrations.upgrade(sys.argv[1])", owner_url]
 
 
 @pytest.mark.parametrize(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from typing import Annotated, Any
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import structlog
 from fastapi import Depends, Form, Request, Response
@@ -23,6 +23,7 @@ from app.kernel.problems import AppError
 from app.kernel.vocabulary import Role
 from app.services.identity import sessions
 from app.services.identity.loading import load_principal
+from app.services.identity.passwords import TYPED_LENGTH
 from app.services.identity.principals import Caller
 from app.services.organisations import read_organisation
 
@@ -112,6 +113,9 @@ def stranger_form(request: Request, service: ServiceDep, form_token: Annotated[s
         raise FormRefused
 
 
+Typed = Annotated[str, Form(max_length=TYPED_LENGTH)]
+"""What somebody typed into a field: text, and no more of it than any field takes."""
+
 MaybeVisitor = Annotated[Visitor | None, Depends(find_visitor)]
 SignedIn = Annotated[Visitor, Depends(signed_in)]
 SignedInForm = Annotated[Visitor, Depends(signed_in_form)]
@@ -159,13 +163,21 @@ def _answer(request: Request, error: Exception) -> Response:
     return pages.show_message(request, "bug", status=500, reference=request.state.request_id)
 
 
+def address(header: str) -> SplitResult:
+    """The parts of an address that a browser named; of what is none they are empty, and so nobody's."""
+    try:
+        return urlsplit(header)
+    except ValueError:
+        return urlsplit("")
+
+
 def _require_own_origin(request: Request, public_url: str) -> None:
     """Browsers say where a form was sent from: it must be the public address, or the one that was asked.
 
     A request that names no origin and no referrer is refused too: no browser of today sends a form like that.
     """
     named = request.headers.get("origin") or request.headers.get("referer") or ""
-    origin = urlsplit(named)
+    origin = address(named)
     own = urlsplit(public_url)
     asked = request.headers.get("host", "")
     if not origin.netloc or (origin.netloc != asked and (origin.scheme, origin.netloc) != (own.scheme, own.netloc)):

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-
-from fastapi import APIRouter, Form, Request, Response
+from fastapi import APIRouter, Request, Response
 from sqlalchemy import Connection
 
 from app.api.context import Service, ServiceDep
 from app.api.portal.forms import Grant, GrantForm, read_grant
-from app.api.portal.guard import PortalRoute, SignedIn, SignedInForm
+from app.api.portal.guard import PortalRoute, SignedIn, SignedInForm, Typed
 from app.api.portal.pages import is_fragment_request, see_other, show, words_of
 from app.api.portal.presentation import ShownMandate, ShownVoucher, shown_mandates
 from app.api.portal.vouchers import own_voucher, show_voucher
@@ -22,8 +20,6 @@ from app.services.identity.principals import Caller
 from app.services.vouchers.mandates import grant_mandate, list_mandates, withdraw_mandate
 
 router = APIRouter(prefix="/portal/vouchers/{voucher_id}/mandates", route_class=PortalRoute, include_in_schema=False)
-
-Typed = Annotated[str, Form()]
 
 
 @router.get("")

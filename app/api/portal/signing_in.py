@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Annotated
-from urllib.parse import urlsplit
 
 from fastapi import APIRouter, Form, Request, Response
 from sqlalchemy import Connection
@@ -17,6 +16,8 @@ from app.api.portal.guard import (
     PortalRoute,
     SignedInForm,
     StrangerForm,
+    Typed,
+    address,
 )
 from app.api.portal.pages import LANGUAGE_AGE_S, LANGUAGE_COOKIE, leave, see_other, set_cookie, show, words_of
 from app.api.portal.texts import LANGUAGES
@@ -27,12 +28,13 @@ from app.services.identity import sessions, signing_in
 from app.services.identity.invitations import invited_login, redeem_invitation
 from app.services.identity.passwords import MIN_LENGTH
 from app.services.identity.principals import Caller
+from app.services.identity.users import LOGIN_LENGTH
 
 HOME = "/portal/vouchers"
 
 router = APIRouter(prefix="/portal", route_class=PortalRoute, include_in_schema=False)
 
-Typed = Annotated[str, Form()]
+TypedLogin = Annotated[str, Form(max_length=LOGIN_LENGTH)]
 
 
 @router.get("/sign-in")
@@ -42,7 +44,7 @@ def sign_in_page(request: Request, visitor: MaybeVisitor) -> Response:
 
 
 @router.post("/sign-in", dependencies=[StrangerForm])
-def sign_in(request: Request, service: ServiceDep, login: Typed = "", password: Typed = "") -> Response:
+def sign_in(request: Request, service: ServiceDep, login: TypedLogin = "", password: Typed = "") -> Response:
     """Begin a session for a person of a firm; officials are told where to go and get none."""
     words = words_of(request)
     if not login.strip() or not password:
@@ -126,7 +128,7 @@ def switch_language(request: Request, language: str) -> Response:
     """Keep the choice in a cookie and go back to the page it was made on."""
     if language not in LANGUAGES:
         raise AppError(Code.NOT_FOUND, what="language")
-    came_from = urlsplit(request.headers.get("referer", ""))
+    came_from = address(request.headers.get("referer", ""))
     ours = came_from.netloc == request.headers.get("host") and came_from.path.startswith("/portal/")
     back = came_from.path + (f"?{came_from.query}" if came_from.query else "")
     response = see_other(request, back if ours else HOME)

@@ -11,9 +11,10 @@ from sqlalchemy import Connection
 from app.kernel.vocabulary import ApprovalKind
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
+from app.services.identity.resets import execute_reset_password
 from app.services.identity.roles import execute_grant_roles
 from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
-from app.services.programmes.admissions import execute_admit_provider
+from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
 from app.services.vouchers.lifecycle import execute_freeze, execute_unfreeze, execute_void
 
@@ -32,12 +33,13 @@ class Act:
 
 ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.PUBLISH_PROGRAMME: Act(execute_publish_programme, reject_publish_programme),
-    ApprovalKind.ADMIT_PROVIDER: Act(execute_admit_provider),
+    ApprovalKind.ADMIT_PROVIDER: Act(execute_admit_provider, reject_admit_provider),
     ApprovalKind.APPROPRIATE: Act(execute_appropriate),
     ApprovalKind.ISSUE_BATCH: Act(execute_issue_batch, reject_issue_batch),
     ApprovalKind.FREEZE_VOUCHER: Act(execute_freeze),
     ApprovalKind.UNFREEZE_VOUCHER: Act(execute_unfreeze),
     ApprovalKind.VOID_VOUCHER: Act(execute_void),
     ApprovalKind.GRANT_ROLES: Act(execute_grant_roles),
+    ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

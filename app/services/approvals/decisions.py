@@ -144,7 +144,6 @@ def _decide(
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:
     """Finance and the security administrator see what is theirs to decide, not all of their region."""
-    bound = (Role.FINANCE, Role.SECURITY_ADMIN)
     return or_(
         Approval.made_by == caller.principal_id,
         *(
@@ -152,8 +151,12 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
             for grant in caller.regions(Role.MAKER, Role.CHECKER)
         ),
         *(
-            and_(region_within(Approval.region_code, grant.region_code), Approval.required_role == grant.role)
-            for grant in caller.regions(*bound)
+            and_(Approval.region_code == grant.region_code, Approval.required_role == Role.FINANCE)
+            for grant in caller.regions(Role.FINANCE)
+        ),
+        *(
+            and_(region_within(Approval.region_code, grant.region_code), Approval.required_role == Role.SECURITY_ADMIN)
+            for grant in caller.regions(Role.SECURITY_ADMIN)
         ),
         *(region_within(Approval.region_code, grant.region_code) for grant in caller.regions(Role.AUDITOR)),
     )

@@ -10,6 +10,7 @@ from sqlalchemy.dialects.postgresql import insert
 
 from app.database import now
 from app.kernel.ids import new_id, region_of
+from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, ProgrammeStatus, Role
 from app.models import Pool, Programme
@@ -38,15 +39,12 @@ def request_appropriation(
     """
     caller.require(Role.FINANCE)
     programme = _own_programme(tx, caller, programme_id)
-    if programme.status == ProgrammeStatus.CLOSED:
-        raise AppError(Code.PROGRAMME_CLOSED)
     source = _fund_source(tx, caller, programme, fund_source)
     if amount_fen == 0:
         raise AppError(Code.VALIDATION_FAILED, count=1, errors=[FieldError("/amount_fen", "zero")])
     pool = _pool(tx, programme.region_code, programme.id, programme.fiscal_year, source)
     available_fen = pool.available_fen if pool else 0
-    if available_fen + amount_fen < 0:
-        raise AppError(Code.APPROPRIATION_BELOW_PROMISED, limit_fen=available_fen, actual_fen=-amount_fen)
+    _check_available(available_fen, amount_fen)
     request_id = new_id("apr", programme.region_code)
     return request_approval(
         tx,
@@ -75,8 +73,17 @@ def request_appropriation(
 
 
 def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """Post the grant to the pool, which is opened where it is the first."""
+    """Post the grant to the pool, which is opened where it is the first.
+
+    Raises `wrong_state` where the programme has been closed meanwhile, `appropriation_below_promised`.
+    """
     region_code, programme_id = decision.region_code, str(command["programme_id"])
+    status = tx.execute(
+        select(Programme.status)
+        .where(Programme.region_code == region_code, Programme.id == programme_id)
+        .with_for_update(read=True)
+    ).scalar_one()
+    _check_fundable(status)
     year, source, amount_fen = int(command["fiscal_year"]), str(command["fund_source"]), int(command["amount_fen"])
     tx.execute(
         insert(Pool)
@@ -94,8 +101,7 @@ def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision:
     )
     pool = _pool(tx, region_code, programme_id, year, source, lock=True)
     assert pool is not None, "inserted above, or there before"
-    if pool.available_fen + amount_fen < 0:
-        raise AppError(Code.APPROPRIATION_BELOW_PROMISED, limit_fen=pool.available_fen, actual_fen=-amount_fen)
+    _check_available(pool.available_fen, amount_fen)
     grants = amount_fen > 0
     post(
         tx,
@@ -122,6 +128,20 @@ def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision:
     )
 
 
+def _check_available(available_fen: int, amount_fen: int) -> None:
+    if available_fen + amount_fen < 0:
+        raise AppError(Code.APPROPRIATION_BELOW_PROMISED, limit_fen=available_fen, actual_fen=-amount_fen)
+    if available_fen + amount_fen > MAX_FEN:
+        error = FieldError("/amount_fen", "too_large", limit=MAX_FEN - available_fen, actual=amount_fen)
+        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
+
+
+def _check_fundable(status: str) -> None:
+    """A draft may still change its year and its fund sources: money given to it could be stranded."""
+    if status not in {ProgrammeStatus.PUBLISHED, ProgrammeStatus.PAUSED}:
+        raise AppError(Code.WRONG_STATE, actual=status, expected=ProgrammeStatus.PUBLISHED)
+
+
 def _own_programme(tx: Connection, caller: Caller, programme_id: str) -> ProgrammeRecord:
     programme = read_programme(tx, caller=caller, programme_id=programme_id)
     if not caller.holds_in(Role.FINANCE, programme.region_code):
@@ -129,8 +149,10 @@ def _own_programme(tx: Connection, caller: Caller, programme_id: str) -> Program
     tx.execute(
         select(Programme.id)
         .where(Programme.region_code == region_of(programme_id), Programme.id == programme_id)
-        .with_for_update(read=True, key_share=True)
+        .with_for_update(read=True)
     )
+    programme = read_programme(tx, caller=caller, programme_id=programme_id)  # as it is under the lock
+    _check_fundable(programme.status)
     return programme
 
 

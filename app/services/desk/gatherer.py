@@ -12,10 +12,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
-import structlog
 from sqlalchemy import Connection
 
 from app.database import CommitUnknown, Database
@@ -32,8 +32,6 @@ PAUSE_S = 0.005
 
 COMMIT_TRIES = 3
 
-log = structlog.get_logger(__name__)
-
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
@@ -43,7 +41,8 @@ class _Ticket:
     tries: int = 0
 
     def settle(self, outcome: Answer | BaseException) -> None:
-        self.loop.call_soon_threadsafe(self._settle, outcome)
+        with suppress(RuntimeError):  # its loop is closed: nobody waits any more
+            self.loop.call_soon_threadsafe(self._settle, outcome)
 
     def _settle(self, outcome: Answer | BaseException) -> None:
         if self.future.done():  # the client hung up; what was done stays done
@@ -72,6 +71,7 @@ class Desk:
         self._waiting: deque[_Ticket] = deque()
         self._changed = threading.Condition()
         self._open = True
+        self._ended = False
         self._writer = threading.Thread(target=self._work, name="desk", daemon=True)
 
     def start(self) -> None:
@@ -94,13 +94,28 @@ class Desk:
         loop = asyncio.get_running_loop()
         ticket = _Ticket(command, loop, loop.create_future())
         with self._changed:
-            if not self._open or len(self._waiting) >= self._queue_limit:
+            if not self.alive or len(self._waiting) >= self._queue_limit:
                 raise AppError(Code.BUSY, retry_after_s=1)
             self._waiting.append(ticket)
             self._changed.notify()
         return await ticket.future
 
+    @property
+    def alive(self) -> bool:
+        """Whether commands handed over now will be answered."""
+        return self._open and not self._ended
+
     def _work(self) -> None:
+        try:
+            self._answer_until_stopped()
+        finally:
+            with self._changed:
+                self._ended = True
+                left, self._waiting = self._waiting, deque()
+            for ticket in left:
+                ticket.settle(AppError(Code.BUSY, retry_after_s=1))
+
+    def _answer_until_stopped(self) -> None:
         put_off: list[_Ticket] = []
         while True:
             with self._changed:
@@ -122,20 +137,21 @@ class Desk:
     def _transact(self, tickets: list[_Ticket], *, wait: bool) -> list[_Ticket]:
         """Run one batch and settle its tickets; return those that were put off.
 
-        A batch that fails unexpectedly is halved until the culprit stands alone.
+        A batch that fails unexpectedly, or waits too long for a claim, is halved until the culprit stands alone.
+        What went wrong is logged by the request that waits for it: nothing here may end the writer.
         """
         if not tickets:
             return []
         try:
             outcomes = self._committed([ticket.command for ticket in tickets], wait=wait)
-        except AppError as problem:
-            for ticket in tickets:
-                ticket.settle(problem)
-            return []
-        except Exception as error:
-            if len(tickets) == 1:
-                log.error("desk.command_failed", order_no=tickets[0].command.order_no, exc_info=error)
-                tickets[0].settle(error)
+        except Exception as error:  # noqa: BLE001 - a poisoned command must not end the writer
+            code = error.code if isinstance(error, AppError) else None
+            if code is Code.BUSY and len(tickets) == 1 and not wait:
+                tickets[0].tries += 1
+                return tickets
+            if len(tickets) == 1 or code is Code.UNAVAILABLE:
+                for ticket in tickets:
+                    ticket.settle(error)
                 return []
             middle = len(tickets) // 2
             return self._transact(tickets[:middle], wait=wait) + self._transact(tickets[middle:], wait=wait)

@@ -17,6 +17,7 @@ from app.services.identity.loading import load_principal
 from app.services.identity.opaque import digest, new_secret
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Caller
+from app.services.identity.resets import agreed_reset, roles_within
 from app.services.identity.users import user_to_change
 
 
@@ -40,13 +41,22 @@ class _OpenInvitation:
 def create_invitation(tx: Connection, *, caller: Caller, user_id: str, ttl_s: int) -> Invited:
     """Invite a person within the registrar's reach to set a password; what was sent before is void.
 
-    Raises `forbidden`, `not_found`.
+    All roles of the person must lie within reach too, and those who hold more than a firm's or provider's are invited
+    under an approved reset (`resets.py`). Raises `forbidden`, `not_found`, `approval_needed`.
     """
     user = user_to_change(tx, caller=caller, user_id=user_id)
-    return invite(tx, caller=caller, user_id=user.id, region_code=user.region_code, ttl_s=ttl_s)
+    roles = roles_within(tx, caller=caller, user_id=user.id)
+    approval_id = agreed_reset(
+        tx, caller=caller, user_id=user.id, region_code=user.region_code, roles=roles, at=now(tx)
+    )
+    return invite(
+        tx, caller=caller, user_id=user.id, region_code=user.region_code, ttl_s=ttl_s, approval_id=approval_id
+    )
 
 
-def invite(tx: Connection, *, caller: Caller, user_id: str, region_code: str, ttl_s: int) -> Invited:
+def invite(
+    tx: Connection, *, caller: Caller, user_id: str, region_code: str, ttl_s: int, approval_id: str | None = None
+) -> Invited:
     """Write down an invitation in place of any older one. Whether the caller may is not asked here."""
     at = now(tx)
     tx.execute(update(Invitation).where(Invitation.user_id == user_id, Invitation.used_at.is_(None)).values(used_at=at))
@@ -68,7 +78,7 @@ def invite(tx: Connection, *, caller: Caller, user_id: str, region_code: str, tt
         action="user.invited",
         object_id=user_id,
         at=at,
-        details={"invitation": invited.id},
+        details={"invitation": invited.id, "approval": approval_id},
     )
     return invited
 
@@ -81,7 +91,7 @@ def invited_login(tx: Connection, *, secret: str) -> str:
 def redeem_invitation(
     database: Database, passwords: Passwords, *, secret: str, password: str, request_id: str, source: str
 ) -> str:
-    """Set the person's password, end all portal sessions, and return the login.
+    """Set the person's password, end all portal sessions, void all tokens, and return the login.
 
     No connection is held while the password is hashed. Raises `invitation_invalid`, `password_too_weak`, `busy`.
     """
@@ -96,7 +106,9 @@ def redeem_invitation(
         if principal is None:
             raise AppError(Code.INVITATION_INVALID)
         at = now(tx)
-        tx.execute(update(User).where(User.id == principal.id).values(password_hash=password_hash))
+        tx.execute(
+            update(User).where(User.id == principal.id).values(password_hash=password_hash, tokens_valid_from=at)
+        )
         tx.execute(update(Invitation).where(Invitation.id == invitation.id).values(used_at=at))
         ended = sessions.end_all(tx, user_id=principal.id, at=at)
         audit.record(

@@ -2,12 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import datetime
+
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from app.kernel.ids import is_id
 from app.kernel.vocabulary import Role
 from app.models import Client, Organisation, RoleGrant, User
 from app.services.identity.principals import Grant, Principal
+from app.services.identity.tokens import Claims, microseconds
+
+
+def load_bearer(tx: Connection, claims: Claims) -> Principal | None:
+    """The principal of a verified token; None also where a person has set another password since it was issued."""
+    if is_id(claims.subject, "usr"):
+        set_at = password_at(tx, claims.subject)
+        if claims.password_us != (None if set_at is None else microseconds(set_at)):
+            return None
+    return load_principal(tx, claims.subject)
+
+
+def password_at(tx: Connection, user_id: str) -> datetime | None:
+    """When the person's present password was set; tokens of any other are void. None where there never was one."""
+    return tx.execute(select(User.tokens_valid_from).where(User.id == user_id)).scalar_one_or_none()
 
 
 def load_principal(tx: Connection, principal_id: str) -> Principal | None:

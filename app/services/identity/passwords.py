@@ -17,6 +17,8 @@ from app.services.identity.attempts import Attempts
 
 MIN_LENGTH = 12
 MAX_LENGTH = 128
+TYPED_LENGTH = 4 * MAX_LENGTH
+"""What is looked at at all: some scripts spell one character with four."""
 
 MEMORY_KIB = 64 * 1024
 AT_ONCE = 2

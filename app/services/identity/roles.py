@@ -99,12 +99,13 @@ def request_roles(
                 for role in roles
             ],
         },
-        effect={"name": name, "organisation": organisation.name, "roles": _shown(roles)},
+        effect={"name": name, "organisation": organisation.name, "roles": shown_roles(roles)},
     )
 
 
 def execute_grant_roles(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """Grant what was approved; a role that is held already stays as it is."""
+    """Grant what was approved; a role that is held already stays as it is. Raises `same_person`."""
+    refuse_oneself(decision, command["subject_id"])
     grant_roles(
         tx,
         caller=decision.checker,
@@ -147,8 +148,14 @@ def grant_roles(
         action="roles.granted",
         object_id=subject_id,
         at=at,
-        details={"roles": _shown(roles)},
+        details={"roles": shown_roles(roles)},
     )
+
+
+def refuse_oneself(decision: Decision, subject_id: str) -> None:
+    """Nobody decides about himself, whoever asked. Raises `same_person`."""
+    if decision.checker.principal_id == subject_id:
+        raise AppError(Code.SAME_PERSON)
 
 
 def live_roles(tx: Connection, subject_ids: Collection[str]) -> dict[str, tuple[Grant, ...]]:
@@ -174,6 +181,11 @@ def common_region(region_codes: Sequence[str]) -> str | None:
     return next((outer for outer in candidates if all(covers(outer, inner) for inner in region_codes)), None)
 
 
+def shown_roles(roles: Sequence[Grant]) -> list[str]:
+    """Roles in words, for an approval's effect and an audit event."""
+    return [f"{role.role} {role.region_code}" for role in roles]
+
+
 def _faults(
     wanted: Grant, caller: Caller, organisation: OrganisationRecord, *, machine: bool
 ) -> Iterator[tuple[str, str]]:
@@ -191,7 +203,3 @@ def _faults(
         wanted.role not in FOR_ONE_AUTHORITY or wanted.authority_id != organisation.id
     ):
         yield "authority_id", "not_the_own_authority"
-
-
-def _shown(roles: Sequence[Grant]) -> list[str]:
-    return [f"{role.role} {role.region_code}" for role in roles]

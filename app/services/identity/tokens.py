@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
 
 import jwt
@@ -30,6 +30,9 @@ _MAX_LENGTH = 2048
 _Seconds = Annotated[int, Field(ge=0, le=253_402_300_799)]
 """NumericDate of RFC 7519, whole, up to the year 9999."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_US = timedelta(microseconds=1)
+
 
 class _Payload(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
@@ -41,6 +44,8 @@ class _Payload(BaseModel):
     iat: _Seconds
     exp: _Seconds
     jti: str
+    pwd_us: Annotated[int, Field(ge=0)] | None = None
+    """When the password was set that opened the door, in microseconds since 1970; persons' tokens have it."""
 
 
 class IssuedToken(NamedTuple):
@@ -60,6 +65,7 @@ class Claims:
     jti: str
     issued_at: datetime
     expires_at: datetime
+    password_us: int | None
 
 
 class Tokens:
@@ -73,7 +79,7 @@ class Tokens:
         # The end is checked below, against `clock` and without leeway.
         self._jwt = jwt.PyJWT(
             {
-                "require": list(_Payload.model_fields),
+                "require": [name for name, field in _Payload.model_fields.items() if field.is_required()],
                 "strict_aud": True,
                 "verify_exp": False,
                 "verify_iat": False,
@@ -86,11 +92,17 @@ class Tokens:
         """The tokens of this installation, with its own keys."""
         return cls(SigningKeys.load_or_create(settings.state_dir / "keys"), issuer=settings.public_url.rstrip("/"))
 
-    def issue(self, subject: str, organisation_id: str, *, ttl_s: int) -> IssuedToken:
-        """A token for the principal, good for `ttl_s` seconds."""
+    def issue(
+        self, subject: str, organisation_id: str, *, ttl_s: int, password_at: datetime | None = None
+    ) -> IssuedToken:
+        """A token for the principal, good for `ttl_s` seconds.
+
+        `password_at` is a person's `tokens_valid_from`, read when the password was checked: the token dies with it.
+        Seconds of two clocks would leave a gap, in which a token outlives its password or a new one is refused.
+        """
         issued = int(self._clock().timestamp())
         expires, jti = issued + ttl_s, secrets.token_urlsafe(16)
-        claims = {
+        claims: dict[str, str | int] = {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": subject,
@@ -99,6 +111,8 @@ class Tokens:
             "exp": expires,
             "jti": jti,
         }
+        if password_at is not None:
+            claims["pwd_us"] = microseconds(password_at)
         header = {"typ": TYPE, "kid": self._keys.current_kid}
         token = self._jwt.encode(claims, self._keys.current, ALGORITHM, header)
         return IssuedToken(token, jti, _instant(expires))
@@ -109,7 +123,9 @@ class Tokens:
             payload = _Payload.model_validate(self._decoded(token))
         except (jwt.InvalidTokenError, ValueError) as error:
             raise AppError(Code.UNAUTHENTICATED) from error
-        claims = Claims(payload.sub, payload.org, payload.jti, _instant(payload.iat), _instant(payload.exp))
+        claims = Claims(
+            payload.sub, payload.org, payload.jti, _instant(payload.iat), _instant(payload.exp), payload.pwd_us
+        )
         if claims.expires_at <= self._clock():
             raise AppError(Code.UNAUTHENTICATED)
         return claims
@@ -129,6 +145,11 @@ class Tokens:
         if key is None:
             raise ValueError("no key of ours")
         return self._jwt.decode(token, key, algorithms=[ALGORITHM], audience=self.audience, issuer=self.issuer)
+
+
+def microseconds(at: datetime) -> int:
+    """The instant in whole microseconds since 1970, as exact as the database keeps it."""
+    return (at - _EPOCH) // _US
 
 
 def _instant(seconds: int) -> datetime:

@@ -24,7 +24,8 @@ from app.services.organisations import OrganisationRecord, organisation_to_staff
 READERS = (Role.REGISTRAR, Role.SECURITY_ADMIN, Role.AUDITOR)
 """They see the people and machines of their regions; everybody sees himself."""
 
-LOGIN = re.compile("[a-z0-9][a-z0-9._@-]{1,63}")
+LOGIN_LENGTH = 64
+LOGIN = re.compile(f"[a-z0-9][a-z0-9._@-]{{1,{LOGIN_LENGTH - 1}}}")
 
 
 @dataclass(frozen=True, slots=True)

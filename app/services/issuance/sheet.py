@@ -14,12 +14,11 @@ from datetime import date, datetime, time
 from decimal import Decimal
 from typing import TypeVar
 
+from app.kernel.clock import FIRST_DAY, LAST_DAY
 from app.kernel.money import format_yuan, parse_yuan
 from app.kernel.problems import FieldError
 from app.kernel.widths import half_width
 from app.services.issuance.rows import (
-    FIRST_DAY,
-    LAST_DAY,
     MAX_FACE_VALUE_FEN,
     NAME_LENGTH,
     NOTE_LENGTH,

@@ -16,7 +16,7 @@ from app.kernel.vocabulary import AdmissionStatus, ApprovalKind, OrganisationKin
 from app.models import Admission, Organisation
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
-from app.services.programmes.programmes import lock_programme, read_programme
+from app.services.programmes.programmes import is_official_of, lock_programme, read_programme
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,17 +97,41 @@ def execute_admit_provider(tx: Connection, *, command: Mapping[str, Any], decisi
     )
 
 
+def reject_admit_provider(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """A provider that was only proposed is not in the programme; one that is listed stays as it was."""
+    tx.execute(
+        update(Admission)
+        .where(
+            Admission.region_code == decision.region_code,
+            Admission.programme_id == command["programme_id"],
+            Admission.provider_id == command["provider_id"],
+            Admission.status == AdmissionStatus.PROPOSED,
+        )
+        .values(
+            status=AdmissionStatus.DELISTED,
+            version=Admission.version + 1,
+            updated_at=decision.at,
+            updated_by=decision.checker.principal_id,
+        )
+    )
+
+
 def read_admission(tx: Connection, *, caller: Caller, programme_id: str, provider_id: str) -> AdmissionRecord:
-    """A provider's admission, for whom the programme exists. Raises `not_found`."""
+    """A provider's admission: for officials of the programme and the provider itself, for others where it is listed."""
     programme = read_programme(tx, caller=caller, programme_id=programme_id)
-    return _read(tx, programme.region_code, programme.id, provider_id)
+    admission = _read(tx, programme.region_code, programme.id, provider_id)
+    concerned = provider_id == caller.organisation_id or is_official_of(caller, programme)
+    if not concerned and admission.status != AdmissionStatus.LISTED:
+        raise AppError(Code.NOT_FOUND, what="admission")
+    return admission
 
 
 def list_admissions(tx: Connection, *, caller: Caller, programme_id: str) -> list[AdmissionRecord]:
-    """All providers of a programme that exists for the caller."""
+    """The providers of a programme that exists for the caller; who is no official of it sees the listed ones."""
     programme = read_programme(tx, caller=caller, programme_id=programme_id)
+    listed = [] if is_official_of(caller, programme) else [Admission.status == AdmissionStatus.LISTED]
     rows = tx.execute(
-        _query().where(Admission.region_code == programme.region_code, Admission.programme_id == programme.id)
+        _query().where(*listed, Admission.region_code == programme.region_code, Admission.programme_id == programme.id)
     )
     return [_record(row) for row in rows]
 

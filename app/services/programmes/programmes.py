@@ -205,6 +205,13 @@ def execute_publish_programme(tx: Connection, *, command: Mapping[str, Any], dec
     programme = _locked(tx, decision.region_code, command["programme_id"])
     if programme.status != ProgrammeStatus.SUBMITTED or programme.version != command["programme_version"]:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.SUBMITTED)
+    author = tx.execute(
+        select(RuleVersion.created_by).where(
+            RuleVersion.region_code == decision.region_code, RuleVersion.id == command["rule_version_id"]
+        )
+    ).scalar_one()
+    if author == decision.checker.principal_id:
+        raise AppError(Code.SAME_PERSON)
     published = tx.execute(
         update(RuleVersion)
         .where(
@@ -271,12 +278,17 @@ def list_rule_versions(tx: Connection, *, caller: Caller, programme_id: str) -> 
         .where(RuleVersion.region_code == programme.region_code, RuleVersion.programme_id == programme.id)
         .order_by(RuleVersion.number.desc())
     )
-    if not any(caller.holds_in(role, programme.region_code, programme.authority_id) for role in OFFICIALS):
+    if not is_official_of(caller, programme):
         query = query.where(RuleVersion.status == RuleVersionStatus.PUBLISHED)
     return [
         RuleVersionRecord(**{name: getattr(row, name) for name in RuleVersionRecord.__slots__})
         for row in tx.execute(query)
     ]
+
+
+def is_official_of(caller: Caller, programme: ProgrammeRecord) -> bool:
+    """Whether the caller is an official of the programme's authority, or finance or audit of its region."""
+    return any(caller.holds_in(role, programme.region_code, programme.authority_id) for role in OFFICIALS)
 
 
 def lock_programme(tx: Connection, *, caller: Caller, programme_id: str, role: Role) -> ProgrammeRecord:

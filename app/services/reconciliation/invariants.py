@@ -168,6 +168,12 @@ _REFUNDS = """
         OR coalesce(sum(f.bill_refund_fen), 0) <> r.bill_refunded_fen
         OR r.refunded_fen > r.subsidy_fen
     UNION ALL
+    SELECT f.region_code, 'cancelled ' || f.id, f.bill_refund_fen::text, cancelled.fen::text
+    FROM refunds f CROSS JOIN LATERAL (
+        SELECT coalesce(sum(line.value::bigint), 0) AS fen FROM jsonb_each_text(f.facts::jsonb -> 'cancelled') AS line
+    ) AS cancelled
+    WHERE cancelled.fen <> f.bill_refund_fen
+    UNION ALL
     SELECT f.region_code, f.id, f.subsidy_refund_fen::text, coalesce(sum(p.amount_fen), 0)::text
     FROM refunds f LEFT JOIN postings p ON p.region_code = f.region_code AND p.entry_id = f.entry_id
     GROUP BY f.region_code, f.id, f.subsidy_refund_fen
@@ -207,6 +213,46 @@ _ONCE = """
     UNION ALL
     SELECT region_code, 'reversed twice ' || reverses_id, '1', count(*)::text
     FROM entries WHERE reverses_id IS NOT NULL GROUP BY region_code, reverses_id HAVING count(*) > 1
+"""
+
+_CAUSES = """
+    SELECT r.region_code, r.id AS subject,
+        r.voucher_id || ' ' || r.provider_id || ' ' || r.programme_id || ' committed obligated' AS expected,
+        coalesce(p.voucher_id, '-') || ' ' || coalesce(p.payee_id, '-') || ' ' || o.programme_id
+            || ' ' || p.source || ' ' || p.destination AS actual
+    FROM redemptions r
+    JOIN postings p ON p.region_code = r.region_code AND p.entry_id = r.entry_id
+    JOIN pools o ON o.region_code = p.region_code AND o.id = p.pool_id
+    WHERE p.voucher_id IS DISTINCT FROM r.voucher_id OR p.payee_id IS DISTINCT FROM r.provider_id
+        OR o.programme_id <> r.programme_id OR p.source <> 'committed' OR p.destination <> 'obligated'
+    UNION ALL
+    SELECT r.region_code, 'voucher of ' || r.id, r.firm_id || ' ' || r.programme_id, v.firm_id || ' ' || v.programme_id
+    FROM redemptions r JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
+    WHERE v.firm_id <> r.firm_id OR v.programme_id <> r.programme_id
+    UNION ALL
+    SELECT r.region_code, 'mandate of ' || r.id, r.voucher_id || ' ' || r.provider_id,
+        m.voucher_id || ' ' || m.provider_id
+    FROM redemptions r JOIN mandates m ON m.region_code = r.region_code AND m.id = r.mandate_id
+    WHERE m.voucher_id <> r.voucher_id OR m.provider_id <> r.provider_id
+    UNION ALL
+    SELECT f.region_code, f.id, r.voucher_id || ' ' || r.provider_id || ' obligated',
+        coalesce(p.voucher_id, '-') || ' ' || coalesce(p.payee_id, '-') || ' ' || p.source
+    FROM refunds f
+    JOIN redemptions r ON r.region_code = f.region_code AND r.id = f.redemption_id
+    JOIN postings p ON p.region_code = f.region_code AND p.entry_id = f.entry_id
+    WHERE p.voucher_id IS DISTINCT FROM r.voucher_id OR p.payee_id IS DISTINCT FROM r.provider_id
+        OR p.source <> 'obligated' OR p.destination NOT IN ('committed', 'available')
+    UNION ALL
+    SELECT a.region_code, a.id, a.command_sha256, encode(sha256(convert_to(a.command, 'UTF8')), 'hex')
+    FROM approvals a WHERE encode(sha256(convert_to(a.command, 'UTF8')), 'hex') <> a.command_sha256
+    UNION ALL
+    SELECT a.region_code, a.id, abs(a.amount_fen)::text, coalesce(sum(p.amount_fen), 0)::text
+    FROM approvals a
+    LEFT JOIN entries e ON e.region_code = a.region_code AND e.approval_id = a.id
+    LEFT JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id
+    WHERE a.status = 'approved' AND a.kind IN ('appropriate', 'issue_batch')
+    GROUP BY a.region_code, a.id, a.amount_fen
+    HAVING coalesce(sum(p.amount_fen), 0) <> abs(a.amount_fen)
 """
 
 _REGIONS = """
@@ -269,6 +315,13 @@ INVARIANTS: tuple[Invariant, ...] = (
     ),
     Invariant(5, "refunds", "Refunds never exceed their redemption", "退款不超过核销", _REFUNDS),
     Invariant(6, "once", "Every key and order number has one effect at most", "每个键和订单号至多生效一次", _ONCE),
+    Invariant(
+        6,
+        "causes",
+        "Every posting says what its redemption, refund or approval says",
+        "分录与其核销、退款或审批一致",
+        _CAUSES,
+    ),
     Invariant(11, "regions", "No row points into another region", "没有跨地区的记录", _REGIONS),
     Invariant(12, "two_persons", "Maker and checker are two persons", "经办与审核为两人", _TWO_PERSONS),
 )

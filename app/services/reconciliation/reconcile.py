@@ -7,16 +7,15 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, text
+from sqlalchemy import Connection, insert, select, text
 
 from app.database import Database, now
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.regions import covers
 from app.kernel.vocabulary import Role
 from app.models import Reconciliation
 from app.services.identity.principals import Caller
-from app.services.reach import region_prefix, region_within
+from app.services.reach import region_prefix, within_reach
 from app.services.reconciliation.invariants import INVARIANTS, Invariant
 
 SHOWN = 100
@@ -73,20 +72,21 @@ class ReconciliationRecord:
     report: dict[str, Any]
 
 
-def check_invariants(database: Database, region_code: str | None = None) -> Report:
-    """Evaluate every invariant for a region (a province or city with those below it), or for all."""
-    return database.snapshot(lambda tx: _check(tx, region_code))
+def check_invariants(database: Database, region_code: str | None = None, *, below: bool = True) -> Report:
+    """Evaluate every invariant over one snapshot: for a region, with `below` for those within it too, or for all."""
+    prefix = "" if region_code is None else region_prefix(region_code) if below else region_code
+    return database.snapshot(lambda tx: _check(tx, region_code, prefix))
 
 
 def reconcile(database: Database, *, caller: Caller, region_code: str) -> ReconciliationRecord:
-    """Check a region's books and store the report. For finance and auditors of the region.
+    """Check a region's books and store the report: finance its own, an auditor those of the regions below it too.
 
     Raises `forbidden`; `not_found` for a region that is not the caller's.
     """
     caller.require(Role.FINANCE, Role.AUDITOR)
-    if not any(covers(grant.region_code, region_code) for grant in caller.regions(Role.FINANCE, Role.AUDITOR)):
+    if not _may_read(caller, region_code):
         raise AppError(Code.NOT_FOUND, what="region")
-    report = check_invariants(database, region_code)
+    report = check_invariants(database, region_code, below=caller.holds_in(Role.AUDITOR, region_code))
     record = ReconciliationRecord(
         region_code=region_code,
         id=new_id("rcn", region_code),
@@ -109,9 +109,8 @@ def list_reconciliations(
 ) -> list[ReconciliationRecord]:
     """Stored runs within the caller's reach, newest first."""
     caller.require(Role.FINANCE, Role.AUDITOR)
-    grants = caller.regions(Role.FINANCE, Role.AUDITOR)
-    within = [region_within(Reconciliation.region_code, grant.region_code) for grant in grants]
-    query = select(Reconciliation).where(or_(*within)).order_by(Reconciliation.id.desc()).limit(limit)
+    within = within_reach(caller, region=Reconciliation.region_code)
+    query = select(Reconciliation).where(within).order_by(Reconciliation.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Reconciliation.id < before_id)
     return [_record(row) for row in tx.execute(query)]
@@ -121,23 +120,25 @@ def read_reconciliation(tx: Connection, *, caller: Caller, reconciliation_id: st
     """One stored run within the caller's reach. Raises `not_found`."""
     caller.require(Role.FINANCE, Role.AUDITOR)
     region_code = region_of(reconciliation_id)
-    grants = caller.regions(Role.FINANCE, Role.AUDITOR)
     row = tx.execute(
         select(Reconciliation).where(Reconciliation.region_code == region_code, Reconciliation.id == reconciliation_id)
     ).one_or_none()
-    if row is None or not any(covers(grant.region_code, row.region_code) for grant in grants):
+    if row is None or not _may_read(caller, row.region_code):
         raise AppError(Code.NOT_FOUND, what="reconciliation")
     return _record(row)
 
 
-def _check(tx: Connection, region_code: str | None) -> Report:
+def _may_read(caller: Caller, region_code: str) -> bool:
+    return any(caller.holds_in(role, region_code) for role in (Role.FINANCE, Role.AUDITOR))
+
+
+def _check(tx: Connection, region_code: str | None, prefix: str) -> Report:
     started_at = now(tx)
-    findings = tuple(_find(tx, invariant, region_code) for invariant in INVARIANTS)
+    findings = tuple(_find(tx, invariant, prefix) for invariant in INVARIANTS)
     return Report(region_code, started_at, now(tx), findings)
 
 
-def _find(tx: Connection, invariant: Invariant, region_code: str | None) -> Finding:
-    prefix = region_prefix(region_code) if region_code else ""
+def _find(tx: Connection, invariant: Invariant, prefix: str) -> Finding:
     rows: Sequence[Any] = tx.execute(
         text(
             f"SELECT region_code, subject, expected, actual, count(*) OVER () AS found "

@@ -13,8 +13,9 @@ from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
-from app.database import BulkInsert, now
+from app.database import BulkInsert, now, timed_out_on_lock
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
@@ -131,7 +132,7 @@ def redeem_batch(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> l
     """
     batch = _Batch(tx, commands)
     batch.fence(wait=wait)
-    batch.claim_keys()
+    batch.claim_keys(wait=wait)
     batch.claim_orders()
     batch.lock(wait=wait)
     batch.decide()
@@ -167,8 +168,12 @@ class _Batch:
             if command.region_code not in free:
                 self._outcomes[place] = PutOff()
 
-    def claim_keys(self) -> None:
-        """Claim every key; one that is taken is answered by what is stored under it."""
+    def claim_keys(self, *, wait: bool) -> None:
+        """Claim every key; one that is taken is answered by what is stored under it.
+
+        A twin that still runs elsewhere is waited for up to the lock_timeout; with `wait`, which is the last try,
+        it is then told that the first is still running.
+        """
         by_scope: dict[Scope, int] = {}
         for place in self._open():
             if by_scope.setdefault(self._commands[place].scope, place) != place:
@@ -187,7 +192,12 @@ class _Batch:
             }
             for scope, place in sorted(by_scope.items())
         ]
-        claimed = {tuple(row) for row in _CLAIM_KEYS(self._tx, rows)}
+        try:
+            claimed = {tuple(row) for row in _CLAIM_KEYS(self._tx, rows)}
+        except DBAPIError as error:
+            if wait and timed_out_on_lock(error):
+                raise AppError(Code.REQUEST_IN_PROGRESS, retry_after_s=1) from error
+            raise
         self._key_claimed = {place for scope, place in by_scope.items() if scope in claimed}
         taken = [scope for scope in by_scope if scope not in claimed]
         if taken:

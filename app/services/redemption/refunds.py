@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -76,7 +77,7 @@ def refund(
     )
     refund_id = new_id("rfd", redemption.region_code)
     refund_facts = canonical(
-        {"v": 1, "redemption": redemption.id, "refunded": {str(line): fen for line, fen in after.items()}}
+        {"v": 1, "redemption": redemption.id, "cancelled": _by_line(cancelled), "refunded": _by_line(after)}
     )
     trace = canonical(returned.trace)
     entry_id = None
@@ -132,15 +133,19 @@ def _lock_voucher(tx: Connection, redemption: RedemptionRecord) -> VoucherState:
 
 
 def _refunded_so_far(tx: Connection, redemption: RedemptionRecord) -> dict[int, int]:
-    """Fen cancelled per line up to now: the newest refund's facts hold the sum."""
-    newest = tx.execute(
-        select(Refund.facts)
-        .where(Refund.region_code == redemption.region_code, Refund.redemption_id == redemption.id)
-        .order_by(Refund.id.desc())
-        .limit(1)
-    ).scalar_one_or_none()
-    refunded = json.loads(newest)["refunded"] if newest else {}
-    return {int(line): fen for line, fen in refunded.items()}
+    """Fen cancelled per line up to now: what all refunds cancelled, added up."""
+    cancelled: Counter[int] = Counter()
+    documents = tx.execute(
+        select(Refund.facts).where(Refund.region_code == redemption.region_code, Refund.redemption_id == redemption.id)
+    ).scalars()
+    for document in documents:
+        cancelled.update({int(line): fen for line, fen in json.loads(document)["cancelled"].items()})
+    assert cancelled.total() == redemption.bill_refunded_fen, "the refunds explain what has left the bill"
+    return dict(cancelled)
+
+
+def _by_line(amounts: Mapping[int, int]) -> dict[str, int]:
+    return {str(line): amounts[line] for line in sorted(amounts)}
 
 
 def _cancelled(

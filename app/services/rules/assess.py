@@ -32,8 +32,9 @@ class Assessment:
 def assess(rules: Rules, lines: Sequence[Line], provider_categories: Collection[str]) -> Assessment:
     """Say what these rules grant for these lines.
 
-    The order is the domain's: eligible lines → base → floor → rate → round once → cap. A line counts where its
-    category is both the programme's and admitted for the provider. Each reduction names its reason code.
+    The order is the domain's: eligible lines → base → floor → rate → round once → ceiling → cap. A line counts where
+    its category is both the programme's and admitted for the provider. Never more than the base is granted, however
+    coarse the rounding. Each reduction names its reason code.
     """
     covered = frozenset(rules.categories) & frozenset(provider_categories)
     steps: list[dict[str, Any]] = []
@@ -68,12 +69,15 @@ def assess(rules: Rules, lines: Sequence[Line], provider_categories: Collection[
         }
     )
 
-    granted_fen = rounded_fen
+    granted_fen = min(rounded_fen, eligible_fen)
+    if granted_fen < rounded_fen:  # a coarse unit, rounded half up
+        steps.append({"step": "ceiling", "base_fen": eligible_fen, "subsidy_fen": granted_fen})
+        reductions.append({"code": "STACK_CEILING", "subsidy_fen": rounded_fen - granted_fen})
     if rules.cap is not None:
-        granted_fen = min(rounded_fen, rules.cap.limit_fen)
+        before_fen, granted_fen = granted_fen, min(granted_fen, rules.cap.limit_fen)
         steps.append({"step": "cap", "scope": "bill", "limit_fen": rules.cap.limit_fen, "subsidy_fen": granted_fen})
-        if granted_fen < rounded_fen:
-            reductions.append({"code": "CAP_CLAIM", "subsidy_fen": rounded_fen - granted_fen})
+        if granted_fen < before_fen:
+            reductions.append({"code": "CAP_CLAIM", "subsidy_fen": before_fen - granted_fen})
     return Assessment(granted_fen, eligible_fen, tuple(steps), tuple(reductions))
 
 

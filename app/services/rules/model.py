@@ -14,7 +14,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
 from app.kernel.canonical import canonical
-from app.kernel.clock import civil_date, end_of_day, fiscal_year
+from app.kernel.clock import FIRST_DAY, LAST_DAY, civil_date, end_of_day, fiscal_year
 from app.kernel.money import MAX_FEN
 from app.kernel.rates import Rounding, parse_rate
 
@@ -72,7 +72,10 @@ class FixedDate(_Part):
     """Valid to a date, that day included. D16."""
 
     kind: Literal["date"] = "date"
-    until: Annotated[date, Field(strict=False, description="Last valid day, Asia/Shanghai. 有效期截止日")]
+    until: Annotated[
+        date,
+        Field(strict=False, ge=FIRST_DAY, le=LAST_DAY, description="Last valid day, Asia/Shanghai. 有效期截止日"),
+    ]
 
 
 class Days(_Part):

@@ -10,13 +10,14 @@ from sqlalchemy import Connection, and_, select, update
 from app.database import now
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, VoucherEnd
+from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, VoucherEnd, VoucherStatus
 from app.models import Allotment, Pool, Programme, Voucher
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import JournalEntry, Movement
 from app.services.ledger.journal import post
 from app.services.vouchers.reads import VoucherRecord, read_voucher
+from app.services.vouchers.status import status_at
 
 KINDS = {
     "freeze": ApprovalKind.FREEZE_VOUCHER,
@@ -39,7 +40,7 @@ def request_act(tx: Connection, *, caller: Caller, voucher_id: str, act: str, re
     ).one()
     if not caller.holds_in(Role.MAKER, voucher.region_code, programme.authority_id):
         raise AppError(Code.VOUCHER_NOT_FOUND)
-    _check(act, ended=voucher.ended_at is not None, frozen=voucher.frozen_at is not None, status=voucher.status)
+    _check(act, voucher.status)
     return request_approval(
         tx,
         caller=caller,
@@ -58,21 +59,21 @@ def request_act(tx: Connection, *, caller: Caller, voucher_id: str, act: str, re
 def execute_freeze(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """From now on nothing can be drawn; what is already redeemed is paid."""
     voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
-    _check("freeze", ended=voucher.ended_at is not None, frozen=voucher.frozen_at is not None, status="frozen")
+    _check("freeze", _status(tx, voucher))
     _change(tx, voucher, frozen_at=now(tx))
 
 
 def execute_unfreeze(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Let the voucher be drawn on again. Its validity ran on."""
     voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
-    _check("unfreeze", ended=voucher.ended_at is not None, frozen=voucher.frozen_at is not None, status="active")
+    _check("unfreeze", _status(tx, voucher))
     _change(tx, voucher, frozen_at=None)
 
 
 def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """End the voucher; its balance goes back to the pools it came from."""
     voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
-    _check("void", ended=voucher.ended_at is not None, frozen=False, status=voucher.ended_as or "")
+    _check("void", _status(tx, voucher))
     shares = tx.execute(
         select(Allotment.pool_id, Allotment.balance_fen)
         .where(Allotment.region_code == voucher.region_code, Allotment.voucher_id == voucher.id)
@@ -114,13 +115,25 @@ def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
     _change(tx, voucher, ended_as=VoucherEnd.VOIDED, ended_at=at)
 
 
-def _check(act: str, *, ended: bool, frozen: bool, status: str) -> None:
-    if ended:
-        raise AppError(Code.WRONG_STATE, actual=status, expected="active")
-    if act == "freeze" and frozen:
-        raise AppError(Code.WRONG_STATE, actual="frozen", expected="active")
+def _check(act: str, status: VoucherStatus) -> None:
+    """An ended voucher stays as it ended: one that has expired is not voided, whether or not the sweep has been."""
+    ended = status.value in set(VoucherEnd)
+    frozen = status is VoucherStatus.FROZEN
+    if ended or (act == "freeze" and frozen):
+        raise AppError(Code.WRONG_STATE, actual=status, expected=VoucherStatus.ACTIVE)
     if act == "unfreeze" and not frozen:
-        raise AppError(Code.WRONG_STATE, actual=status, expected="frozen")
+        raise AppError(Code.WRONG_STATE, actual=status, expected=VoucherStatus.FROZEN)
+
+
+def _status(tx: Connection, voucher: Any) -> VoucherStatus:
+    return status_at(
+        now(tx),
+        ended_as=voucher.ended_as,
+        frozen_at=voucher.frozen_at,
+        valid_from=voucher.valid_from,
+        redeemable_until=voucher.redeemable_until,
+        balance_fen=voucher.balance_fen,
+    )
 
 
 def _effect(voucher: VoucherRecord, act: str) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, and_, select, tuple_
 
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Role, VoucherStatus
+from app.kernel.vocabulary import ProgrammeStatus, Role, VoucherStatus
 from app.models import Admission, Entry, Mandate, Organisation, Posting, Programme, Voucher
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import VOUCHER_PART
@@ -152,6 +152,7 @@ def _query() -> Any:
             Voucher,
             Programme.title.label("programme_title"),
             Programme.voucher_kind,
+            Programme.status.label("programme_status"),
             Programme.authority_id,
             Organisation.name.label("firm_name"),
         )
@@ -216,7 +217,7 @@ class Usability:
 def check(tx: Connection, *, caller: Caller, region_code: str, code: str, at: datetime) -> Usability:
     """Tell a provider whether a code is usable by it, by whom, until when and up to what.
 
-    Raises `voucher_not_found`, `provider_not_admitted`, `consent_missing`.
+    Raises `voucher_not_found`, `provider_not_admitted`, `consent_missing`, `programme_paused`, `programme_closed`.
     """
     caller.require(Role.PROVIDER)
     row = tx.execute(_query().where(Voucher.region_code == region_code, Voucher.code == code)).one_or_none()
@@ -231,6 +232,10 @@ def check(tx: Connection, *, caller: Caller, region_code: str, code: str, at: da
     ).one_or_none()
     if admission is None:
         raise AppError(Code.PROVIDER_NOT_ADMITTED)
+    if row.programme_status == ProgrammeStatus.PAUSED:
+        raise AppError(Code.PROGRAMME_PAUSED)
+    if row.programme_status != ProgrammeStatus.PUBLISHED:
+        raise AppError(Code.PROGRAMME_CLOSED)
     mandate = tx.execute(
         select(Mandate.limit_fen, Mandate.used_fen, Mandate.valid_until).where(
             Mandate.region_code == row.region_code,
