@@ -26,7 +26,7 @@ _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
 _PATH = re.compile(
     r"`((?:app|benchmarks|deploy|docs|examples|migrations|openapi|requirements|tests)/[\w./*-]+)(?:::(\w+))?`"
 )
-_ROUTE = re.compile(r"/(?:v1|oauth|\.well-known)/[\w{}$./-]+")
+_ROUTE = re.compile(r"/(?:v1|oauth|\.well-known)/[\w{}$…./-]+")
 _COMMAND = re.compile(r"\bvoucher ([a-z][a-z-]*)")
 _CODE_BLOCK = re.compile(r"```(?:sh|console)\n(.*?)```", re.DOTALL)
 _INLINE_CODE = re.compile(r"`([^`\n]+)`")

@@ -1,0 +1,157 @@
+"""Running the service: its processes are children of this one and do not outlive it.
+
+Nothing is restarted here. When a child ends by itself the others are stopped and its status is passed on: whoever
+supervises this process (systemd, a container's restart policy) sees the fault and has the better means to act on it.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+
+from app.cli.output import Failure
+
+TICK_S = 0.1
+DRAIN_S = 20
+"""For requests under way; containers are given 30 s to stop."""
+READY_S = 60
+KILL_AFTER_S = DRAIN_S + 5
+NOT_FOR_THE_SERVICE = frozenset({"VOUCHER_OWNER_URL"})
+"""The service owns nothing, so its environment does not hold the owner's password either."""
+
+
+class Service:
+    """The running processes behind one address."""
+
+    def __init__(self, url: str, processes: Sequence[subprocess.Popen[bytes]]) -> None:
+        self.url = url
+        self._processes = processes
+
+    def ended(self) -> int | None:
+        """The exit status of a process that has ended, as a shell gives it, or None while all are there."""
+        for process in self._processes:
+            status = process.poll()
+            if status is not None:
+                return 128 - status if status < 0 else status
+        return None
+
+    def wait(self) -> int:
+        """Return when a process has ended by itself: its status."""
+        while (status := self.ended()) is None:
+            time.sleep(TICK_S)
+        return status
+
+    def wait_ready(self) -> None:
+        """Return when the service answers that it can serve. Raises Failure."""
+        deadline = time.monotonic() + READY_S
+        with httpx.Client(base_url=self.url, timeout=5, trust_env=False) as client:
+            while time.monotonic() < deadline:
+                if self.ended() is not None:
+                    raise Failure("服务未能启动，请查看其日志。", "the service did not start; its log says why")
+                try:
+                    if client.get("/readyz").is_success:
+                        return
+                except httpx.TransportError:
+                    pass
+                time.sleep(TICK_S / 2)
+        raise Failure(f"服务在 {READY_S} 秒内未就绪。", f"the service was not ready within {READY_S} s")
+
+    def stop(self) -> None:
+        """Let requests under way finish, then end all processes."""
+        for process in self._processes:
+            process.send_signal(signal.SIGTERM)
+        deadline = time.monotonic() + KILL_AFTER_S
+        for process in self._processes:
+            try:
+                process.wait(max(0.0, deadline - time.monotonic()))
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def serving(
+    database_url: str,
+    state_dir: Path,
+    *,
+    listening: socket.socket,
+    workers: int = 1,
+    log_level: str = "info",
+    log: Path | None = None,
+) -> Iterator[Service]:
+    """The service on the listening socket while inside; `log` takes its output, else it goes where ours goes."""
+    host, port = listening.getsockname()[:2]
+    url = f"http://{_reachable(host)}:{port}"
+    environment = _environment(
+        {"VOUCHER_DATABASE_URL": database_url, "VOUCHER_STATE_DIR": str(state_dir), "VOUCHER_PUBLIC_URL": url}
+    )
+    output = log.open("ab") if log else None
+    lifeline, ours = os.pipe()
+    processes: list[subprocess.Popen[bytes]] = []
+    try:
+        with listening:
+            for _ in range(workers):
+                numbers = (listening.fileno(), lifeline, DRAIN_S)
+                arguments = [sys.executable, "-m", "app.cli.worker", *map(str, numbers), log_level]
+                processes.append(
+                    subprocess.Popen(  # noqa: S603 - our own module
+                        arguments,
+                        env=environment,
+                        stdin=subprocess.DEVNULL,
+                        stdout=output,
+                        stderr=output,
+                        pass_fds=[listening.fileno(), lifeline],
+                        start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them in order
+                    )
+                )
+        service = Service(url, processes)
+        try:
+            yield service
+        finally:
+            service.stop()
+    finally:
+        os.close(ours)  # whatever is still there stops now
+        os.close(lifeline)
+        if output:
+            output.close()
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket; port 0 takes a free one. Raises PortTaken, or Failure for an address that is not ours."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=2048)
+    except OSError as error:
+        if error.errno == errno.EADDRINUSE:
+            raise PortTaken(f"端口 {port} 已被占用。", f"port {port} is taken") from error
+        raise Failure(f"无法监听 {host}:{port}（{error.strerror}）。", f"cannot listen on {host}:{port}") from error
+
+
+class PortTaken(Failure):
+    """Another program listens there."""
+
+
+def _reachable(host: str) -> str:
+    """The address under which this machine reaches a socket bound to `host`."""
+    local = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - compared, not bound
+    return f"[{local}]" if ":" in local else local
+
+
+def _environment(changes: Mapping[str, str]) -> dict[str, str]:
+    """Ours with the changes; a public address that was set by somebody stays."""
+    inherited = {name: value for name, value in os.environ.items() if name not in NOT_FOR_THE_SERVICE}
+    return {
+        **inherited,
+        **changes,
+        "VOUCHER_PUBLIC_URL": inherited.get("VOUCHER_PUBLIC_URL") or changes["VOUCHER_PUBLIC_URL"],
+    }

@@ -1,0 +1,90 @@
+"""The demonstration and the replay as processes: killed, continued, repeated, with the same totals and nothing left."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from app.cli.local import EXAMPLES
+from app.embedded.home import open_home
+from tests.cli.processes import Started, assert_gone, postgres_in, voucher
+
+HOLDS = re.compile(r"all [0-9]+ invariants hold")
+SIGN_INS = "登录账号（仅显示这一次）"
+
+
+def figure(output: str, name: str) -> str:
+    """The number in the row of the summary that begins with this name."""
+    found = re.search(rf"^  {re.escape(name)} .*?([\d,.]+) *$", output, re.MULTILINE)
+    assert found, f"no row {name} in:\n{output}"
+    return found[1]
+
+
+def figures(output: str) -> list[str]:
+    return [figure(output, name) for name in ("已核销账单", "账单总额（元）", "补贴（元）", "企业自付（元）")]
+
+
+def usage(folder: Path, *, blank_lines: int = 0) -> Path:
+    """The example's jobs. Blank lines make another file of it with the same rows."""
+    path = folder / f"usage-{blank_lines}.csv"
+    path.write_text((EXAMPLES / "usage.csv").read_text(encoding="utf-8") + "\n" * blank_lines, encoding="utf-8")
+    return path
+
+
+def test_a_demonstration_killed_in_the_middle_is_continued_and_repeated(tmp_path: Path) -> None:
+    first = Started(tmp_path, "demo", "--exit", "--port", "0")
+    first.wait_for("issuance-ningbo-compute.xlsx")
+    started = {"worker": first.workers(), "postgres": postgres_in(open_home(tmp_path / "state" / "postgres").path)}
+    assert all(started.values())
+    first.process.kill()
+    first.process.wait()
+    assert_gone(started)
+
+    continued = voucher(tmp_path, "demo", "--exit", "--port", "0")
+    assert continued.returncode == 0, continued.stdout + continued.stderr
+    assert figure(continued.stdout, "已核销账单") == "364"
+    assert HOLDS.search(continued.stdout)
+    assert SIGN_INS in continued.stdout
+    state = tmp_path / "state" / "demo.json"
+    assert state.stat().st_mode & 0o777 == 0o600
+    secrets = json.loads(state.read_text(encoding="utf-8"))["machines"]
+    assert all(machine["client_secret"] in continued.stdout for machine in secrets.values())
+
+    repeated = Started(tmp_path, "demo", "--port", "0")
+    repeated.wait_for("Ctrl-C")
+    started = {"worker": repeated.workers(), "postgres": postgres_in(open_home(tmp_path / "state" / "postgres").path)}
+    repeated.process.terminate()
+    assert repeated.process.wait(30) == 0
+    assert_gone(started)
+    assert figures(repeated.output) == figures(continued.stdout)
+    assert figure(repeated.output, "其中此前已答复") == "364"
+    assert SIGN_INS not in repeated.output
+    assert "voucher demo --new-passwords" in repeated.output
+
+
+def test_a_replay_killed_in_the_middle_ends_with_the_totals_of_an_undisturbed_one(tmp_path: Path) -> None:
+    undisturbed = voucher(tmp_path, "replay", usage(tmp_path))
+    assert undisturbed.returncode == 0, undisturbed.stdout + undisturbed.stderr
+    assert figure(undisturbed.stdout, "已核销账单") == "358"
+    assert figure(undisturbed.stdout, "跳过：no_gpu") == "26"
+    assert figure(undisturbed.stdout, "跳过：never_scheduled") == "16"
+
+    same_rows = usage(tmp_path, blank_lines=1)
+    first = Started(tmp_path, "replay", same_rows, "--side-by-side", "1")
+    first.wait_for("redeeming over HTTP")
+    first.process.kill()
+    first.process.wait()
+
+    second = Started(tmp_path, "replay", same_rows, "--side-by-side", "1")
+    second.wait_for("redeeming over HTTP")
+    for worker in second.workers():
+        worker.kill()
+    assert second.process.wait(30) == 1
+    assert "run the command again" in second.output
+
+    resumed = voucher(tmp_path, "replay", same_rows)
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert 0 < int(figure(resumed.stdout, "其中此前已答复")) < 358
+    assert figures(resumed.stdout) == figures(undisturbed.stdout)
+    assert HOLDS.search(resumed.stdout)
