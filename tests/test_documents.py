@@ -1,10 +1,13 @@
-"""The documents tell the truth where a machine can tell: links, tests, routes, commands, tables of problems."""
+"""The documents tell the truth where a machine can tell: links, tests, routes, commands, tables of problems.
+
+After a change of the catalogue `python -m tests.test_documents` writes the tables of docs/problems anew.
+"""
 
 from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Literal
 
@@ -33,6 +36,7 @@ _INLINE_CODE = re.compile(r"`([^`\n]+)`")
 _PLACEHOLDER = re.compile(r"\{(\w+?)(?:_fen|_en|_zh)?(?::\w+)?\}")
 
 Language = Literal["en", "zh"]
+PROBLEMS: Mapping[str, Language] = {"problems.md": "en", "problems.zh-CN.md": "zh"}
 
 
 def text_of(document: Path) -> str:
@@ -63,6 +67,16 @@ def table(language: Language) -> list[str]:
 
 def _plain(sentence: str) -> str:
     return _PLACEHOLDER.sub(r"`\1`", sentence)
+
+
+def write_tables() -> None:
+    """Put the present rows under the two headings of each file."""
+    for name, language in PROBLEMS.items():
+        document, rows = ROOT / "docs" / name, table(language)
+        for columns, part in ((5, rows[: len(CATALOGUE)]), (2, rows[len(CATALOGUE) :])):
+            written = "".join(f"{row}\n" for row in part)
+            heading = f"(?<=\n)({re.escape('|---' * columns)}\\|\n)(?:\\| `.*\n)*"
+            document.write_text(re.sub(heading, lambda found: found[1] + written, text_of(document)), encoding="utf-8")  # noqa: B023
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
@@ -108,7 +122,7 @@ def test_every_command_that_is_named_can_be_given(document: Path) -> None:
         assert asked <= known, f"there is no voucher {asked - known}"
 
 
-@pytest.mark.parametrize(("name", "language"), [("problems.md", "en"), ("problems.zh-CN.md", "zh")])
+@pytest.mark.parametrize(("name", "language"), PROBLEMS.items())
 def test_the_tables_of_problems_are_the_catalogue(name: str, language: Language) -> None:
     written = [line for line in text_of(ROOT / "docs" / name).splitlines() if line.startswith("| `")]
     assert written == table(language)
@@ -121,3 +135,7 @@ def test_the_example_of_a_leaf_is_byte_for_byte_what_it_says() -> None:
     (digest,) = re.findall(r"Its SHA-256 is `([0-9a-f]{64})`", document)
     assert canonical(json.loads(leaf)) == leaf.encode()
     assert (f"{len(leaf.encode()):,}", sha256_hex(leaf.encode())) == (size, digest)
+
+
+if __name__ == "__main__":
+    write_tables()

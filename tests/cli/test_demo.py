@@ -4,14 +4,25 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import pytest
 
 from app.cli.local import EXAMPLES
-from app.embedded.home import open_home
 from tests.cli.processes import Started, assert_gone, postgres_in, voucher
 
 HOLDS = re.compile(r"all [0-9]+ invariants hold")
 SIGN_INS = "登录账号（仅显示这一次）"
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that root's PostgreSQL can pass through to its data; pytest's own are closed to its account."""
+    with TemporaryDirectory(prefix="voucher-") as name:
+        Path(name).chmod(0o711)
+        yield Path(name)
 
 
 def figure(output: str, name: str) -> str:
@@ -32,28 +43,28 @@ def usage(folder: Path, *, blank_lines: int = 0) -> Path:
     return path
 
 
-def test_a_demonstration_killed_in_the_middle_is_continued_and_repeated(tmp_path: Path) -> None:
-    first = Started(tmp_path, "demo", "--exit", "--port", "0")
+def test_a_demonstration_killed_in_the_middle_is_continued_and_repeated(folder: Path) -> None:
+    first = Started(folder, "demo", "--exit", "--port", "0")
     first.wait_for("issuance-ningbo-compute.xlsx")
-    started = {"worker": first.workers(), "postgres": postgres_in(open_home(tmp_path / "state" / "postgres").path)}
+    started = {"worker": first.workers(), "postgres": postgres_in(folder)}
     assert all(started.values())
     first.process.kill()
     first.process.wait()
     assert_gone(started)
 
-    continued = voucher(tmp_path, "demo", "--exit", "--port", "0")
+    continued = voucher(folder, "demo", "--exit", "--port", "0")
     assert continued.returncode == 0, continued.stdout + continued.stderr
     assert figure(continued.stdout, "已核销账单") == "364"
     assert HOLDS.search(continued.stdout)
     assert SIGN_INS in continued.stdout
-    state = tmp_path / "state" / "demo.json"
+    state = folder / "state" / "demo.json"
     assert state.stat().st_mode & 0o777 == 0o600
     secrets = json.loads(state.read_text(encoding="utf-8"))["machines"]
     assert all(machine["client_secret"] in continued.stdout for machine in secrets.values())
 
-    repeated = Started(tmp_path, "demo", "--port", "0")
+    repeated = Started(folder, "demo", "--port", "0")
     repeated.wait_for("Ctrl-C")
-    started = {"worker": repeated.workers(), "postgres": postgres_in(open_home(tmp_path / "state" / "postgres").path)}
+    started = {"worker": repeated.workers(), "postgres": postgres_in(folder)}
     repeated.process.terminate()
     assert repeated.process.wait(30) == 0
     assert_gone(started)
@@ -63,27 +74,27 @@ def test_a_demonstration_killed_in_the_middle_is_continued_and_repeated(tmp_path
     assert "voucher demo --new-passwords" in repeated.output
 
 
-def test_a_replay_killed_in_the_middle_ends_with_the_totals_of_an_undisturbed_one(tmp_path: Path) -> None:
-    undisturbed = voucher(tmp_path, "replay", usage(tmp_path))
+def test_a_replay_killed_in_the_middle_ends_with_the_totals_of_an_undisturbed_one(folder: Path) -> None:
+    undisturbed = voucher(folder, "replay", usage(folder))
     assert undisturbed.returncode == 0, undisturbed.stdout + undisturbed.stderr
     assert figure(undisturbed.stdout, "已核销账单") == "358"
     assert figure(undisturbed.stdout, "跳过：no_gpu") == "26"
     assert figure(undisturbed.stdout, "跳过：never_scheduled") == "16"
 
-    same_rows = usage(tmp_path, blank_lines=1)
-    first = Started(tmp_path, "replay", same_rows, "--side-by-side", "1")
+    same_rows = usage(folder, blank_lines=1)
+    first = Started(folder, "replay", same_rows, "--side-by-side", "1")
     first.wait_for("redeeming over HTTP")
     first.process.kill()
     first.process.wait()
 
-    second = Started(tmp_path, "replay", same_rows, "--side-by-side", "1")
+    second = Started(folder, "replay", same_rows, "--side-by-side", "1")
     second.wait_for("redeeming over HTTP")
     for worker in second.workers():
         worker.kill()
     assert second.process.wait(30) == 1
     assert "run the command again" in second.output
 
-    resumed = voucher(tmp_path, "replay", same_rows)
+    resumed = voucher(folder, "replay", same_rows)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
     assert 0 < int(figure(resumed.stdout, "其中此前已答复")) < 358
     assert figures(resumed.stdout) == figures(undisturbed.stdout)

@@ -230,6 +230,22 @@ def test_a_personal_token_lives_twelve_hours_at_most(world: World) -> None:
         assert [pointer for pointer, _ in places(answer)] == ["/expires_in_s"]
 
 
+def test_an_officials_password_is_reset_by_two_persons(registry: Registry) -> None:
+    finance = registry.world.person(Role.FINANCE, registry.world.organisation(OrganisationKind.FINANCE))
+    path = f"/v1/users/{finance.id}"
+    refused = registry.registrar.post(f"{path}/invitations")
+    assert (refused.status_code, refused.json()["code"]) == (409, "approval_needed")
+    assert "within 24 hours" in refused.json()["detail"]
+    assert registry.registrar.post(f"{path}/password-resets", {}).status_code == 422
+    asked = registry.registrar.post(f"{path}/password-resets", {"reason": "遗忘密码"})
+    assert asked.status_code == 202, asked.text
+    itself = registry.registrar.post(f"/v1/approvals/{asked.json()['approval_id']}/approve")
+    assert itself.status_code == 403
+    registry.approve(asked.json()["approval_id"])
+    assert registry.registrar.post(f"{path}/invitations").status_code == 201
+    assert registry.registrar.post(f"{path}/invitations").status_code == 409
+
+
 def test_a_new_password_voids_what_the_old_one_opened_at_once(registry: Registry, settings: Settings) -> None:
     world, http, passwords = registry.world, registry.world.anonymous(), Passwords()
     manager = world.person(Role.FIRM, world.firm())

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,10 +14,9 @@ from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import OrganisationKind, Role
 from app.models import AuditEvent, User
 from app.services.approvals.decisions import ApprovalRecord, approve, list_approvals, reject
-from app.services.identity import resets
 from app.services.identity.invitations import create_invitation
 from app.services.identity.principals import Caller, Grant
-from app.services.identity.resets import request_password_reset
+from app.services.identity.resets import agreed_reset, request_password_reset
 from app.services.identity.roles import grant_roles
 from app.services.identity.users import create_user
 from tests.identity.registry import HANGZHOU, NINGBO, PROVINCE, SHANGHAI_CITY, caller, registered
@@ -136,14 +135,20 @@ def test_the_agreement_of_another_person_or_a_refusal_is_none(person: Person) ->
     assert refused(person.invite) is Code.APPROVAL_NEEDED
 
 
-def test_the_agreement_is_forgotten_after_its_time(person: Person, monkeypatch: pytest.MonkeyPatch) -> None:
-    person.grant(Grant(Role.FINANCE, HANGZHOU))
-    person.approve(person.ask())
-    assert timedelta(hours=24) == resets.GOOD_FOR
-    monkeypatch.setattr(resets, "GOOD_FOR", timedelta(0))
-    assert refused(person.invite) is Code.APPROVAL_NEEDED
-    monkeypatch.undo()
-    person.invite()
+def test_the_agreement_is_good_for_a_day(person: Person) -> None:
+    roles = [Grant(Role.FINANCE, HANGZHOU)]
+    person.grant(*roles)
+    approved = person.approve(person.ask())
+    assert approved.decided_at is not None
+    until = approved.decided_at + timedelta(hours=24)
+
+    def found(at: datetime) -> str | None:
+        return person.database.transact(
+            lambda tx: agreed_reset(tx, caller=REGISTRAR, user_id=person.id, region_code=HANGZHOU, roles=roles, at=at)
+        )
+
+    assert found(until - timedelta(microseconds=1)) == approved.id
+    assert refused(lambda: found(until)) is Code.APPROVAL_NEEDED
 
 
 def test_roles_that_reach_further_need_an_agreement_from_further_up(person: Person) -> None:

@@ -153,11 +153,11 @@ def test_what_is_no_address_is_a_foreign_origin(manager: Manager, nowhere: str) 
     client = manager.http()
     form = {"form_token": form_token(client.get(manager.voucher_path).text)}
     named = nowhere.encode("latin-1")
-    for headers in ({"Origin": named}, {"Referer": named}):
-        answer = client.post(f"{manager.mandate_path}/withdraw", data=form, headers=headers)
+    for header in (b"Origin", b"Referer"):
+        answer = client.post(f"{manager.mandate_path}/withdraw", data=form, headers=[(header, named)])
         assert answer.status_code == 403
     assert _revoked(manager) == [None]
-    switched = client.get("/portal/language/en", headers={"Referer": named})
+    switched = client.get("/portal/language/en", headers=[(b"Referer", named)])
     assert (switched.status_code, switched.headers["location"]) == (303, "/portal/vouchers")
 
 
