@@ -8,6 +8,7 @@ from typing import Any
 
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
+from fastapi_offline import FastAPIOffline
 
 from app import logs
 from app.api import (
@@ -88,7 +89,7 @@ def create_app(settings: Settings) -> FastAPI:
         writers.dispose()
         database.dispose()
 
-    app = FastAPI(lifespan=lifespan, generate_unique_id_function=_operation_id)
+    app = FastAPIOffline(redoc_url=None, lifespan=lifespan, generate_unique_id_function=_operation_id)
     problems.install(app)
     app.add_middleware(BodyLimit, limit_of=limit_of)
     app.add_middleware(RequestId)

@@ -16,12 +16,15 @@ from app.kernel.problems import Code
 EXAMPLES = Path(__file__).with_name("examples.json")
 """Requests and answers of one real run of the full path, in its order; the first item names who calls."""
 
+REQUIRED_HEADERS = frozenset({"idempotency-key", "if-match"})
+
 DESCRIPTION = """\
 Cities issue AI compute vouchers (AI算力券) and assessment vouchers (智评券) to firms, compute centres and assessment
 providers redeem them, and a ledger reconciles every subsidy with the budget.
 
 Money is an integer of fen (分). Every POST that moves money takes an `Idempotency-Key`: repeat a call with the same key
-and you get the same answer, byte for byte. Errors are `application/problem+json`; switch on `code` only.
+and you get the same answer, byte for byte. Lists are newest first within a region; most callers have one.
+Errors are `application/problem+json`; switch on `code` only.
 """
 
 _PROBLEM: dict[str, Any] = {
@@ -88,10 +91,20 @@ def _document(app: FastAPI) -> dict[str, Any]:
             operation["responses"].pop("422", None)
             if path.startswith("/v1/"):
                 operation["responses"]["4XX"] = problem
+                operation["responses"]["5XX"] = problem
+                for parameter in operation.get("parameters", ()):
+                    if parameter["name"].lower() in REQUIRED_HEADERS:
+                        _require(parameter)
                 if path != "/v1/personal-tokens":
                     operation["security"] = [{"bearer": []}]
     _add_examples(document)
     return document
+
+
+def _require(parameter: dict[str, Any]) -> None:
+    """A header whose absence is a problem of its own is optional to the framework, and required by the contract."""
+    parameter["required"] = True
+    parameter["schema"] = {"type": "string"}
 
 
 def _add_examples(document: dict[str, Any]) -> None:

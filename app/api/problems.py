@@ -41,8 +41,9 @@ SHOWN = 100
 """Characters of a wrong value that are told back."""
 
 STORED_KINDS = frozenset({Kind.CONFLICT, Kind.REFUSED})
-"""Refusals by rule or state stay refused under their key; of these, only `request_in_progress` does not."""
+"""Refusals by rule or state stay refused under their key."""
 NEVER_STORED = frozenset({Code.REQUEST_IN_PROGRESS, Code.REPLAY_EXPIRED})
+"""Except those that are about the key itself."""
 
 
 def language_of(request: Request) -> str:

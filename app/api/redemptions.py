@@ -116,7 +116,7 @@ class RedemptionCreate(Wire):
 
 
 class RedemptionRead(Read):
-    """A redemption. `trace` shows each step from the bill to the subsidy."""
+    """A redemption. `trace` shows each step from the bill and the provider's categories to the subsidy."""
 
     id: str
     region_code: str
@@ -136,6 +136,7 @@ class RedemptionRead(Read):
     entry_id: str
     redeemed_at: ShownInstant
     bill: dict[str, Any]
+    provider_categories: list[str]
     trace: dict[str, Any]
 
 
@@ -183,7 +184,9 @@ class RefundCreated(Read):
 def shown(record: RedemptionRecord) -> RedemptionRead:
     """A redemption on the wire."""
     values = {name: getattr(record, name) for name in RedemptionRecord.__slots__}
-    return RedemptionRead(**values | {"bill": orjson.loads(record.facts)["bill"], "trace": orjson.loads(record.trace)})
+    facts = orjson.loads(record.facts)
+    told = {name: facts[name] for name in ("bill", "provider_categories")} | {"trace": orjson.loads(record.trace)}
+    return RedemptionRead(**values | told)
 
 
 def _shown_refund(record: RefundRecord) -> RefundRead:

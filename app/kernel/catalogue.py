@@ -234,11 +234,6 @@ CATALOGUE: dict[Code, Row] = {
             "该人员持有公务角色，请先提请重置密码；经安全管理员批准后，可在 {hours} 小时内邀请一次。",
         ),
     ),
-    Code.RULES_CONTRADICTORY: Row(
-        Kind.INVALID,
-        ("Rules contradict themselves", "规则自相矛盾"),
-        ("{why}", "{why}"),
-    ),
     Code.FUND_SOURCE_UNKNOWN: Row(
         Kind.REFUSED,
         ("Fund source not in the rules", "资金来源不在规则中"),
@@ -432,6 +427,42 @@ CATALOGUE: dict[Code, Row] = {
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
+WORDS = {
+    "admission": "入围记录",
+    "approval": "审批事项",
+    "batch": "批次",
+    "client": "机器账号",
+    "entry": "分录",
+    "invitation": "邀请",
+    "mandate": "授权",
+    "organisation": "机构",
+    "programme": "项目",
+    "reconciliation": "对账记录",
+    "redemption": "核销记录",
+    "region": "地区",
+    "resource": "资源",
+    "user": "用户",
+    "active": "可用",
+    "approved": "已通过",
+    "closed": "已关闭",
+    "draft": "草稿",
+    "exhausted": "已用完",
+    "expired": "已过期",
+    "frozen": "已冻结",
+    "in_settlement": "结算中",
+    "issued": "已发放",
+    "paid": "已支付",
+    "paused": "已暂停",
+    "pending": "待处理",
+    "posted": "待结算",
+    "published": "已发布",
+    "rejected": "已驳回",
+    "submitted": "已提交",
+    "surrendered": "已退回",
+    "voided": "已作废",
+}
+"""What stands in a sentence as a word of the code, in Chinese."""
+
 LANGUAGES = ("en", "zh")
 """Order of the sentences in a row."""
 
@@ -443,4 +474,7 @@ def title(code: Code, language: str) -> str:
 
 def detail(code: Code, language: str, context: dict[str, Any]) -> str:
     """The sentence a person can act on. A placeholder without a value is a bug of the raiser (KeyError)."""
-    return _FORMATTER.vformat(CATALOGUE[code].detail[LANGUAGES.index(language)], (), context)
+    known = {name: WORDS.get(value, value) for name, value in context.items() if isinstance(value, str)}
+    return _FORMATTER.vformat(
+        CATALOGUE[code].detail[LANGUAGES.index(language)], (), context | known if language == "zh" else context
+    )

@@ -68,7 +68,6 @@ class Code(StrEnum):
     SAME_PERSON = "same_person"
     APPROVAL_PENDING = "approval_pending"
     APPROVAL_NEEDED = "approval_needed"
-    RULES_CONTRADICTORY = "rules_contradictory"
     FUND_SOURCE_UNKNOWN = "fund_source_unknown"
     APPROPRIATION_BELOW_PROMISED = "appropriation_below_promised"
     BUDGET_EXHAUSTED = "budget_exhausted"

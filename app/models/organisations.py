@@ -24,7 +24,7 @@ class Organisation(Base):
     name: Mapped[Words]
     region_code: Mapped[RegionCode]
     profile: Mapped[dict[str, Any]] = mapped_column(JSONB)
-    """Size, industry, tags (firms); sites, facility class, capacity (providers). Shapes: `services/organisations`."""
+    """Size, industry, tags (firms); sites, facility class, capacity (providers). Shapes: `services/profiles`."""
     version: Mapped[Count] = mapped_column(default=1)
     """Counts the edits; the ETag."""
     created_at: Mapped[Instant]

@@ -8,6 +8,7 @@ import httpx
 import pytest
 from sqlalchemy import select
 
+from app.kernel.vocabulary import Role
 from app.models import AuditEvent, Mandate
 from app.settings import Settings
 from tests.conftest import serving
@@ -62,7 +63,7 @@ def test_every_failure_to_sign_in_looks_the_same_and_is_written_down(manager: Ma
 
 
 def test_an_official_is_told_where_to_sign_in_and_gets_no_session(world: World, city: City) -> None:
-    maker = city.maker
+    maker = world.person(Role.MAKER, city.authority_id, city.region_code)
     client = world.anonymous()
     path = f"/portal/invitations/{invitation(world, maker)}"
     form = {"password": PASSWORD, "repeat": PASSWORD, "form_token": form_token(client.get(path).text)}

@@ -7,12 +7,13 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from app.api.portal.explanation import Explanation, explain, lines
 from app.api.portal.texts import Words
 from app.kernel.canonical import canonical
+from app.kernel.rates import parse_rate
 from app.services.redemption.bills import Bill, BillLine, facts_json
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.decisions import Drawn, decide_redemption, decide_refund
@@ -152,6 +153,14 @@ def test_a_cap_that_was_not_reached_is_mentioned_without_a_cut() -> None:
     assert "A single bill earns at most 20,000.00 yuan; this one stayed within it." in shown.sentences
 
 
+def test_a_coarse_rounding_above_the_bill_is_told_as_such() -> None:
+    record = redeemed(rules(rate="0.60", unit_fen=1_000_000), ("training_inference", 9_000 * YUAN))
+    shown = explain(record, EN)
+    assert shown.cuts == ("Not above the bill",)
+    assert "The subsidy is never more than the bill it is for, so 1,000.00 yuan were cut." in shown.sentences
+    assert not any("balance" in sentence for sentence in shown.sentences)
+
+
 def test_a_reduction_that_the_page_does_not_know_is_named_by_its_code() -> None:
     record = redeemed(rules(), ("training_inference", 1_000 * YUAN))
     trace = json.loads(record.trace)
@@ -217,12 +226,15 @@ def test_a_category_without_a_name_here_is_shown_as_the_programme_spells_it() ->
     rate=st.decimals("0.000001", "1", places=6).map(str),
     cap_fen=st.none() | st.integers(1, 10**9),
     balance_fen=st.integers(1, 10**10),
+    unit_fen=st.sampled_from([1, 100, 1_000_000]),
 )
 def test_the_rows_always_add_up_to_what_was_drawn(
-    words: Words, amounts: list[tuple[str, int]], rate: str, cap_fen: int | None, balance_fen: int
+    words: Words, amounts: list[tuple[str, int]], rate: str, cap_fen: int | None, balance_fen: int, unit_fen: int
 ) -> None:
     amounts = [*amounts, ("training_inference", 10**7)]
-    record = redeemed(rules(rate=rate, cap_fen=cap_fen), *amounts, balance_fen=balance_fen)
+    assume(parse_rate(rate) * sum(fen for category, fen in amounts if category in CATEGORIES) * 2 >= unit_fen)
+    assume(cap_fen is None or cap_fen >= unit_fen)
+    record = redeemed(rules(rate=rate, cap_fen=cap_fen, unit_fen=unit_fen), *amounts, balance_fen=balance_fen)
     rows = explain(record, words).rows
     at_rate = next(place for place, row in enumerate(rows) if row.label == words("calc.rate"))
     before, after = rows[:at_rate], [row for row in rows[at_rate:] if row.kind != "result"]

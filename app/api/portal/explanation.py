@@ -27,6 +27,7 @@ CUTS: Mapping[str, str] = {
     "NOT_ELIGIBLE_LINE": "calc.left_out",
     "BELOW_MIN": "calc.minimum",
     "CAP_CLAIM": "calc.cap",
+    "STACK_CEILING": "calc.ceiling",
     "CAP_VOUCHER": "calc.voucher",
 }
 """Reason code → what a reduction is called in the sum. Each of them has a sentence of its own."""
@@ -132,6 +133,7 @@ class _Steps:
             "minimum": self._minimum,
             "rate": self._rate,
             "rounding": self._rounding,
+            "ceiling": self._ceiling,
             "cap": self._cap,
             "voucher": self._voucher,
         }
@@ -180,17 +182,28 @@ class _Steps:
         mode = self._words(f"rounding.{step['mode']}", unit=_exact_yuan(str(step["unit_fen"])))
         return _Told((self._words("why.rounded", mode=mode, amount=format_yuan(step["subsidy_fen"])),))
 
+    def _ceiling(self, step: Trace) -> _Told:
+        cut_fen = self._granted_before("ceiling") - step["subsidy_fen"]
+        row = SumRow(self._words("calc.ceiling"), "", -cut_fen, "cut")
+        return _Told((self._words("why.ceiling", cut=format_yuan(cut_fen)),), (row,))
+
+    def _granted_before(self, name: str) -> int:
+        """What the last step before `name` that fixes a subsidy came to, in fen."""
+        order = [step for step in ("rounding", "ceiling", "cap") if step in self._by_name]
+        before = order[: order.index(name)] if name in order else order
+        granted_fen: int = self._by_name[before[-1]]["subsidy_fen"]
+        return granted_fen
+
     def _cap(self, step: Trace) -> _Told:
         limit = format_yuan(step["limit_fen"])
-        cut_fen = self._by_name["rounding"]["subsidy_fen"] - step["subsidy_fen"]
+        cut_fen = self._granted_before("cap") - step["subsidy_fen"]
         if cut_fen == 0:
             return _Told((self._words("why.cap_not_reached", limit=limit),))
         row = SumRow(self._words("calc.cap"), self._words("calc.basis.cap", limit=limit), -cut_fen, "cut")
         return _Told((self._words("why.cap", limit=limit, cut=format_yuan(cut_fen)),), (row,))
 
     def _voucher(self, step: Trace) -> _Told:
-        granted_fen = self._by_name.get("cap", self._by_name["rounding"])["subsidy_fen"]
-        cut_fen = granted_fen - step["drawn_fen"]
+        cut_fen = self._granted_before("voucher") - step["drawn_fen"]
         if cut_fen == 0:
             return _Told()
         balance = format_yuan(step["balance_fen"])

@@ -28,7 +28,6 @@ MAX_FACE_VALUE_FEN = MAX_FEN
 REFERENCE_LENGTH = 64
 NAME_LENGTH = 200
 NOTE_LENGTH = 500
-"""The days a validity can have; the years a programme can have."""
 
 
 class Field(StrEnum):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -174,7 +175,7 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
     if programme.status != ProgrammeStatus.DRAFT:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.DRAFT)
     version = tx.execute(
-        select(RuleVersion.id, RuleVersion.rules_sha256).where(
+        select(RuleVersion.id, RuleVersion.rules, RuleVersion.rules_sha256).where(
             RuleVersion.region_code == programme.region_code,
             RuleVersion.programme_id == programme.id,
             RuleVersion.status == RuleVersionStatus.DRAFT,
@@ -195,7 +196,12 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
             "rules_sha256": version.rules_sha256,
             "programme_version": programme.version + 1,
         },
-        effect={"title": programme.title, "fiscal_year": programme.fiscal_year, "status": "published"},
+        effect={
+            "title": programme.title,
+            "fiscal_year": programme.fiscal_year,
+            "status": ProgrammeStatus.PUBLISHED,
+            "rules": json.loads(version.rules),
+        },
     )
     return read_programme(tx, caller=caller, programme_id=programme_id), approval_id
 

@@ -9,9 +9,9 @@ from typing import Any
 from sqlalchemy import Connection, insert, select, update
 
 from app.database import now
-from app.kernel.ids import new_id
+from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import AdmissionStatus, OrganisationKind, Role
+from app.kernel.vocabulary import AdmissionStatus, OrganisationKind, Role, VoucherStatus
 from app.models import Admission, Mandate, Organisation, Voucher
 from app.services import audit
 from app.services.identity.principals import Caller
@@ -50,6 +50,8 @@ def grant_mandate(
     """
     voucher = _own_voucher_locked(tx, caller, voucher_id)
     at = now(tx)
+    if voucher.ended_at is not None:
+        raise AppError(Code.WRONG_STATE, actual=voucher.status, expected=VoucherStatus.ACTIVE)
     until = voucher.valid_until if valid_until is None else valid_until
     if not at < until <= voucher.valid_until:
         limit = voucher.valid_until.isoformat()
@@ -171,7 +173,11 @@ def _own_voucher_locked(tx: Connection, caller: Caller, voucher_id: str) -> Vouc
     caller.require(Role.FIRM)
     found = tx.execute(
         select(Voucher.region_code)
-        .where(Voucher.id == voucher_id, Voucher.firm_id == caller.organisation_id)
+        .where(
+            Voucher.region_code == region_of(voucher_id),
+            Voucher.id == voucher_id,
+            Voucher.firm_id == caller.organisation_id,
+        )
         .with_for_update(key_share=True)
     ).one_or_none()
     if found is None:

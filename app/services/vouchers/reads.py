@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, select, tuple_
 
+from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ProgrammeStatus, Role, VoucherStatus
 from app.models import Admission, Entry, Mandate, Organisation, Posting, Programme, Voucher
@@ -102,7 +103,8 @@ def list_vouchers(
 
 def read_voucher(tx: Connection, *, caller: Caller, voucher_id: str, at: datetime) -> VoucherRecord:
     """One voucher within the caller's reach. Raises `voucher_not_found` for anything else."""
-    row = tx.execute(_query().where(Voucher.id == voucher_id, visible_to(caller))).one_or_none()
+    here = (Voucher.region_code == region_of(voucher_id), Voucher.id == voucher_id)
+    row = tx.execute(_query().where(*here, visible_to(caller))).one_or_none()
     if row is None:
         raise AppError(Code.VOUCHER_NOT_FOUND)
     return _record(row, at)
