@@ -20,13 +20,22 @@ from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, EntryKind, RedemptionStatus
-from app.models import IdempotencyKey, OrderNumber
 from app.models import Redemption as RedemptionTable
 from app.services.idempotency import Answer, replay_of
 from app.services.ledger.entries import Cause, JournalEntry, Movement
 from app.services.ledger.fences import try_fences
 from app.services.ledger.journal import post
 from app.services.redemption.bills import facts_json
+from app.services.redemption.claims import (
+    Scope,
+    claim_keys,
+    claim_orders,
+    give_back_keys,
+    give_back_orders,
+    holders_of,
+    store_answers,
+    stored_keys,
+)
 from app.services.redemption.commands import Redeem, RedemptionRecord
 from app.services.redemption.decisions import Drawn, Refused, decide_redemption
 from app.services.redemption.loading import (
@@ -37,8 +46,6 @@ from app.services.redemption.loading import (
     lock_vouchers,
 )
 from app.services.redemption.states import MandateState, VoucherState
-
-Scope = tuple[str, str, str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,46 +58,6 @@ class PutOff:
 Outcome = Answer | AppError | PutOff
 """An answer to send, a refusal that leaves no trace, or another try."""
 
-_CLAIM_KEYS = BulkInsert(
-    IdempotencyKey.__table__,
-    ("region_code", "principal_id", "route", "key", "fingerprint", "created_at"),
-    suffix="ON CONFLICT DO NOTHING RETURNING region_code, principal_id, route, key",
-)
-_CLAIM_ORDERS = BulkInsert(
-    OrderNumber.__table__,
-    ("region_code", "provider_id", "order_no", "redemption_id"),
-    suffix="ON CONFLICT DO NOTHING RETURNING redemption_id",
-)
-_KEY_ARRAYS = (
-    "unnest(CAST(:regions AS text[]), CAST(:principals AS text[]), CAST(:routes AS text[]), CAST(:keys AS text[])"
-)
-_KEY_MATCH = (
-    "k.region_code = asked.region_code AND k.principal_id = asked.principal_id"
-    " AND k.route = asked.route AND k.key = asked.key"
-)
-_STORED_KEYS = text(
-    "SELECT k.region_code, k.principal_id, k.route, k.key, k.fingerprint, k.status, k.body, k.resource_id"
-    f" FROM idempotency_keys k JOIN {_KEY_ARRAYS}) AS asked(region_code, principal_id, route, key) ON {_KEY_MATCH}"
-)
-_GIVE_BACK_KEYS = text(
-    f"DELETE FROM idempotency_keys k USING {_KEY_ARRAYS})"
-    f" AS asked(region_code, principal_id, route, key) WHERE {_KEY_MATCH}"
-)
-_STORE_ANSWERS = text(
-    "UPDATE idempotency_keys k SET status = asked.status, body = asked.body, resource_id = asked.resource_id"
-    f" FROM {_KEY_ARRAYS}, CAST(:statuses AS smallint[]), CAST(:bodies AS bytea[]), CAST(:resources AS text[]))"
-    f" AS asked(region_code, principal_id, route, key, status, body, resource_id) WHERE {_KEY_MATCH}"
-)
-_ORDER_ARRAYS = "unnest(CAST(:regions AS text[]), CAST(:providers AS text[]), CAST(:orders AS text[]))"
-_ORDER_MATCH = "o.region_code = asked.region_code AND o.provider_id = asked.provider_id AND o.order_no = asked.order_no"
-_STORED_ORDERS = text(
-    "SELECT o.region_code, o.provider_id, o.order_no, o.redemption_id FROM order_numbers o"
-    f" JOIN {_ORDER_ARRAYS} AS asked(region_code, provider_id, order_no) ON {_ORDER_MATCH}"
-)
-_GIVE_BACK_ORDERS = text(
-    f"DELETE FROM order_numbers o USING {_ORDER_ARRAYS}"
-    f" AS asked(region_code, provider_id, order_no) WHERE {_ORDER_MATCH}"
-)
 _REDEMPTIONS = BulkInsert(
     RedemptionTable.__table__,
     (
@@ -180,74 +147,38 @@ class _Batch:
                 self._outcomes[place] = PutOff(counts=False)
         if not by_scope:
             return
-        at = now(self._tx)
-        rows = [
-            {
-                "region_code": scope[0],
-                "principal_id": scope[1],
-                "route": scope[2],
-                "key": scope[3],
-                "fingerprint": self._commands[place].fingerprint(),
-                "created_at": at,
-            }
-            for scope, place in sorted(by_scope.items())
-        ]
+        prints = {scope: self._commands[place].fingerprint() for scope, place in by_scope.items()}
         try:
-            claimed = {tuple(row) for row in _CLAIM_KEYS(self._tx, rows)}
+            claimed = claim_keys(self._tx, prints, at=now(self._tx))
         except DBAPIError as error:
             if wait and timed_out_on_lock(error):
                 raise AppError(Code.REQUEST_IN_PROGRESS, retry_after_s=1) from error
             raise
         self._key_claimed = {place for scope, place in by_scope.items() if scope in claimed}
         taken = [scope for scope in by_scope if scope not in claimed]
-        if taken:
-            stored = {
-                (row.region_code, row.principal_id, row.route, row.key): row
-                for row in self._tx.execute(_STORED_KEYS, _scope_columns(taken))
-            }
-            for scope in taken:
-                place = by_scope[scope]
-                try:
-                    self._outcomes[place] = replay_of(stored[scope], self._commands[place].fingerprint())
-                except AppError as problem:
-                    self._outcomes[place] = problem
+        stored = stored_keys(self._tx, taken) if taken else {}
+        for scope in taken:
+            try:
+                self._outcomes[by_scope[scope]] = replay_of(stored[scope], prints[scope])
+            except AppError as problem:
+                self._outcomes[by_scope[scope]] = problem
 
     def claim_orders(self) -> None:
         """Claim every order number; one that is taken is refused, one taken in this batch waits for its rival."""
-        places = sorted(self._open(), key=lambda place: self._commands[place].order)
+        places = self._open()
         if not places:
             return
-        rows = [
-            {
-                "region_code": command.region_code,
-                "provider_id": command.provider_id,
-                "order_no": command.order_no,
-                "redemption_id": self._ids[place],
-            }
-            for place in places
-            for command in [self._commands[place]]
-        ]
-        claimed = {row.redemption_id for row in _CLAIM_ORDERS(self._tx, rows)}
+        claimed = claim_orders(self._tx, {self._ids[place]: self._commands[place].order for place in places})
         self._order_claimed = {place for place in places if self._ids[place] in claimed}
         taken = [place for place in places if place not in self._order_claimed]
-        if taken:
-            orders = [self._commands[place].order for place in taken]
-            rivals = {
-                (row.region_code, row.provider_id, row.order_no): row.redemption_id
-                for row in self._tx.execute(_STORED_ORDERS, _order_columns(orders))
-            }
-            for place in taken:
-                rival = rivals[self._commands[place].order]
-                if rival in claimed:
-                    self._put_off(place, counts=False)
-                else:
-                    order_no = self._commands[place].order_no
-                    refusal = Refused(
-                        Code.ORDER_NO_ALREADY_USED,
-                        {"order_no": order_no, "redemption_id": rival},
-                        {"redemption_id": rival},
-                    )
-                    self._refuse(place, refusal)
+        holders = holders_of(self._tx, [self._commands[place].order for place in taken]) if taken else {}
+        for place in taken:
+            holder, order_no = holders[self._commands[place].order], self._commands[place].order_no
+            if holder in claimed:
+                self._put_off(place, counts=False)
+            else:
+                context = {"order_no": order_no, "redemption_id": holder}
+                self._refuse(place, Refused(Code.ORDER_NO_ALREADY_USED, context, {"redemption_id": holder}))
 
     def lock(self, *, wait: bool) -> None:
         """Find the vouchers by code and lock them in sorted order."""
@@ -366,30 +297,24 @@ class _Batch:
 
     def write(self) -> None:
         """Give back what was claimed in vain, then write everything, set by set."""
-        scopes = [self._commands[place].scope for place in sorted(self._key_claimed)]
-        stored = [place for place in sorted(self._key_claimed) if isinstance(self._outcomes[place], Answer)]
-        in_vain = [scope for scope in scopes if scope not in {self._commands[place].scope for place in stored}]
-        if in_vain:
-            self._tx.execute(_GIVE_BACK_KEYS, _scope_columns(in_vain))
+        answers = {
+            self._commands[place].scope: outcome
+            for place in sorted(self._key_claimed)
+            if isinstance(outcome := self._outcomes[place], Answer)
+        }
+        keys_in_vain = [scope for place in self._key_claimed if (scope := self._commands[place].scope) not in answers]
+        if keys_in_vain:
+            give_back_keys(self._tx, keys_in_vain)
         used = {record.id for record in self._records}
-        unused = [self._commands[place].order for place in sorted(self._order_claimed) if self._ids[place] not in used]
-        if unused:
-            self._tx.execute(_GIVE_BACK_ORDERS, _order_columns(unused))
+        orders_in_vain = [self._commands[place].order for place in self._order_claimed if self._ids[place] not in used]
+        if orders_in_vain:
+            give_back_orders(self._tx, orders_in_vain)
         if self._entries:
             post(self._tx, self._entries)
             _REDEMPTIONS(self._tx, self._rows)
             self._use_mandates()
-        if stored:
-            answers = [answer for place in stored if isinstance(answer := self._outcomes[place], Answer)]
-            self._tx.execute(
-                _STORE_ANSWERS,
-                _scope_columns([self._commands[place].scope for place in stored])
-                | {
-                    "statuses": [answer.status for answer in answers],
-                    "bodies": [answer.body for answer in answers],
-                    "resources": [answer.resource_id for answer in answers],
-                },
-            )
+        if answers:
+            store_answers(self._tx, answers)
 
     def _use_mandates(self) -> None:
         drawn: dict[tuple[str, str], int] = {}
@@ -423,20 +348,3 @@ def _evolve(voucher: VoucherState, mandate: MandateState, drawn: Drawn) -> None:
     voucher.balance_fen -= drawn.subsidy_fen
     voucher.posting_count += len(drawn.parts)
     mandate.used_fen += drawn.subsidy_fen
-
-
-def _scope_columns(scopes: Sequence[Scope]) -> dict[str, Any]:
-    return {
-        "regions": [scope[0] for scope in scopes],
-        "principals": [scope[1] for scope in scopes],
-        "routes": [scope[2] for scope in scopes],
-        "keys": [scope[3] for scope in scopes],
-    }
-
-
-def _order_columns(orders: Sequence[tuple[str, str, str]]) -> dict[str, Any]:
-    return {
-        "regions": [order[0] for order in orders],
-        "providers": [order[1] for order in orders],
-        "orders": [order[2] for order in orders],
-    }
