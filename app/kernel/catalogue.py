@@ -424,6 +424,46 @@ CATALOGUE: dict[Code, Row] = {
             "账单中可补贴部分为 {actual_fen:yuan} 元，最低要求 {limit_fen:yuan} 元。",
         ),
     ),
+    Code.NOT_ELIGIBLE: Row(
+        Kind.REFUSED,
+        ("Not eligible", "不符合补贴条件"),
+        (
+            "The programme's rules grant nothing for this bill: {reason} ({what}). Ask for a quote to see every step.",
+            "按项目规则，该账单不予补贴：{reason}（{what}）。可通过试算查看每一步。",
+        ),
+    ),
+    Code.RELATED_PARTY: Row(
+        Kind.REFUSED,
+        ("Related parties", "存在关联关系"),
+        (
+            "Firm and provider are related ({signs}), and the programme's rules grant nothing between related parties.",
+            "企业与供给方存在关联关系（{signs}），按项目规则不予补贴。",
+        ),
+    ),
+    Code.CAP_FIRM_PERIOD: Row(
+        Kind.REFUSED,
+        ("Cap reached", "已达补贴上限"),
+        (
+            "The cap {cap} of the programme's rules is used up, so this bill gets nothing. What is above it is not carried over.",
+            "项目规则的上限“{cap}”已用完，该账单不再补贴，超出部分不结转。",
+        ),
+    ),
+    Code.CLAIMANT_NOT_PROVIDER: Row(
+        Kind.REFUSED,
+        ("Not redeemed by the provider", "非供给方核销项目"),
+        (
+            "In this programme the {claimant} claims the subsidy; a provider cannot redeem its vouchers.",
+            "本项目由“{claimant}”申报补贴，供给方不能核销其券。",
+        ),
+    ),
+    Code.EFFECTIVE_TOO_EARLY: Row(
+        Kind.REFUSED,
+        ("Rules dated too early", "规则生效日期过早"),
+        (
+            "These rules are to hold from {actual}, but bills of today ({today}) and before may already have been judged. The earliest day is {limit}; choose that day or a later one.",
+            "该规则拟自 {actual} 起生效，但今日（{today}）及以前的账单可能已按现行规则审核。最早可自 {limit} 起生效，请改为该日或更晚日期。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
@@ -440,6 +480,7 @@ WORDS = {
     "reconciliation": "对账记录",
     "redemption": "核销记录",
     "region": "地区",
+    "rule_version": "规则版本",
     "resource": "资源",
     "user": "用户",
     "active": "可用",

@@ -95,6 +95,11 @@ class Code(StrEnum):
     PROGRAMME_PAUSED = "programme_paused"
     PROGRAMME_CLOSED = "programme_closed"
     BELOW_MINIMUM = "below_minimum"
+    NOT_ELIGIBLE = "not_eligible"
+    RELATED_PARTY = "related_party"
+    CAP_FIRM_PERIOD = "cap_firm_period"
+    CLAIMANT_NOT_PROVIDER = "claimant_not_provider"
+    EFFECTIVE_TOO_EARLY = "effective_too_early"
 
 
 @dataclass(frozen=True, slots=True)

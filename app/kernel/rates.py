@@ -43,7 +43,7 @@ def parse_rate(text: str) -> Fraction:
     return rate
 
 
-def round_to(value: Fraction, unit_fen: int, mode: Rounding) -> int:
+def round_to(value: Fraction | int, unit_fen: int, mode: Rounding) -> int:
     """Round an exact amount of fen (≥ 0) to a multiple of `unit_fen`: 1 is the fen, 100 the yuan, 10,000 百元."""
     if value < 0 or unit_fen < 1:
         raise ValueError("Only amounts from zero up are rounded, to a unit of at least one fen.")

@@ -195,6 +195,7 @@ class ApprovalKind(StrEnum):
     UNFREEZE_VOUCHER = "unfreeze_voucher"
     GRANT_ROLES = "grant_roles"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - an act
+    PUBLISH_RULE_VERSION = "publish_rule_version"
 
 
 class LeafKind(StrEnum):
@@ -202,3 +203,34 @@ class LeafKind(StrEnum):
 
     ENTRY = "entry"
     AUDIT_EVENT = "audit_event"
+
+
+class Reason(StrEnum):
+    """Why a subsidy is less than rate times bill: the reason codes of a trace. The list only grows."""
+
+    NOT_ELIGIBLE = "NOT_ELIGIBLE"
+    NOT_ELIGIBLE_LINE = "NOT_ELIGIBLE_LINE"
+    FACT_MISSING = "FACT_MISSING"
+    OUTSIDE_WINDOW = "OUTSIDE_WINDOW"
+    RELATED_PARTY = "RELATED_PARTY"
+    EXPIRED = "EXPIRED"
+    DUP_BASE = "DUP_BASE"
+    PRICE_CEILING = "PRICE_CEILING"
+    QUANTITY_CEILING = "QUANTITY_CEILING"
+    LEAST_OF = "LEAST_OF"
+    VAT_EXCLUDED = "VAT_EXCLUDED"
+    NETTED = "NETTED"
+    BELOW_MIN = "BELOW_MIN"
+    NO_RATE = "NO_RATE"
+    RATE_ABOVE_MAXIMUM = "RATE_ABOVE_MAXIMUM"
+    CAP_LINE = "CAP_LINE"
+    CAP_CATEGORY = "CAP_CATEGORY"
+    CAP_CLAIM = "CAP_CLAIM"
+    CAP_CONTRACT = "CAP_CONTRACT"
+    CAP_VOUCHER = "CAP_VOUCHER"
+    CAP_FIRM_PERIOD = "CAP_FIRM_PERIOD"
+    CAP_GROUP = "CAP_GROUP"
+    CAP_COUNT = "CAP_COUNT"
+    STACK_CEILING = "STACK_CEILING"
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
+    NOT_DIVISIBLE = "NOT_DIVISIBLE"

@@ -1,0 +1,190 @@
+"""Where a document is wrong, and what about it: errors of validation as JSON pointers with sentences. Pure.
+
+A sentence is written `English / 中文`; `in_language` takes the half that a reader wants.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from app.kernel.money import MAX_FEN
+from app.kernel.problems import FieldError
+
+SHOWN = 100
+"""Characters of a wrong value that are told back."""
+
+OLD_NAMES = {"caps": "cap", "floors": "minimum_bill_fen"}
+"""Lists of a rule document that its first format wrote as one value of another name."""
+
+_CHINESE = re.compile(r"[\u4e00-\u9fff]")
+_LIMITS = ("le", "lt", "ge", "gt", "max_length", "min_length", "pattern", "expected", "expected_tags", "multiple_of")
+
+FORMS: Mapping[str, tuple[str, str]] = {
+    r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$": (
+        'must be a share from 0 to 1 with at most six decimals, in quotes: 30 % is "0.30"',
+        "须为 0 至 1 的比例，至多六位小数并加引号：30% 写作 “0.30”",
+    ),
+    r"^(0|[1-9][0-9]*)(\.[0-9]{1,8})?$": (
+        'must be a decimal number in quotes without sign or thousands, such as "12.5"',
+        "须为带引号的十进制数，不含正负号与千分位，如 “12.5”",
+    ),
+    r"^[a-z][a-z0-9_]{0,62}$": (
+        "must be a short name of small letters, digits and _, beginning with a letter",
+        "须为以小写字母开头，由小写字母、数字和下划线组成的名称",
+    ),
+    r"^(holder|provider|line|claim)\.[a-z][a-z0-9_]{0,62}$": (
+        "must name a fact as holder.…, provider.…, line.… or claim.…, such as holder.size",
+        "须为事实名称，以 holder.、provider.、line. 或 claim. 开头，如 holder.size",
+    ),
+    r"^[1-9][0-9]{5}$": ("must be a region code of six digits", "须为六位行政区划代码"),
+    r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]$": (
+        "must be a local time to the minute, such as 2026-10-01T09:00",
+        "须为精确到分钟的当地时间，如 2026-10-01T09:00",
+    ),
+}
+"""What a pattern means to somebody who reads no patterns."""
+
+SENTENCES: Mapping[str, tuple[str, str]] = {
+    "missing": ("this field is missing", "缺少该字段"),
+    "extra_forbidden": ("there is no field of this name; check its spelling", "没有该名称的字段，请检查拼写"),
+    "string_type": (
+        'must be text in quotes; rates, prices and quantities too, such as "0.30"',
+        "须为带引号的文本，比例、单价与数量亦然，如 “0.30”",
+    ),
+    "string_pattern_mismatch": ("does not have the form {pattern}", "格式不符，应为 {pattern}"),
+    "string_too_short": (
+        "is too short; it needs {min_length} character(s) at least",
+        "长度不足，至少 {min_length} 个字符",
+    ),
+    "string_too_long": ("is too long; {max_length} characters at most", "过长，至多 {max_length} 个字符"),
+    "too_short": ("has too few items; it needs {min_length} at least", "项数不足，至少 {min_length} 项"),
+    "too_long": ("has too many items; {max_length} at most", "项数过多，至多 {max_length} 项"),
+    "int_type": ("must be a whole number without quotes; amounts are fen", "须为不带引号的整数，金额单位为分"),
+    "int_from_float": ("must be a whole number; amounts are fen", "须为整数，金额单位为分"),
+    "int_parsing": ("must be a whole number; amounts are fen", "须为整数，金额单位为分"),
+    "bool_type": ("must be true or false", "须为 true 或 false"),
+    "greater_than": ("must be more than {gt}", "须大于 {gt}"),
+    "greater_than_equal": ("must be {ge} or more", "须不小于 {ge}"),
+    "less_than": ("must be less than {lt}", "须小于 {lt}"),
+    "less_than_equal": ("must be {le} or less", "须不大于 {le}"),
+    "literal_error": ("must be {expected}", "须为 {expected}"),
+    "enum": ("must be {expected}", "须为 {expected}"),
+    "union_tag_invalid": ("{tag} is none of {expected_tags}", "{tag} 不是可选值，可选：{expected_tags}"),
+    "union_tag_not_found": ("needs {discriminator}, which says of what kind it is", "缺少表明类型的 {discriminator}"),
+    "model_type": ("must be an object with named fields", "须为含具名字段的对象"),
+    "model_attributes_type": ("must be an object with named fields", "须为含具名字段的对象"),
+    "dict_type": ("must be an object with named fields", "须为含具名字段的对象"),
+    "tuple_type": ("must be a list", "须为列表"),
+    "list_type": ("must be a list", "须为列表"),
+    "date_type": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
+    "date_parsing": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
+    "date_from_datetime_parsing": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
+    "date_from_datetime_inexact": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
+}
+"""What the errors of validation mean to the author of a document; any other speaks for itself."""
+
+
+def field_errors(items: Sequence[Mapping[str, Any]], document: Any) -> list[FieldError]:
+    """Errors of Pydantic as places of the document that was given, one for each place.
+
+    Of a value with alternatives (a word or an object) the alternative that was tried in depth is told. A list of which
+    only some items are wrong is not called too short besides.
+    """
+    found: dict[str, FieldError] = {}
+    for item in items:
+        if _counts_wrong_items_as_missing(item):
+            continue
+        error = field_error(item, document)
+        found.setdefault(error.pointer, error)
+    return [
+        error
+        for error in found.values()
+        if error.code != "literal_error" or not any(other.startswith(f"{error.pointer}/") for other in found)
+    ]
+
+
+def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
+    """One error of Pydantic as a place of the document, with a sentence in both languages."""
+    given = item.get("input")
+    actual: str | int | None = None
+    if isinstance(given, str):
+        actual = _showable(given)
+    elif isinstance(given, int) and not isinstance(given, bool):
+        actual = given if abs(given) <= MAX_FEN else "too large to show"
+    bounds: Mapping[str, Any] = item.get("ctx") or {}
+    limit = next((bounds[name] for name in _LIMITS if isinstance(bounds.get(name), str | int)), None)
+    pointer = pointer_of(item["loc"], document, missing=item["type"] == "missing")
+    return FieldError(pointer, item["type"], detail=_sentence(item, bounds), limit=limit, actual=actual)
+
+
+def pointer_of(loc: Sequence[str | int], document: Any, *, missing: bool = False) -> str:
+    """The JSON pointer of a location of Pydantic's, found by walking the document along it.
+
+    A location also names the alternatives that were tried (`rate`, `flat`, `rate`): what is no key of the document
+    is no part of its pointer, unless it is the missing field itself.
+    """
+    keys: list[str | int] = []
+    here = document
+    told = False
+    """Whether the alternative of this object was named already; a field may bear the same name (days in days)."""
+    for place, key in enumerate(loc):
+        if isinstance(here, Mapping) and not told and key in (here.get("kind"), here.get("scope")):
+            told = True
+        elif isinstance(here, Mapping) and key in here:
+            keys.append(key)
+            here, told = here[key], False
+        elif isinstance(here, Mapping) and OLD_NAMES.get(str(key)) in here:
+            keys.append(OLD_NAMES[str(key)])
+            here, told = here[OLD_NAMES[str(key)]], False
+        elif isinstance(here, list | tuple) and isinstance(key, int) and key < len(here):
+            keys.append(key)
+            here, told = here[key], False
+        elif isinstance(here, list | tuple) and (row := _row_of(here, key)) is not None:
+            keys.append(row)
+            here, told = here[row], False
+        elif missing and place == len(loc) - 1:
+            keys.append(key)
+    return joined(keys)
+
+
+def _row_of(rows: Sequence[Any], key: str | int) -> int | None:
+    """Of a table that was written as a list, the row of a value."""
+    return next((n for n, row in enumerate(rows) if isinstance(row, Mapping) and row.get("value") == key), None)
+
+
+def joined(keys: Sequence[str | int]) -> str:
+    """Keys as a JSON pointer (RFC 6901)."""
+    return "".join("/" + _showable(str(key)).replace("~", "~0").replace("/", "~1") for key in keys)
+
+
+def in_language(sentence: str, language: str) -> str:
+    """The half of `English / 中文` that a reader of `en` or `zh` wants; any other sentence as it is."""
+    english, mark, chinese = sentence.partition(" / ")
+    if not mark or not _CHINESE.search(chinese):
+        return sentence
+    return chinese if language == "zh" else english
+
+
+def _sentence(item: Mapping[str, Any], bounds: Mapping[str, Any]) -> str:
+    known = FORMS.get(str(bounds.get("pattern"))) or SENTENCES.get(item["type"])
+    if known is not None:
+        shown = {**bounds, "tag": _showable(str(bounds.get("tag"))).replace(" / ", "/")}
+        return " / ".join(half.format_map(shown) for half in known)
+    message: str = item["msg"].removeprefix("Value error, ")
+    return message if _CHINESE.search(message) else f"{message} / 填写有误：{message}"
+
+
+def _showable(given: str) -> str:
+    """What somebody wrote, short enough to tell back and without what no JSON can carry."""
+    return given[:SHOWN].encode(errors="replace").decode()
+
+
+def _counts_wrong_items_as_missing(item: Mapping[str, Any]) -> bool:
+    given = item.get("input")
+    return (
+        item["type"] == "too_short"
+        and isinstance(given, list | tuple)
+        and len(given) >= item["ctx"].get("min_length", 0)
+    )
