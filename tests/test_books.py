@@ -31,6 +31,7 @@ from app.services.reconciliation.reconcile import check_invariants
 from app.services.redemption.batch import redeem_batch
 from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import Redeem, RedemptionRecord
+from app.services.redemption.decisions import Asked
 from app.services.redemption.refunds import refund
 from app.services.rules.model import Rules
 from app.services.vouchers.lifecycle import request_act
@@ -331,8 +332,7 @@ class Books(RuleBasedStateMachine):
             region_code=HANGZHOU,
             voucher_code=self.vouchers[voucher_id]["code"],
             order_no=f"O{next(_numbers)}",
-            bill=Bill(bill_fen, (BillLine("training", str(bill_fen), "card_hour", "0.01", bill_fen),)),
-            expected_subsidy_fen=None,
+            asked=Asked(Bill(bill_fen, (BillLine("training", str(bill_fen), "card_hour", "0.01", bill_fen),))),
             key=f"K{next(_numbers)}",
             render=_rendered,
             render_refusal=lambda refusal: Answer(409, str(refusal.code).encode()),

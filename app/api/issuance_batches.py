@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Annotated, Any, TypeVar, cast
 
+import orjson
 from fastapi import APIRouter, Depends, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
@@ -31,6 +32,7 @@ from app.services.issuance.rows import MAX_ROWS, GrantRow, Language, Layout, cle
 from app.services.issuance.sheet import read_sheet
 from app.services.issuance.submission import BatchReport, Submission, submit_batch
 from app.services.issuance.template import write_template
+from app.services.issuance.terms import Terms
 
 router = APIRouter(prefix="/v1", tags=["issuance"])
 
@@ -40,6 +42,10 @@ MAX_FILE_NAME = 200
 M = TypeVar("M", bound=BaseModel)
 Text = Annotated[str, StringConstraints(max_length=1_000)]
 """Its own limit is the service's to check, which says it in the reader's language."""
+
+
+def _document(text: object) -> object:
+    return orjson.loads(text) if isinstance(text, str) else text
 
 
 def _digits(value: object) -> object:
@@ -63,6 +69,13 @@ class GrantBody(Wire):
     valid_from: Annotated[Day | None, Field(description="First valid day; default: the moment of issue")] = None
     valid_until: Annotated[Day | None, Field(description="Last valid day; default: by the programme's rules")] = None
     note: Text | None = None
+    terms: Annotated[
+        Terms | None,
+        Field(
+            description="What officials fix with the grant: facts of the claim, exceptions, other levels' decisions",
+            exclude_if=lambda terms: terms is None,  # requests without terms keep the fingerprint they always had
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _one_firm(self) -> GrantBody:
@@ -82,6 +95,7 @@ class GrantBody(Wire):
             valid_from=self.valid_from,
             valid_until=self.valid_until,
             note=self.note,
+            terms=self.terms,
         )
 
 
@@ -131,6 +145,7 @@ class PlannedRowRead(Read):
     face_value_fen: int
     valid_from: ShownInstant | None
     valid_until: ShownInstant | None
+    terms: Annotated[dict[str, Any] | None, BeforeValidator(_document)]
 
 
 class BatchSubmitted(Read):

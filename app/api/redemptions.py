@@ -22,8 +22,11 @@ from app.kernel.vocabulary import RedemptionStatus, Role
 from app.services.idempotency import Answer
 from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
 from app.services.redemption.commands import Redeem, RedemptionRecord
+from app.services.redemption.decisions import Asked
 from app.services.redemption.reads import RefundRecord, list_redemptions, list_refunds, read_redemption
 from app.services.redemption.refunds import RefundLine, refund
+from app.services.redemption.replaying import read_assessment
+from app.services.rules.stated import Values
 
 router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"])
 
@@ -110,6 +113,10 @@ class RedemptionCreate(Wire):
     voucher_code: VoucherCode
     order_no: Annotated[Reference, Field(description="Your own number of this bill; taken once, for ever.")]
     bill: BillBody
+    claim: Annotated[
+        Values,
+        Field(description="Facts that the programme's rules ask the claimant for, such as contract_signed_on."),
+    ] = Field(default_factory=dict)
     expected_subsidy_fen: Annotated[
         Fen | None, Field(description="Refuse with `subsidy_changed` if the subsidy is any other.")
     ] = None
@@ -181,6 +188,25 @@ class RefundCreated(Read):
     redemption: RedemptionRead
 
 
+class AssessmentRead(Read):
+    """Facts, rules and trace as they are stored. Written canonically (RFC 8785) they have the hashes given here."""
+
+    subject_id: str
+    redemption_id: str
+    redeemed_at: ShownInstant
+    amount_fen: Annotated[int, Field(description="Drawn by a redemption, given back by a refund")]
+    facts: dict[str, Any]
+    refund_facts: dict[str, Any] | None
+    trace: dict[str, Any]
+    rule_version_id: str
+    rule_version_number: int
+    rules: dict[str, Any]
+    rules_sha256: str
+    entry_id: str | None
+    facts_sha256: str | None
+    trace_sha256: str | None
+
+
 def shown(record: RedemptionRecord) -> RedemptionRead:
     """A redemption on the wire."""
     values = {name: getattr(record, name) for name in RedemptionRecord.__slots__}
@@ -210,8 +236,7 @@ async def create_redemption(
         region_code=region_of_code(body.voucher_code),
         voucher_code=body.voucher_code,
         order_no=body.order_no,
-        bill=body.bill.bill(),
-        expected_subsidy_fen=body.expected_subsidy_fen,
+        asked=Asked(body.bill.bill(), body.claim, body.expected_subsidy_fen),
         key=key,
         render=_render,
         render_refusal=refusal_renderer(request),
@@ -241,6 +266,15 @@ def read_redemptions(
 def read_one_redemption(redemption_id: AnyId, caller: CallerDep, service: ServiceDep) -> RedemptionRead:
     """One redemption with its bill and trace."""
     return shown(service.database.transact(lambda tx: read_redemption(tx, caller=caller, redemption_id=redemption_id)))
+
+
+@router.get("/{subject_id}/assessment")
+def read_stored_assessment(subject_id: AnyId, caller: CallerDep, service: ServiceDep) -> AssessmentRead:
+    """All that a redemption or a refund was decided from: for officials and auditors, to compute it again."""
+    stored = service.database.transact(lambda tx: read_assessment(tx, caller=caller, subject_id=subject_id))
+    values = {name: getattr(stored, name) for name in AssessmentRead.model_fields}
+    documents = ("facts", "refund_facts", "trace", "rules")
+    return AssessmentRead(**values | {name: orjson.loads(values[name] or "null") for name in documents})
 
 
 @router.post("/{redemption_id}/refunds", status_code=201, response_model=RefundCreated)

@@ -19,12 +19,14 @@ from app.cli.output import Failure
 from app.cli.province import Firm, Programme, Province
 from app.cli.state import DemoState
 from app.database import Database
+from app.kernel.clock import utc_now
 from app.kernel.vocabulary import Role, VoucherKind
 from app.services.approvals.decisions import approve
 from app.services.issuance.plans import parts_of
 from app.services.issuance.rows import GrantRow, Layout
 from app.services.issuance.submission import Submission, submit_batch
-from app.services.rules.assess import Line, assess
+from app.services.rules.assess import assess
+from app.services.rules.facts import Facts, Line
 from app.services.usage.mapping import PriceList
 
 ROUNDED_UP_TO_FEN = 1_000_000
@@ -92,8 +94,10 @@ def _rounded_up(needed_fen: int) -> int:
 
 
 def _subsidy_fen(programme: Programme, order: Order) -> int:
+    """What one bill would draw by itself: the demonstration's rules are not cumulative."""
     line = Line(order.line.category, order.line.amount_fen)
-    return assess(programme.rules, [line], programme.providers[0].categories).amount_fen
+    facts = Facts([line], at=utc_now(), provider_categories=programme.providers[0].categories)
+    return assess(programme.rules, facts).amount_fen
 
 
 def _fundings(programme: Programme, faces_fen: Sequence[tuple[Firm, int]], document_no: str) -> list[Funding]:

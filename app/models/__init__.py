@@ -9,6 +9,7 @@ from app.models.identity import Client, Invitation, PortalSession, RoleGrant, Us
 from app.models.issuance import IssuanceBatch, IssuanceRow
 from app.models.ledger import Entry, Posting, SealQueue
 from app.models.organisations import Organisation
+from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import Reconciliation
 from app.models.redemptions import OrderNumber, Redemption, Refund
@@ -31,6 +32,7 @@ __all__ = [
     "Organisation",
     "Pool",
     "PortalSession",
+    "PositionCounter",
     "Posting",
     "Programme",
     "Reconciliation",

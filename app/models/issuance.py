@@ -6,7 +6,7 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.vocabulary import BatchStatus
-from app.models.base import Base, Fen, Id, Instant, RegionCode, Words, one_of, region_code_format
+from app.models.base import Base, CanonicalJson, Fen, Id, Instant, RegionCode, Words, one_of, region_code_format
 
 
 class IssuanceBatch(Base):
@@ -59,6 +59,7 @@ class IssuanceRow(Base):
     valid_from: Mapped[Instant | None]
     valid_until: Mapped[Instant | None]
     note: Mapped[Words | None]
+    terms: Mapped[CanonicalJson | None]
     rejected_at: Mapped[Instant | None]
     voucher_id: Mapped[Id | None]
 

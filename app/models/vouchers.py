@@ -6,7 +6,19 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.vocabulary import VoucherEnd
-from app.models.base import Base, Count, Fen, Id, Instant, RegionCode, Small, Words, one_of, region_code_format
+from app.models.base import (
+    Base,
+    CanonicalJson,
+    Count,
+    Fen,
+    Id,
+    Instant,
+    RegionCode,
+    Small,
+    Words,
+    one_of,
+    region_code_format,
+)
 
 IDENTITY = (
     "balance_fen + held_fen + redeemed_fen + recovered_fen + expired_fen + voided_fen + surrendered_fen = face_fen"
@@ -50,6 +62,8 @@ class Voucher(Counters, Base):
     ended_as: Mapped[Id | None]
     ended_at: Mapped[Instant | None]
     issued_at: Mapped[Instant]
+    terms: Mapped[CanonicalJson | None]
+    """What officials fixed with the grant: facts of the claim, exceptions, decisions of other levels."""
 
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "programme_id"], ["programmes.region_code", "programmes.id"]),

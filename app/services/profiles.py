@@ -45,6 +45,20 @@ class Tag(_Profile):
         return self
 
 
+FactKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+FactValue = (
+    Annotated[bool, Field(strict=True)]
+    | Annotated[int, Field(strict=True, ge=0, le=10**15)]
+    | Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+    | Annotated[tuple[Line, ...], Field(min_length=1, max_length=100)]
+)
+Facts = Annotated[
+    dict[FactKey, FactValue],
+    Field(max_length=100, description="Further facts that programmes' rules declare: words, numbers, days, yes or no"),
+]
+Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,6})?$")]
+
+
 class FirmProfile(_Profile):
     """What eligibility may depend on. D6."""
 
@@ -56,6 +70,8 @@ class FirmProfile(_Profile):
     group: Annotated[Line | None, Field(description="The declared group, for caps that count all its firms. 集团")] = (
         None
     )
+    registered_on: Annotated[date | None, Field(description="Day of registration. 成立日期")] = None
+    facts: Facts = Field(default_factory=dict)
 
 
 class Site(_Profile):
@@ -64,6 +80,9 @@ class Site(_Profile):
     code: SiteCode
     name: Line
     region_code: Annotated[str, AfterValidator(_known_region)]
+    facility_class: Annotated[
+        Literal["domestic", "other"] | None, Field(description="Where it differs from the provider's. 国产 / 其他")
+    ] = None
 
 
 class ProviderProfile(_Profile):
@@ -72,6 +91,9 @@ class ProviderProfile(_Profile):
     provider_kind: Literal["compute", "assessment"]
     facility_class: Annotated[Literal["domestic", "other"] | None, Field(description="国产 / 其他")] = None
     capacity_cards: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0
+    capacity_pflops: Annotated[Decimal | None, Field(description="PFLOPS, FP16. 算力规模")] = None
+    racks: Annotated[int, Field(strict=True, ge=0, le=10_000_000, description="Racks. 机架数")] = 0
+    facts: Facts = Field(default_factory=dict)
     sites: Annotated[tuple[Site, ...], Field(max_length=200)] = ()
 
     @model_validator(mode="after")

@@ -22,6 +22,7 @@ from app.services.identity.principals import Caller, Principal
 from app.services.redemption.batch import Outcome, PutOff
 from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import Redeem
+from app.services.redemption.decisions import Asked
 from tests.world import HANGZHOU, World, counter, ok, problem, redemption_body
 
 T = TypeVar("T")
@@ -41,8 +42,7 @@ def command(order_no: str) -> Redeem:
         region_code=HANGZHOU,
         voucher_code="330100000000000000",
         order_no=order_no,
-        bill=Bill(1, (BillLine("training", "1", "card_hour", "0.01", 1),)),
-        expected_subsidy_fen=None,
+        asked=Asked(Bill(1, (BillLine("training", "1", "card_hour", "0.01", 1),))),
         key=order_no,
         render=lambda record: Answer(201, record.id.encode()),
         render_refusal=lambda _: None,

@@ -25,13 +25,28 @@ def test_a_firms_profile_is_stored_complete_as_plain_json() -> None:
         "industry": None,
         "tags": [{"name": "高新", "since_on": "2024-05-01", "until_on": None}],
         "group": None,
+        "registered_on": None,
+        "facts": {},
     }
 
 
 def test_a_providers_profile_names_its_sites() -> None:
     site = {"code": "lz-1", "name": "一号机房", "region_code": "330110"}
     given = {"provider_kind": "compute", "facility_class": "domestic", "capacity_cards": 4096, "sites": [site]}
-    assert checked_profile(PROVIDER, given) == given
+    assert checked_profile(PROVIDER, given) == given | {
+        "capacity_pflops": None,
+        "racks": 0,
+        "facts": {},
+        "sites": [site | {"facility_class": None}],
+    }
+
+
+def test_facts_that_rules_declare_are_kept_with_their_types() -> None:
+    given = {
+        "facts": {"listed_613": True, "parks": ["张江AI创新小镇"], "credit_score": 720, "held_since": "2024-05-01"}
+    }
+    assert checked_profile(FIRM, given)["facts"] == given["facts"]
+    assert places(FIRM, {"facts": {"Listed": True}}) == ["/profile/facts/Listed/[key]"]
 
 
 @pytest.mark.parametrize("kind", set(OrganisationKind) - {FIRM, PROVIDER})

@@ -85,6 +85,27 @@ def test_what_is_tampered_with_is_found(
     assert report["difference_count"] == sum(finding["count"] for finding in report["findings"])
 
 
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE positions SET granted_fen = granted_fen - 1 WHERE period = '2026'",
+        "DELETE FROM positions WHERE period = '2026'",
+        "UPDATE redemptions SET facts = replace(facts, '3000', '2000')",
+    ],
+)
+def test_a_counter_of_cumulative_rules_that_was_changed_is_found(
+    server: Server, urls: Urls, world: World, statement: str
+) -> None:
+    caps = [{"scope": "firm", "name": "firm_year", "limit_fen": 5_000}]
+    desk = counter(world.city(), caps=caps)
+    redemption = ok(desk.redeem(10_000))
+    body = {"amount_fen": 1_000, "reason": "退单"}
+    ok(desk.machine.post(f"/v1/redemptions/{redemption['id']}/refunds", body))
+    assert world.differences() == []
+    tamper(server, urls, statement)
+    assert [difference.split()[1] for difference in world.differences()] == ["positions:"]
+
+
 def test_a_report_is_kept_and_lists_every_invariant(desk: Counter) -> None:
     report = ok(desk.city.finance.post("/v1/reconciliations", {"region_code": "330100"}))
     assert report["difference_count"] == 0

@@ -138,7 +138,7 @@ def test_a_cap_per_bill_cuts_and_says_so(world: World) -> None:
     desk = counter(world.city(), cap={"kind": "bill", "limit_fen": 2_000})
     answer = ok(desk.redeem(10_000))
     assert answer["subsidy_fen"] == 2_000
-    assert answer["trace"]["reductions"] == [{"code": "CAP_CLAIM", "subsidy_fen": 1_000}]
+    assert answer["trace"]["reductions"] == [{"code": "CAP_CLAIM", "cap": "bill", "subsidy_fen": 1_000}]
 
 
 def test_below_the_minimum_is_refused_with_limit_and_amount(world: World) -> None:

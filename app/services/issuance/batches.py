@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, Row, select, text, update
 
 from app.database import BulkInsert, now
+from app.kernel.canonical import sha256_hex
 from app.kernel.clock import civil_date, rfc3339
 from app.kernel.codes import new_code
 from app.kernel.ids import new_id
@@ -46,6 +47,7 @@ _VOUCHERS = BulkInsert(
         "valid_until",
         "redeemable_until",
         "issued_at",
+        "terms",
     ),
     suffix="ON CONFLICT (region_code, code) DO NOTHING RETURNING id",
 )
@@ -199,6 +201,7 @@ def _write_vouchers(tx: Connection, made: Sequence[_Made], batch: Row[Any], at: 
             "valid_until": voucher.valid_until,
             "redeemable_until": voucher.redeemable_until,
             "issued_at": at,
+            "terms": voucher.row.terms,
         }
         for voucher in made
     ]
@@ -247,7 +250,8 @@ def _entry(voucher: _Made, batch: Row[Any], rule_version_id: str, decision: Deci
             "valid_from": rfc3339(voucher.valid_from),
             "valid_until": rfc3339(voucher.valid_until),
             "redeemable_until": rfc3339(voucher.redeemable_until),
-        },
+        }
+        | ({"terms_sha256": sha256_hex(voucher.row.terms.encode())} if voucher.row.terms is not None else {}),
     )
 
 

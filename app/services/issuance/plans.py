@@ -13,7 +13,9 @@ from app.kernel.money import split_by_peeling
 from app.kernel.names import same_name
 from app.kernel.problems import AppError, Code, FieldError
 from app.services.issuance.rows import CellProblem, Field, GrantRow, Layout
-from app.services.rules.model import FundShare, Rules
+from app.services.issuance.terms_checks import terms_problems
+from app.services.rules.model import Rules
+from app.services.rules.terms import FundShare
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +38,8 @@ class PlannedRow:
     valid_from: datetime | None
     valid_until: datetime | None
     note: str | None
+    terms: str | None = None
+    """What officials fix with the grant, as canonical JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,7 @@ def plan_rows(
     """The rows with their firms (by code or id) and instants.
 
     Raises the layout's refusal with every complaint at once: firm unknown or of another name, validity over or
-    upside down.
+    upside down, terms that the rules do not allow.
     """
     errors: list[FieldError] = []
     planned: list[PlannedRow] = []
@@ -80,6 +84,10 @@ def plan_rows(
         elif row.firm_name is not None and not same_name(row.firm_name, firm.name):
             other = CellProblem("firm_name_mismatch", limit=firm.name, actual=row.firm_name)
             errors.append(layout.complaint(row.row_no, Field.FIRM_NAME, other))
+        if row.terms is not None:
+            errors += [
+                layout.complaint(row.row_no, Field.TERMS, problem) for problem in terms_problems(rules, row.terms)
+            ]
         valid_from = start_of_day(row.valid_from) if row.valid_from else None
         valid_until = end_of_day(row.valid_until) if row.valid_until else None
         problem = validity_problem(*validity(valid_from, valid_until, rules, at), at=at)
@@ -96,6 +104,7 @@ def plan_rows(
                     valid_from=valid_from,
                     valid_until=valid_until,
                     note=row.note,
+                    terms=row.terms.canonical() if row.terms is not None else None,
                 )
             )
     if errors:
@@ -169,6 +178,7 @@ def rows_sha256(batch_id: str, rows: Sequence[PlannedRow]) -> str:
                         rfc3339(row.valid_from) if row.valid_from else None,
                         rfc3339(row.valid_until) if row.valid_until else None,
                         row.note,
+                        *([row.terms] if row.terms is not None else []),
                     ]
                     for row in rows
                 ],

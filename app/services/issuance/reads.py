@@ -47,6 +47,7 @@ class RowRecord:
     valid_from: datetime | None
     valid_until: datetime | None
     note: str | None
+    terms: str | None
     voucher_id: str | None
 
 

@@ -17,6 +17,7 @@ from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError, Scalar
 from app.kernel.uscc import USCC_LENGTH, UsccCharacterError, UsccCheckError, UsccLengthError, parse_uscc
 from app.kernel.widths import half_width
+from app.services.issuance.terms import Terms
 
 Language = Literal["en", "zh"]
 
@@ -41,6 +42,7 @@ class Field(StrEnum):
     VALID_FROM = "valid_from"
     VALID_UNTIL = "valid_until"
     NOTE = "note"
+    TERMS = "terms"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,7 @@ class GrantRow:
     valid_from: date | None = None
     valid_until: date | None = None
     note: str | None = None
+    terms: Terms | None = None
 
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
@@ -127,6 +130,30 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "firm_name_mismatch": (
         "The firm with this code is registered as {limit}, not as {actual}.",
         "该代码登记的企业名称为“{limit}”，与“{actual}”不符。",
+    ),
+    "terms_unknown_fact": (
+        "{actual} is no fact that these rules know. Known are: {limit}.",
+        "本项目规则未定义事实 {actual}。可用：{limit}。",
+    ),
+    "terms_wrong_fact_type": (
+        "{actual} is not of the type that this fact has ({limit}).",
+        "{actual} 与该事实的类型（{limit}）不符。",
+    ),
+    "terms_rate_above_maximum": (
+        "The approved rate {actual} is above the maximum {limit} of the rules.",
+        "核定比例 {actual} 超过规则规定的最高比例 {limit}。",
+    ),
+    "terms_no_exception": (
+        "The rules allow no exception from {actual}. Exceptions are possible from: {limit}.",
+        "规则不允许对 {actual} 作例外审批。可例外的上限：{limit}。",
+    ),
+    "terms_above_hard_limit": (
+        "The exception of {actual} fen is above the hard limit of {limit} fen.",
+        "例外金额 {actual} 分超过硬上限 {limit} 分。",
+    ),
+    "terms_unknown_layer": (
+        "The rules name no layer {actual}. Known are: {limit}.",
+        "规则未设层级 {actual}。可用：{limit}。",
     ),
     "valid_until_past": (
         "The voucher would have ended already: it would be valid until {actual}, and it is {limit} now.",

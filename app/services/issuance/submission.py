@@ -45,6 +45,7 @@ _ROWS = BulkInsert(
         "valid_from",
         "valid_until",
         "note",
+        "terms",
     ),
 )
 
@@ -236,6 +237,7 @@ def _write(tx: Connection, caller: Caller, report: BatchReport, batch_id: str) -
                 "valid_from": row.valid_from,
                 "valid_until": row.valid_until,
                 "note": row.note,
+                "terms": row.terms,
             }
             for row in report.rows
         ],
@@ -259,6 +261,8 @@ def _ask(tx: Connection, caller: Caller, programme: ProgrammeRecord, report: Bat
             for draw in report.draws
         ],
     }
+    if with_terms := sum(row.terms is not None for row in report.rows):
+        effect["rows_with_terms"] = with_terms
     return request_approval(
         tx,
         caller=caller,

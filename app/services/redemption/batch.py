@@ -1,8 +1,8 @@
 """One transaction for many redemptions: lock, decide, post, answer. The commands' order of arrival is kept.
 
 The lock order is the same for everybody: region fence → keys → order numbers → vouchers (their mandates lie
-under the same lock). A command whose voucher is busy is put off and gives back all its claims; a refused one
-gives back all but its key.
+under the same lock) → the holders' positions, where the programme's rules are cumulative. A command whose voucher or
+holder is busy is put off and gives back all its claims; a refused one gives back all but its key.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database import BulkInsert, now, timed_out_on_lock
 from app.kernel.canonical import canonical, sha256_hex
+from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, EntryKind, RedemptionStatus
@@ -25,7 +26,8 @@ from app.services.idempotency import Answer, replay_of
 from app.services.ledger.entries import Cause, JournalEntry, Movement
 from app.services.ledger.fences import try_fences
 from app.services.ledger.journal import post
-from app.services.redemption.bills import facts_json
+from app.services.redemption.assessing import holders_of as position_holders
+from app.services.redemption.assessing import redemption_facts
 from app.services.redemption.claims import (
     Scope,
     claim_keys,
@@ -42,10 +44,13 @@ from app.services.redemption.loading import (
     find_vouchers,
     load_admissions,
     load_mandates,
+    load_parties,
     load_terms,
     lock_vouchers,
 )
-from app.services.redemption.states import MandateState, VoucherState
+from app.services.redemption.positions import HolderKey, Positions, lock_holders
+from app.services.redemption.states import MandateState, Parties, Party, ProgrammeTerms, VoucherState
+from app.services.rules.position import Position
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +107,8 @@ def redeem_batch(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> l
     batch.claim_keys(wait=wait)
     batch.claim_orders()
     batch.lock(wait=wait)
+    batch.load()
+    batch.lock_positions(wait=wait)
     batch.decide()
     batch.write()
     return batch.outcomes()
@@ -118,6 +125,11 @@ class _Batch:
         self._key_claimed: set[int] = set()
         self._order_claimed: set[int] = set()
         self._vouchers: dict[int, VoucherState] = {}
+        self._terms: dict[int, ProgrammeTerms] = {}
+        self._parties: dict[int, Parties] = {}
+        self._mandates: dict[int, MandateState] = {}
+        self._holders: dict[int, dict[str, str]] = {}
+        self._positions = Positions()
         self._records: list[RedemptionRecord] = []
         self._rows: list[dict[str, Any]] = []
         self._entries: list[JournalEntry] = []
@@ -197,47 +209,99 @@ class _Batch:
             else:
                 self._put_off(place)
 
-    def decide(self) -> None:
-        """Decide one after the other on the evolving state, and render each answer."""
+    def load(self) -> None:
+        """Load what the decisions look at: consent, admission, the programme's terms, the parties' registry entries.
+
+        Most rules look at no fact of a party, and then the registry is not asked.
+        """
         places = self._open()
         if not places:
             return
-        commands = self._commands
-        vouchers = self._vouchers
+        tx, commands, vouchers = self._tx, self._commands, self._vouchers
         consents = {
             place: (commands[place].region_code, vouchers[place].id, commands[place].provider_id) for place in places
         }
         programmes = {place: (commands[place].region_code, vouchers[place].programme_id) for place in places}
         admissions = {place: (*programmes[place], commands[place].provider_id) for place in places}
-        mandates = load_mandates(self._tx, set(consents.values()))
-        admitted = load_admissions(self._tx, set(admissions.values()))
-        terms = load_terms(self._tx, set(programmes.values()))
+        mandates = load_mandates(tx, set(consents.values()))
+        admitted = load_admissions(tx, set(admissions.values()))
+        terms = load_terms(tx, set(programmes.values()))
+        wanted = {
+            party
+            for place in places
+            if _looks_at_parties(terms[programmes[place]])
+            for party in (vouchers[place].firm_id, commands[place].provider_id)
+        }
+        parties = load_parties(tx, wanted, on=civil_date(now(tx))) if wanted else {}
+        for place in places:
+            self._terms[place] = terms[programmes[place]]
+            self._parties[place] = Parties(
+                holder=parties.get(vouchers[place].firm_id, _NOBODY),
+                provider=parties.get(commands[place].provider_id, _NOBODY),
+                admitted_for=admitted.get(admissions[place]),
+            )
+            if (mandate := mandates.get(consents[place])) is not None:
+                self._mandates[place] = mandate
+
+    def lock_positions(self, *, wait: bool) -> None:
+        """Lock the holders whose counters the rules read; commands whose holders are busy are put off."""
+        keys: dict[int, set[HolderKey]] = {}
+        for place in self._open():
+            command, voucher = self._commands[place], self._vouchers[place]
+            claim = {**command.claim, **voucher.terms.claim}
+            holders = position_holders(
+                self._terms[place].kept_for(),
+                firm_id=voucher.firm_id,
+                voucher_id=voucher.id,
+                holder=self._parties[place].holder,
+                claim=claim,
+            )
+            self._holders[place] = holders
+            keys[place] = {(command.region_code, voucher.programme_id, kind, of) for kind, of in holders.items()}
+        asked = {key for of_place in keys.values() for key in of_place}
+        locked = lock_holders(self._tx, asked, wait=wait)
+        for place, of_place in keys.items():
+            if not of_place <= locked:
+                self._put_off(place)
+        self._positions = Positions.read(self._tx, locked)
+
+    def decide(self) -> None:
+        """Decide one after the other on the evolving state, and render each answer."""
+        places = self._open()
+        if not places:
+            return
         at = now(self._tx)
         for place in places:
-            mandate = mandates.get(consents[place])
-            categories = admitted.get(admissions[place])
+            command, voucher, mandate = self._commands[place], self._vouchers[place], self._mandates.get(place)
+            position = self._positions.of_claim(
+                command.region_code, voucher.programme_id, self._holders[place], since=self._terms[place].since(at)
+            )
             decision = decide_redemption(
-                vouchers[place],
-                terms[programmes[place]],
-                categories,
+                voucher,
+                self._terms[place],
+                self._parties[place],
                 mandate,
-                commands[place].bill,
-                expected_subsidy_fen=commands[place].expected_subsidy_fen,
+                command.asked,
+                position,
                 at=at,
             )
             if isinstance(decision, Refused):
                 self._refuse(place, decision)
             else:
-                assert mandate is not None and categories is not None, "a draw has consent and admission"
-                self._draw(place, decision, mandate, categories, at)
+                assert mandate is not None, "a draw has consent"
+                self._draw(place, decision, mandate, position, at)
 
-    def _draw(self, place: int, drawn: Drawn, mandate: MandateState, categories: tuple[str, ...], at: datetime) -> None:
+    def _draw(self, place: int, drawn: Drawn, mandate: MandateState, position: Position, at: datetime) -> None:
         command, voucher = self._commands[place], self._vouchers[place]
-        facts = facts_json(
-            command.bill,
+        facts = redemption_facts(
+            command.asked.bill,
+            drawn.facts,
+            position,
+            self._holders[place],
+            drawn.counted,
             provider_id=command.provider_id,
             order_no=command.order_no,
-            provider_categories=categories,
+            balance_fen=voucher.balance_fen,
         )
         trace = canonical(drawn.trace)
         entry = JournalEntry(
@@ -275,7 +339,7 @@ class _Batch:
             mandate_id=mandate.id,
             order_no=command.order_no,
             rule_version_id=drawn.rule_version_id,
-            bill_total_fen=command.bill.total_fen,
+            bill_total_fen=command.asked.bill.total_fen,
             subsidy_fen=drawn.subsidy_fen,
             firm_pays_fen=drawn.firm_pays_fen,
             refunded_fen=0,
@@ -294,6 +358,7 @@ class _Batch:
             | {"redeemed_by": command.caller.principal_id}
         )
         _evolve(voucher, mandate, drawn)
+        self._positions.add(command.region_code, voucher.programme_id, self._holders[place], drawn.counted)
 
     def write(self) -> None:
         """Give back what was claimed in vain, then write everything, set by set."""
@@ -313,6 +378,7 @@ class _Batch:
             post(self._tx, self._entries)
             _REDEMPTIONS(self._tx, self._rows)
             self._use_mandates()
+            self._positions.write(self._tx)
         if answers:
             store_answers(self._tx, answers)
 
@@ -332,11 +398,18 @@ class _Batch:
         )
 
     def _refuse(self, place: int, refused: Refused) -> None:
-        problem = AppError(refused.code, extra=dict(refused.extra), **refused.context)
+        problem = AppError(refused.code, errors=refused.errors, extra=dict(refused.extra), **refused.context)
         self._outcomes[place] = self._commands[place].render_refusal(problem) or problem
 
     def _put_off(self, place: int, *, counts: bool = True) -> None:
         self._outcomes[place] = PutOff(counts)
+
+
+_NOBODY = Party()
+
+
+def _looks_at_parties(terms: ProgrammeTerms) -> bool:
+    return any(name.startswith(("holder.", "provider.")) for name in terms.looks_at())
 
 
 def _evolve(voucher: VoucherState, mandate: MandateState, drawn: Drawn) -> None:

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from app.kernel.canonical import canonical
 from app.kernel.clock import rfc3339
 from app.kernel.rates import Rounding, parse_decimal, round_to
-from app.services.rules.assess import Line
+from app.services.rules.facts import Line
 
 QUANTITY_DECIMALS = 6
 UNIT_PRICE_DECIMALS = 8
@@ -69,25 +68,30 @@ class Bill:
 
     def assessed_lines(self) -> list[Line]:
         """What the rules look at."""
-        return [Line(line.category, line.amount_fen) for line in self.lines]
+        return [
+            Line(
+                category=line.category,
+                amount_fen=line.amount_fen,
+                quantity=line.quantity,
+                unit=line.unit,
+                unit_price=line.unit_price,
+                tax_rate=self.tax_rate,
+                used_from=line.used_from,
+                used_until=line.used_until,
+                provider_site=line.provider_site,
+            )
+            for line in self.lines
+        ]
 
 
-def lines_of_facts(bill: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> list[Line]:
-    """The lines of a stored bill, less what was refunded of each (line number from 1 → fen)."""
-    return [
-        Line(line["category"], line["amount_fen"] - refunded_fen.get(number, 0))
-        for number, line in enumerate(bill["lines"], start=1)
-    ]
-
-
-def facts_json(bill: Bill, *, provider_id: str, order_no: str, provider_categories: tuple[str, ...]) -> bytes:
-    """All the facts a decision was made from, canonically: an auditor assesses them again and gets the same."""
-    return canonical(
-        {
-            "v": 1,
-            "provider": provider_id,
-            "order_no": order_no,
-            "provider_categories": sorted(provider_categories),
-            "bill": bill.facts(),
-        }
+def bill_of_facts(bill: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> Bill:
+    """A stored bill, less what was refunded of each line (number from 1 → fen)."""
+    lines = tuple(
+        _line_of_facts(line, refunded_fen.get(number, 0)) for number, line in enumerate(bill["lines"], start=1)
     )
+    return Bill(sum(line.amount_fen for line in lines), lines, bill["tax_rate"])
+
+
+def _line_of_facts(line: Mapping[str, Any], refunded_fen: int) -> BillLine:
+    used = {name: datetime.fromisoformat(line[name]) if line[name] else None for name in ("used_from", "used_until")}
+    return BillLine(**dict(line) | used | {"amount_fen": line["amount_fen"] - refunded_fen})

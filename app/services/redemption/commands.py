@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,7 +10,8 @@ from typing import Any
 from app.kernel.problems import AppError
 from app.services.idempotency import Answer, fingerprint
 from app.services.identity.principals import Caller
-from app.services.redemption.bills import Bill
+from app.services.redemption.decisions import Asked
+from app.services.rules.facts import Value
 
 ROUTE = "POST /v1/redemptions"
 
@@ -49,11 +50,15 @@ class Redeem:
     region_code: str
     voucher_code: str
     order_no: str
-    bill: Bill
-    expected_subsidy_fen: int | None
+    asked: Asked
     key: str
     render: Callable[[RedemptionRecord], Answer]
     render_refusal: Callable[[AppError], Answer | None]
+
+    @property
+    def claim(self) -> Mapping[str, Value]:
+        """What the provider states besides the bill."""
+        return self.asked.claim
 
     @property
     def scope(self) -> tuple[str, str, str, str]:
@@ -70,7 +75,9 @@ class Redeem:
         command: dict[str, Any] = {
             "voucher_code": self.voucher_code,
             "order_no": self.order_no,
-            "bill": self.bill.facts(),
-            "expected_subsidy_fen": self.expected_subsidy_fen,
+            "bill": self.asked.bill.facts(),
+            "expected_subsidy_fen": self.asked.expected_subsidy_fen,
         }
+        if self.asked.claim:
+            command["claim"] = dict(self.asked.claim)
         return fingerprint(ROUTE, command)

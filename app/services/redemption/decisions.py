@@ -7,13 +7,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.kernel.clock import civil_date
 from app.kernel.money import split_by_peeling
-from app.kernel.problems import Code
-from app.kernel.vocabulary import Account, ProgrammeStatus, VoucherEnd
+from app.kernel.problems import Code, FieldError
+from app.kernel.vocabulary import Account, ProgrammeStatus, Reason, VoucherEnd
+from app.services.redemption.assessing import Counts, claimable, counted_as_drawn, draw, gather, left_of
 from app.services.redemption.bills import Bill
-from app.services.redemption.states import DatedRules, MandateState, ProgrammeTerms, Share, VoucherState
-from app.services.rules.assess import Line, assess
+from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, Share, VoucherState
+from app.services.rules.assess import Assessment
+from app.services.rules.facts import Facts, Value
+from app.services.rules.model import Rules
+from app.services.rules.position import Position
+from app.services.rules.stated import value_problem
 from app.services.vouchers.status import status_at
 
 ENDED_CODES = {
@@ -30,6 +34,7 @@ class Refused:
     code: Code
     context: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, str | int] = field(default_factory=dict)
+    errors: tuple[FieldError, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +47,17 @@ class Drawn:
     parts: tuple[tuple[str, int], ...]
     """Pool id and fen, in the declared order, zero parts left out."""
     trace: dict[str, Any]
+    facts: Facts
+    counted: Counts
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a provider asks for: a bill, and what it states besides."""
+
+    bill: Bill
+    claim: Mapping[str, Value] = field(default_factory=dict)
+    expected_subsidy_fen: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +69,8 @@ class Returned:
     voucher_end: VoucherEnd | None
     parts: tuple[tuple[str, int], ...]
     trace: dict[str, Any]
+    counted: Counts
+    """What the redemption counts from now on."""
 
 
 def refuse_state(voucher: VoucherState, *, at: datetime) -> Refused | None:
@@ -74,19 +92,18 @@ def refuse_state(voucher: VoucherState, *, at: datetime) -> Refused | None:
 def decide_redemption(
     voucher: VoucherState,
     programme: ProgrammeTerms,
-    admitted_for: Sequence[str] | None,
+    parties: Parties,
     mandate: MandateState | None,
-    bill: Bill,
+    asked: Asked,
+    position: Position,
     *,
-    expected_subsidy_fen: int | None,
     at: datetime,
 ) -> Refused | Drawn:
     """Say what this bill draws from this voucher, or why nothing may be drawn.
 
-    The same values give the same decision years later, which is how an auditor replays it.
-    `admitted_for` are the provider's categories in the programme, None where it is not listed. Amounts are fen.
+    The same values give the same decision years later, which is how an auditor replays it. Amounts are fen.
     """
-    if admitted_for is None:
+    if parties.admitted_for is None:
         return Refused(Code.PROVIDER_NOT_ADMITTED)
     if mandate is None:
         return Refused(Code.CONSENT_MISSING)
@@ -100,60 +117,88 @@ def decide_redemption(
         return Refused(Code.CONSENT_MISSING)
     if voucher.balance_fen == 0:
         return Refused(Code.INSUFFICIENT_BALANCE)
-    version = programme.rules_on(civil_date(at))
+    version = programme.rules_for(voucher, {**asked.claim, **voucher.terms.claim}, at=at)
     if version is None:
-        return Refused(Code.PROGRAMME_CLOSED)
-
-    assessment = assess(version.rules, bill.assessed_lines(), admitted_for)
-    if assessment.eligible_fen == 0:
-        covered = sorted(set(version.rules.categories) & set(admitted_for))
-        asked = sorted({line.category for line in bill.lines})
-        return Refused(Code.CATEGORY_NOT_COVERED, {"limit": ", ".join(covered), "actual": ", ".join(asked)})
-    if assessment.amount_fen == 0:
-        minimum_fen = max(version.rules.minimum_bill_fen, version.rules.rounding.unit_fen)
-        return Refused(Code.BELOW_MINIMUM, {"limit_fen": minimum_fen, "actual_fen": assessment.eligible_fen})
-
-    drawn_fen = min(assessment.amount_fen, voucher.balance_fen)
-    if expected_subsidy_fen is not None and expected_subsidy_fen != drawn_fen:
-        return Refused(Code.SUBSIDY_CHANGED, {"limit_fen": expected_subsidy_fen, "actual_fen": drawn_fen})
+        return _no_version(programme, asked)
+    if version.rules.claimant != "provider":
+        return Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
+    if refused := refuse_asked(version.rules, voucher, asked.claim):
+        return refused
+    facts = gather(version.rules, asked.bill.assessed_lines(), voucher, parties, asked.claim, at=at)
+    drawing = draw(version, facts, position, voucher.balance_fen)
+    if refused := refuse_assessment(version.rules, facts, drawing.assessment):
+        return refused
+    drawn_fen, expected_fen = drawing.drawn_fen, asked.expected_subsidy_fen
+    if expected_fen is not None and expected_fen != drawn_fen:
+        return Refused(Code.SUBSIDY_CHANGED, {"limit_fen": expected_fen, "actual_fen": drawn_fen})
     if drawn_fen > mandate.left_fen:
         return Refused(Code.MANDATE_EXCEEDED, {"limit_fen": mandate.left_fen, "actual_fen": drawn_fen})
-
-    reductions = list(assessment.reductions)
-    if drawn_fen < assessment.amount_fen:
-        reductions.append({"code": "CAP_VOUCHER", "subsidy_fen": assessment.amount_fen - drawn_fen})
-    steps = [
-        {"step": "rule_version", "id": version.id, "number": version.number},
-        *assessment.steps,
-        {"step": "voucher", "balance_fen": voucher.balance_fen, "drawn_fen": drawn_fen},
-    ]
     return Drawn(
         subsidy_fen=drawn_fen,
-        firm_pays_fen=bill.total_fen - drawn_fen,
+        firm_pays_fen=asked.bill.total_fen - drawn_fen,
         rule_version_id=version.id,
         parts=_parts(voucher.shares, drawn_fen, [share.balance_fen for share in voucher.shares]),
-        trace={"v": 1, "steps": steps, "reductions": reductions},
+        trace=drawing.trace,
+        facts=facts,
+        counted=drawing.counted,
     )
+
+
+def refuse_asked(rules: Rules, voucher: VoucherState | None, claim: Mapping[str, Value]) -> Refused | None:
+    """Why what is asked cannot be assessed at all: facts that are not the claimant's to state, a voucher used up."""
+    if errors := _misstated(rules, claim):
+        return Refused(Code.VALIDATION_FAILED, {"count": len(errors)}, errors=errors)
+    if voucher is not None and not rules.use.divisible and voucher.redeemed_fen:
+        return Refused(Code.NOT_ELIGIBLE, {"reason": Reason.NOT_DIVISIBLE, "what": "use.divisible"})
+    return None
+
+
+def refuse_assessment(rules: Rules, facts: Facts, assessment: Assessment) -> Refused | None:
+    """Why the rules grant nothing, as a provider can tell it apart; None where they grant something."""
+    if assessment.amount_fen:
+        return None
+    asked = sorted({line.category for line in facts.lines})
+    admitted = set(facts.provider_categories or ())
+    if not any(rules.covers(category) for category in asked) or (
+        assessment.refusal is Reason.NOT_ELIGIBLE_LINE
+        and not any("requirement" in out for out in _left_out(assessment))
+    ):
+        covered = sorted(set(rules.categories) & admitted) or sorted(rules.categories)
+        return Refused(Code.CATEGORY_NOT_COVERED, {"limit": ", ".join(covered), "actual": ", ".join(asked)})
+    why = next(iter(assessment.reductions[::-1]), {})
+    reason = Reason(why.get("code", Reason.BELOW_MIN))
+    extra = {"reason": reason.value}
+    match reason:
+        case Reason.BELOW_MIN:
+            least = [floor.at_least_fen for floor in rules.floors if floor.of == "base"]
+            minimum_fen = max(rules.rounding.unit_fen, rules.use.minimum_draw_fen, *least, 0)
+            return Refused(Code.BELOW_MINIMUM, {"limit_fen": minimum_fen, "actual_fen": assessment.eligible_fen}, extra)
+        case Reason.RELATED_PARTY:
+            return Refused(Code.RELATED_PARTY, {"signs": ", ".join(why["signs"])}, extra)
+        case Reason.CAP_FIRM_PERIOD | Reason.CAP_GROUP | Reason.CAP_CONTRACT | Reason.CAP_CATEGORY | Reason.CAP_COUNT:
+            return Refused(Code.CAP_FIRM_PERIOD, {"cap": why.get("cap", "")}, extra | {"cap": why.get("cap", "")})
+        case _:
+            what = why.get("requirement") or ", ".join(why.get("missing", ())) or "-"
+            return Refused(Code.NOT_ELIGIBLE, {"reason": reason, "what": what}, extra | {"what": what})
 
 
 def decide_refund(
     voucher: VoucherState,
     version: DatedRules,
-    admitted_for: Sequence[str],
-    lines_left: Sequence[Line],
+    facts: Facts,
+    position: Position,
     *,
     drawn_by_pool: Sequence[Share],
     drawn_fen: int,
     at: datetime,
 ) -> Returned:
-    """Say what goes back when only `lines_left` of a bill remain: the position is assessed anew (E14).
+    """Say what goes back when only the lines in `facts` are left of a bill: the position is assessed anew (E14).
 
-    `drawn_fen` is what the redemption holds now, `drawn_by_pool` the same per pool (`redeemed_fen`). The money
-    revives a living voucher; from an ended one it goes on to `available` and counts as the voucher ended.
-    A voucher past `redeemable_until` that the sweep has not reached yet counts as expired.
+    `position` is without this redemption's own counts. `drawn_fen` is what the redemption holds now, `drawn_by_pool`
+    the same per pool (`redeemed_fen`). The money revives a living voucher; from an ended one it goes on to `available`
+    and counts as the voucher ended. A voucher past `redeemable_until` that the sweep has not reached counts as expired.
     """
-    assessment = assess(version.rules, lines_left, admitted_for)
-    returned_fen = max(0, drawn_fen - assessment.amount_fen)
+    assessment, returned_fen, trace = left_of(version, facts, position, drawn_fen=drawn_fen)
     status = status_at(
         at,
         ended_as=voucher.ended_as,
@@ -163,18 +208,39 @@ def decide_refund(
         balance_fen=voucher.balance_fen,
     )
     ended = VoucherEnd(status.value) if status.value in ENDED_CODES else None
-    steps = [
-        {"step": "rule_version", "id": version.id, "number": version.number},
-        *assessment.steps,
-        {"step": "refund", "drawn_fen": drawn_fen, "entitled_fen": assessment.amount_fen, "returned_fen": returned_fen},
-    ]
     return Returned(
         subsidy_fen=returned_fen,
         destination=Account.AVAILABLE if ended else Account.COMMITTED,
         voucher_end=ended,
         parts=_parts(drawn_by_pool, returned_fen, [share.redeemed_fen for share in drawn_by_pool]),
-        trace={"v": 1, "steps": steps, "reductions": list(assessment.reductions)},
+        trace=trace,
+        counted=counted_as_drawn(assessment, min(assessment.amount_fen, drawn_fen)),
     )
+
+
+def _no_version(programme: ProgrammeTerms, asked: Asked) -> Refused:
+    pinned_by = programme.versions[0].rules.pinned_by if programme.versions else "claim"
+    if pinned_by == "contract" and "contract_signed_on" not in asked.claim:
+        what = "claim.contract_signed_on"
+        return Refused(Code.NOT_ELIGIBLE, {"reason": Reason.FACT_MISSING, "what": what}, {"reason": "FACT_MISSING"})
+    return Refused(Code.PROGRAMME_CLOSED)
+
+
+def _misstated(rules: Rules, claim: Mapping[str, Value]) -> tuple[FieldError, ...]:
+    """What a claimant may not state, or stated in the wrong way."""
+    allowed = claimable(rules)
+    errors = []
+    for name, value in claim.items():
+        if name not in allowed:
+            known = ", ".join(sorted(allowed))
+            errors.append(FieldError(f"/claim/{name}", "not_for_the_claimant", limit=known, actual=name))
+        elif (problem := value_problem(rules, f"/claim/{name}", f"claim.{name}", value)) is not None:
+            errors.append(problem)
+    return tuple(errors)
+
+
+def _left_out(assessment: Assessment) -> list[dict[str, Any]]:
+    return [out for step in assessment.steps if step["step"] == "eligible_lines" for out in step["left_out"]]
 
 
 def _parts(shares: Sequence[Share], amount_fen: int, weights: Sequence[int]) -> tuple[tuple[str, int], ...]:

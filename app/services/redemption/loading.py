@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
+from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
-from app.services.redemption.states import DatedRules, MandateState, ProgrammeTerms, Share, VoucherState
+from app.services.redemption.parties import party_of
+from app.services.redemption.states import (
+    DatedRules,
+    GrantTerms,
+    MandateState,
+    Party,
+    ProgrammeTerms,
+    Share,
+    VoucherState,
+)
 from app.services.rules.model import Rules
 
 VoucherKey = tuple[str, str]
@@ -20,15 +31,16 @@ _VOUCHER_IDS = text(
     " JOIN unnest(CAST(:regions AS text[]), CAST(:codes AS text[])) AS asked(region_code, code)"
     " ON v.region_code = asked.region_code AND v.code = asked.code"
 )
-_LOCK = (
-    "SELECT v.region_code, v.id, v.code, v.programme_id, v.firm_id, v.balance_fen, v.posting_count, v.valid_from,"
-    " v.valid_until, v.redeemable_until, v.frozen_at, v.ended_as, v.ended_at FROM vouchers v"
+_VOUCHERS = (
+    "SELECT v.region_code, v.id, v.code, v.programme_id, v.firm_id, v.balance_fen, v.posting_count, v.issued_at,"
+    " v.valid_from, v.valid_until, v.redeemable_until, v.frozen_at, v.ended_as, v.ended_at, v.terms FROM vouchers v"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
     " ON v.region_code = asked.region_code AND v.id = asked.id"
-    " ORDER BY v.region_code, v.id FOR NO KEY UPDATE OF v"
+    " ORDER BY v.region_code, v.id"
 )
-_LOCK_WAITING = text(_LOCK)
-_LOCK_SKIPPING = text(_LOCK + " SKIP LOCKED")
+_READ = text(_VOUCHERS)
+_LOCK_WAITING = text(_VOUCHERS + " FOR NO KEY UPDATE OF v")
+_LOCK_SKIPPING = text(_VOUCHERS + " FOR NO KEY UPDATE OF v SKIP LOCKED")
 _SHARES = text(
     "SELECT a.region_code, a.voucher_id, a.pool_id, a.balance_fen, a.redeemed_fen FROM allotments a"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, voucher_id)"
@@ -56,6 +68,10 @@ _TERMS = text(
     " JOIN rule_versions r ON r.region_code = p.region_code AND r.programme_id = p.id AND r.status = 'published'"
     " ORDER BY p.region_code, p.id, r.effective_on DESC, r.number DESC"
 )
+_PARTIES = text(
+    "SELECT o.id, o.kind, o.identifier_type, o.region_code, o.profile FROM organisations o"
+    " WHERE o.id = ANY(CAST(:ids AS text[]))"
+)
 
 
 def find_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
@@ -69,10 +85,22 @@ def lock_vouchers(tx: Connection, keys: Collection[VoucherKey], *, wait: bool) -
 
     With `wait` false, what somebody else holds is left out instead of waited for.
     """
-    rows = tx.execute(_LOCK_WAITING if wait else _LOCK_SKIPPING, _columns(sorted(keys), "regions", "ids")).all()
+    return _states(tx, _LOCK_WAITING if wait else _LOCK_SKIPPING, keys)
+
+
+def read_voucher(tx: Connection, key: VoucherKey) -> VoucherState | None:
+    """A voucher as it is, without a lock: for what only asks."""
+    return _states(tx, _READ, [key]).get(key)
+
+
+def _states(tx: Connection, statement: TextClause, keys: Collection[VoucherKey]) -> dict[VoucherKey, VoucherState]:
+    rows = tx.execute(statement, _columns(sorted(keys), "regions", "ids")).all()
     shares = _shares(tx, [(row.region_code, row.id) for row in rows])
     return {
-        (row.region_code, row.id): VoucherState(**row._mapping, shares=shares[row.region_code, row.id]) for row in rows
+        (row.region_code, row.id): VoucherState(
+            **{**row._mapping, "terms": parse_terms(row.terms), "shares": shares[row.region_code, row.id]}
+        )
+        for row in rows
     }
 
 
@@ -104,6 +132,26 @@ def load_terms(tx: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[
         statuses[key] = row.status
         versions[key].append(DatedRules(row.id, row.number, row.effective_on, parse_rules(row.rules)))
     return {key: ProgrammeTerms(status, tuple(versions[key])) for key, status in statuses.items()}
+
+
+def load_parties(tx: Connection, ids: Collection[str], *, on: date) -> dict[str, Party]:
+    """What the registry says of firms and providers, by id; tags are those that hold on that day."""
+    rows = tx.execute(_PARTIES, {"ids": sorted(ids)})
+    return {
+        row.id: party_of(row.id, row.kind, row.identifier_type, row.region_code, row.profile, on=on) for row in rows
+    }
+
+
+def parse_terms(document: str | None) -> GrantTerms:
+    """What officials fixed with a voucher's grant; nothing for most vouchers."""
+    if document is None:
+        return _NO_TERMS
+    terms = json.loads(document)
+    claim = {name: tuple(value) if isinstance(value, list) else value for name, value in terms["claim"].items()}
+    return GrantTerms(claim, terms["exceptions_fen"], terms["layers_fen"])
+
+
+_NO_TERMS = GrantTerms()
 
 
 @lru_cache(maxsize=4096)

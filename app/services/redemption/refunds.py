@@ -13,6 +13,7 @@ from sqlalchemy import Connection, case, func, insert, select, update
 
 from app.database import now
 from app.kernel.canonical import canonical, sha256_hex
+from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Account, EntryKind, RedemptionStatus, Role
@@ -20,12 +21,15 @@ from app.models import Allotment, Entry, Mandate, Pool, Posting, Redemption, Ref
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause, JournalEntry, Movement
 from app.services.ledger.journal import post
-from app.services.redemption.bills import lines_of_facts
+from app.services.redemption.assessing import FORMAT, Counts, counts_json, counts_of_json, stored_facts
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.decisions import Returned, decide_refund
 from app.services.redemption.loading import lock_vouchers, parse_rules
+from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.reads import RefundRecord, read_redemption
 from app.services.redemption.states import DatedRules, Share, VoucherState
+from app.services.rules.position import NOTHING
+from app.services.rules.terms import add_months
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,21 +67,38 @@ def refund(
     cancelled = _cancelled(facts["bill"], before, redemption, amount_fen, lines)
     after = {line: before.get(line, 0) + cancelled.get(line, 0) for line in sorted(before.keys() | cancelled.keys())}
     version = _rules(tx, redemption)
+    holders: dict[str, str] = facts.get("holders", {})
+    positions = _lock_positions(tx, redemption, holders)
+    counted = _counted_so_far(tx, redemption, facts)
     drawn = _drawn_by_pool(tx, redemption)
     _lock_pools_if_ended(tx, voucher, drawn)
     at = now(tx)
+    since = add_months(civil_date(redemption.redeemed_at), -version.rules.rolling_months)
+    others = positions.of_claim(redemption.region_code, redemption.programme_id, holders, since=since).without(counted)
     returned = decide_refund(
         voucher,
         version,
-        facts["provider_categories"],
-        lines_of_facts(facts["bill"], after),
+        stored_facts(facts, after, at=redemption.redeemed_at),
+        others,
         drawn_by_pool=drawn,
         drawn_fen=redemption.subsidy_fen - redemption.refunded_fen,
         at=at,
     )
+    recounted = difference_of(returned.counted, counted, restores_cap=version.rules.adjustment.restores_cap)
+    positions.add(redemption.region_code, redemption.programme_id, holders, recounted)
+    positions.write(tx)
     refund_id = new_id("rfd", redemption.region_code)
     refund_facts = canonical(
-        {"v": 1, "redemption": redemption.id, "cancelled": _by_line(cancelled), "refunded": _by_line(after)}
+        {
+            "v": FORMAT,
+            "redemption": redemption.id,
+            "cancelled": _by_line(cancelled),
+            "refunded": _by_line(after),
+            "drawn_fen": redemption.subsidy_fen - redemption.refunded_fen,
+            "position": counts_json(tuple(others.items())),
+            "holders": holders,
+            "counted": counts_json(recounted),
+        }
     )
     trace = canonical(returned.trace)
     entry_id = None
@@ -127,6 +148,33 @@ def refund(
     return record, read_redemption(tx, caller=caller, redemption_id=redemption_id)
 
 
+def difference_of(now_counted: Counts, counted: Counts, *, restores_cap: bool) -> Counts:
+    """What a refund changes in the counters. Where the rules do not restore the cap, the grant stays used up. D24."""
+    target, before = dict(now_counted), dict(counted)
+    changes = []
+    for bucket in sorted(target.keys() | before.keys()):
+        change = target.get(bucket, NOTHING).less(before.get(bucket, NOTHING))
+        changes.append((bucket, change if restores_cap else change._replace(granted_fen=0, claims=0)))
+    return tuple(changes)
+
+
+def _lock_positions(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> Positions:
+    keys: set[HolderKey] = {
+        (redemption.region_code, redemption.programme_id, kind, holder_id) for kind, holder_id in holders.items()
+    }
+    lock_holders(tx, keys, wait=True)
+    return Positions.read(tx, keys)
+
+
+def _counted_so_far(tx: Connection, redemption: RedemptionRecord, facts: Mapping[str, Any]) -> Counts:
+    """What the redemption counts by now: its own counts and what each of its refunds changed in them."""
+    total = dict(counts_of_json(facts.get("counted", ())))
+    for document in _refund_facts(tx, redemption):
+        for bucket, change in counts_of_json(document.get("counted", ())):
+            total[bucket] = total.get(bucket, NOTHING).plus(change)
+    return tuple(sorted(total.items()))
+
+
 def _lock_voucher(tx: Connection, redemption: RedemptionRecord) -> VoucherState:
     key = (redemption.region_code, redemption.voucher_id)
     return lock_vouchers(tx, [key], wait=True)[key]
@@ -135,13 +183,17 @@ def _lock_voucher(tx: Connection, redemption: RedemptionRecord) -> VoucherState:
 def _refunded_so_far(tx: Connection, redemption: RedemptionRecord) -> dict[int, int]:
     """Fen cancelled per line up to now: what all refunds cancelled, added up."""
     cancelled: Counter[int] = Counter()
+    for document in _refund_facts(tx, redemption):
+        cancelled.update({int(line): fen for line, fen in document["cancelled"].items()})
+    assert cancelled.total() == redemption.bill_refunded_fen, "the refunds explain what has left the bill"
+    return dict(cancelled)
+
+
+def _refund_facts(tx: Connection, redemption: RedemptionRecord) -> list[dict[str, Any]]:
     documents = tx.execute(
         select(Refund.facts).where(Refund.region_code == redemption.region_code, Refund.redemption_id == redemption.id)
     ).scalars()
-    for document in documents:
-        cancelled.update({int(line): fen for line, fen in json.loads(document)["cancelled"].items()})
-    assert cancelled.total() == redemption.bill_refunded_fen, "the refunds explain what has left the bill"
-    return dict(cancelled)
+    return [json.loads(document) for document in documents]
 
 
 def _by_line(amounts: Mapping[int, int]) -> dict[str, int]:

@@ -1,11 +1,15 @@
-"""What a decision looks at: the voucher, the consent, the programme's terms."""
+"""What a decision looks at: the voucher, the consent, the programme's terms, the parties."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import date, datetime
 
+from app.kernel.clock import civil_date
+from app.services.rules.facts import Value
 from app.services.rules.model import Rules
+from app.services.rules.terms import add_months
 
 
 @dataclass(slots=True)
@@ -15,6 +19,15 @@ class Share:
     pool_id: str
     balance_fen: int
     redeemed_fen: int
+
+
+@dataclass(frozen=True, slots=True)
+class GrantTerms:
+    """What officials fixed when the voucher was granted: facts of the claim, exceptions, decisions of other levels."""
+
+    claim: Mapping[str, Value] = field(default_factory=dict)
+    exceptions_fen: Mapping[str, int] = field(default_factory=dict)
+    layers_fen: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -28,14 +41,39 @@ class VoucherState:
     firm_id: str
     balance_fen: int
     posting_count: int
+    issued_at: datetime
     valid_from: datetime
     valid_until: datetime
     redeemable_until: datetime
     frozen_at: datetime | None
     ended_as: str | None
     ended_at: datetime | None
+    terms: GrantTerms
     shares: list[Share]
     """In the declared order of the fund sources."""
+
+    @property
+    def redeemed_fen(self) -> int:
+        """What has been drawn from it, net of refunds."""
+        return sum(share.redeemed_fen for share in self.shares)
+
+
+@dataclass(frozen=True, slots=True)
+class Party:
+    """What the registry says of a firm or a provider, as far as rules may look at it."""
+
+    facts: Mapping[str, Value] = field(default_factory=dict)
+    facility_classes: Mapping[str, str] = field(default_factory=dict)
+    """Of a provider: site code → facility class, where the site has one of its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parties:
+    """Holder and provider, and what the provider is admitted for: None where it is not listed, or not known."""
+
+    holder: Party
+    provider: Party
+    admitted_for: Sequence[str] | None
 
 
 @dataclass(slots=True)
@@ -78,3 +116,31 @@ class ProgrammeTerms:
     def rules_on(self, day: date) -> DatedRules | None:
         """The version in force on a day: the newest that is effective."""
         return next((version for version in self.versions if version.effective_on <= day), None)
+
+    def rules_for(self, voucher: VoucherState, claim: Mapping[str, Value], *, at: datetime) -> DatedRules | None:
+        """The version that judges a claim: the one in force on the day of the event that the rules pin. D1.
+
+        None where no version was in force then, or where the contract's day is needed and was not stated.
+        """
+        pinned_by = self.versions[0].rules.pinned_by if self.versions else "claim"
+        if pinned_by == "claim":
+            return self.rules_on(civil_date(at))
+        if pinned_by == "issue":
+            return self.rules_on(civil_date(voucher.issued_at))
+        signed_on = claim.get("contract_signed_on")
+        if signed_on is None:
+            return None
+        return self.rules_on(min(date.fromisoformat(str(signed_on)), civil_date(at)))  # no version of days to come
+
+    def kept_for(self) -> frozenset[str]:
+        """Whose counters any of the versions reads: firm, group, contract, voucher."""
+        return frozenset(kept.holder for version in self.versions for kept in version.rules.kept)
+
+    def looks_at(self) -> frozenset[str]:
+        """The facts that any of the versions looks at."""
+        return frozenset(name for version in self.versions for name in version.rules.looks_at)
+
+    def since(self, at: datetime) -> date:
+        """The first day that a rolling window of any version takes in; earlier days' counters are not looked at."""
+        months = max((version.rules.rolling_months for version in self.versions), default=0)
+        return add_months(civil_date(at), -months)

@@ -1,0 +1,249 @@
+"""Quotes: what a bill would get now, by the same rules, facts and decisions as its redemption. Nothing is written."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Connection, select
+
+from app.database import now
+from app.kernel.clock import civil_date
+from app.kernel.codes import region_of_code
+from app.kernel.ids import region_of
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import ProgrammeStatus, Role
+from app.models import Programme
+from app.services.identity.principals import Caller
+from app.services.programmes.programmes import ProgrammeRecord, read_programme
+from app.services.redemption.assessing import draw, gather, holders_of
+from app.services.redemption.decisions import Refused, refuse_asked, refuse_assessment, refuse_state
+from app.services.redemption.loading import (
+    find_vouchers,
+    load_admissions,
+    load_mandates,
+    load_parties,
+    load_terms,
+    read_voucher,
+)
+from app.services.redemption.positions import Positions
+from app.services.redemption.states import DatedRules, Parties, Party, VoucherState
+from app.services.rules.assess import Assessment
+from app.services.rules.facts import Facts, Line, Value
+from app.services.rules.model import Rules
+from app.services.rules.terms import Evidence
+
+OFFERED = 200
+"""Programmes that a calculator offers at most."""
+
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class QuotableProgramme:
+    """A published programme with the rules in force today."""
+
+    id: str
+    title: str
+    region_code: str
+    voucher_kind: str
+    document_no: str
+    rules: Rules
+    rule_version_id: str
+    rule_version_number: int
+
+
+@dataclass(frozen=True, slots=True)
+class Quote:
+    """What a bill would get now. Amounts are fen.
+
+    `refusal` says why it would get nothing; `trace` is that of a redemption. `unstated` are facts that the rules look
+    at and nobody gave, `evidence` the documents that they ask for.
+    """
+
+    programme_id: str
+    voucher_id: str | None
+    bill_fen: int
+    subsidy_fen: int
+    firm_pays_fen: int
+    voucher_balance_fen: int | None
+    rule_version_id: str
+    rule_version_number: int
+    assessment: Assessment
+    trace: dict[str, Any]
+    refusal: AppError | None
+    evidence: tuple[Evidence, ...]
+    unstated: tuple[str, ...]
+
+
+def quotable_programmes(tx: Connection, *, caller: Caller) -> list[QuotableProgramme]:
+    """The published programmes that have rules in force, newest first. Raises `forbidden` for who gets no quotes."""
+    caller.require(Role.FIRM, Role.PROVIDER)
+    rows = tx.execute(
+        select(Programme)
+        .where(Programme.status == ProgrammeStatus.PUBLISHED)
+        .order_by(Programme.id.desc())
+        .limit(OFFERED)
+    ).all()
+    terms = load_terms(tx, [(row.region_code, row.id) for row in rows])
+    today = civil_date(now(tx))
+    found = []
+    for row in rows:
+        version = terms[row.region_code, row.id].rules_on(today)
+        if version is not None:
+            found.append(
+                QuotableProgramme(
+                    id=row.id,
+                    title=row.title,
+                    region_code=row.region_code,
+                    voucher_kind=row.voucher_kind,
+                    document_no=row.document_no,
+                    rules=version.rules,
+                    rule_version_id=version.id,
+                    rule_version_number=version.number,
+                )
+            )
+    return found
+
+
+def quote(
+    tx: Connection,
+    *,
+    caller: Caller,
+    programme_id: str,
+    lines: Sequence[Line],
+    claim: Mapping[str, Value],
+    voucher_id: str | None = None,
+    voucher_code: str | None = None,
+    provider_id: str | None = None,
+    amounts_fen: Mapping[str, int] = _NONE,
+) -> Quote:
+    """Say what this bill would get now, and why not more.
+
+    A firm asks for itself, with or without one of its vouchers, with or without a provider. A provider asks with a
+    voucher's code and the firm's live mandate. Raises `forbidden` for anybody else, `not_found`, `voucher_not_found`,
+    `consent_missing`, `provider_not_admitted`, `validation_failed` for facts that are not the claimant's to state.
+    """
+    caller.require(Role.FIRM, Role.PROVIDER)
+    programme = read_programme(tx, caller=caller, programme_id=programme_id)
+    voucher = _voucher(tx, caller, programme, voucher_id, voucher_code)
+    at = now(tx)
+    if caller.holds(Role.FIRM):
+        firm_id = caller.organisation_id
+    else:
+        assert voucher is not None, "a provider asks with a voucher"
+        firm_id, provider_id = voucher.firm_id, caller.organisation_id
+        _require_mandate(tx, voucher, caller.organisation_id)
+    terms = load_terms(tx, [(programme.region_code, programme.id)])[programme.region_code, programme.id]
+    version = terms.rules_for(voucher, claim, at=at) if voucher else terms.rules_on(civil_date(at))
+    if version is None:
+        raise AppError(Code.PROGRAMME_CLOSED)
+    if refused := refuse_asked(version.rules, voucher, claim):
+        raise _problem(refused)
+
+    parties = _parties(tx, programme, firm_id, provider_id)
+    facts = gather(version.rules, lines, voucher, parties, claim, at=at, amounts_fen=amounts_fen)
+    holders = holders_of(
+        terms.kept_for(),
+        firm_id=firm_id,
+        voucher_id=voucher.id if voucher else "",
+        holder=parties.holder,
+        claim=facts.claim,
+    )
+    positions = Positions.read(tx, [(programme.region_code, programme.id, kind, of) for kind, of in holders.items()])
+    position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
+    drawing = draw(version, facts, position, voucher.balance_fen if voucher else None)
+    refusal = _refusal(programme, voucher, version, facts, drawing.assessment, at=at)
+    subsidy_fen = 0 if refusal else drawing.drawn_fen
+    bill_fen = sum(line.amount_fen for line in lines)
+    return Quote(
+        programme_id=programme.id,
+        voucher_id=voucher.id if voucher else None,
+        bill_fen=bill_fen,
+        subsidy_fen=subsidy_fen,
+        firm_pays_fen=bill_fen - subsidy_fen,
+        voucher_balance_fen=voucher.balance_fen if voucher else None,
+        rule_version_id=version.id,
+        rule_version_number=version.number,
+        assessment=drawing.assessment,
+        trace=drawing.trace,
+        refusal=refusal,
+        evidence=version.rules.evidence,
+        unstated=unstated(version.rules, facts),
+    )
+
+
+def unstated(rules: Rules, facts: Facts) -> tuple[str, ...]:
+    """The facts that the rules name in conditions, rates and caps and nobody gave, sorted."""
+    given = {f"{subject}.{key}" for subject in ("holder", "provider", "claim") for key in getattr(facts, subject)}
+    return tuple(sorted(name for name in rules.names if name not in given and not name.startswith("line.")))
+
+
+def _voucher(
+    tx: Connection, caller: Caller, programme: ProgrammeRecord, voucher_id: str | None, voucher_code: str | None
+) -> VoucherState | None:
+    """The voucher asked about. Who may not see it is told that there is none."""
+    key: tuple[str, str] | None = None
+    if voucher_id is not None:
+        key = (region_of(voucher_id) or "", voucher_id)
+    elif voucher_code is not None:
+        code = (region_of_code(voucher_code), voucher_code)
+        found = find_vouchers(tx, [code]).get(code)
+        key = (code[0], found) if found else ("", "")
+    elif not caller.holds(Role.FIRM):
+        raise AppError(Code.CONSENT_MISSING)
+    if key is None:
+        return None
+    voucher = read_voucher(tx, key)
+    firms_own = voucher is not None and caller.holds(Role.FIRM) and voucher.firm_id == caller.organisation_id
+    by_code = voucher is not None and voucher_code is not None and caller.holds(Role.PROVIDER)
+    if voucher is None or voucher.programme_id != programme.id or not (firms_own or by_code):
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    return voucher
+
+
+def _require_mandate(tx: Connection, voucher: VoucherState, provider_id: str) -> None:
+    key = (voucher.region_code, voucher.id, provider_id)
+    mandate = load_mandates(tx, [key]).get(key)
+    if mandate is None or not mandate.live(now(tx)):
+        raise AppError(Code.CONSENT_MISSING)
+
+
+def _parties(tx: Connection, programme: ProgrammeRecord, firm_id: str, provider_id: str | None) -> Parties:
+    found = load_parties(tx, {firm_id, provider_id or firm_id}, on=civil_date(now(tx)))
+    if provider_id is None:
+        return Parties(found.get(firm_id, Party()), Party(), None)
+    key = (programme.region_code, programme.id, provider_id)
+    admitted_for = load_admissions(tx, [key]).get(key)
+    if admitted_for is None:
+        raise AppError(Code.PROVIDER_NOT_ADMITTED)
+    return Parties(found.get(firm_id, Party()), found.get(provider_id, Party()), admitted_for)
+
+
+def _refusal(
+    programme: ProgrammeRecord,
+    voucher: VoucherState | None,
+    version: DatedRules,
+    facts: Facts,
+    assessment: Assessment,
+    *,
+    at: Any,
+) -> AppError | None:
+    """What a redemption would be refused for at this instant, consent apart."""
+    refused: Refused | None = None
+    if voucher is not None:
+        refused = refuse_state(voucher, at=at)
+        if refused is None and voucher.balance_fen == 0:
+            refused = Refused(Code.INSUFFICIENT_BALANCE)
+    if refused is None and programme.status == ProgrammeStatus.PAUSED:
+        refused = Refused(Code.PROGRAMME_PAUSED)
+    if refused is None and programme.status != ProgrammeStatus.PUBLISHED:
+        refused = Refused(Code.PROGRAMME_CLOSED)
+    refused = refused or refuse_assessment(version.rules, facts, assessment)
+    return _problem(refused) if refused else None
+
+
+def _problem(refused: Refused) -> AppError:
+    return AppError(refused.code, errors=refused.errors, extra=dict(refused.extra), **refused.context)

@@ -1,0 +1,205 @@
+"""From a bill to its assessment: the facts that are looked at, stored and read back, and the trace. Pure.
+
+What is stored with a redemption or a refund is all that the decision was made from, so that an auditor who reads it
+years later gets the same bytes (`replay`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import datetime
+from types import MappingProxyType
+from typing import Any
+
+from app.kernel.canonical import canonical
+from app.kernel.vocabulary import Reason
+from app.services.redemption.bills import Bill, bill_of_facts
+from app.services.redemption.states import DatedRules, GrantTerms, Parties, Party, VoucherState
+from app.services.rules.assess import Assessment, assess
+from app.services.rules.facts import KNOWN, Facts, Line, Value, VoucherTerms, fits
+from app.services.rules.model import Rules
+from app.services.rules.position import Bucket, Counter, Position
+
+FORMAT = 2
+"""Of stored facts and traces. The first one knew neither position nor facts beside the bill."""
+
+Counts = tuple[tuple[Bucket, Counter], ...]
+
+_NONE: Mapping[str, int] = MappingProxyType({})
+
+
+def gather(
+    rules: Rules,
+    lines: Sequence[Line],
+    voucher: VoucherState | None,
+    parties: Parties,
+    claim: Mapping[str, Value],
+    *,
+    at: datetime,
+    amounts_fen: Mapping[str, int] = _NONE,
+) -> Facts:
+    """The facts of one bill, no more of them than the rules look at.
+
+    `claim` is what the claimant states; what officials fixed with the voucher's grant goes before it. `amounts_fen` are
+    further amounts of the covered lines, where they are known.
+    """
+    terms = voucher.terms if voucher else GrantTerms()
+    sites = parties.provider.facility_classes
+    return Facts(
+        lines=[
+            replace(line, facility_class=sites[site]) if (site := line.provider_site) in sites and site else line
+            for line in lines
+        ],
+        at=at,
+        holder=_looked_at(rules, "holder", parties.holder.facts),
+        provider=_looked_at(rules, "provider", parties.provider.facts),
+        provider_categories=parties.admitted_for,
+        claim=_looked_at(rules, "claim", {**claim, **terms.claim}),
+        amounts_fen=amounts_fen,
+        voucher=VoucherTerms(voucher.valid_until, voucher.redeemable_until) if voucher else None,
+        layers_fen=terms.layers_fen,
+        exceptions_fen=terms.exceptions_fen,
+    )
+
+
+def claimable(rules: Rules) -> frozenset[str]:
+    """The facts of a claim that the claimant may state under these rules, without `claim.`."""
+    known = {name for name, fact in KNOWN.items() if fact.stated_by == "claimant"}
+    declared = {fact.name for fact in rules.facts if fact.stated_by == "claimant"}
+    return frozenset(name.removeprefix("claim.") for name in known | declared if name.startswith("claim."))
+
+
+def holders_of(
+    kept_for: Collection[str], *, firm_id: str, voucher_id: str, holder: Party, claim: Mapping[str, Value]
+) -> dict[str, str]:
+    """Whose counters a claim adds to, by kind. A firm without a group is a group of its own."""
+    ids = {
+        "firm": firm_id,
+        "group": str(holder.facts.get("group", firm_id)),
+        "contract": f"{firm_id}/{claim.get('contract_no', '')}",
+        "voucher": voucher_id,
+    }
+    return {kind: ids[kind] for kind in sorted(kept_for)}
+
+
+@dataclass(frozen=True, slots=True)
+class Drawing:
+    """An assessment against a voucher's balance: what is drawn, what that counts, and the trace."""
+
+    assessment: Assessment
+    drawn_fen: int
+    counted: Counts
+    trace: dict[str, Any]
+
+
+def draw(version: DatedRules, facts: Facts, position: Position, balance_fen: int | None) -> Drawing:
+    """Assess, and draw at most what the voucher has free; without a voucher (None) all that is assessed."""
+    assessment = assess(version.rules, facts, position)
+    drawn_fen = assessment.amount_fen if balance_fen is None else min(assessment.amount_fen, balance_fen)
+    reductions = list(assessment.reductions)
+    if drawn_fen < assessment.amount_fen:
+        reductions.append({"code": Reason.CAP_VOUCHER, "subsidy_fen": assessment.amount_fen - drawn_fen})
+    steps = [{"step": "rule_version", "id": version.id, "number": version.number}, *assessment.steps]
+    if balance_fen is not None:
+        steps.append({"step": "voucher", "balance_fen": balance_fen, "drawn_fen": drawn_fen})
+    trace = {"v": FORMAT, "steps": steps, "reductions": reductions}
+    return Drawing(assessment, drawn_fen, counted_as_drawn(assessment, drawn_fen), trace)
+
+
+def counted_as_drawn(assessment: Assessment, drawn_fen: int) -> Counts:
+    """What a claim adds to the counters where the voucher held less than was assessed: in proportion, rounded down."""
+    if drawn_fen == assessment.amount_fen:
+        return assessment.counted
+    return tuple(
+        (bucket, counter._replace(granted_fen=counter.granted_fen * drawn_fen // assessment.amount_fen))
+        for bucket, counter in assessment.counted
+    )
+
+
+def left_of(
+    version: DatedRules, facts: Facts, position: Position, *, drawn_fen: int
+) -> tuple[Assessment, int, dict[str, Any]]:
+    """Assess what is left of a bill: the entitlement, what goes back of `drawn_fen`, and the trace (E14)."""
+    assessment = assess(version.rules, facts, position)
+    returned_fen = max(0, drawn_fen - assessment.amount_fen)
+    steps = [
+        {"step": "rule_version", "id": version.id, "number": version.number},
+        *assessment.steps,
+        {"step": "refund", "drawn_fen": drawn_fen, "entitled_fen": assessment.amount_fen, "returned_fen": returned_fen},
+    ]
+    return assessment, returned_fen, {"v": FORMAT, "steps": steps, "reductions": list(assessment.reductions)}
+
+
+def redemption_facts(
+    bill: Bill,
+    facts: Facts,
+    position: Position,
+    holders: Mapping[str, str],
+    counted: Counts,
+    *,
+    provider_id: str,
+    order_no: str,
+    balance_fen: int,
+) -> bytes:
+    """All the facts a redemption was decided from, canonically."""
+    return canonical(
+        {
+            "v": FORMAT,
+            "provider": provider_id,
+            "order_no": order_no,
+            "provider_categories": sorted(facts.provider_categories or ()),
+            "bill": bill.facts(),
+            "given": facts.given(),
+            "facility_classes": {
+                str(number): line.facility_class
+                for number, line in enumerate(facts.lines, start=1)
+                if line.facility_class is not None
+            },
+            "balance_fen": balance_fen,
+            "position": counts_json(tuple(position.items())),
+            "holders": dict(holders),
+            "counted": counts_json(counted),
+        }
+    )
+
+
+def stored_facts(facts: Mapping[str, Any], refunded_fen: Mapping[int, int], *, at: datetime) -> Facts:
+    """The facts of a redemption again, its lines less what was refunded of each.
+
+    `at` is the redemption's instant: the first format did not store it, nor anything beside the bill.
+    """
+    bill = bill_of_facts(facts["bill"], refunded_fen)
+    categories = facts["provider_categories"]
+    if facts["v"] == 1:
+        return Facts(lines=bill.assessed_lines(), at=at, provider_categories=categories)
+    by_number = facts["facility_classes"]
+    lines = [
+        replace(line, facility_class=by_number.get(str(number)))
+        for number, line in enumerate(bill.assessed_lines(), start=1)
+    ]
+    return Facts.read(facts["given"], lines, categories)
+
+
+def counts_json(counts: Sequence[tuple[Bucket, Counter]]) -> list[dict[str, Any]]:
+    """Counters as they are stored: without zeros, in a fixed order."""
+    return [bucket._asdict() | counter._asdict() for bucket, counter in sorted(counts) if any(counter)]
+
+
+def counts_of_json(counts: Sequence[Mapping[str, Any]]) -> Counts:
+    """Stored counters again."""
+    return tuple(
+        (Bucket(*(row[name] for name in Bucket._fields)), Counter(*(row[name] for name in Counter._fields)))
+        for row in counts
+    )
+
+
+def _looked_at(rules: Rules, subject: str, facts: Mapping[str, Value]) -> dict[str, Value]:
+    """The facts that the rules look at. One whose value is of another type than they need counts as not given."""
+    return {
+        key: value
+        for key, value in sorted(facts.items())
+        if (name := f"{subject}.{key}") in rules.looks_at
+        and (expected := rules.fact_types.get(name)) is not None
+        and fits(expected, value)
+    }

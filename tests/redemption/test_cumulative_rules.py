@@ -1,0 +1,176 @@
+"""Rules that look at what a firm has come to so far: the same numbers over HTTP, in races and after refunds."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from sqlalchemy import select, text
+
+from app.kernel.vocabulary import Role
+from app.models import PositionCounter
+from tests.world import City, Counter, World, counter, ok, problem, rules_body
+
+WAN = 1_000_000  # 1 万元 in fen
+GROUP = '{"group": "之江"}'
+
+
+def yearly_cap(limit_fen: int, **more: Any) -> dict[str, Any]:
+    return {"scope": "firm", "name": "firm_year", "limit_fen": limit_fen, **more}
+
+
+def bracket(method: str) -> dict[str, Any]:
+    bands = [
+        {"up_to_fen": 50 * WAN, "rate": {"kind": "flat", "rate": "0.50"}},
+        {"rate": {"kind": "flat", "rate": "0.30"}},
+    ]
+    return {"kind": "bracket", "method": method, "bands": bands}
+
+
+def second_voucher(desk: Counter, face_value_fen: int) -> Counter:
+    """The same firm's second voucher, with a mandate for the same provider."""
+    voucher = desk.city.issue(desk.programme_id, desk.voucher["firm_id"], face_value_fen)
+    body = {"provider_id": desk.machine.organisation_id, "limit_fen": face_value_fen}
+    mandate = ok(desk.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
+    return Counter(desk.city, desk.programme_id, voucher, desk.manager, desk.machine, mandate)
+
+
+def register(world: World, firm_id: str, profile: str) -> None:
+    """Put a profile into the registry, as plain JSON."""
+    statement = text("UPDATE organisations SET profile = CAST(:profile AS jsonb) WHERE id = :id")
+    world.database.transact(lambda tx: tx.execute(statement, {"profile": profile, "id": firm_id}))
+
+
+def granted(world: World) -> dict[tuple[str, str], int]:
+    rows = world.database.transact(lambda tx: tx.execute(select(PositionCounter)).all())
+    return {(row.holder, row.period): row.granted_fen for row in rows if row.granted_fen}
+
+
+def programme_with(city: City, rules: dict[str, Any]) -> Counter:
+    return counter(city, face_value_fen=50 * WAN, **rules)
+
+
+def test_a_yearly_cap_counts_all_vouchers_of_the_firm(world: World) -> None:
+    """E2, over two vouchers: what is above the cap is refused, not carried over."""
+    desk = programme_with(world.city(), {"rate": "0.20", "caps": [yearly_cap(20 * WAN)]})
+    other = second_voucher(desk, 50 * WAN)
+    assert ok(desk.redeem(95 * WAN))["subsidy_fen"] == 19 * WAN
+    answer = ok(other.redeem(10 * WAN))
+    assert answer["subsidy_fen"] == WAN
+    assert answer["trace"]["reductions"] == [{"code": "CAP_FIRM_PERIOD", "cap": "firm_year", "subsidy_fen": WAN}]
+    refusal = problem(desk.redeem(10 * WAN), 422, "cap_firm_period")
+    assert refusal["cap"] == "firm_year"
+    assert world.differences() == []
+
+
+def test_racing_redemptions_of_two_vouchers_never_exceed_the_firms_cap(world: World) -> None:
+    desk = programme_with(world.city(), {"rate": "1.00", "caps": [yearly_cap(100)]})
+    vouchers = [desk, second_voucher(desk, 50 * WAN)]
+    with ThreadPoolExecutor(10) as pool:
+        answers = list(pool.map(lambda n: vouchers[n % 2].redeem(30), range(20)))
+    drawn = [answer.json()["subsidy_fen"] for answer in answers if answer.status_code == 201]
+    assert sorted(drawn, reverse=True) == [30, 30, 30, 10]
+    assert {answer.json()["code"] for answer in answers if answer.status_code != 201} == {"cap_firm_period"}
+    assert sum(fen for (holder, period), fen in granted(world).items() if holder == "firm" and period != "all") == 100
+    assert world.differences() == []
+
+
+def test_brackets_over_the_year_come_out_as_worked_by_hand(world: World) -> None:
+    """E5: the second contract takes the firm over 500,000."""
+    expected = {"cliff_recalc": 1_500_000, "cliff_prospective": 7_500_000, "marginal": 11_500_000}
+    for method, second_fen in expected.items():
+        city = world.city()
+        desk = programme_with(city, {})
+        programme_id = city.programme(rules=rules_body() | {"rate": bracket(method)})
+        city.admit(programme_id, desk.machine.organisation_id)
+        voucher = city.issue(programme_id, desk.voucher["firm_id"], 80 * WAN)
+        mandate = {"provider_id": desk.machine.organisation_id, "limit_fen": 80 * WAN}
+        ok(desk.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", mandate))
+        there = Counter(city, programme_id, voucher, desk.manager, desk.machine, {})
+        assert ok(there.redeem(30 * WAN))["subsidy_fen"] == 15 * WAN
+        assert ok(there.redeem(25 * WAN))["subsidy_fen"] == second_fen, method
+    assert world.differences() == []
+
+
+def test_a_refund_gives_the_cap_back_where_the_rules_say_so(world: World) -> None:
+    for restores, expected_fen in ((True, 12), (False, 2)):
+        rules = {"rate": "1.00", "caps": [yearly_cap(20)], "adjustment": {"restores_cap": restores}}
+        desk = programme_with(world.city(), rules)
+        redemption = ok(desk.redeem(18))
+        body = {"amount_fen": 10, "reason": "退单"}
+        assert (
+            ok(desk.machine.post(f"/v1/redemptions/{redemption['id']}/refunds", body))["refund"]["subsidy_refund_fen"]
+            == 10
+        )
+        assert ok(desk.redeem(50))["subsidy_fen"] == expected_fen
+    assert world.differences() == []
+
+
+def test_a_group_shares_one_cap(world: World) -> None:
+    city = world.city()
+    desk = programme_with(city, {"rate": "1.00", "caps": [yearly_cap(100, scope="group", name="group_year")]})
+    sister = world.firm()
+    for firm_id in (desk.voucher["firm_id"], sister):
+        register(world, firm_id, GROUP)
+    voucher = city.issue(desk.programme_id, sister, 50 * WAN)
+    manager = world.person(Role.FIRM, sister)
+    body = {"provider_id": desk.machine.organisation_id, "limit_fen": 50 * WAN}
+    ok(manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
+    other = Counter(city, desk.programme_id, voucher, manager, desk.machine, {})
+    assert ok(desk.redeem(70))["subsidy_fen"] == 70
+    assert ok(other.redeem(70))["subsidy_fen"] == 30
+
+
+def test_a_contracts_cap_counts_its_bills_and_needs_its_number(world: World) -> None:
+    caps = [{"scope": "contract", "name": "per_contract", "limit_fen": 100}]
+    desk = programme_with(world.city(), {"rate": "1.00", "caps": caps})
+    refusal = problem(desk.redeem(80), 422, "not_eligible")
+    assert (refusal["reason"], refusal["what"]) == ("FACT_MISSING", "claim.contract_no")
+    assert ok(desk.redeem(80, claim={"contract_no": "A-1"}))["subsidy_fen"] == 80
+    assert ok(desk.redeem(80, claim={"contract_no": "A-1"}))["subsidy_fen"] == 20
+    assert ok(desk.redeem(80, claim={"contract_no": "A-2"}))["subsidy_fen"] == 80
+
+
+def test_a_provider_states_what_is_a_claimants_to_state_and_nothing_else(world: World) -> None:
+    signed = {"kind": "date", "fact": "claim.contract_signed_on", "from_on": "2026-01-01"}
+    desk = programme_with(world.city(), {"requirements": [{"name": "signed_in_time", "when": signed}]})
+    assert problem(desk.redeem(100), 422, "not_eligible")["what"] == "signed_in_time"
+    assert problem(desk.redeem(100, claim={"contract_signed_on": "2025-12-31"}), 422, "not_eligible")["reason"] == (
+        "NOT_ELIGIBLE"
+    )
+    assert ok(desk.redeem(100, claim={"contract_signed_on": "2026-01-01"}))["subsidy_fen"] == 30
+    for wrong, code in (
+        ({"approved_rate": "0.90"}, "not_for_the_claimant"),
+        ({"contract_signed_on": "yesterday"}, "wrong_fact_type"),
+        ({"contract_singed_on": "2026-01-01"}, "not_for_the_claimant"),
+    ):
+        refusal = problem(desk.redeem(100, claim=wrong), 422, "validation_failed")
+        assert [(place["pointer"], place["code"]) for place in refusal["errors"]] == [
+            (f"/claim/{next(iter(wrong))}", code)
+        ]
+
+
+def test_what_the_registry_says_decides_who_gets_which_rate(world: World) -> None:
+    rate = {"kind": "by", "fact": "holder.tags", "rates": {"初创": "0.60"}, "otherwise": "0.50"}
+    city = world.city()
+    programme_id = city.programme(rules=rules_body() | {"rate": rate})
+    desk = counter(city)
+    city.admit(programme_id, desk.machine.organisation_id)
+    voucher = city.issue(programme_id, desk.voucher["firm_id"], WAN)
+    body = {"provider_id": desk.machine.organisation_id, "limit_fen": WAN}
+    ok(desk.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
+    there = Counter(city, programme_id, voucher, desk.manager, desk.machine, {})
+    assert ok(there.redeem(1000))["subsidy_fen"] == 500
+    register(world, desk.voucher["firm_id"], '{"tags": [{"name": "初创", "since_on": "2024-01-01", "until_on": null}]}')
+    assert ok(there.redeem(1000))["subsidy_fen"] == 600
+
+
+def test_a_voucher_that_cannot_be_divided_is_used_once(world: World) -> None:
+    desk = programme_with(world.city(), {"use": {"divisible": False}})
+    ok(desk.redeem(100))
+    assert problem(desk.redeem(100), 422, "not_eligible")["detail"].startswith("The programme's rules grant nothing")
+
+
+def test_a_scheme_that_the_firm_claims_is_not_redeemed_by_a_provider(world: World) -> None:
+    desk = programme_with(world.city(), {"mode": "post_reimburse", "claimant": "firm", "payee": "firm"})
+    problem(desk.redeem(100), 422, "claimant_not_provider")
