@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -12,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from app.database import CommitUnknown
 from app.kernel.catalogue import CATALOGUE, detail, title
-from app.kernel.money import MAX_FEN
+from app.kernel.places import field_error, field_errors, in_language, joined
 from app.kernel.problems import AppError, Code, FieldError, Kind
 from app.services.idempotency import Answer
 
@@ -36,9 +37,6 @@ STATUS: dict[Kind, int] = {
     Kind.BUG: 500,
 }
 assert set(STATUS) == set(Kind), "every kind has its status"
-
-SHOWN = 100
-"""Characters of a wrong value that are told back."""
 
 STORED_KINDS = frozenset({Kind.CONFLICT, Kind.REFUSED})
 """Refusals by rule or state stay refused under their key."""
@@ -79,7 +77,7 @@ def document(error: AppError, *, language: str, request_id: str, instance: str) 
         **error.extra,
     }
     if error.errors:
-        body["errors"] = [_place(place) for place in error.errors]
+        body["errors"] = [_place(place, language) for place in error.errors]
     return status, orjson.dumps(body)
 
 
@@ -145,8 +143,16 @@ async def _validation(request: Request, error: Exception) -> Response:
         return problem_response(request, AppError(Code.MALFORMED_REQUEST, why="JSON"))
     if any(item["loc"] == ("body",) for item in found) and not _is_json(request):
         return problem_response(request, AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json"))
-    places = [field_error(item) for item in found]
+    places = _places(found, error.body)
     return problem_response(request, AppError(Code.VALIDATION_FAILED, count=len(places), errors=places))
+
+
+def _places(found: Sequence[Any], body: Any) -> list[FieldError]:
+    """Of the body by pointers into it, of parameters by their name."""
+    in_body = [{**item, "loc": item["loc"][1:]} for item in found if item["loc"][0] == "body"]
+    elsewhere = [item for item in found if item["loc"][0] != "body"]
+    named = [replace(field_error(item, None), pointer=joined(item["loc"])) for item in elsewhere]
+    return field_errors(in_body, body) + named
 
 
 def _is_json(request: Request) -> bool:
@@ -170,34 +176,10 @@ async def _commit_unknown(request: Request, _: Exception) -> Response:
     return problem_response(request, AppError(Code.UNAVAILABLE, retry_after_s=1))
 
 
-def field_error(item: Any) -> FieldError:
-    """A validation error of Pydantic as a place in the request."""
-    path = _pointer(item["loc"])
-    given = item.get("input")
-    actual: str | int | None = None
-    if isinstance(given, str):
-        actual = given[:SHOWN].encode(errors="replace").decode()
-    elif isinstance(given, int) and not isinstance(given, bool):
-        actual = given if abs(given) <= MAX_FEN else "too large to show"
-    bounds: dict[str, Any] = item.get("ctx") or {}
-    limit = next((bounds[name] for name in _LIMITS if isinstance(bounds.get(name), str | int)), None)
-    return FieldError(path, item["type"], detail=item["msg"], limit=limit, actual=actual)
-
-
-_LIMITS = ("le", "lt", "ge", "gt", "max_length", "min_length", "pattern", "expected", "multiple_of")
-
-
-def _pointer(loc: Sequence[str | int]) -> str:
-    parts = [str(part).replace("~", "~0").replace("/", "~1") for part in loc]
-    if parts and parts[0] == "body":
-        parts = parts[1:]
-    return "".join(f"/{part}" for part in parts)
-
-
-def _place(place: FieldError) -> dict[str, Any]:
+def _place(place: FieldError, language: str) -> dict[str, Any]:
     shown: dict[str, Any] = {"pointer": place.pointer, "code": place.code}
     for name in ("detail", "limit", "actual", "row", "column"):
         value = getattr(place, name)
         if value is not None:
-            shown[name] = value
+            shown[name] = in_language(value, language) if name == "detail" else value
     return shown

@@ -1,11 +1,9 @@
-"""Programmes: draft, submit, publish by approval; rule versions, providers, appropriations, budget."""
+"""Programmes: draft, submit, publish by approval; providers, appropriations, budget."""
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any
 
-import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
@@ -20,14 +18,15 @@ from app.api.reports import ExecutionRead, shown_pool, shown_total
 from app.database import now
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import AdmissionStatus, ProgrammeStatus, Role, RuleVersionStatus, VoucherKind
+from app.kernel.vocabulary import AdmissionStatus, ProgrammeStatus, Role, VoucherKind
 from app.services.approvals.decisions import read_approval
 from app.services.budgets.appropriations import request_appropriation
 from app.services.budgets.execution import budget_of
 from app.services.programmes import programmes as services
 from app.services.programmes.admissions import list_admissions, propose_admission, read_admission
 from app.services.programmes.programmes import ProgrammeDraft
-from app.services.rules.model import Rules, Slug
+from app.services.rules.model import Rules
+from app.services.rules.parts import Slug
 
 router = APIRouter(prefix="/v1/programmes", tags=["programmes"])
 
@@ -67,21 +66,6 @@ class ProgrammeRead(Read):
     version: int
     created_at: ShownInstant
     created_by: str
-
-
-class RuleVersionRead(Read):
-    """A dated version of the rules; `rules_sha256` is over the canonical document."""
-
-    id: str
-    programme_id: str
-    number: int
-    effective_on: date
-    rules: dict[str, Any]
-    rules_sha256: str
-    status: RuleVersionStatus
-    created_by: str
-    published_at: ShownInstant | None
-    published_by: str | None
 
 
 class AdmissionBody(Wire):
@@ -205,21 +189,6 @@ def resume_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep
     return ProgrammeRead.model_validate(
         service.database.transact(lambda tx: services.resume_programme(tx, caller=caller, programme_id=programme_id))
     )
-
-
-@router.get("/{programme_id}/rule-versions")
-def read_rule_versions(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[RuleVersionRead]:
-    """The versions of the rules, newest first."""
-    records = service.database.transact(
-        lambda tx: services.list_rule_versions(tx, caller=caller, programme_id=programme_id)
-    )
-    return [
-        RuleVersionRead(
-            **{name: getattr(record, name) for name in RuleVersionRead.model_fields}
-            | {"rules": orjson.loads(record.rules)}
-        )
-        for record in records
-    ]
 
 
 @router.put("/{programme_id}/providers/{provider_id}", status_code=202)

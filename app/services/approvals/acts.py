@@ -16,6 +16,7 @@ from app.services.identity.roles import execute_grant_roles
 from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
+from app.services.programmes.rule_versions import execute_publish_rule_version
 from app.services.vouchers.lifecycle import execute_freeze, execute_unfreeze, execute_void
 
 
@@ -33,6 +34,7 @@ class Act:
 
 ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.PUBLISH_PROGRAMME: Act(execute_publish_programme, reject_publish_programme),
+    ApprovalKind.PUBLISH_RULE_VERSION: Act(execute_publish_rule_version),
     ApprovalKind.ADMIT_PROVIDER: Act(execute_admit_provider, reject_admit_provider),
     ApprovalKind.APPROPRIATE: Act(execute_appropriate),
     ApprovalKind.ISSUE_BATCH: Act(execute_issue_batch, reject_issue_batch),

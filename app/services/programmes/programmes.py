@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
@@ -22,6 +22,7 @@ from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
+from app.services.rules.checks import raise_if_wrong
 from app.services.rules.model import Rules
 
 OFFICIALS = (Role.MAKER, Role.CHECKER, Role.FINANCE, Role.AUDITOR)
@@ -181,6 +182,8 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
             RuleVersion.status == RuleVersionStatus.DRAFT,
         )
     ).one()
+    rules = Rules.model_validate_json(version.rules)
+    warnings = raise_if_wrong(rules, opens_at=programme.opens_at, closes_at=programme.closes_at)
     _set_status(tx, programme, ProgrammeStatus.SUBMITTED)
     approval_id = request_approval(
         tx,
@@ -201,6 +204,7 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
             "fiscal_year": programme.fiscal_year,
             "status": ProgrammeStatus.PUBLISHED,
             "rules": json.loads(version.rules),
+            "warnings": [asdict(warning) for warning in warnings],
         },
     )
     return read_programme(tx, caller=caller, programme_id=programme_id), approval_id
@@ -208,7 +212,7 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
 
 def execute_publish_programme(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Publish the programme and the very rules that were submitted."""
-    programme = _locked(tx, decision.region_code, command["programme_id"])
+    programme = lock_for_decision(tx, region_code=decision.region_code, programme_id=command["programme_id"])
     if programme.status != ProgrammeStatus.SUBMITTED or programme.version != command["programme_version"]:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.SUBMITTED)
     author = tx.execute(
@@ -239,7 +243,8 @@ def execute_publish_programme(tx: Connection, *, command: Mapping[str, Any], dec
 
 def reject_publish_programme(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Give the programme back to its maker as a draft."""
-    _set_status(tx, _locked(tx, decision.region_code, command["programme_id"]), ProgrammeStatus.DRAFT)
+    programme = lock_for_decision(tx, region_code=decision.region_code, programme_id=command["programme_id"])
+    _set_status(tx, programme, ProgrammeStatus.DRAFT)
 
 
 def pause_programme(tx: Connection, *, caller: Caller, programme_id: str) -> ProgrammeRecord:
@@ -304,7 +309,7 @@ def lock_programme(tx: Connection, *, caller: Caller, programme_id: str, role: R
     """
     caller.require(role)
     region_code = region_of(programme_id)
-    programme = _locked(tx, region_code, programme_id) if region_code else None
+    programme = lock_for_decision(tx, region_code=region_code, programme_id=programme_id) if region_code else None
     if programme is None or not caller.holds_in(role, programme.region_code, programme.authority_id):
         raise AppError(Code.NOT_FOUND, what="programme")
     return programme
@@ -328,7 +333,8 @@ def _move(
     return read_programme(tx, caller=caller, programme_id=programme_id)
 
 
-def _locked(tx: Connection, region_code: str, programme_id: str) -> ProgrammeRecord:
+def lock_for_decision(tx: Connection, *, region_code: str, programme_id: str) -> ProgrammeRecord:
+    """Lock a programme for an act that was approved. Raises `not_found`."""
     row = tx.execute(
         select(Programme)
         .where(Programme.region_code == region_code, Programme.id == programme_id)
@@ -370,6 +376,7 @@ def _check_draft(draft: ProgrammeDraft) -> None:
         raise _invalid("/region_code", "unknown_region", actual=draft.region_code)
     if draft.opens_at >= draft.closes_at:
         raise _invalid("/closes_at", "before_opening", limit=draft.opens_at.isoformat())
+    raise_if_wrong(draft.rules, opens_at=draft.opens_at, closes_at=draft.closes_at)
 
 
 def _invalid(pointer: str, code: str, *, limit: str | int | None = None, actual: str | int | None = None) -> AppError:
