@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import tomllib
 from collections import Counter
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from app.kernel.money import parse_yuan
 from app.kernel.regions import covers, is_region
 from app.kernel.uscc import parse_uscc
 from app.kernel.vocabulary import OrganisationKind, Role, VoucherKind
-from app.services.rules.assess import Line, assess
+from app.services.rules.assess import assess
+from app.services.rules.facts import Facts, Line
 from app.services.rules.model import Rules
 from app.services.usage.billing import bill_line
 from app.services.usage.mapping import load_mapping
@@ -144,8 +146,8 @@ def test_a_few_hundred_jobs_are_billed_and_each_earns_a_subsidy_everywhere() -> 
     for programme in PROVINCE["programmes"]:
         if programme["voucher_kind"] == "compute":
             rules = Rules.model_validate(programme["rules"])
-            assessed = Line(cheapest.category, cheapest.amount_fen)
-            assert assess(rules, [assessed], ["training_inference"]).amount_fen >= 1
+            facts = Facts([Line(cheapest.category, cheapest.amount_fen)], at=datetime(2026, 6, 1, tzinfo=UTC))
+            assert assess(rules, facts).amount_fen >= 1
 
 
 def test_the_usage_mapping_charges_the_published_prices() -> None:
