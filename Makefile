@@ -47,6 +47,11 @@ format: $(DEV)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
+## make bench         how many bills a second the rules judge; figures to compare, none to pass
+.PHONY: bench
+bench: $(RUNTIME)
+	@$(BIN)/python -m benchmarks.rules $(ARGS)
+
 ## make openapi       write the published contract anew
 .PHONY: openapi
 openapi: $(DEV)

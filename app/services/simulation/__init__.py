@@ -1,0 +1,1 @@
+"""What rules would have granted for a file of bills: pure, in memory, nothing stored."""
