@@ -14,13 +14,24 @@ from app.api.portal.explanation import Explanation, explain, lines
 from app.api.portal.texts import Words
 from app.kernel.canonical import canonical
 from app.kernel.rates import parse_rate
-from app.services.redemption.bills import Bill, BillLine, facts_json
+from app.services.redemption.assessing import redemption_facts
+from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import RedemptionRecord
-from app.services.redemption.decisions import Drawn, decide_redemption, decide_refund
+from app.services.redemption.decisions import Asked, Drawn, decide_redemption, decide_refund
 from app.services.redemption.reads import RefundRecord
-from app.services.redemption.states import DatedRules, MandateState, ProgrammeTerms, Share, VoucherState
-from app.services.rules.assess import Line
+from app.services.redemption.states import (
+    DatedRules,
+    GrantTerms,
+    MandateState,
+    Parties,
+    Party,
+    ProgrammeTerms,
+    Share,
+    VoucherState,
+)
+from app.services.rules.facts import Facts, Line
 from app.services.rules.model import Rules
+from app.services.rules.position import Position
 
 ZH, EN = Words("zh"), Words("en")
 AT = datetime(2026, 6, 1, 2, tzinfo=UTC)
@@ -47,14 +58,23 @@ def redeemed(
     decided = decide_redemption(
         voucher(balance_fen),
         ProgrammeTerms("published", (DatedRules("rul_1", 3, date(2026, 1, 1), rule),)),
-        CATEGORIES,
+        Parties(Party(), Party(), CATEGORIES),
         MandateState("mdt_1", 10**12, 0, datetime(2027, 1, 1, tzinfo=UTC), None),
-        bill,
-        expected_subsidy_fen=None,
+        Asked(bill),
+        Position(),
         at=AT,
     )
     assert isinstance(decided, Drawn), decided
-    facts = facts_json(bill, provider_id="org_1", order_no="A-1", provider_categories=CATEGORIES)
+    facts = redemption_facts(
+        bill,
+        decided.facts,
+        Position(),
+        {},
+        decided.counted,
+        provider_id="org_1",
+        order_no="A-1",
+        balance_fen=balance_fen,
+    )
     return RedemptionRecord(
         region_code="330100",
         id="rdm_1",
@@ -87,12 +107,14 @@ def voucher(balance_fen: int) -> VoucherState:
         firm_id="org_2",
         balance_fen=balance_fen,
         posting_count=1,
+        issued_at=datetime(2026, 1, 1, tzinfo=UTC),
         valid_from=datetime(2026, 1, 1, tzinfo=UTC),
         valid_until=datetime(2027, 1, 1, tzinfo=UTC),
         redeemable_until=datetime(2027, 1, 1, tzinfo=UTC),
         frozen_at=None,
         ended_as=None,
         ended_at=None,
+        terms=GrantTerms(),
         shares=[Share("pol_1", balance_fen, 0)],
     )
 
@@ -157,18 +179,20 @@ def test_a_coarse_rounding_above_the_bill_is_told_as_such() -> None:
     record = redeemed(rules(rate="0.60", unit_fen=1_000_000), ("training_inference", 9_000 * YUAN))
     shown = explain(record, EN)
     assert shown.cuts == ("Not above the bill",)
-    assert "The subsidy is never more than the bill it is for, so 1,000.00 yuan were cut." in shown.sentences
+    assert (
+        "The subsidy is never more than the part of the bill it is for, so 1,000.00 yuan were cut." in shown.sentences
+    )
     assert not any("balance" in sentence for sentence in shown.sentences)
 
 
 def test_a_reduction_that_the_page_does_not_know_is_named_by_its_code() -> None:
     record = redeemed(rules(), ("training_inference", 1_000 * YUAN))
     trace = json.loads(record.trace)
-    trace["reductions"].append({"code": "CAP_FIRM_PERIOD", "subsidy_fen": 5_000})
+    trace["reductions"].append({"code": "CAP_OF_TOMORROW", "subsidy_fen": 5_000})
     trace["steps"].append({"step": "something_new"})
     shown = explain(replace(record, trace=json.dumps(trace)), EN)
     assert shown.cuts == ("Other reduction",)
-    assert "By rule (CAP_FIRM_PERIOD) 50.00 yuan were cut." in shown.sentences
+    assert "By rule (CAP_OF_TOMORROW) 50.00 yuan were cut." in shown.sentences
 
 
 def test_a_refund_is_explained_from_its_own_trace() -> None:
@@ -177,8 +201,8 @@ def test_a_refund_is_explained_from_its_own_trace() -> None:
     returned = decide_refund(
         voucher(0),
         DatedRules("rul_1", 3, date(2026, 1, 1), rule),
-        CATEGORIES,
-        [Line("training_inference", 800_000 * YUAN)],
+        Facts([Line("training_inference", 800_000 * YUAN)], AT, provider_categories=CATEGORIES),
+        Position(),
         drawn_by_pool=[Share("pol_1", 0, record.subsidy_fen)],
         drawn_fen=record.subsidy_fen,
         at=AT,
@@ -236,8 +260,56 @@ def test_the_rows_always_add_up_to_what_was_drawn(
     assume(cap_fen is None or cap_fen >= unit_fen)
     record = redeemed(rules(rate=rate, cap_fen=cap_fen, unit_fen=unit_fen), *amounts, balance_fen=balance_fen)
     rows = explain(record, words).rows
-    at_rate = next(place for place, row in enumerate(rows) if row.label == words("calc.rate"))
-    before, after = rows[:at_rate], [row for row in rows[at_rate:] if row.kind != "result"]
-    base_fen = sum(row.amount_fen for row in before if row.label != words("calc.base"))
-    assert base_fen == sum(fen for category, fen in amounts if category in CATEGORIES)
+    subtotal = next(place for place, row in enumerate(rows) if row.kind == "subtotal")
+    before, after = rows[:subtotal], [row for row in rows[subtotal + 1 :] if row.kind != "result"]
+    base_fen = sum(fen for category, fen in amounts if category in CATEGORIES)
+    assert sum(row.amount_fen for row in before) == rows[subtotal].amount_fen == base_fen
     assert sum(row.amount_fen for row in after) == record.subsidy_fen
+
+
+V1_TRACE = {
+    "v": 1,
+    "steps": [
+        {"step": "rule_version", "id": "rul_1", "number": 3},
+        {
+            "step": "eligible_lines",
+            "bill_fen": 1_000_100,
+            "eligible_fen": 900_100,
+            "left_out": [{"line": 2, "category": "storage", "amount_fen": 100_000}],
+        },
+        {"step": "base", "vat": "included", "base_fen": 900_100},
+        {"step": "rate", "rate": "0.60", "exact_fen": "540060"},
+        {"step": "rounding", "unit_fen": 1_000_000, "mode": "half_up", "subsidy_fen": 1_000_000},
+        {"step": "ceiling", "base_fen": 900_100, "subsidy_fen": 900_100},
+        {"step": "cap", "scope": "bill", "limit_fen": 400_000, "subsidy_fen": 400_000},
+        {"step": "voucher", "balance_fen": 300_000, "drawn_fen": 300_000},
+    ],
+    "reductions": [
+        {"code": "NOT_ELIGIBLE_LINE", "base_fen": 100_000},
+        {"code": "STACK_CEILING", "subsidy_fen": 99_900},
+        {"code": "CAP_CLAIM", "subsidy_fen": 500_100},
+        {"code": "CAP_VOUCHER", "subsidy_fen": 100_000},
+    ],
+}
+"""As the service wrote them before rules knew more than one rate, one cap and one minimum."""
+
+
+def test_a_trace_of_the_first_format_stays_readable() -> None:
+    record = redeemed(rules(), ("training_inference", 900_100), ("storage", 100_000))
+    drawn = replace(record, trace=json.dumps(V1_TRACE), subsidy_fen=300_000, firm_pays_fen=700_100)
+    shown = explain(drawn, EN)
+    assert shown.cuts == ("Not covered", "Not above the bill", "Cap of a bill", "Voucher's balance")
+    assert figures(shown) == [
+        ("Bill", 1_000_100),
+        ("Not covered", -100_000),
+        ("Base", 900_100),
+        ("At the rate", 540_060),
+        ("Rounding", 459_940),
+        ("Not above the bill", -99_900),
+        ("Cap of a bill", -500_100),
+        ("Voucher's balance", -100_000),
+        ("Voucher pays", 300_000),
+        ("You pay", 700_100),
+    ]
+    assert "By version 3 of the rules the rate is 60%: 9,001.00 × 60% = 5,400.60 yuan." in shown.sentences
+    assert "A single bill earns at most 4,000.00 yuan, so 5,001.00 yuan were cut." in shown.sentences

@@ -7,16 +7,34 @@ import string
 from collections.abc import Iterator
 from enum import StrEnum
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from jinja2 import Environment, nodes
 
 import app.api.portal
-from app.api.portal.explanation import CUTS
+from app.api.portal.calculator_form import READERS
 from app.api.portal.pages import NOTICES
 from app.api.portal.presentation import PARTS
 from app.api.portal.texts import LANGUAGES, en, zh
-from app.kernel.vocabulary import EntryKind, RedemptionStatus, VoucherKind, VoucherStatus
+from app.kernel.vocabulary import EntryKind, Reason, RedemptionStatus, VoucherKind, VoucherStatus
+from app.services.rules.terms import Amount
+
+CLOSED = (
+    "word.",
+    "rounding.",
+    "problem.",
+    "reason.",
+    "because.",
+    "advice.",
+    "why.marginal",
+    "why.cliff_",
+    "floor.",
+    "bracket.",
+    "checkpoint.",
+    "field.",
+)
+"""Texts whose keys are put together: of words of a closed list, or of one that programmes add to."""
 
 PORTAL = Path(app.api.portal.__file__).parent
 TEMPLATES = sorted((PORTAL / "templates").glob("*.html"))
@@ -54,7 +72,7 @@ def test_no_text_is_left_over() -> None:
         key
         for key in zh.TEXTS
         if f'"{key}"' not in source
-        and not key.startswith(("word.", "rounding.", "problem."))
+        and not key.startswith(CLOSED)
         and not any(key == given if is_whole else key.startswith(given) for given, is_whole in asked)
     ]
     assert unused == []
@@ -71,13 +89,21 @@ def test_no_text_is_left_over() -> None:
         ("notice", sorted(NOTICES)),
         ("mandate", ("live", "used_up", "ended", "withdrawn")),
         ("rounding", ("half_up", "floor")),
+        ("reason", Reason),
+        ("because", Reason),
+        ("advice", Reason),
+        ("why", ("marginal", "cliff_prospective", "cliff_recalc")),
+        ("floor", ("base", "contract", "subsidy")),
+        ("bracket", ("firm", "group")),
+        ("checkpoint", ("apply", "issue", "redeem", "pay")),
+        ("field", tuple(f"{kind}.unreadable" for kind in READERS)),
+        ("word.fact.amounts", get_args(Amount)),
     ],
 )
 def test_every_word_of_a_closed_list_has_its_text(prefix: str, words: type[StrEnum] | tuple[str, ...]) -> None:
     for language, texts in LANGUAGES.items():
         missing = [str(word) for word in words if f"{prefix}.{word}" not in texts]
         assert missing == [], language
-    assert set(CUTS.values()) <= set(zh.TEXTS)
 
 
 def _asked_for(path: Path) -> Iterator[tuple[str, bool]]:

@@ -25,7 +25,9 @@ from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.services.identity.principals import Caller
 from app.services.redemption.commands import RedemptionRecord
+from app.services.redemption.loading import load_terms
 from app.services.redemption.reads import list_redemptions, list_refunds, read_redemption
+from app.services.rules.model import Rules
 from app.services.vouchers.mandates import MandateRecord, admitted_providers, list_mandates
 from app.services.vouchers.reads import list_vouchers, movements, read_voucher
 
@@ -89,7 +91,7 @@ def older_bills(
     def read(tx: Connection) -> dict[str, object]:
         voucher = own_voucher(tx, caller, voucher_id)
         names = _provider_names(list_mandates(tx, caller=caller, voucher_id=voucher_id, at=now(tx)))
-        bills, older = _bills(tx, caller, voucher_id, names, words, before=before if is_id(before, "rdm") else None)
+        bills, older = _bills(tx, caller, voucher, names, words, before=before if is_id(before, "rdm") else None)
         return {"voucher": voucher, "bills": bills, "older_bills": older}
 
     return show(request, "bills.html", service.database.snapshot(read), part="_bills.html")
@@ -111,7 +113,9 @@ def bill_page(
             raise AppError(Code.NOT_FOUND, what="redemption")
         refunds = list_refunds(tx, caller=caller, redemption_id=redemption_id)
         names = _provider_names(list_mandates(tx, caller=caller, voucher_id=voucher_id, at=now(tx)))
-        bill = ShownBill(redemption, names[redemption.provider_id], explain(redemption, words, refunds))
+        rules = _rules(tx, voucher).get(redemption.rule_version_id)
+        explanation = explain(redemption, words, refunds, rules=rules)
+        bill = ShownBill(redemption, names[redemption.provider_id], explanation)
         return {"voucher": voucher, "bill": bill, "lines": lines(redemption, words)}
 
     return show(request, "bill.html", service.database.snapshot(read))
@@ -149,7 +153,7 @@ def show_voucher(
         at = now(tx)
         mandates = list_mandates(tx, caller=caller, voucher_id=voucher_id, at=at)
         names = _provider_names(mandates)
-        bills, older = _bills(tx, caller, voucher_id, names, words)
+        bills, older = _bills(tx, caller, voucher, names, words)
         moved = shown_movements(movements(tx, caller=caller, voucher_id=voucher_id, at=at), names)
         programme = {"region_code": voucher.record.region_code, "programme_id": voucher.record.programme_id}
         return {
@@ -178,16 +182,26 @@ def own_voucher(tx: Connection, caller: Caller, voucher_id: str) -> ShownVoucher
 def _bills(
     tx: Connection,
     caller: Caller,
-    voucher_id: str,
+    voucher: ShownVoucher,
     names: Mapping[str, str],
     words: Words,
     *,
     before: str | None = None,
 ) -> tuple[list[ShownBill], str | None]:
     """The newest bills before one, and the id to go on from where there are more."""
-    found = list_redemptions(tx, caller=caller, limit=BILLS_SHOWN + 1, before_id=before, voucher_id=voucher_id)
-    shown = [ShownBill(record, names[record.provider_id], explain(record, words)) for record in found[:BILLS_SHOWN]]
+    found = list_redemptions(tx, caller=caller, limit=BILLS_SHOWN + 1, before_id=before, voucher_id=voucher.record.id)
+    rules = _rules(tx, voucher) if found else {}
+    shown = [
+        ShownBill(record, names[record.provider_id], explain(record, words, rules=rules.get(record.rule_version_id)))
+        for record in found[:BILLS_SHOWN]
+    ]
     return shown, shown[-1].record.id if len(found) > BILLS_SHOWN else None
+
+
+def _rules(tx: Connection, voucher: ShownVoucher) -> dict[str, Rules]:
+    """The programme's published rule versions by id."""
+    programme = (voucher.record.region_code, voucher.record.programme_id)
+    return {version.id: version.rules for version in load_terms(tx, [programme])[programme].versions}
 
 
 def _provider_names(mandates: Iterable[MandateRecord]) -> dict[str, str]:
