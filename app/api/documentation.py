@@ -16,6 +16,8 @@ from app.kernel.problems import Code
 EXAMPLES = Path(__file__).with_name("examples.json")
 """Requests and answers of one real run of the full path, in its order; the first item names who calls."""
 
+PUBLIC_PATHS = frozenset({"/v1/personal-tokens", "/v1/rules/schema"})
+"""Where nobody needs a token: one is how people get theirs, the other is documentation."""
 REQUIRED_HEADERS = frozenset({"idempotency-key", "if-match"})
 
 DESCRIPTION = """\
@@ -95,7 +97,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 for parameter in operation.get("parameters", ()):
                     if parameter["name"].lower() in REQUIRED_HEADERS:
                         _require(parameter)
-                if path != "/v1/personal-tokens":
+                if path not in PUBLIC_PATHS:
                     operation["security"] = [{"bearer": []}]
     _add_examples(document)
     return document

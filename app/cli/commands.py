@@ -7,7 +7,7 @@ import sys
 import typer
 from sqlalchemy.exc import OperationalError
 
-from app.cli import demo, login, officials, people, reconcile, replay, run
+from app.cli import demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, simulate
 from app.cli.output import Failure
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
@@ -24,9 +24,11 @@ app = typer.Typer(
 for command in (
     demo.demo,
     replay.replay,
+    simulate.simulate,
     run.run,
     run.migrate,
     reconcile.reconcile,
+    replay_assessment.replay_assessment,
     login.login,
     login.logout,
     login.whoami,
@@ -38,6 +40,7 @@ for command in (
 ):
     app.command()(command)
 app.add_typer(people.app, name="user")
+app.add_typer(rules.app, name="rules")
 
 
 def main() -> None:

@@ -12,6 +12,17 @@ from typing import Any
 from app.kernel.vocabulary import OrganisationKind, Role
 from tests.world import HANGZHOU, Actor, World, uscc_of
 
+TRAINING = {
+    "category": "training",
+    "quantity": "250",
+    "unit": "card_hour",
+    "unit_price": "38.50",
+    "amount_fen": 962_500,
+    "used_from": "2026-11-20T00:00:00Z",
+    "used_until": "2026-11-21T07:15:00Z",
+    "usage_ref": "job-7741",
+}
+
 Call = Callable[..., Any]
 """`call(operation, actor, method, path, body)` → the JSON of the answer."""
 
@@ -65,6 +76,16 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
     call("approve_one", "security_admin", "POST", f"/v1/approvals/{user['approval_id']}/approve")
     call("create_client", "registrar", "POST", "/v1/clients", {"name": "计费系统", "organisation_id": provider})
 
+    rules = {
+        "categories": ["training", "inference"],
+        "rate": {"kind": "flat", "rate": "0.30"},
+        "caps": [
+            {"scope": "claim", "name": "per_bill", "limit_fen": 5_000_000},
+            {"scope": "firm", "name": "firm_year", "limit_fen": 800_000_000},
+        ],
+        "validity": {"kind": "days", "days": 365},
+    }
+    call("check_rules", "maker", "POST", "/v1/rules/check", {"rules": rules})
     programme = call(
         "create_programme",
         "maker",
@@ -79,12 +100,7 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
             "opens_at": "2026-01-01T00:00:00+08:00",
             "closes_at": "2099-12-31T23:00:00+08:00",
             "document_no": "杭经信联〔2026〕1号",
-            "rules": {
-                "categories": ["training", "inference"],
-                "rate": {"kind": "flat", "rate": "0.30"},
-                "cap": {"kind": "bill", "limit_fen": 5_000_000},
-                "validity": {"kind": "days", "days": 365},
-            },
+            "rules": rules,
         },
     )
     path = f"/v1/programmes/{programme['id']}"
@@ -127,6 +143,9 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
     )
 
     call("check_voucher", "provider", "POST", "/v1/vouchers/check", {"voucher_code": voucher["code"]})
+    quoted = {"total_fen": 962_500, "lines": [TRAINING]}
+    body = {"voucher_code": voucher["code"], "bill": quoted}
+    call("create_quote", "provider", "POST", f"{path}/quotes", body)
     redemption = call(
         "create_redemption",
         "provider",
@@ -139,16 +158,7 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
                 "total_fen": 963_750,
                 "tax_rate": "0.06",
                 "lines": [
-                    {
-                        "category": "training",
-                        "quantity": "250",
-                        "unit": "card_hour",
-                        "unit_price": "38.50",
-                        "amount_fen": 962_500,
-                        "used_from": "2026-11-20T00:00:00Z",
-                        "used_until": "2026-11-21T07:15:00Z",
-                        "usage_ref": "job-7741",
-                    },
+                    TRAINING,
                     {
                         "category": "storage",
                         "quantity": "50",
@@ -169,6 +179,14 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
         {"lines": [{"line": 1, "amount_fen": 192_500}], "reason": "任务提前结束，退还50卡时"},
     )
     call("read_one_redemption", "firm", "GET", f"/v1/redemptions/{redemption['id']}")
+    call("read_stored_assessment", "auditor", "GET", f"/v1/redemptions/{redemption['id']}/assessment")
+
+    stricter = {"effective_on": "2098-01-01", "rules": rules | {"rate": {"kind": "flat", "rate": "0.25"}}}
+    version = call("write_rule_version", "maker", "POST", f"{path}/rule-versions", stricter)["version"]
+    call("compare_rule_versions", "checker", "GET", f"{path}/rule-versions/1/diff/2")
+    asked = call("submit_rule_version", "maker", "POST", f"{path}/rule-versions/{version['id']}/submit")
+    call("approve_one", "checker", "POST", f"/v1/approvals/{asked['approval']['id']}/approve")
+    call("read_one_rule_version", "provider", "GET", f"{path}/rule-versions/2")
     call("read_movements", "firm", "GET", f"{voucher_path}/movements")
     call("read_budget", "finance", "GET", f"{path}/budget")
     call("read_execution", "auditor", "GET", "/v1/reports/execution")

@@ -25,6 +25,7 @@ PUBLIC = {
     "read_signing_keys",
     "read_authorization_server",
     "create_personal_token",
+    "read_rules_schema",
     "healthz",
     "readyz",
 }
