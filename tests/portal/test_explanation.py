@@ -73,7 +73,7 @@ def redeemed(
         decided.counted,
         provider_id="org_1",
         order_no="A-1",
-        balance_fen=balance_fen,
+        shares=voucher(balance_fen).shares,
     )
     return RedemptionRecord(
         region_code="330100",

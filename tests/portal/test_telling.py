@@ -132,7 +132,7 @@ def test_a_cap_of_the_firm_says_what_was_asked_what_was_left_and_what_one_can_do
     shown = told(rule, facts(("training", 100 * WAN)), EN, used)
     assert shown.cuts == ("Cap of the firm",)
     assert (
-        "This bill earns 200,000.00 yuan; under the firm's cap (2026) 100,000.00 yuan were left, "
+        "This bill earns 200,000.00 yuan; under the firm's cap (2026) of 2,000,000.00 yuan, 100,000.00 yuan were left, "
         "so 100,000.00 yuan were cut." in shown.sentences
     )
     assert shown.advice == ("What lies above the cap is not carried over; a yearly cap starts anew with the year.",)

@@ -9,7 +9,7 @@ import pytest
 from app.services.rules.assess import assess
 from app.services.rules.facts import Line
 from app.services.rules.position import Bucket, Counter, Position
-from tests.rules.builders import bill, codes, firm_cap, granted, one_after_another, position, rules, shanghai
+from tests.rules.builders import bill, codes, firm_cap, granted, is_one_of, one_after_another, position, rules, shanghai
 
 CONTRACT: dict[str, Any] = {"claim": {"contract_no": "HT-1"}}
 
@@ -328,3 +328,27 @@ def test_rounding_up_to_a_coarse_unit_breaks_no_cap(
     rounding = {"unit_fen": 10_000, "mode": "half_up", "level": level}
     facts = bill(*(fen * 2 for fen in lines))
     assert assess(rules("0.5", caps=[limits], rounding=rounding), facts).amount_fen == amount_fen
+
+
+def test_a_count_may_look_at_some_claims_only() -> None:
+    """At most two standard vouchers; fast-track ones are not counted by it."""
+    count = {"scope": "claims", "name": "standard", "limit": 2, "when": is_one_of("claim.kind", "standard")}
+    declared = [{"name": "claim.kind", "type": "words"}]
+    given = rules("1.00", caps=[count], facts=declared)
+    kinds = ("standard", "fast", "standard", "fast", "standard", "fast")
+    found = one_after_another(given, [bill(100, claim={"kind": kind}) for kind in kinds])
+    assert [assessment.amount_fen for assessment in found] == [100, 100, 100, 100, 0, 100]
+    assert codes(found[4]) == ["CAP_COUNT"]
+    unknown = assess(given, bill(100))
+    assert (unknown.amount_fen, codes(unknown)) == (0, ["FACT_MISSING"])
+
+
+def test_a_cap_tells_what_it_is_and_what_it_leaves() -> None:
+    caps = [firm_cap(1_000), firm_cap(5_000, name="rolling", per={"months": 36}), cap("contract", 700)]
+    steps = assess(
+        rules("1.00", caps=caps), bill(900, claim={"contract_no": "A"}), granted("firm", 400, period="2026")
+    ).steps
+    told = [
+        (step["scope"], step["cap_fen"], step["limit_fen"], step.get("per")) for step in steps if step["step"] == "cap"
+    ]
+    assert told == [("contract", 700, 700, None), ("firm", 1_000, 600, "year"), ("firm", 5_000, 5_000, 36)]

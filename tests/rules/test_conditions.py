@@ -312,3 +312,11 @@ def test_a_claim_is_judged_by_the_day_in_shanghai() -> None:
     given = rules("1", **requires(YOUNG))
     assert assess(given, bill(COMPUTE, at=last_minute, **turned_five)).amount_fen == COMPUTE
     assert assess(given, bill(COMPUTE, at=midnight, **turned_five)).amount_fen == 0
+
+
+def test_a_window_may_be_for_some_claims_only() -> None:
+    window = {"of": "claim", "opens_at": "2026-03-01T00:00", "closes_at": "2026-03-31T17:00"}
+    given = rules(windows=[window | {"when": is_one_of("claim.tier", "standard")}])
+    assert assess(given, bill(100, claim={"tier": "fast"})).amount_fen == 30
+    assert codes(assess(given, bill(100, claim={"tier": "standard"}))) == ["OUTSIDE_WINDOW"]
+    assert codes(assess(given, bill(100))) == ["OUTSIDE_WINDOW"]

@@ -234,3 +234,21 @@ def test_a_claim_over_two_years_is_rounded_once(mode: str, years_fen: dict[str, 
     given = rules("0.30", rounding={"mode": mode}, **YEARLY)
     assessment = assess(given, bill(used("2026-12-31", 3335), used("2027-01-01", 3335)))  # 1000.5 + 1000.5
     assert assessment.years_fen == years_fen
+
+
+@pytest.mark.parametrize(
+    ("approved", "amounts", "reasons"),
+    [
+        (None, [15_000, 11_500], []),
+        ("0.40", [12_000, 10_000], []),
+        ("0.50", [15_000, 11_500], []),
+        ("0.51", [0, 0], ["RATE_ABOVE_MAXIMUM"]),
+    ],
+)
+def test_an_officer_may_go_below_a_bracket(approved: str | None, amounts: list[int], reasons: list[str]) -> None:
+    bands = [{"up_to_fen": 50_000, "rate": flat("0.50")}, {"rate": flat("0.30")}]
+    given = rules({"kind": "up_to", "maximum": {"kind": "bracket", "method": "marginal", "bands": bands}})
+    claim = {"approved_rate": approved} if approved else {}
+    found = one_after_another(given, [bill(30_000, claim=claim), bill(25_000, claim=claim)])
+    assert [assessment.amount_fen for assessment in found] == amounts
+    assert codes(found[1]) == reasons

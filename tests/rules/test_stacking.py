@@ -134,3 +134,16 @@ def test_quota_shares_of_ten_places_admit_three_five_and_two() -> None:
     assert admitted == ["1-0", "1-1", "1-2", "2-0", "2-1", "2-2", "2-3", "2-4", "3-0", "3-1"]
     assert sum(award.granted_fen for award in awards) == yuan("800,000")
     assert sum(award.waits for award in awards) == 8
+
+
+def test_the_ceiling_may_differ_by_line() -> None:
+    """60 % of domestic compute and 30 % of other, national money first."""
+    by_facility = {"kind": "by", "fact": "line.facility_class", "rates": {"domestic": "0.60", "other": "0.30"}}
+    given = rules("0.50", stacking={"layers": [{"name": "national"}], "ceiling": "1.00", "ceiling_by": by_facility})
+    lines = [Line("compute", 1_000, facility_class="domestic"), Line("compute", 1_000, facility_class="other")]
+    assessment = assess(given, bill(*lines, layers_fen={"national": 200}))
+    assert assessment.amount_fen == 700  # 600 + 300 in all, 200 of it national
+    step = next(step for step in assessment.steps if step["step"] == "ceiling")
+    assert (step["share"], step["limit_fen"]) == ("0.45", 900)
+    unnamed = assess(given, bill(1_000, layers_fen={"national": 200}))
+    assert unnamed.amount_fen == 500  # a line without a rate of its own has the ceiling of all

@@ -49,7 +49,7 @@ def test_caps_are_matched_by_name_wherever_they_stand() -> None:
 
 
 def test_a_named_item_that_came_or_went_is_told_as_a_whole() -> None:
-    once = {"scope": "claims", "name": "once", "holder": "firm", "per": "lifetime", "limit": 1}
+    once = {"scope": "claims", "name": "once", "holder": "firm", "per": "lifetime", "when": None, "limit": 1}
     assert changes(written(caps=[ONCE]), written()) == [("/caps/0", once, None)]
     assert changes(written(), written(caps=[ONCE])) == [("/caps/0", None, once)]
 

@@ -26,8 +26,10 @@ class Names:
         return self.words("unit.yuan")
 
     def category(self, slug: str) -> str:
-        """A service category."""
-        return self.words.named("category", slug)
+        """A service category: as the document calls it, else as the portal does."""
+        own = self.rules.category_names.get(slug) if self.rules is not None else None
+        said = self._said(own.en, own.zh) if own is not None else None
+        return said or self.words.named("category", slug)
 
     def fact(self, name: str) -> str:
         """A fact, such as `claim.contract_signed_on` or `amounts.paid`."""

@@ -90,6 +90,9 @@ def _set_off(telling: Telling, step: Trace) -> None:
         telling.say("why.attainment", attained=reached, share=share, amount=exact(step["exact_fen"]))
         paid_fen = _in_fen(telling, Fraction(step["exact_fen"]))
         telling.row(words("calc.attainment"), share, paid_fen - _in_fen(telling, due))
+    elif "approved_rate" in step and due != Fraction(step["exact_fen"]):
+        paid_fen = _in_fen(telling, Fraction(step["exact_fen"]))
+        telling.row(words("calc.approved"), percent(step["approved_rate"]), paid_fen - _in_fen(telling, due))
 
 
 def _in_fen(telling: Telling, value: Fraction) -> int:
@@ -160,7 +163,8 @@ def _cap(telling: Telling, step: Trace, code: Reason, cut_fen: int, *, asked_fen
         telling.say("because.FACT_MISSING", what=what)
         telling.cut(Reason.FACT_MISSING, what, cut_fen)
         return
-    limit, period = amount(step["limit_fen"]), names.period(step.get("period", ""))
+    limit, period = amount(step["limit_fen"]), _period(telling, step)
+    whole = words("cap.of", cap=amount(step["cap_fen"]), unit=names.unit) if "cap_fen" in step else ""
     category = names.category(step["category"]) if code is Reason.CAP_CATEGORY else ""
     basis = words("calc.basis.cap" if code in (Reason.CAP_LINE, Reason.CAP_CLAIM) else "calc.basis.left", limit=limit)
     if code is Reason.CAP_COUNT:
@@ -173,6 +177,7 @@ def _cap(telling: Telling, step: Trace, code: Reason, cut_fen: int, *, asked_fen
             cut=amount(cut_fen),
             asked=amount(asked_fen),
             period=words("list.bracketed", what=period) if period else "",
+            of=whole,
             category=category,
             count=step.get("limit", 0),
         )
@@ -184,6 +189,14 @@ def _cap(telling: Telling, step: Trace, code: Reason, cut_fen: int, *, asked_fen
     elif asked_fen:
         label = words(f"reason.{code}") + (words("list.bracketed", what=category) if category else "")
         telling.say("why.cap_within", cap=label, limit=limit)
+
+
+def _period(telling: Telling, step: Trace) -> str:
+    """The period of a cap in words: its year, its rolling window, a lifetime; empty for a cap of one claim."""
+    names, per = telling.names, step.get("per")
+    if isinstance(per, int):
+        return names.words("period.rolling", months=per)
+    return names.words("period.lifetime") if per == "lifetime" else names.period(step.get("period", ""))
 
 
 def ceiling(telling: Telling, step: Trace) -> None:

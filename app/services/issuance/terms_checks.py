@@ -6,11 +6,10 @@ from collections.abc import Iterator
 
 from app.services.issuance.rows import CellProblem
 from app.services.issuance.terms import Terms
-from app.services.rules.check_amounts import highest
 from app.services.rules.eligibility import number
 from app.services.rules.limits import CountCap
 from app.services.rules.model import Rules
-from app.services.rules.rates import UpTo
+from app.services.rules.rates import UpTo, highest
 from app.services.rules.rating import decimal
 from app.services.rules.stated import value_problem
 from app.services.rules.walking import parts_of

@@ -110,6 +110,10 @@ def counts_of(rules: Rules, facts: Facts, slices: list[Slice]) -> tuple[tuple[Bu
         for piece in slices:
             period = ALL if kept.per == "all" else piece.period if kept.per == "year" else facts.on.isoformat()
             bucket = Bucket(kept.holder, period, kept.category)
+            if kept.when is not None:
+                own = 1 if piece.amount_fen and Judge(facts).holds(kept.when) else 0
+                counted[bucket] = Counter(claims=max(own, counted.get(bucket, NOTHING).claims))
+                continue
             found = counted.get(bucket, NOTHING).plus(_count(rules, piece, kept.category))
             counted[bucket] = found._replace(claims=1 if found.granted_fen else 0)
     return tuple(sorted(counted.items()))
@@ -138,7 +142,11 @@ WINDOW_AT = {"apply": "apply", "redeem": "claim"}
 def _why_not(rules: Rules, facts: Facts, trace: Trace) -> dict[str, Any] | None:
     """Why the whole claim is not eligible: window, expiry, side, conditions, related parties. D6, D15, D16, D25."""
     wanted = WINDOW_AT.get(facts.checkpoint)
-    windows = [window for window in rules.windows if window.of == wanted]
+    windows = [
+        window
+        for window in rules.windows
+        if window.of == wanted and (window.when is None or Judge(facts).holds(window.when) is not False)
+    ]
     if windows and not any(window.first_instant() <= facts.at < window.end_instant() for window in windows):
         return {"code": Reason.OUTSIDE_WINDOW}
     if (late := _too_late(rules, facts)) is not None:

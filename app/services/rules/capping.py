@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.kernel.money import split_by_peeling
 from app.kernel.rates import Rounding, round_to
@@ -15,8 +15,8 @@ from app.services.rules.eligibility import Judge, number
 from app.services.rules.facts import Facts
 from app.services.rules.limits import Cap, ClaimCap, CountCap, HolderCap, Layer, Rolling
 from app.services.rules.model import Rules
-from app.services.rules.position import ALL, Bucket, Counter, Position, window_of
-from app.services.rules.rating import Based, Exact, line_rate, times, total_of, worth_of
+from app.services.rules.position import ALL, Bucket, Counter, Position, key_of, window_of
+from app.services.rules.rating import Based, Exact, decimal, line_rate, times, total_of, worth_of
 from app.services.rules.terms import RoundingRule
 
 FIRST_TO_LAST = {"line": 0, "claim": 1, "contract": 2, "voucher": 3, "firm": 4, "group": 5, "claims": 6}
@@ -98,13 +98,11 @@ def cap_amounts(rules: Rules, facts: Facts, position: Position, slices: Sequence
                 _cap_claim(cap, facts, position, slices, trace)
             case HolderCap():
                 for pieces in _together(cap, slices):
-                    left_fen, missing = _left(cap, facts, position, pieces[0].period, trace)
-                    _lower(trace, cap, pieces, left_fen, missing, period=_period(cap, pieces))
+                    left = _left(cap, facts, position, pieces[0].period, trace)
+                    more = {"cap_fen": left.cap_fen, "per": _per(cap.per), "period": _period(cap, pieces)}
+                    _lower(trace, cap, pieces, left.fen, left.missing, **more)
             case CountCap():
-                for pieces in _together(cap, slices):
-                    claims = _counter(cap.holder, cap.per, "", position, pieces[0].period, facts).claims
-                    if claims >= cap.limit and any(piece.amount_fen for piece in pieces):
-                        _lower(trace, cap, pieces, 0, [], period=_period(cap, pieces), limit=cap.limit)
+                _cap_count(cap, facts, position, slices, trace)
 
 
 def round_slices(rules: Rules, slices: Sequence[Slice], trace: Trace) -> None:
@@ -155,10 +153,11 @@ def cap_public_share(rules: Rules, facts: Facts, slices: Sequence[Slice], trace:
     stacking = rules.stacking
     base = total_of(piece.base for piece in slices)
     own_fen = sum(piece.amount_fen for piece in slices)
-    share = stacking.ceiling_fraction
-    if not stacking.layers and not facts.layers_fen and own_fen * share.denominator <= base * share.numerator:
+    ceiling = _ceiling(rules, facts, slices, base)
+    if not stacking.layers and not facts.layers_fen and own_fen <= ceiling:
         return
-    ceiling_fen = round_to(base * share, 1, Rounding.FLOOR)
+    ceiling_fen = round_to(ceiling, 1, Rounding.FLOOR)
+    share = stacking.ceiling if stacking.ceiling_by is None else decimal(Fraction(ceiling) / base)
     named = {layer.name for layer in stacking.layers}
     others = [Layer(name=name) for name in sorted(facts.layers_fen) if name not in named]
     layers: list[dict[str, Any]] = []
@@ -171,11 +170,24 @@ def cap_public_share(rules: Rules, facts: Facts, slices: Sequence[Slice], trace:
         if not layer.before:
             layers.append(_layer(rules, facts, layer, slices, left_fen - granted_fen))
             left_fen = max(granted_fen, left_fen - layers[-1]["fen"])
-    step = {"step": "ceiling", "share": stacking.ceiling, "limit_fen": ceiling_fen, "subsidy_fen": granted_fen}
+    step = {"step": "ceiling", "share": share, "limit_fen": ceiling_fen, "subsidy_fen": granted_fen}
     trace.steps.append(step | ({"layers": layers} if layers else {}))
     if granted_fen < own_fen:
         trace.reductions.append({"code": Reason.STACK_CEILING, "subsidy_fen": own_fen - granted_fen})
         _share_out(slices, granted_fen)
+
+
+def _ceiling(rules: Rules, facts: Facts, slices: Sequence[Slice], base: Exact) -> Exact:
+    """What all public money together may come to: one share of the base, or each line's own share of its base."""
+    stacking = rules.stacking
+    if stacking.ceiling_by is None:
+        return times(base, stacking.ceiling_fraction)
+    total: Exact = 0
+    for piece in slices:
+        for based in piece.lines:
+            own = line_rate(rules, stacking.ceiling_by, facts, based.line)
+            total += times(based.base, stacking.ceiling_fraction if own is None else own)
+    return total
 
 
 def _layer(rules: Rules, facts: Facts, layer: Layer, slices: Sequence[Slice], left_fen: int) -> dict[str, Any]:
@@ -198,27 +210,42 @@ def _cap_claim(cap: ClaimCap, facts: Facts, position: Position, slices: Sequence
     limit_fen, missing = _limit(cap, facts, trace)
     if cap.scope == "contract" and "contract_no" not in facts.claim:
         limit_fen, missing = 0, [*missing, "claim.contract_no"]
-    if cap.scope in {"contract", "voucher"}:
-        limit_fen = max(0, limit_fen - position.of(Bucket(cap.scope)).granted_fen)
-    _lower(trace, cap, slices, limit_fen, missing)
+    if cap.scope == "claim":
+        _lower(trace, cap, slices, limit_fen, missing)
+    else:
+        left_fen = max(0, limit_fen - position.of(Bucket(cap.scope)).granted_fen)
+        _lower(trace, cap, slices, left_fen, missing, cap_fen=limit_fen)
+
+
+def _cap_count(cap: CountCap, facts: Facts, position: Position, slices: Sequence[Slice], trace: Trace) -> None:
+    judge = Judge(facts)
+    binds = judge.holds(cap.when) if cap.when is not None else True
+    if binds is False:
+        return
+    for pieces in _together(cap, slices):
+        claims = _counter(cap.holder, cap.per, key_of(cap), position, pieces[0].period, facts).claims
+        if (binds is None or claims >= cap.limit) and any(piece.amount_fen for piece in pieces):
+            missing = sorted(set(judge.missing)) if binds is None else []
+            _lower(trace, cap, pieces, 0, missing, period=_period(cap, pieces), limit=cap.limit)
 
 
 def _cap_category(
     rules: Rules, cap: HolderCap, facts: Facts, position: Position, pieces: Sequence[Slice], trace: Trace
 ) -> None:
-    left_fen, missing = _left(cap, facts, position, pieces[0].period, trace)
+    left = _left(cap, facts, position, pieces[0].period, trace)
     places = [
         [place for place, based in enumerate(piece.lines) if cap.category in rules.lineage(based.line.category)]
         for piece in pieces
     ]
     before = total_of(piece.part(own) for piece, own in zip(pieces, places, strict=True))
-    after = min(before, left_fen)
+    after = min(before, left.fen)
     for piece, own in zip(pieces, places, strict=True):
         if after < before:
             for place in own:
                 piece.exact[place] = Fraction(piece.exact[place]) * after / before
-        piece.bounds.append((own, piece.part(own) + left_fen - after))
-    _tell(trace, cap, left_fen, before, after, missing, category=cap.category, period=_period(cap, pieces))
+        piece.bounds.append((own, piece.part(own) + left.fen - after))
+    more = {"cap_fen": left.cap_fen, "per": _per(cap.per), "period": _period(cap, pieces)}
+    _tell(trace, cap, left.fen, before, after, left.missing, category=cap.category, **more)
 
 
 def _by_year(cap: Cap) -> bool:
@@ -234,16 +261,28 @@ def _period(cap: HolderCap | CountCap, pieces: Sequence[Slice]) -> str:
     return pieces[0].period if cap.per == "year" else ""
 
 
-def _left(cap: HolderCap, facts: Facts, position: Position, period: str, trace: Trace) -> tuple[int, list[str]]:
-    """What the cap still leaves in a period, and the facts that it needs and nobody gave: then nothing."""
+class _Left(NamedTuple):
+    """What a cap still leaves in a period, of how much, and the facts that it needs and nobody gave: then nothing."""
+
+    fen: int
+    cap_fen: int
+    missing: list[str]
+
+
+def _left(cap: HolderCap, facts: Facts, position: Position, period: str, trace: Trace) -> _Left:
     limit_fen, missing = _limit(cap, facts, trace)
     used_fen = _counter(cap.scope, cap.per, cap.category or "", position, period, facts).granted_fen
     if cap.also_counts is not None:
         value = Judge(facts).value(cap.also_counts)
         if value is None:
-            return 0, [*missing, cap.also_counts]
+            return _Left(0, limit_fen, [*missing, cap.also_counts])
         used_fen += round_to(number(value), 1, Rounding.HALF_UP)
-    return max(0, limit_fen - used_fen), missing
+    return _Left(max(0, limit_fen - used_fen), limit_fen, missing)
+
+
+def _per(per: str | Rolling) -> str | int:
+    """The period of a cap as the trace names it: `year`, `lifetime`, or the months of a rolling window."""
+    return per.months if isinstance(per, Rolling) else per
 
 
 def _counter(holder: str, per: str | Rolling, category: str, position: Position, period: str, facts: Facts) -> Counter:

@@ -21,8 +21,8 @@ from app.services.rules.rates import (
     LineCases,
     LineRate,
     Rate,
-    Step,
     UpTo,
+    highest,
 )
 from app.services.rules.rating import decimal
 from app.services.rules.terms import InKind
@@ -45,36 +45,6 @@ def check_amounts(rules: Rules) -> Iterator[Finding]:
                 yield from _falls(part, place)
     yield from _without_rate(rules, rules.rate, ("rate",))
     yield from _quotas(rules)
-
-
-def highest(rate: Rate) -> Fraction | None:
-    """The highest share of the base that a rate can come to; None where it is an amount and no share."""
-    shares: list[Fraction] = []
-    match rate:
-        case Flat():
-            return rate.fraction
-        case By():
-            shares = [*rate.fractions.values(), Fraction(rate.otherwise or "0")]
-        case UpTo():
-            return highest(rate.maximum)
-        case Bracket():
-            shares = [highest(band.rate) or Fraction(0) for band in rate.bands]
-        case Fixed():
-            return None
-        case Attainment():
-            full = highest(rate.of)
-            return None if full is None else full * max(_share(step) for step in rate.steps)
-        case LineCases() | Cases():
-            branches: list[Rate] = [case.rate for case in rate.cases]
-            known = [highest(branch) for branch in [*branches, *([rate.otherwise] if rate.otherwise else [])]]
-            shares = [share for share in known if share is not None]
-            if len(shares) < len(known):
-                return None
-    return max(shares, default=Fraction(0))
-
-
-def _share(step: Step) -> Fraction:
-    return Fraction(1) if step.share == "attained" else Fraction(step.share)
 
 
 def _zero(rules: Rules) -> Iterator[Finding]:
@@ -135,7 +105,7 @@ def _rounding(rules: Rules) -> Iterator[Finding]:
 def _layers(rules: Rules) -> Iterator[Finding]:
     own = highest(rules.rate)
     rates = [layer.rate for layer in rules.stacking.layers if layer.rate is not None]
-    if own is None or not rates:
+    if own is None or not rates or rules.stacking.ceiling_by is not None:
         return
     others = sum(((highest(rate) or Fraction(0)) for rate in rates), Fraction(0))
     ceiling = rules.stacking.ceiling_fraction
@@ -177,8 +147,8 @@ def _rounded(rules: Rules, exact: Fraction) -> int:
 
 def _falls(rate: Attainment, place: Place) -> Iterator[Finding]:
     for number, (step, above) in enumerate(pairwise(rate.steps), start=1):
-        before = min(above.threshold, Fraction(1)) if step.share == "attained" else _share(step)
-        after = min(above.threshold, Fraction(1)) if above.share == "attained" else _share(above)
+        before = min(above.threshold, Fraction(1)) if step.share == "attained" else step.most
+        after = min(above.threshold, Fraction(1)) if above.share == "attained" else above.most
         if after < before:
             where = (*place, "steps", number, "share")
             told = {"degree": percent(above.threshold), "before": percent(before), "after": percent(after)}

@@ -12,7 +12,7 @@ from app.services.rules.needs import Place, facts_in
 from app.services.rules.parts import Part
 from app.services.rules.predicates import Is
 from app.services.rules.rates import Attainment, By, Case, Fixed, UpTo
-from app.services.rules.terms import InKind
+from app.services.rules.terms import InKind, Window
 from app.services.rules.walking import parts_of
 
 
@@ -58,6 +58,9 @@ def _categories(rules: Rules) -> Iterator[Finding]:
             yield finding("category_in_both", ("excluded_categories", number), name=name)
     parents = rules.category_parents
     known = {*rules.categories, *rules.excluded_categories, *parents, *parents.values()}
+    for name in rules.category_names:
+        if name not in known:
+            yield finding("category_unknown", ("category_names", name), name=name)
     for place, name in _named_categories(rules):
         if name not in known:
             yield finding("category_unknown", place, name=name)
@@ -119,6 +122,8 @@ def _facts_of_lines(place: Place, part: Part) -> Iterator[Finding]:
             asked = facts_in(part.when, (*place, "when"))
         case ClaimCap() | HolderCap():
             asked = facts_in(part, place)
+        case CountCap() | Window():
+            asked = iter([]) if part.when is None else facts_in(part.when, (*place, "when"))
         case Fixed() | Attainment() | UpTo():
             asked = iter([((*place, "fact"), part.fact, "words")])
         case _:

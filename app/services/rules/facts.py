@@ -84,6 +84,7 @@ class Line:
     category: str
     amount_fen: int
     quantity: str | None = None
+    """A decimal, or a fraction where part of the line was refunded."""
     unit: str | None = None
     unit_price: str | None = None
     tax_rate: str | None = None

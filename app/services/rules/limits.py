@@ -10,7 +10,7 @@ from pydantic import Field, model_validator
 
 from app.kernel.rates import parse_rate
 from app.services.rules.parts import FactName, Part, PositiveFen, RateText, Slug, said, table_of
-from app.services.rules.predicates import Word
+from app.services.rules.predicates import Predicate, Word
 from app.services.rules.rates import LineRate
 
 
@@ -88,6 +88,13 @@ class CountCap(Part):
     name: Annotated[Slug, said("Its name within these rules.", "名称")]
     holder: Annotated[Literal["firm", "group"], said("Whose claims are counted.", "按企业或集团")] = "firm"
     per: Annotated[Literal["year", "lifetime"] | Rolling, said("Over which period.", "期间")] = "lifetime"
+    when: Annotated[
+        Predicate | None,
+        said(
+            "Counts and binds only claims that fit; no fact of a line.",
+            "仅对符合条件的申报计数与限制（不得引用逐行事实）",
+        ),
+    ] = None
     limit: Annotated[int, said("At most so many.", "最多次数", ge=1, le=1_000_000)]
 
 
@@ -146,6 +153,13 @@ class Stacking(Part):
     ceiling: Annotated[
         RateText, said("All public money together is at most this share of the base.", "各级财政合计占基数的最高比例")
     ] = "1.00"
+    ceiling_by: Annotated[
+        LineRate | None,
+        said(
+            "The ceiling where it differs by line, such as by facility; a line without a rate here has `ceiling`.",
+            "上限因行而异时（如按设施类型）的比例；无对应比例的行适用 ceiling",
+        ),
+    ] = None
 
     @cached_property
     def ceiling_fraction(self) -> Fraction:

@@ -39,6 +39,7 @@ from app.services.rules.terms import (
     InKind,
     LegalBasis,
     Months,
+    Name,
     RelatedParties,
     Requirement,
     RoundingRule,
@@ -111,6 +112,9 @@ class Rules(Part):
     ] = ()
     category_parents: Annotated[
         dict[Slug, Slug], said("The tree: category → the one above it.", "类别树：类别 → 上级类别", max_length=500)
+    ] = Field(default_factory=dict)
+    category_names: Annotated[
+        dict[Slug, Name], said("What the categories are called on pages and papers.", "类别的显示名称", max_length=500)
     ] = Field(default_factory=dict)
 
     base: Annotated[Base, said("From what amount the subsidy is computed.", "补贴基数")] = Base()

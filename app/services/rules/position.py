@@ -11,7 +11,8 @@ from datetime import date
 from typing import NamedTuple
 
 from app.services.rules.limits import Cap, ClaimCap, CountCap, HolderCap, Rolling
-from app.services.rules.rates import Attainment, Bracket, Cases, Rate
+from app.services.rules.predicates import Predicate
+from app.services.rules.rates import Attainment, Bracket, Cases, Rate, UpTo
 from app.services.rules.terms import add_months
 
 ALL = "all"
@@ -92,22 +93,36 @@ class Kept(NamedTuple):
     per: str
     """`all`, `year` or `day`."""
     category: str = ""
+    when: Predicate | None = None
+    """Which claims it counts, where that is not all of them."""
 
 
 def kept_counters(caps: Iterable[Cap], rate: Rate) -> tuple[Kept, ...]:
     """Which series of counters caps and rate read, and so every claim under them adds to. None for most rules."""
-    found: dict[Kept, None] = {}
+    found: dict[tuple[str, str, str], Kept] = {}
+
+    def add(kept: Kept) -> None:
+        found.setdefault((kept.holder, kept.per, kept.category), kept)
+
     for cap in caps:
         match cap:
             case ClaimCap(scope="contract" | "voucher"):
-                found[Kept(cap.scope, "all")] = None
+                add(Kept(cap.scope, "all"))
             case HolderCap():
-                found[Kept(cap.scope, _series(cap.per), cap.category or "")] = None
+                add(Kept(cap.scope, _series(cap.per), cap.category or ""))
             case CountCap():
-                found[Kept(cap.holder, _series(cap.per))] = None
+                add(Kept(cap.holder, _series(cap.per), key_of(cap), cap.when))
     for bracket in brackets_of(rate):
-        found[Kept(bracket.holder, _series(bracket.per))] = None
-    return tuple(found)
+        add(Kept(bracket.holder, _series(bracket.per)))
+    return tuple(found.values())
+
+
+def key_of(cap: CountCap) -> str:
+    """Under which category a number of claims is counted: none, or the cap's own where it counts only some of them.
+
+    No slug has a slash, so it never meets a service category.
+    """
+    return f"claims/{cap.name}" if cap.when is not None else ""
 
 
 def brackets_of(rate: Rate) -> Iterator[Bracket]:
@@ -122,6 +137,8 @@ def brackets_of(rate: Rate) -> Iterator[Bracket]:
                 yield from brackets_of(rate.otherwise)
         case Attainment():
             yield from brackets_of(rate.of)
+        case UpTo():
+            yield from brackets_of(rate.maximum)
 
 
 def window_of(rolling: Rolling, on: date) -> tuple[date, date]:

@@ -164,6 +164,11 @@ class Step(Part):
         """The degree, exactly."""
         return parse_decimal(self.at_least, max_decimals=8, max_digits=18)
 
+    @property
+    def most(self) -> Fraction:
+        """The share that is paid at most."""
+        return Fraction(1) if self.share == "attained" else Fraction(self.share)
+
 
 class Attainment(Part):
     """Part of an amount, by how far the agreed target was reached."""
@@ -200,7 +205,7 @@ class UpTo(Part):
     kind: Annotated[
         Literal["up_to"], said("An officer sets the rate, up to a maximum.", "不超过某比例，由经办核定")
     ] = "up_to"
-    maximum: Annotated[LineRate, said("The maximum.", "最高比例")]
+    maximum: Annotated[Rate, said("The maximum.", "最高比例")]
     fact: Annotated[FactName, said("Where the approved rate stands.", "核定比例所在事实")] = "claim.approved_rate"
     if_missing: Annotated[
         Literal["maximum", "nothing"], said("What holds where no rate was approved.", "未核定时：按最高比例或不予补贴")
@@ -236,3 +241,29 @@ Attainment.model_rebuild()
 UpTo.model_rebuild()
 Case.model_rebuild()
 Cases.model_rebuild()
+
+
+def highest(rate: Rate) -> Fraction | None:
+    """The highest share of the base that a rate can come to; None where it is an amount and no share."""
+    shares: list[Fraction] = []
+    match rate:
+        case Flat():
+            return rate.fraction
+        case By():
+            shares = [*rate.fractions.values(), Fraction(rate.otherwise or "0")]
+        case UpTo():
+            return highest(rate.maximum)
+        case Bracket():
+            shares = [highest(band.rate) or Fraction(0) for band in rate.bands]
+        case Fixed():
+            return None
+        case Attainment():
+            full = highest(rate.of)
+            return None if full is None else full * max(step.most for step in rate.steps)
+        case LineCases() | Cases():
+            branches: list[Rate] = [case.rate for case in rate.cases]
+            known = [highest(branch) for branch in [*branches, *([rate.otherwise] if rate.otherwise else [])]]
+            shares = [share for share in known if share is not None]
+            if len(shares) < len(known):
+                return None
+    return max(shares, default=Fraction(0))

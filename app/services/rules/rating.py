@@ -13,7 +13,20 @@ from app.services.rules.eligibility import Judge, number
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.model import Rules
 from app.services.rules.position import NOTHING, Counter
-from app.services.rules.rates import Attainment, Band, Bracket, By, Cases, Fixed, Flat, LineCases, LineRate, Rate, UpTo
+from app.services.rules.rates import (
+    Attainment,
+    Band,
+    Bracket,
+    By,
+    Cases,
+    Fixed,
+    Flat,
+    LineCases,
+    LineRate,
+    Rate,
+    UpTo,
+    highest,
+)
 
 Exact = int | Fraction
 """An exact amount of fen."""
@@ -62,7 +75,7 @@ def rate_lines(
         case Flat() | By() | LineCases():
             return _by_line(rules, rate, facts, lines)
         case UpTo():
-            return _up_to(rules, rate, facts, lines)
+            return _up_to(rules, rate, facts, lines, so_far, claim_base)
         case Bracket():
             return _bracket(rules, rate, facts, lines, so_far.get((rate.holder, rate.per), NOTHING))
         case Fixed():
@@ -183,22 +196,44 @@ def _nothing(lines: Sequence[Based], code: Reason, missing: Sequence[str] = ()) 
     return Rated([0] * len(lines), reductions=[reduction])
 
 
-def _up_to(rules: Rules, rate: UpTo, facts: Facts, lines: Sequence[Based]) -> Rated:
-    maxima = [line_rate(rules, rate.maximum, facts, based.line) for based in lines]
+def _up_to(
+    rules: Rules,
+    rate: UpTo,
+    facts: Facts,
+    lines: Sequence[Based],
+    so_far: dict[tuple[str, str], Counter],
+    claim_base: Exact,
+) -> Rated:
+    """What the maximum comes to, and no line more than its base at the approved rate."""
     approved = Judge(facts).value(rate.fact)
+    if approved is None and rate.if_missing == "nothing":
+        return _nothing(lines, Reason.FACT_MISSING, [rate.fact])
+    rated = rate_lines(rules, rate.maximum, facts, lines, so_far, claim_base)
     if approved is None:
-        if rate.if_missing == "nothing":
-            return _nothing(lines, Reason.FACT_MISSING, [rate.fact])
-        return _grouped(lines, maxima)
-    set_rate = number(approved)
-    highest = max((maximum for maximum in maxima if maximum is not None), default=Fraction(0))
-    if set_rate > highest:
-        rated = _nothing(lines, Reason.RATE_ABOVE_MAXIMUM)
-        rated.reductions[0] |= {"limit": decimal(highest), "actual": decimal(set_rate)}
         return rated
-    rated = _grouped(lines, [min(maximum, set_rate) if maximum is not None else None for maximum in maxima])
+    set_rate = number(approved)
+    most = _most(rules, rate.maximum, facts, lines)
+    if most is not None and set_rate > most:
+        rated = _nothing(lines, Reason.RATE_ABOVE_MAXIMUM)
+        rated.reductions[0] |= {"limit": decimal(most), "actual": decimal(set_rate)}
+        return rated
+    if isinstance(rate.maximum, Flat | By | LineCases):
+        maxima = [line_rate(rules, rate.maximum, facts, based.line) for based in lines]
+        rated = _grouped(lines, [min(maximum, set_rate) if maximum is not None else None for maximum in maxima])
+    else:
+        # A recomputing bracket sets off what the maximum came to: the officer's lower rate stays lower.
+        rated.gross = total_of(rated.exact) if rated.gross is None else rated.gross
+        rated.exact = [min(exact, times(based.base, set_rate)) for exact, based in zip(rated.exact, lines, strict=True)]
     rated.notes["approved_rate"] = decimal(set_rate)
     return rated
+
+
+def _most(rules: Rules, maximum: Rate, facts: Facts, lines: Sequence[Based]) -> Fraction | None:
+    """The highest rate that an officer may set for these lines; None where the maximum is an amount and no rate."""
+    if isinstance(maximum, Flat | By | LineCases):
+        rates = (line_rate(rules, maximum, facts, based.line) for based in lines)
+        return max((own for own in rates if own is not None), default=Fraction(0))
+    return highest(maximum)
 
 
 def _fixed(rate: Fixed, facts: Facts, lines: Sequence[Based], claim_base: Exact) -> Rated:

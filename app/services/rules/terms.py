@@ -57,6 +57,13 @@ class DeclaredFact(Part):
     zh: Annotated[Sentence | None, said("What it means, in Chinese.", "中文说明")] = None
 
 
+class Name(Part):
+    """What something is called, in one language at least."""
+
+    zh: Annotated[Sentence | None, said("In Chinese.", "中文名称")] = None
+    en: Annotated[Sentence | None, said("In English.", "英文名称")] = None
+
+
 class Requirement(Part):
     """A condition of holder, provider or claim, or of each line where it looks at a line's fact. D6, D7."""
 
@@ -239,6 +246,14 @@ class Window(Part):
     inclusive: Annotated[bool, said("Whether the closing minute still counts, to its end.", "截止分钟是否含在内")] = (
         True
     )
+
+    when: Annotated[
+        Predicate | None,
+        said(
+            "Only for claims that fit, others need no window; no fact of a line.",
+            "仅对符合条件的申报设限（不得引用逐行事实）",
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _opens_first(self) -> Window:
