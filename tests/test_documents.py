@@ -23,7 +23,15 @@ from app.services.issuance.rows import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
-TRANSLATED = ("README", "docs/problems", "docs/guides/officials", "docs/guides/providers", "docs/guides/firms")
+TRANSLATED = (
+    "README",
+    "docs/problems",
+    "docs/guides/officials",
+    "docs/guides/providers",
+    "docs/guides/firms",
+    "docs/simulating",
+    "docs/writing-a-scheme",
+)
 
 _LINK = re.compile(r"\]\((?!https?:|mailto:|#)([^)#\s]+)(?:#[^)\s]*)?\)")
 _PATH = re.compile(

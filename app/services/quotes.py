@@ -154,7 +154,7 @@ def quote(
     )
     positions = Positions.read(tx, [(programme.region_code, programme.id, kind, of) for kind, of in holders.items()])
     position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
-    drawing = draw(version, facts, position, voucher.balance_fen if voucher else None)
+    drawing = draw(version, facts, position, voucher.shares if voucher else None)
     refusal = _refusal(programme, voucher, version, facts, drawing.assessment, at=at)
     subsidy_fen = 0 if refusal else drawing.drawn_fen
     bill_fen = sum(line.amount_fen for line in lines)

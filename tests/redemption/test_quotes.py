@@ -87,3 +87,20 @@ def test_a_provider_needs_code_and_consent_and_others_get_no_quote(world: World)
     problem(city.maker.post(path, {"bill": bill_body(100)}), 403, "forbidden")
     refusal = problem(quote_of(desk, 100, claim={"tier": "1"}), 422, "validation_failed")
     assert refusal["errors"][0]["pointer"] == "/claim/tier"
+
+
+def test_the_trace_shows_who_pays_which_part(world: World) -> None:
+    """E12: one to one, and the declared order takes the spare fen."""
+    sources = [{"source": "provincial", "share": 1}, {"source": "municipal", "share": 1}]
+    desk = counter(world.city(), face_value_fen=10_000_001, rate="1.00", fund_sources=sources)
+    quoted = ok(quote_of(desk, 10_000_001))["trace"]["steps"][-1]
+    assert quoted == {
+        "step": "sources",
+        "parts": [{"source": "provincial", "fen": 5_000_001}, {"source": "municipal", "fen": 5_000_000}],
+    }
+    redeemed = ok(desk.redeem(10_000_001))
+    drawn = redeemed["trace"]["steps"][-1]
+    entry = ok(desk.city.auditor.get(f"/v1/ledger/entries/{redeemed['entry_id']}"))
+    posted = [(posting["pool_id"], posting["amount_fen"]) for posting in entry["postings"]]
+    assert [(part["pool"], part["fen"]) for part in drawn["parts"]] == posted
+    assert [fen for _, fen in posted] == [5_000_001, 5_000_000]

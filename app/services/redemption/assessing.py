@@ -13,10 +13,11 @@ from types import MappingProxyType
 from typing import Any
 
 from app.kernel.canonical import canonical
+from app.kernel.money import split_by_peeling
 from app.kernel.vocabulary import Reason
 from app.services.redemption.bills import Bill, bill_of_facts
-from app.services.redemption.states import DatedRules, GrantTerms, Parties, Party, VoucherState
-from app.services.rules.assess import Assessment, assess
+from app.services.redemption.states import DatedRules, GrantTerms, Parties, Party, Share, VoucherState
+from app.services.rules.assess import Assessment, assess, split_by_source
 from app.services.rules.facts import KNOWN, Facts, Line, Value, VoucherTerms, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Bucket, Counter, Position
@@ -85,26 +86,47 @@ def holders_of(
 
 @dataclass(frozen=True, slots=True)
 class Drawing:
-    """An assessment against a voucher's balance: what is drawn, what that counts, and the trace."""
+    """An assessment against a voucher's balance: what is drawn from which pool, what that counts, and the trace."""
 
     assessment: Assessment
     drawn_fen: int
+    parts: tuple[tuple[str, int], ...]
+    """Pool id and fen, in the declared order, zero parts left out. None without a voucher."""
     counted: Counts
     trace: dict[str, Any]
 
 
-def draw(version: DatedRules, facts: Facts, position: Position, balance_fen: int | None) -> Drawing:
-    """Assess, and draw at most what the voucher has free; without a voucher (None) all that is assessed."""
+def draw(version: DatedRules, facts: Facts, position: Position, shares: Sequence[Share] | None) -> Drawing:
+    """Assess, and draw at most what the voucher has free in its pools; without a voucher (None) all that is assessed.
+
+    What is drawn is peeled over the pools by their balances; without a voucher the trace shows the declared sources.
+    """
     assessment = assess(version.rules, facts, position)
-    drawn_fen = assessment.amount_fen if balance_fen is None else min(assessment.amount_fen, balance_fen)
     reductions = list(assessment.reductions)
-    if drawn_fen < assessment.amount_fen:
-        reductions.append({"code": Reason.CAP_VOUCHER, "subsidy_fen": assessment.amount_fen - drawn_fen})
     steps = [{"step": "rule_version", "id": version.id, "number": version.number}, *assessment.steps]
-    if balance_fen is not None:
+    parts: tuple[tuple[str, int], ...] = ()
+    if shares is None:
+        drawn_fen = assessment.amount_fen
+        if drawn_fen and len(version.rules.fund_sources) > 1:
+            split = split_by_source(version.rules, drawn_fen)
+            steps.append({"step": "sources", "parts": [{"source": source, "fen": fen} for source, fen in split]})
+    else:
+        balance_fen = sum(share.balance_fen for share in shares)
+        drawn_fen = min(assessment.amount_fen, balance_fen)
+        if drawn_fen < assessment.amount_fen:
+            reductions.append({"code": Reason.CAP_VOUCHER, "subsidy_fen": assessment.amount_fen - drawn_fen})
         steps.append({"step": "voucher", "balance_fen": balance_fen, "drawn_fen": drawn_fen})
+        parts = peeled(shares, drawn_fen, [share.balance_fen for share in shares])
+        if len(shares) > 1:
+            steps.append({"step": "sources", "parts": [{"pool": pool_id, "fen": fen} for pool_id, fen in parts]})
     trace = {"v": FORMAT, "steps": steps, "reductions": reductions}
-    return Drawing(assessment, drawn_fen, counted_as_drawn(assessment, drawn_fen), trace)
+    return Drawing(assessment, drawn_fen, parts, counted_as_drawn(assessment, drawn_fen), trace)
+
+
+def peeled(shares: Sequence[Share], amount_fen: int, weights: Sequence[int]) -> tuple[tuple[str, int], ...]:
+    """An amount over a voucher's pools by their weights, the spare fen to the first; zero parts left out."""
+    amounts = split_by_peeling(amount_fen, weights) if amount_fen else []
+    return tuple((share.pool_id, part) for share, part in zip(shares, amounts, strict=False) if part)
 
 
 def counted_as_drawn(assessment: Assessment, drawn_fen: int) -> Counts:
@@ -140,7 +162,7 @@ def redemption_facts(
     *,
     provider_id: str,
     order_no: str,
-    balance_fen: int,
+    shares: Sequence[Share],
 ) -> bytes:
     """All the facts a redemption was decided from, canonically."""
     return canonical(
@@ -156,12 +178,17 @@ def redemption_facts(
                 for number, line in enumerate(facts.lines, start=1)
                 if line.facility_class is not None
             },
-            "balance_fen": balance_fen,
+            "balances": [{"pool": share.pool_id, "fen": share.balance_fen} for share in shares],
             "position": counts_json(tuple(position.items())),
             "holders": dict(holders),
             "counted": counts_json(counted),
         }
     )
+
+
+def stored_shares(facts: Mapping[str, Any]) -> list[Share]:
+    """What the voucher had free in its pools when the redemption was decided."""
+    return [Share(row["pool"], row["fen"], 0) for row in facts["balances"]]
 
 
 def stored_facts(facts: Mapping[str, Any], refunded_fen: Mapping[int, int], *, at: datetime) -> Facts:

@@ -301,7 +301,7 @@ class _Batch:
             drawn.counted,
             provider_id=command.provider_id,
             order_no=command.order_no,
-            balance_fen=voucher.balance_fen,
+            shares=voucher.shares,
         )
         trace = canonical(drawn.trace)
         entry = JournalEntry(

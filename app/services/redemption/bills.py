@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any
 
 from app.kernel.clock import rfc3339
@@ -85,7 +86,10 @@ class Bill:
 
 
 def bill_of_facts(bill: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> Bill:
-    """A stored bill, less what was refunded of each line (number from 1 → fen)."""
+    """A stored bill, less what was refunded of each line (number from 1 → fen), its quantity in proportion.
+
+    A quantity may then be a fraction such as `40/3`; nobody prices these lines again.
+    """
     lines = tuple(
         _line_of_facts(line, refunded_fen.get(number, 0)) for number, line in enumerate(bill["lines"], start=1)
     )
@@ -94,4 +98,6 @@ def bill_of_facts(bill: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> B
 
 def _line_of_facts(line: Mapping[str, Any], refunded_fen: int) -> BillLine:
     used = {name: datetime.fromisoformat(line[name]) if line[name] else None for name in ("used_from", "used_until")}
-    return BillLine(**dict(line) | used | {"amount_fen": line["amount_fen"] - refunded_fen})
+    left_fen = line["amount_fen"] - refunded_fen
+    share = {"quantity": str(Fraction(line["quantity"]) * left_fen / line["amount_fen"])} if refunded_fen else {}
+    return BillLine(**dict(line) | used | share | {"amount_fen": left_fen})

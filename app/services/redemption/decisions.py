@@ -7,10 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from app.kernel.money import split_by_peeling
 from app.kernel.problems import Code, FieldError
 from app.kernel.vocabulary import Account, ProgrammeStatus, Reason, VoucherEnd
-from app.services.redemption.assessing import Counts, claimable, counted_as_drawn, draw, gather, left_of
+from app.services.redemption.assessing import Counts, claimable, counted_as_drawn, draw, gather, left_of, peeled
 from app.services.redemption.bills import Bill
 from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment
@@ -125,7 +124,7 @@ def decide_redemption(
     if refused := refuse_asked(version.rules, voucher, asked.claim):
         return refused
     facts = gather(version.rules, asked.bill.assessed_lines(), voucher, parties, asked.claim, at=at)
-    drawing = draw(version, facts, position, voucher.balance_fen)
+    drawing = draw(version, facts, position, voucher.shares)
     if refused := refuse_assessment(version.rules, facts, drawing.assessment):
         return refused
     drawn_fen, expected_fen = drawing.drawn_fen, asked.expected_subsidy_fen
@@ -137,7 +136,7 @@ def decide_redemption(
         subsidy_fen=drawn_fen,
         firm_pays_fen=asked.bill.total_fen - drawn_fen,
         rule_version_id=version.id,
-        parts=_parts(voucher.shares, drawn_fen, [share.balance_fen for share in voucher.shares]),
+        parts=drawing.parts,
         trace=drawing.trace,
         facts=facts,
         counted=drawing.counted,
@@ -212,7 +211,7 @@ def decide_refund(
         subsidy_fen=returned_fen,
         destination=Account.AVAILABLE if ended else Account.COMMITTED,
         voucher_end=ended,
-        parts=_parts(drawn_by_pool, returned_fen, [share.redeemed_fen for share in drawn_by_pool]),
+        parts=peeled(drawn_by_pool, returned_fen, [share.redeemed_fen for share in drawn_by_pool]),
         trace=trace,
         counted=counted_as_drawn(assessment, min(assessment.amount_fen, drawn_fen)),
     )
@@ -241,8 +240,3 @@ def _misstated(rules: Rules, claim: Mapping[str, Value]) -> tuple[FieldError, ..
 
 def _left_out(assessment: Assessment) -> list[dict[str, Any]]:
     return [out for step in assessment.steps if step["step"] == "eligible_lines" for out in step["left_out"]]
-
-
-def _parts(shares: Sequence[Share], amount_fen: int, weights: Sequence[int]) -> tuple[tuple[str, int], ...]:
-    amounts = split_by_peeling(amount_fen, weights) if amount_fen else []
-    return tuple((share.pool_id, part) for share, part in zip(shares, amounts, strict=False) if part)

@@ -19,10 +19,10 @@ from app.models import Entry, Refund, RuleVersion
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import OFFICIALS
-from app.services.redemption.assessing import counts_of_json, draw, left_of, stored_facts
+from app.services.redemption.assessing import counts_of_json, draw, left_of, stored_facts, stored_shares
 from app.services.redemption.loading import parse_rules
 from app.services.redemption.reads import read_redemption
-from app.services.redemption.states import DatedRules
+from app.services.redemption.states import DatedRules, Share
 from app.services.rules.position import Position
 
 
@@ -126,8 +126,8 @@ def replay(stored: StoredAssessment) -> Replay:
     given = stored_facts(facts, refunded, at=stored.redeemed_at)
     old = json.loads(stored.trace)
     if refund is None:
-        balance_fen = facts["balance_fen"] if facts["v"] > 1 else _step(old, "voucher")["balance_fen"]
-        drawing = draw(version, given, position, balance_fen)
+        first_format = [Share("", _step(old, "voucher")["balance_fen"], 0)] if facts["v"] == 1 else None
+        drawing = draw(version, given, position, first_format or stored_shares(facts))
         amount_fen, trace = drawing.drawn_fen, drawing.trace
     else:
         drawn_fen = _step(old, "refund")["drawn_fen"]
