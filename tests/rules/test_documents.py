@@ -188,3 +188,14 @@ def test_a_table_of_words_keeps_its_order_and_its_script() -> None:
     again = Rules.model_validate_json(given.canonical())
     both = bill(1000, holder={"tags": ("a", "初创", "高新")})
     assert assess(given, both).amount_fen == assess(again, both).amount_fen == 300
+
+
+def test_a_rate_without_a_kind_is_flat_as_it_always_was() -> None:
+    short = Rules.model_validate({"categories": ["compute"], "rate": {"rate": "0.30"}})
+    assert short == Rules.model_validate({"categories": ["compute"], "rate": {"kind": "flat", "rate": "0.30"}})
+
+
+def test_a_document_that_mixes_both_formats_is_refused() -> None:
+    mixed = {"categories": ["compute"], "rate": {"rate": "0.30"}, "cap": {"limit_fen": 5}, "caps": []}
+    with pytest.raises(ValidationError):
+        Rules.model_validate(mixed)

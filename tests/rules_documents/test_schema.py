@@ -106,7 +106,7 @@ BAND = {"up_to_fen": 5, "rate": FLAT}
         ({"rate": FLAT | {"rate": "30%"}}, "string_pattern_mismatch", "/rate/rate", "from 0 to 1", "0 至 1"),
         ({"rate": {"kind": "flat"}}, "missing", "/rate/rate", "missing", "缺少"),
         ({"rate": {"kind": "flut"}}, "union_tag_invalid", "/rate", "flut is none of", "不是可选值"),
-        ({"rate": {}}, "union_tag_not_found", "/rate", "needs 'kind'", "缺少"),
+        ({"validity": {}}, "union_tag_not_found", "/validity", "needs 'kind'", "缺少"),
         ({"grace_days": "3"}, "int_type", "/grace_days", "whole number", "整数"),
         ({"grace_days": 1.5}, "int_type", "/grace_days", "whole number", "整数"),
         ({"grace_days": -1}, "greater_than_equal", "/grace_days", "0 or more", "不小于 0"),

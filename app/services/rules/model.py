@@ -260,11 +260,14 @@ def _looks_at_lines(requirement: Requirement) -> bool:
 def lifted(document: Mapping[str, Any]) -> dict[str, Any]:
     """A document of the first format in the words of this one; any other as it is.
 
-    The first format knew one cap and one minimum, both of a bill. Published documents of it stay as they were hashed,
-    and clients that still write it are understood.
+    The first format knew one rate, one cap and one minimum, both of a bill. Published documents of it stay as they were
+    hashed, and clients that still write it are understood. What mixes both formats is refused as it stands.
     """
     old = dict(document)
-    if old.get("v", 1) != 1 or not (old.get("v") == 1 or {"cap", "minimum_bill_fen"} & old.keys()):
+    if isinstance(rate := old.get("rate"), dict) and "kind" not in rate:
+        old["rate"] = {"kind": "flat", **rate}
+    is_first = old.get("v") == 1 or ("v" not in old and bool(_OF_THE_FIRST & old.keys()))
+    if not is_first or {"caps", "floors"} & old.keys():
         return old
     old.pop("v", None)
     cap, minimum_fen = old.pop("cap", None), old.pop("minimum_bill_fen", 0)
@@ -276,3 +279,6 @@ def lifted(document: Mapping[str, Any]) -> dict[str, Any]:
     if minimum_fen != 0 or type(minimum_fen) is not int:
         old["floors"] = [{"of": "base", "at_least_fen": minimum_fen}]
     return old
+
+
+_OF_THE_FIRST = frozenset({"cap", "minimum_bill_fen"})
