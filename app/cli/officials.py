@@ -107,11 +107,19 @@ def approvals(
             approval["kind"],
             approval["status"],
             yuan(approval["amount_fen"]) if approval["amount_fen"] is not None else "-",
-            ", ".join(f"{name} {value}" for name, value in approval["effect"].items() if not isinstance(value, list)),
+            ", ".join(_told(name, value) for name, value in approval["effect"].items() if value != []),
         ]
         for approval in found
     ]
     table("审核事项 / Approvals", ["id", "事项 act", "状态 status", "金额（元） yuan", "效果 effect"], rows)
+
+
+def _told(name: str, value: Any) -> str:
+    """One part of an effect in short: of a list the places that it names, of a document that it is there."""
+    if isinstance(value, list):
+        places = [row["pointer"] for row in value if isinstance(row, dict) and "pointer" in row]
+        return f"{name}: {' '.join(places)}" if places else f"{name}: {len(value)}"
+    return f"{name} …" if isinstance(value, dict) else f"{name} {value}"
 
 
 def approve(
