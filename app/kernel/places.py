@@ -48,6 +48,15 @@ FORMS: Mapping[str, tuple[str, str]] = {
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "missing": ("this field is missing", "缺少该字段"),
+    "timezone_aware": (
+        "must have an offset, such as 2027-03-01T10:00:00+08:00",
+        "须带时区，如 2027-03-01T10:00:00+08:00",
+    ),
+    "datetime_parsing": ("must be a time such as 2027-03-01T10:00:00+08:00", "须为时刻，如 2027-03-01T10:00:00+08:00"),
+    "datetime_from_date_parsing": (
+        "must be a time such as 2027-03-01T10:00:00+08:00",
+        "须为时刻，如 2027-03-01T10:00:00+08:00",
+    ),
     "extra_forbidden": ("there is no field of this name; check its spelling", "没有该名称的字段，请检查拼写"),
     "string_type": (
         'must be text in quotes; rates, prices and quantities too, such as "0.30"',

@@ -181,9 +181,13 @@ def test_help_is_in_both_languages() -> None:
         (HEAD + FLAT + case("a", 1, 0, "after = true"), "/cases/0/after", "no case stands above"),
         (HEAD + FLAT + case("a", 1, 0, 'expect_reasons = ["CAP"]'), "/cases/0/expect_reasons/0", "must be"),
         (HEAD + FLAT + case("a", 1, 0, "facts.holder.colour = 'red'"), "/cases/0/facts/holder/colour", "no known fact"),
-        (HEAD + FLAT + case("a", 1, 0, "facts.holder.size = 3"), "/cases/0/facts/holder/size", "type words"),
+        (
+            HEAD + FLAT + case("a", 1, 0, "facts.holder.size = 3"),
+            "/cases/0/facts/holder/size",
+            "must be a word in quotes",
+        ),
         (HEAD + FLAT + case("a", 0, 0), "/cases/0/facts/lines/0/amount_fen", "more than 0"),
-        (HEAD + FLAT + case("a", 1, 0).replace("+08:00", ""), "/cases/0/facts/at", "timezone"),
+        (HEAD + FLAT + case("a", 1, 0).replace("+08:00", ""), "/cases/0/facts/at", "must have an offset"),
         ("[scheme", "", "cannot be read"),
     ],
 )

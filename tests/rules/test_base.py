@@ -30,8 +30,10 @@ DAY_RATE = {"ceilings": [{"unit": "day", "unit_price": "1100", "quantity": "30"}
         ([days("20", "1000", "20,000"), days("20", "800", "16,000")], "14,000", ["QUANTITY_CEILING"]),
         # The first 20 days were refunded, so the next 20 all count.
         ([days("20", "1000", "0"), days("20", "800", "16,000")], "8,000", []),
-        ([Line("compute", yuan("99,999"), quantity="40", unit="hour")], "49,999.50", []),
-        ([Line("compute", yuan("99,999"), unit="day")], "0", ["PRICE_CEILING"]),  # no quantity, nothing shown
+        # Whoever leaves the unit out, or takes another one, does not escape the ceiling.
+        ([Line("compute", yuan("99,999"), quantity="40", unit="hour")], "0", ["NOT_ELIGIBLE_LINE"]),
+        ([Line("compute", yuan("99,999"), quantity="40")], "0", ["FACT_MISSING"]),
+        ([Line("compute", yuan("99,999"), unit="day")], "0", ["FACT_MISSING"]),
     ],
 )
 def test_prices_and_quantities_count_up_to_their_ceilings(
@@ -39,6 +41,12 @@ def test_prices_and_quantities_count_up_to_their_ceilings(
 ) -> None:
     assessment = assess(rules("0.50", base=DAY_RATE), bill(*lines))
     assert (assessment.amount_fen, codes(assessment)) == (yuan(amount_yuan), reasons)
+
+
+def test_other_units_may_go_unlimited_where_the_rules_say_so() -> None:
+    ceiling = DAY_RATE["ceilings"][0] | {"other_units": "unlimited"}
+    hours = Line("compute", yuan("99,999"), quantity="40", unit="hour")
+    assert assess(rules("0.50", base={"ceilings": [ceiling]}), bill(hours)).amount_fen == yuan("49,999.50")
 
 
 def test_a_ceiling_holds_for_its_categories_and_what_lies_below_them() -> None:

@@ -227,7 +227,8 @@ def test_any_one_of_several_windows_is_enough() -> None:
         ({}, {"side": "demand"}, None),
         ({}, {"side": "supply"}, "NOT_ELIGIBLE"),
         ({"side": "supply"}, {"side": "supply"}, None),
-        ({"side": "either_exclusive"}, {"side": "supply"}, None),
+        ({"side": "either_exclusive"}, {"side": "supply"}, "FACT_MISSING"),
+        ({"side": "either_exclusive", "side_priority": "supply"}, {"side": "supply"}, None),
         ({"side": "either_exclusive"}, {"side": "demand", "other_side_claimed": False}, None),
         ({"side": "either_exclusive"}, {"side": "demand", "other_side_claimed": True}, "NOT_ELIGIBLE"),
         (

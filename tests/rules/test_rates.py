@@ -114,7 +114,7 @@ def test_what_a_missed_target_cost_is_not_made_good_by_a_recomputing_bracket() -
     [
         ({}, "maximum", 500, []),
         ({}, "nothing", 0, ["FACT_MISSING"]),
-        ({"approved_rate": "0"}, "maximum", 0, []),
+        ({"approved_rate": "0"}, "maximum", 0, ["NO_RATE"]),
         ({"approved_rate": "0.333333"}, "maximum", 333, []),
         ({"approved_rate": "0.500001"}, "maximum", 0, ["RATE_ABOVE_MAXIMUM"]),
     ],

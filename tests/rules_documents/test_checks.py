@@ -294,3 +294,12 @@ def test_the_needs_name_type_and_who_states_it() -> None:
     assert needs["claim.chips"] == ("words", "claimant", "芯片型号")
     assert needs["holder.size"] == ("words", "registry", "企业规模")
     assert needs["claim.contract_no"] == ("words", "claimant", "合同编号")
+
+
+def test_a_word_that_the_registry_never_writes_is_pointed_out() -> None:
+    size = {"kind": "is", "fact": "holder.size", "one_of": ["small", "小型"]}
+    document = {"categories": ["compute"], "rate": {"kind": "flat", "rate": "0.30"}}
+    rules = Rules.model_validate(document | {"requirements": [{"name": "size", "when": size}]})
+    (found,) = [one for one in check(rules) if one.code == "value_unknown"]
+    assert (found.pointer, found.severity) == ("/requirements/0/when/one_of/1", "warning")
+    assert "micro, small, medium, large" in found.zh

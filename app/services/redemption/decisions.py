@@ -164,11 +164,11 @@ def refuse_assessment(rules: Rules, facts: Facts, assessment: Assessment) -> Ref
     ):
         covered = sorted(set(rules.categories) & admitted) or sorted(rules.categories)
         return Refused(Code.CATEGORY_NOT_COVERED, {"limit": ", ".join(covered), "actual": ", ".join(asked)})
-    why = next(iter(assessment.reductions[::-1]), {})
-    reason = Reason(why.get("code", Reason.BELOW_MIN))
+    why = assessment.reductions[-1] if assessment.reductions else {"code": Reason.ROUNDED_TO_NOTHING}
+    reason = Reason(why["code"])
     extra = {"reason": reason.value}
     match reason:
-        case Reason.BELOW_MIN:
+        case Reason.BELOW_MIN | Reason.ROUNDED_TO_NOTHING:
             least = [floor.at_least_fen for floor in rules.floors if floor.of == "base"]
             minimum_fen = max(rules.rounding.unit_fen, rules.use.minimum_draw_fen, *least, 0)
             return Refused(Code.BELOW_MINIMUM, {"limit_fen": minimum_fen, "actual_fen": assessment.eligible_fen}, extra)
@@ -177,7 +177,7 @@ def refuse_assessment(rules: Rules, facts: Facts, assessment: Assessment) -> Ref
         case Reason.CAP_FIRM_PERIOD | Reason.CAP_GROUP | Reason.CAP_CONTRACT | Reason.CAP_CATEGORY | Reason.CAP_COUNT:
             return Refused(Code.CAP_FIRM_PERIOD, {"cap": why.get("cap", "")}, extra | {"cap": why.get("cap", "")})
         case _:
-            what = why.get("requirement") or ", ".join(why.get("missing", ())) or "-"
+            what = _what(why) or next((told for out in _left_out(assessment) if (told := _what(out))), "-")
             return Refused(Code.NOT_ELIGIBLE, {"reason": reason, "what": what}, extra | {"what": what})
 
 
@@ -236,6 +236,11 @@ def _misstated(rules: Rules, claim: Mapping[str, Value]) -> tuple[FieldError, ..
         elif (problem := value_problem(rules, f"/claim/{name}", f"claim.{name}", value)) is not None:
             errors.append(problem)
     return tuple(errors)
+
+
+def _what(why: Mapping[str, Any]) -> str:
+    """The condition that was not met, or the facts that were not given."""
+    return str(why.get("requirement") or ", ".join(why.get("missing", ())))
 
 
 def _left_out(assessment: Assessment) -> list[dict[str, Any]]:

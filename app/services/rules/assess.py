@@ -72,6 +72,7 @@ def assess(rules: Rules, facts: Facts, position: Position = EMPTY) -> Assessment
         return _nothing(trace, eligible_fen)
 
     _rate(rules, facts, position, slices, trace)
+    exact = any(total_of(piece.exact) for piece in slices)
     cap_exactly(rules, facts, position, slices, trace)
     round_slices(rules, slices, trace)
     cap_amounts(rules, facts, position, slices, trace)
@@ -81,6 +82,9 @@ def assess(rules: Rules, facts: Facts, position: Position = EMPTY) -> Assessment
         for piece in slices:
             piece.amount_fen = 0
         entitled_fen = 0
+    if not entitled_fen and not trace.reductions:  # a rate of nothing, or an amount that rounds to nothing
+        code = Reason.ROUNDED_TO_NOTHING if exact else Reason.NO_RATE
+        trace.reductions.append({"code": code, "subsidy_fen": 0})
     due_fen = max(0, entitled_fen - facts.granted_before_fen)
     if facts.granted_before_fen:
         trace.steps.append(
@@ -153,12 +157,12 @@ def _why_not(rules: Rules, facts: Facts, trace: Trace) -> dict[str, Any] | None:
         return late
     if facts.claim.get("side", rules.side) != rules.side and rules.side != "either_exclusive":
         return {"code": Reason.NOT_ELIGIBLE, "requirement": "side"}
-    if (
-        rules.side == "either_exclusive"
-        and facts.claim.get("other_side_claimed") is True
-        and facts.claim.get("side", "") != rules.side_priority
-    ):
-        return {"code": Reason.NOT_ELIGIBLE, "requirement": "side"}
+    if rules.side == "either_exclusive" and facts.claim.get("side", "") != rules.side_priority:
+        other = facts.claim.get("other_side_claimed")
+        if other is None:
+            return {"code": Reason.FACT_MISSING, "requirement": "side", "missing": ["claim.other_side_claimed"]}
+        if other is True:
+            return {"code": Reason.NOT_ELIGIBLE, "requirement": "side"}
     for requirement in rules.claim_requirements:
         if facts.checkpoint not in requirement.checkpoints:
             continue

@@ -75,7 +75,28 @@ def _why_not(rules: Rules, facts: Facts, line: Line, admitted: Any) -> dict[str,
             return {"code": Reason.NOT_ELIGIBLE_LINE, "requirement": requirement.name}
     if isinstance(rules.unit, InKind) and _exchange_price(rules.unit, line, facts.on) is None:
         return {"code": Reason.NOT_ELIGIBLE_LINE}
+    if rules.base.ceilings and (why := _outside_ceilings(rules, line)) is not None:
+        return why
     return _too_late(rules, facts, line)
+
+
+def _outside_ceilings(rules: Rules, line: Line) -> dict[str, Any] | None:
+    """A line under a price or quantity ceiling must say its unit and quantity, or the ceiling would bind nobody. D9."""
+    ceilings = [ceiling for ceiling in rules.base.ceilings if _concerns(rules, ceiling, line)]
+    if not ceilings:
+        return None
+    if line.unit is None:
+        return {"code": Reason.FACT_MISSING, "missing": ["line.unit"]}
+    if any(ceiling.unit == line.unit for ceiling in ceilings):
+        return {"code": Reason.FACT_MISSING, "missing": ["line.quantity"]} if line.quantity is None else None
+    if any(ceiling.other_units == "unlimited" for ceiling in ceilings):
+        return None
+    return {"code": Reason.NOT_ELIGIBLE_LINE, "requirement": "unit"}
+
+
+def _concerns(rules: Rules, ceiling: PriceCeiling, line: Line) -> bool:
+    """Whether a ceiling is for a line's category; in whichever unit it is billed."""
+    return not ceiling.categories or any(category in ceiling.categories for category in rules.lineage(line.category))
 
 
 def _too_late(rules: Rules, facts: Facts, line: Line) -> dict[str, Any] | None:
@@ -157,9 +178,7 @@ def _within_ceilings(
         priced: list[Exact] = []
         limited: list[Exact] = []
         for (_, line), amount in zip(kept, counted, strict=True):
-            lineage = rules.lineage(line.category)
-            named = not ceiling.categories or any(category in ceiling.categories for category in lineage)
-            if line.unit != ceiling.unit or not named:
+            if line.unit != ceiling.unit or not _concerns(rules, ceiling, line):
                 priced.append(amount)
                 limited.append(amount)
                 continue

@@ -22,6 +22,7 @@ def check_names(rules: Rules) -> Iterator[Finding]:
     yield from _categories(rules)
     yield from _facts(rules)
     yield from _exceptions(rules)
+    yield from _values(rules)
 
 
 def _doubled(rules: Rules) -> Iterator[Finding]:
@@ -113,6 +114,23 @@ def _facts(rules: Rules) -> Iterator[Finding]:
             yield finding("fact_wrong_type", place, name=name, expected=expected, actual=actual)
     for place, part in parts_of(rules):
         yield from _facts_of_lines(place, part)
+
+
+def _values(rules: Rules) -> Iterator[Finding]:
+    """Words that a fact of the registry never has: such a condition never holds."""
+    for place, part in parts_of(rules):
+        match part:
+            case Is():
+                words = [((*place, "one_of", number), word) for number, word in enumerate(part.one_of)]
+            case By():
+                words = [((*place, "rates", word), word) for word in part.rates]
+            case _:
+                continue
+        known = KNOWN.get(part.fact)
+        for where, word in words:
+            if known is not None and known.values and word not in known.values:
+                values = ", ".join(known.values)
+                yield finding("value_unknown", where, name=word, fact=part.fact, values=values)
 
 
 def _facts_of_lines(place: Place, part: Part) -> Iterator[Finding]:

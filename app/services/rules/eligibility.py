@@ -22,6 +22,7 @@ from app.services.rules.predicates import (
     Predicate,
     Test,
 )
+from app.services.rules.terms import add_months
 
 
 class Judge:
@@ -133,7 +134,7 @@ def _measures(test: Measures, value: Fraction) -> bool:
 
 
 def _aged(test: Aged, since: date, on: date) -> bool:
-    years = on.year - since.year - ((on.month, on.day) < (since.month, since.day))
-    return (test.years_at_least is None or years >= test.years_at_least) and (
-        test.years_below is None or years < test.years_below
+    """A year is complete on the corresponding day, or on the month's last where there is none (民法典 §202)."""
+    return (test.years_at_least is None or on >= add_months(since, 12 * test.years_at_least)) and (
+        test.years_below is None or on < add_months(since, 12 * test.years_below)
     )

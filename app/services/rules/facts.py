@@ -27,12 +27,16 @@ class KnownFact:
     en: str
     zh: str
     stated_by: Literal["registry", "official", "claimant"] = "registry"
+    values: tuple[str, ...] = ()
+    """All the words there are, where that is a closed list."""
 
 
 KNOWN: Mapping[str, KnownFact] = {
     "holder.region_code": KnownFact("words", "region of registration", "注册地行政区划"),
     "holder.type": KnownFact("words", "legal_person, or maker without legal personality", "主体类型：法人或创客"),
-    "holder.size": KnownFact("words", "micro, small, medium, large", "企业规模"),
+    "holder.size": KnownFact(
+        "words", "micro, small, medium, large", "企业规模", values=("micro", "small", "medium", "large")
+    ),
     "holder.industry": KnownFact("words", "industry", "行业"),
     "holder.tags": KnownFact(
         "words", "recognitions that hold on the day, such as 高新, 专精特新, 初创", "当日有效的企业标签"
@@ -40,8 +44,10 @@ KNOWN: Mapping[str, KnownFact] = {
     "holder.group": KnownFact("words", "declared group", "所属集团"),
     "holder.registered_on": KnownFact("date", "day of registration", "成立日期"),
     "provider.region_code": KnownFact("words", "region of registration", "供给方注册地"),
-    "provider.kind": KnownFact("words", "compute or assessment", "供给方类型"),
-    "provider.facility_class": KnownFact("words", "domestic or other", "设施类型：国产或其他"),
+    "provider.kind": KnownFact("words", "compute or assessment", "供给方类型", values=("compute", "assessment")),
+    "provider.facility_class": KnownFact(
+        "words", "domestic or other", "设施类型：国产或其他", values=("domestic", "other")
+    ),
     "provider.capacity_cards": KnownFact("number", "accelerator cards", "加速卡数量"),
     "provider.capacity_pflops": KnownFact("number", "PFLOPS (FP16)", "算力规模（PFLOPS）"),
     "provider.racks": KnownFact("number", "racks", "机架数"),

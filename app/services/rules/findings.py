@@ -51,6 +51,11 @@ SENTENCES: Mapping[str, tuple[Severity, str, str]] = {
         "“{name}” is named twice. Take one of them out, or give it another name.",
         "“{name}”重复出现。请删除其一或改名。",
     ),
+    "value_unknown": (
+        "warning",
+        "The registry writes {fact} as one of {values}; “{name}” is never met.",
+        "登记信息中 {fact} 的取值为 {values}；“{name}”永远不会满足。",
+    ),
     "category_in_both": (
         "error",
         "“{name}” is both covered and excluded. Decide for one list.",

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import re
 import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -141,12 +142,35 @@ def load_scheme(path: Path) -> Scheme:
         if len(raw) > MAX_BYTES:
             raise _unreadable(path, "the file is larger than 1 MiB / 文件超过 1 MiB")
         text = raw.decode("utf-8-sig")
-        described = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except OSError as error:
         raise _unreadable(path, f"cannot be opened: {error.strerror or error} / 无法打开该文件") from error
+    except UnicodeDecodeError as error:
+        raise _unreadable(path, _NO_TEXT) from error
+    try:
+        described = json.loads(text) if path.suffix.lower() == ".json" else tomllib.loads(text)
     except (ValueError, RecursionError) as error:
-        raise _unreadable(path, f"cannot be read: {error} / 无法读取：{error}") from error
+        raise _unreadable(path, _no_document(text, error)) from error
     return read_scheme(described, path)
+
+
+_NO_TEXT = (
+    "is no text in UTF-8: a scheme is a .toml or .json file, no Excel or Word document; save it as UTF-8"
+    " / 不是 UTF-8 文本：规则文件须为 .toml 或 .json（不是 Excel 或 Word 文件），请另存为 UTF-8"
+)
+_LINE = re.compile(r"line (\d+)")
+
+
+def _no_document(text: str, error: Exception) -> str:
+    """What the parser says, the line that it means, and what it mostly is."""
+    found = _LINE.search(str(error))
+    line = (
+        text.splitlines()[int(found[1]) - 1].strip()[:80] if found and int(found[1]) <= len(text.splitlines()) else ""
+    )
+    shown = f" «{line}»" if line else ""
+    number = found[1] if found else "?"
+    hint_en = "check for full-width signs (，“”), commas in numbers, months and days of two digits, names given twice"
+    hint_zh = "请检查全角标点（，“”）、数字中的千位逗号、月日是否两位、名称是否重复"
+    return f"cannot be read: {error}{shown}; {hint_en} / 第 {number} 行无法读取{shown}：{hint_zh}"
 
 
 def read_scheme(described: Any, path: Path) -> Scheme:
@@ -254,7 +278,18 @@ def _about_fact(problem: FieldError) -> str:
             f"{problem.actual} is no known fact; declare it in rules.facts, or use one of {problem.limit}"
             f" / 未知事实 {problem.actual}，请在 rules.facts 中声明，或改用：{problem.limit}"
         )
-    return f"“{problem.actual}” is no value of type {problem.limit} / “{problem.actual}”不是 {problem.limit} 类型的取值"
+    if problem.code == "unknown_value":
+        return f"“{problem.actual}” is none of {problem.limit} / “{problem.actual}”不是可选值，可选：{problem.limit}"
+    en, zh = _TYPE_SHOWN[str(problem.limit)]
+    return f"“{problem.actual}” must be {en} / “{problem.actual}”须为{zh}"
+
+
+_TYPE_SHOWN = {
+    "words": ("a word in quotes, or a list of them", "带引号的文字，或其列表"),
+    "number": ('a number such as 12 or "12.5"', "数值，如 12 或 “12.5”"),
+    "date": ("a day such as 2020-01-01", "日期，如 2020-01-01"),
+    "yes_no": ("true or false", "true 或 false"),
+}
 
 
 def _plain(value: Any) -> Any:

@@ -11,7 +11,7 @@ from pydantic import AfterValidator, AwareDatetime, Field, StringConstraints, mo
 from app.kernel.clock import FIRST_DAY, LAST_DAY
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import FieldError
-from app.services.rules.facts import Facts, Line, Value, VoucherTerms, fits
+from app.services.rules.facts import KNOWN, Facts, Line, Value, VoucherTerms, fits
 from app.services.rules.model import Rules
 from app.services.rules.parts import Fen, NumberText, Part, PositiveFen, RateText, Slug, said
 from app.services.rules.terms import Checkpoint
@@ -150,4 +150,7 @@ def value_problem(rules: Rules, pointer: str, name: str, value: Value) -> FieldE
         return FieldError(pointer, "unknown_fact", limit=known, actual=name)
     if not fits(expected, value):
         return FieldError(pointer, "wrong_fact_type", limit=expected, actual=str(value)[:100])
+    possible = KNOWN[name].values if name in KNOWN else ()
+    if possible and value not in possible:
+        return FieldError(pointer, "unknown_value", limit=", ".join(possible), actual=str(value)[:100])
     return None

@@ -139,6 +139,13 @@ class PriceCeiling(Part):
     ] = ()
     unit_price: Annotated[NumberText | None, said("At most this price in 元.", "单价上限（元）")] = None
     quantity: Annotated[NumberText | None, said("At most this quantity in one claim.", "单次申报数量上限")] = None
+    other_units: Annotated[
+        Literal["left_out", "unlimited"],
+        said(
+            "A line of these categories billed in a unit without a ceiling does not count, or counts unlimited.",
+            "这些类别中以其他单位计费的行：不予计入，或不受限制",
+        ),
+    ] = "left_out"
 
     @model_validator(mode="after")
     def _limits_something(self) -> PriceCeiling:

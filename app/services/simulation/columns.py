@@ -62,6 +62,18 @@ CHINESE: Mapping[str, str] = {
     "合同编号": "contract_no",
     "券编号": "voucher_no",
     "账单号": "bill_no",
+    "合同金额（元）": "contracted_yuan",
+    "核定金额（元）": "assessed_yuan",
+    "开票金额（元）": "invoiced_yuan",
+    "付款金额（元）": "paid_yuan",
+    "计量金额（元）": "metered_yuan",
+    "合同签订日": "claim.contract_signed_on",
+    "开票日": "claim.invoiced_on",
+    "付款日": "claim.paid_on",
+    "企业规模": "holder.size",
+    "企业标签": "holder.tags",
+    "企业注册地": "holder.region_code",
+    "所属集团": "holder.group",
 }
 """Headings that are read as well."""
 

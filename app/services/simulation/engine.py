@@ -22,7 +22,6 @@ from app.services.simulation.books import Books
 from app.services.simulation.pool import Pool
 from app.services.simulation.report import (
     LARGEST,
-    ROUNDED_TO_NOTHING,
     Beneficiary,
     Cut,
     Month,
@@ -190,4 +189,4 @@ class _Run:
 def _why_nothing(assessment: Assessment) -> str:
     if assessment.amount_fen:
         return Reason.BUDGET_EXHAUSTED
-    return assessment.refusal or ROUNDED_TO_NOTHING
+    return assessment.refusal or Reason.ROUNDED_TO_NOTHING

@@ -16,9 +16,6 @@ from app.kernel.rates import Rounding, round_to
 LARGEST = 10
 """Firms listed among the largest beneficiaries, and among those that win or lose most."""
 
-ROUNDED_TO_NOTHING = "ROUNDED_TO_NOTHING"
-"""Why a bill got nothing although no rule cut it: its subsidy rounds to zero."""
-
 _SHARE_SCALE = 10_000
 
 

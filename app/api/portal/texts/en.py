@@ -257,6 +257,7 @@ TEXTS: dict[str, str] = {
     "because.STACK_CEILING": "All public money together is at most {share} of the base, {limit} {unit}; other levels take {others} {unit}, which leaves {left} {unit} for this programme, so {cut} {unit} were cut.",
     "because.BUDGET_EXHAUSTED": "The programme's budget does not reach; {cut} {unit} were cut.",
     "because.NOT_DIVISIBLE": "This voucher may be used once only, and it has been used.",
+    "because.ROUNDED_TO_NOTHING": "Rounded by the rules, the subsidy comes to nothing.",
     "advice.NOT_ELIGIBLE": "Check what you have stated, and what the registry says of your firm, against this condition.",
     "advice.NOT_ELIGIBLE_LINE": "Settle services that are not covered separately; the rest of the contract is not affected.",
     "advice.FACT_MISSING": "Give what is missing and calculate again; what officials fix, ask your authority for.",
@@ -283,6 +284,7 @@ TEXTS: dict[str, str] = {
     "advice.STACK_CEILING": "Public money together is limited; only where other levels pay less can this programme pay more.",
     "advice.BUDGET_EXHAUSTED": "Look out for more budget, or for next year's.",
     "advice.NOT_DIVISIBLE": "If you have another voucher, use that.",
+    "advice.ROUNDED_TO_NOTHING": "The bill is too small for these rules; bill several services together.",
     "advice.balance": "You pay what the balance does not reach for; if you have another voucher, it may help.",
     "advice.ceiling": "A subsidy is never more than the cost; there is nothing to do.",
     "reason.NOT_ELIGIBLE": "Not eligible",
@@ -311,6 +313,7 @@ TEXTS: dict[str, str] = {
     "reason.STACK_CEILING": "Public-share ceiling",
     "reason.BUDGET_EXHAUSTED": "Budget used up",
     "reason.NOT_DIVISIBLE": "Not divisible",
+    "reason.ROUNDED_TO_NOTHING": "Rounded to nothing",
     # --- Words of the calculation ---
     "vat.included": "VAT included",
     "vat.excluded": "without VAT",

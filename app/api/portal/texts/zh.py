@@ -257,6 +257,7 @@ TEXTS: dict[str, str] = {
     "because.STACK_CEILING": "各级财政补贴合计不超过基数的 {share}，即 {limit} {unit}；其他层级占 {others} {unit}，本项目只剩 {left} {unit}，因此少补 {cut} {unit}。",
     "because.BUDGET_EXHAUSTED": "项目预算不足，少补 {cut} {unit}。",
     "because.NOT_DIVISIBLE": "这张券不可分次使用，已经使用过。",
+    "because.ROUNDED_TO_NOTHING": "按规则取整后，补贴金额为零。",
     "advice.NOT_ELIGIBLE": "请对照该条件，核对所填内容和贵单位的登记信息。",
     "advice.NOT_ELIGIBLE_LINE": "把不在补贴范围的服务另行结算；同一份合同中的其他服务不受影响。",
     "advice.FACT_MISSING": "补充缺少的信息后重新计算；应由主管部门核定的，请向主管部门咨询。",
@@ -283,6 +284,7 @@ TEXTS: dict[str, str] = {
     "advice.STACK_CEILING": "各级补贴合计有上限，其他层级少补时，本项目才能补足。",
     "advice.BUDGET_EXHAUSTED": "请关注预算追加或下一年度的安排。",
     "advice.NOT_DIVISIBLE": "如有其他可用的券，可以使用其他券。",
+    "advice.ROUNDED_TO_NOTHING": "账单金额过小，可合并开具账单。",
     "advice.balance": "余额不足的部分由贵单位支付；如有其他可用的券，可以使用其他券。",
     "advice.ceiling": "补贴不会超过所付的费用，无需处理。",
     "reason.NOT_ELIGIBLE": "不符合条件",
@@ -311,6 +313,7 @@ TEXTS: dict[str, str] = {
     "reason.STACK_CEILING": "财政合计上限",
     "reason.BUDGET_EXHAUSTED": "预算不足",
     "reason.NOT_DIVISIBLE": "不可分次使用",
+    "reason.ROUNDED_TO_NOTHING": "取整为零",
     # --- Words of the calculation ---
     "vat.included": "含增值税",
     "vat.excluded": "不含增值税",
