@@ -7,17 +7,7 @@ from fractions import Fraction
 from app.api.portal.telling import Telling, Trace, amount, exact, percent
 from app.kernel.rates import Rounding, round_to
 from app.kernel.vocabulary import Reason
-
-CAPS = {
-    "line": Reason.CAP_LINE,
-    "claim": Reason.CAP_CLAIM,
-    "contract": Reason.CAP_CONTRACT,
-    "voucher": Reason.CAP_VOUCHER,
-    "firm": Reason.CAP_FIRM_PERIOD,
-    "group": Reason.CAP_GROUP,
-    "claims": Reason.CAP_COUNT,
-}
-"""A cap's scope → the reason that it gives."""
+from app.services.rules.capping import REASONS
 
 AT_THE_RATE = (Reason.NO_RATE, Reason.FACT_MISSING, Reason.RATE_ABOVE_MAXIMUM, Reason.BELOW_MIN)
 """Why a part of the base earns nothing at its rate."""
@@ -152,7 +142,7 @@ def rounding(telling: Telling, step: Trace) -> None:
 def cap(telling: Telling, step: Trace) -> None:
     """A cap of a claim, contract, voucher, firm, group, or of the number of claims."""
     cut_fen = telling.lower_to(step["subsidy_fen"], step.get("period", ""))
-    _cap(telling, step, CAPS[step["scope"]], cut_fen, asked_fen=step["subsidy_fen"] + cut_fen)
+    _cap(telling, step, REASONS[step["scope"]], cut_fen, asked_fen=step["subsidy_fen"] + cut_fen)
 
 
 def _cap(telling: Telling, step: Trace, code: Reason, cut_fen: int, *, asked_fen: int) -> None:

@@ -32,6 +32,34 @@ class Award:
     waits: bool = False
 
 
+class Pool:
+    """So many fen, or no limit. Says what a bill gets of what it is entitled to."""
+
+    def __init__(self, budget_fen: int | None, on_exhaustion: str) -> None:
+        self.left_fen = budget_fen
+        self.closed = False
+        """Whether nobody gets anything any more."""
+        self._on_exhaustion = on_exhaustion
+
+    def draw(self, asked_fen: int) -> int:
+        """What is paid of `asked_fen`: all of it while there is enough, then as the rules choose.
+
+        partial: what is left, then nothing; stop and waitlist: nothing from here on; skip: nothing this time.
+        """
+        if self.left_fen is None:
+            return asked_fen
+        if self.closed:
+            return 0
+        if asked_fen <= self.left_fen:
+            self.left_fen -= asked_fen
+            return asked_fen
+        paid_fen = 0
+        if self._on_exhaustion == "partial":
+            paid_fen, self.left_fen = self.left_fen, 0
+        self.closed = self._on_exhaustion != "skip"
+        return paid_fen
+
+
 def allocate(
     allocation: Allocation,
     asks: Sequence[Ask],
@@ -92,16 +120,12 @@ def _serve(
 ) -> tuple[Award, ...]:
     """One after the other, until the money is used up. A tier without a place left is passed over."""
     awards: list[Award] = []
-    left_fen, closed = pool_fen, False
+    pool = Pool(pool_fen, allocation.on_exhaustion)
     for ask in asks:
         full = places is not None and places.get(ask.tier, 0) == 0
-        granted_fen = 0 if closed or full else ask.asked_fen
-        if granted_fen > left_fen:
-            closed = allocation.on_exhaustion in {"stop", "waitlist"}
-            granted_fen = left_fen if allocation.on_exhaustion == "partial" else 0
+        granted_fen = 0 if full else pool.draw(ask.asked_fen)
         if places is not None and granted_fen:
             places[ask.tier] -= 1
-        left_fen -= granted_fen
         awards.append(_award(ask, granted_fen, waits=allocation.on_exhaustion == "waitlist"))
     return tuple(awards)
 

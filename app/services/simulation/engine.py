@@ -15,11 +15,11 @@ from datetime import date
 from typing import Any, NamedTuple
 
 from app.kernel.vocabulary import Reason
+from app.services.rules.allocation import Pool
 from app.services.rules.assess import Assessment, assess
 from app.services.rules.model import Rules
 from app.services.simulation.bills import SimulatedBill
 from app.services.simulation.books import Books
-from app.services.simulation.pool import Pool
 from app.services.simulation.report import (
     LARGEST,
     Beneficiary,
