@@ -44,7 +44,13 @@ def _printable(text: str) -> str:
     return text
 
 
+MAX_BILLED_FEN = 10**13
+"""One bill: a hundred billion yuan. What firms come to over many bills then stays far below 2^53."""
+
 PositiveFen = Annotated[int, Field(strict=True, gt=0, le=MAX_FEN, description="Fen (分), more than 0")]
+BilledFen = Annotated[
+    int, Field(strict=True, gt=0, le=MAX_BILLED_FEN, description="Fen (分), more than 0, at most 10¹³")
+]
 SignedFen = Annotated[int, Field(strict=True, ge=-MAX_FEN, le=MAX_FEN, description="Fen (分); negative takes back")]
 Fen = Annotated[int, Field(strict=True, ge=0, le=MAX_FEN, description="Fen (分)")]
 RegionCode = Annotated[str, StringConstraints(min_length=6, max_length=6), AfterValidator(_known_region)]

@@ -10,7 +10,19 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Fen, Instant, PositiveFen, Printable, Read, Reason, Reference, ShownInstant, Wire
+from app.api.fields import (
+    AnyId,
+    BilledFen,
+    Fen,
+    Instant,
+    PositiveFen,
+    Printable,
+    Read,
+    Reason,
+    Reference,
+    ShownInstant,
+    Wire,
+)
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.problems import refusal_renderer, response
@@ -68,7 +80,7 @@ class BillLineBody(Wire):
     quantity: Annotated[str, AfterValidator(_quantity), Field(examples=["12.5"])]
     unit: Annotated[Unit, Field(examples=["card_hour"])]
     unit_price: Annotated[str, AfterValidator(_unit_price), Field(description="元", examples=["38.50"])]
-    amount_fen: PositiveFen
+    amount_fen: BilledFen
     used_from: Instant | None = None
     used_until: Instant | None = None
     provider_site: Word | None = None
@@ -91,7 +103,7 @@ class BillLineBody(Wire):
 class BillBody(Wire):
     """A bill: `total_fen` is the sum of its lines."""
 
-    total_fen: PositiveFen
+    total_fen: BilledFen
     tax_rate: Annotated[str, AfterValidator(_tax_rate), Field(examples=["0.06"])] | None = None
     lines: Annotated[list[BillLineBody], Field(min_length=1, max_length=200)]
 

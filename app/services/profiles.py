@@ -11,6 +11,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import is_region
 from app.kernel.vocabulary import OrganisationKind
+from app.services.rules.facts import KNOWN
 
 
 def _known_region(code: str) -> str:
@@ -52,8 +53,19 @@ FactValue = (
     | Annotated[str, StringConstraints(strict=True, min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
     | Annotated[tuple[Line, ...], Field(min_length=1, max_length=100)]
 )
+
+
+def _not_known(facts: dict[str, object]) -> dict[str, object]:
+    """The registry's own facts are told by its fields, and by nothing else."""
+    known = {name.partition(".")[2] for name in KNOWN if name.startswith(("holder.", "provider."))}
+    if taken := sorted(known & facts.keys()):
+        raise ValueError(f"{', '.join(taken)}: the registry tells this itself; correct the field of the profile")
+    return facts
+
+
 Facts = Annotated[
     dict[FactKey, FactValue],
+    AfterValidator(_not_known),
     Field(max_length=100, description="Further facts that programmes' rules declare: words, numbers, days, yes or no"),
 ]
 Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,6})?$")]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import datetime
 from types import MappingProxyType
 from typing import Any
 
@@ -18,8 +19,8 @@ from app.kernel.vocabulary import ProgrammeStatus, Role
 from app.models import Programme
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import ProgrammeRecord, read_programme
-from app.services.redemption.assessing import draw, gather, holders_of
-from app.services.redemption.decisions import Refused, refuse_asked, refuse_assessment, refuse_state
+from app.services.redemption.assessing import Drawing, draw, gather, holders_of
+from app.services.redemption.decisions import Refused, pinned_version, refuse_asked, refuse_assessment, refuse_state
 from app.services.redemption.loading import (
     find_vouchers,
     load_admissions,
@@ -29,7 +30,7 @@ from app.services.redemption.loading import (
     read_voucher,
 )
 from app.services.redemption.positions import Positions
-from app.services.redemption.states import DatedRules, Parties, Party, VoucherState
+from app.services.redemption.states import DatedRules, Parties, Party, ProgrammeTerms, VoucherState
 from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.model import Rules
@@ -108,6 +109,16 @@ def quotable_programmes(tx: Connection, *, caller: Caller) -> list[QuotableProgr
     return found
 
 
+def judged_by(tx: Connection, *, programme: QuotableProgramme, voucher_id: str) -> QuotableProgramme:
+    """The programme with the rules that would judge a bill on this voucher, such as those of its issue."""
+    key = (programme.region_code, programme.id)
+    voucher = read_voucher(tx, (programme.region_code, voucher_id))
+    version = load_terms(tx, [key])[key].rules_for(voucher, {}, at=now(tx)) if voucher else None
+    if version is None:
+        return programme
+    return replace(programme, rules=version.rules, rule_version_id=version.id, rule_version_number=version.number)
+
+
 def quote(
     tx: Connection,
     *,
@@ -137,9 +148,7 @@ def quote(
         firm_id, provider_id = voucher.firm_id, caller.organisation_id
         _require_mandate(tx, voucher, caller.organisation_id)
     terms = load_terms(tx, [(programme.region_code, programme.id)])[programme.region_code, programme.id]
-    version = terms.rules_for(voucher, claim, at=at) if voucher else terms.rules_on(civil_date(at))
-    if version is None:
-        raise AppError(Code.PROGRAMME_CLOSED)
+    version = _version(terms, voucher, claim, at=at)
     if refused := refuse_asked(version.rules, voucher, claim):
         raise _problem(refused)
 
@@ -155,7 +164,7 @@ def quote(
     positions = Positions.read(tx, [(programme.region_code, programme.id, kind, of) for kind, of in holders.items()])
     position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
     drawing = draw(version, facts, position, voucher.shares if voucher else None)
-    refusal = _refusal(programme, voucher, version, facts, drawing.assessment, at=at)
+    refusal = _refusal(caller, programme, voucher, version, facts, drawing, at=at)
     subsidy_fen = 0 if refusal else drawing.drawn_fen
     bill_fen = sum(line.amount_fen for line in lines)
     return Quote(
@@ -222,14 +231,27 @@ def _parties(tx: Connection, programme: ProgrammeRecord, firm_id: str, provider_
     return Parties(found.get(firm_id, Party()), found.get(provider_id, Party()), admitted_for)
 
 
+def _version(
+    terms: ProgrammeTerms, voucher: VoucherState | None, claim: Mapping[str, Value], *, at: datetime
+) -> DatedRules:
+    """The version that would judge the bill now: the voucher's own, or without a voucher that of the day."""
+    version = pinned_version(terms, voucher, claim, at=at) if voucher else terms.rules_on(civil_date(at))
+    if version is None:
+        raise AppError(Code.PROGRAMME_CLOSED)
+    if isinstance(version, Refused):
+        raise _problem(version)
+    return version
+
+
 def _refusal(
+    caller: Caller,
     programme: ProgrammeRecord,
     voucher: VoucherState | None,
     version: DatedRules,
     facts: Facts,
-    assessment: Assessment,
+    drawing: Drawing,
     *,
-    at: Any,
+    at: datetime,
 ) -> AppError | None:
     """What a redemption would be refused for at this instant, consent apart."""
     refused: Refused | None = None
@@ -241,7 +263,9 @@ def _refusal(
         refused = Refused(Code.PROGRAMME_PAUSED)
     if refused is None and programme.status != ProgrammeStatus.PUBLISHED:
         refused = Refused(Code.PROGRAMME_CLOSED)
-    refused = refused or refuse_assessment(version.rules, facts, assessment)
+    if refused is None and caller.holds(Role.PROVIDER) and version.rules.claimant != "provider":
+        refused = Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
+    refused = refused or refuse_assessment(version.rules, facts, drawing.assessment)
     return _problem(refused) if refused else None
 
 

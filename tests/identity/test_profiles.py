@@ -84,3 +84,8 @@ def test_what_does_not_belong_is_named_in_its_place(kind: OrganisationKind, give
 def test_two_sites_need_two_codes() -> None:
     site = {"code": "a", "name": "a", "region_code": "330110"}
     assert places(PROVIDER, {"provider_kind": "compute", "sites": [site, site]}) == ["/profile"]
+
+
+def test_the_registrys_own_facts_are_not_told_twice() -> None:
+    assert places(FIRM, {"facts": {"region_code": "110101"}}) == ["/profile/facts"]
+    assert places(PROVIDER, {"provider_kind": "compute", "facts": {"capacity_cards": 99999}}) == ["/profile/facts"]

@@ -203,6 +203,7 @@ def test_a_refund_is_explained_from_its_own_trace() -> None:
         DatedRules("rul_1", 3, date(2026, 1, 1), rule),
         Facts([Line("training_inference", 800_000 * YUAN)], AT, provider_categories=CATEGORIES),
         Position(),
+        kept=(),
         drawn_by_pool=[Share("pol_1", 0, record.subsidy_fen)],
         drawn_fen=record.subsidy_fen,
         at=AT,

@@ -7,14 +7,14 @@ from datetime import date, timedelta
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text
+from sqlalchemy import insert, select, text
 
 from app.database import now
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
-from app.models import RoleGrant
+from app.models import PositionCounter, RoleGrant
 from app.services.approvals.requests import Decision
 from app.services.identity.loading import load_principal
 from app.services.identity.principals import Caller
@@ -230,7 +230,10 @@ def test_a_dry_run_tells_everything_and_saves_nothing(city: City) -> None:
     told = ok(response)
     assert response.status_code == 200
     assert (told["version"], told["number"]) == (None, 2)
-    assert [(one["code"], one["severity"]) for one in told["findings"]] == [("cliff", "warning")]
+    assert [(one["code"], one["severity"]) for one in told["findings"]] == [
+        ("cliff", "warning"),
+        ("begins_anew", "warning"),
+    ]
     assert [one["pointer"] for one in told["changes"]] == ["/rate"]
     assert numbers(city.maker, programme_id) == [(1, "published")]
 
@@ -353,3 +356,23 @@ def test_the_schema_is_public(world: World) -> None:
     schema = ok(world.anonymous().get("/v1/rules/schema"))
     assert schema["$schema"] == "https://json-schema.org/draft/2020-12/schema"
     assert schema["properties"]["rate"]["description"].endswith("补贴比例或金额")
+
+
+def test_a_cap_that_a_later_version_brings_is_counted_from_its_publication_on_and_said_to_begin_anew(
+    world: World,
+) -> None:
+    desk = counter(world.city(), rate="1.00")
+    ok(desk.redeem(1_000))
+    path = f"/v1/programmes/{desk.programme_id}/rule-versions"
+    rules = ok(desk.city.maker.get(path))[0]["rules"]
+    lifetime = {"scope": "firm", "name": "ever", "limit_fen": 5_000, "per": "lifetime"}
+    body = {"effective_on": "2098-01-01", "rules": rules | {"caps": [lifetime]}}
+    written = ok(desk.city.maker.post(path, body))
+    assert [(one["code"], one["pointer"]) for one in written["findings"]] == [("begins_anew", "/caps/0")]
+    ok(desk.city.approve(desk.city.maker.post(f"{path}/2/submit")))
+    ok(desk.redeem(700))  # judged by the first version, counted for the second
+    counted = select(PositionCounter.granted_fen).where(PositionCounter.period == "all")
+    assert world.database.transact(lambda tx: tx.execute(counted).scalar_one()) == 700
+    again = ok(desk.city.maker.post(path, body | {"effective_on": "2099-01-01"}))
+    assert again["findings"] == []
+    assert world.differences() == []

@@ -174,3 +174,64 @@ def test_a_voucher_that_cannot_be_divided_is_used_once(world: World) -> None:
 def test_a_scheme_that_the_firm_claims_is_not_redeemed_by_a_provider(world: World) -> None:
     desk = programme_with(world.city(), {"mode": "post_reimburse", "claimant": "firm", "payee": "firm"})
     problem(desk.redeem(100), 422, "claimant_not_provider")
+
+
+def test_facts_of_any_shape_are_refused_in_words(world: World) -> None:
+    caps = [{"scope": "contract", "name": "per_contract", "limit_fen": 100}]
+    desk = programme_with(world.city(), {"pinned_by": "contract", "caps": caps})
+    for wrong in ("garbage", "2026-13-45", 5, True, ["2026-01-01"]):
+        body: dict[str, Any] = {"contract_signed_on": wrong, "contract_no": "A"}
+        assert desk.redeem(100, claim=body).status_code == 422, wrong
+    good = {"contract_signed_on": "2026-02-01"}
+    problem(desk.redeem(100, claim=good | {"contract_no": "A\u0000B"}), 422, "validation_failed")
+    problem(desk.redeem(100, claim=good | {"contract_no": ["A", "B"]}), 422, "not_eligible")
+    assert ok(desk.redeem(100, claim=good | {"contract_no": "A"}))["subsidy_fen"] == 30
+    assert world.differences() == []
+
+
+def test_a_fact_that_the_rules_leave_to_officials_is_not_the_providers_to_state(world: World) -> None:
+    facts = [{"name": "claim.contract_fen", "type": "number", "stated_by": "official"}]
+    floors = [{"of": "contract", "at_least_fen": 1_000_000}]
+    desk = programme_with(world.city(), {"facts": facts, "floors": floors})
+    refusal = problem(desk.redeem(100, claim={"contract_fen": 2_000_000}), 422, "validation_failed")
+    assert refusal["errors"][0]["code"] == "not_for_the_claimant"
+
+
+def test_what_a_refund_leaves_with_nothing_counts_nothing(world: World) -> None:
+    """A redemption that holds nothing any more takes up no place and sets nothing off."""
+    bands = [
+        {"up_to_fen": 100_000, "rate": {"kind": "flat", "rate": "0.50"}},
+        {"rate": {"kind": "flat", "rate": "0.30"}},
+    ]
+    rate = {"kind": "bracket", "method": "cliff_recalc", "per": "lifetime", "bands": bands}
+    city = world.city()
+    base = programme_with(city, {})
+    count = {"scope": "claims", "name": "two", "limit": 2}
+    programme_id = city.programme(rules=rules_body() | {"rate": rate, "caps": [count]})
+    city.admit(programme_id, base.machine.organisation_id)
+    voucher = city.issue(programme_id, base.voucher["firm_id"], 10_000_000)
+    body = {"provider_id": base.machine.organisation_id, "limit_fen": 10_000_000}
+    ok(base.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
+    desk = Counter(city, programme_id, voucher, base.manager, base.machine, {})
+
+    def give_back(redemption: dict[str, Any], amount_fen: int) -> None:
+        path = f"/v1/redemptions/{redemption['id']}/refunds"
+        ok(desk.machine.post(path, {"amount_fen": amount_fen, "reason": "退单"}))
+
+    first, second = ok(desk.redeem(100_000)), ok(desk.redeem(120_000))
+    assert (first["subsidy_fen"], second["subsidy_fen"]) == (50_000, 16_000)
+    give_back(second, 70_000)
+    give_back(first, 100_000)
+    give_back(second, 1)
+    assert [ok(desk.redeem(10_000))["subsidy_fen"] for _ in range(2)] == [5_000, 5_000]
+    assert world.differences() == []
+
+
+def test_counters_that_would_leave_exact_numbers_refuse_the_bill(world: World) -> None:
+    caps = [{"scope": "claim", "name": "one_fen", "limit_fen": 1}, yearly_cap(1_000)]
+    desk = programme_with(world.city(), {"caps": caps})
+    problem(desk.redeem(10**13 + 1), 422, "validation_failed")
+    ok(desk.redeem(10**13))
+    statement = text("UPDATE positions SET base_fen = 999999999999999")
+    world.database.transact(lambda tx: tx.execute(statement))
+    problem(desk.redeem(100), 422, "cap_firm_period")

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import text
 
 from app.kernel.vocabulary import Role
-from tests.world import Counter, World, bill_body, counter, ok, problem
+from tests.world import Counter, World, bill_body, counter, ok, problem, rules_body
 
 CAP = {"scope": "firm", "name": "firm_year", "limit_fen": 2_000}
 
@@ -104,3 +104,26 @@ def test_the_trace_shows_who_pays_which_part(world: World) -> None:
     posted = [(posting["pool_id"], posting["amount_fen"]) for posting in entry["postings"]]
     assert [(part["pool"], part["fen"]) for part in drawn["parts"]] == posted
     assert [fen for _, fen in posted] == [5_000_001, 5_000_000]
+
+
+def test_a_quote_is_judged_by_the_version_that_the_grants_terms_pin(world: World) -> None:
+    city = world.city()
+    rules = rules_body() | {"pinned_by": "contract"}
+    programme_id = city.programme(rules=rules)
+    base = counter(city)
+    city.admit(programme_id, base.machine.organisation_id)
+    terms = {"claim": {"contract_signed_on": "2026-06-01"}}
+    voucher = city.issue(programme_id, base.voucher["firm_id"], 1_000_000, terms=terms)
+    body = {"provider_id": base.machine.organisation_id, "limit_fen": 1_000_000}
+    ok(base.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
+    desk = Counter(city, programme_id, voucher, base.manager, base.machine, {})
+    for stated in ({}, {"contract_signed_on": "2020-01-01"}):
+        quoted = ok(provider_quote(desk, 1_000, claim=stated))
+        assert quoted["subsidy_fen"] == ok(desk.redeem(1_000, claim=stated))["subsidy_fen"] == 300
+    problem(quote_of(desk, 1_000, voucher_id=base.voucher["id"]), 404, "voucher_not_found")
+
+
+def test_a_provider_is_told_where_the_firm_claims(world: World) -> None:
+    desk = counter(world.city(), mode="post_reimburse", claimant="firm", payee="firm")
+    assert ok(provider_quote(desk, 1_000))["refusal"]["code"] == "claimant_not_provider"
+    assert ok(quote_of(desk, 1_000))["subsidy_fen"] == 300

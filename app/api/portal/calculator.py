@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Annotated
@@ -25,13 +26,15 @@ from app.kernel.catalogue import CATALOGUE, detail
 from app.kernel.problems import AppError, Code
 from app.services.identity.passwords import TYPED_LENGTH
 from app.services.identity.principals import Caller
-from app.services.quotes import QuotableProgramme, Quote, quotable_programmes, quote
+from app.services.quotes import QuotableProgramme, Quote, judged_by, quotable_programmes, quote
 from app.services.rules.model import Rules
 from app.services.rules.terms import Evidence
 from app.services.vouchers.mandates import admitted_providers
 from app.services.vouchers.reads import VoucherRecord, list_vouchers
 
 VOUCHERS_OFFERED = 200
+
+_CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
 router = APIRouter(prefix="/portal/calculator", route_class=PortalRoute, include_in_schema=False)
 
@@ -73,10 +76,10 @@ class Answer:
 
 
 async def typed_fields(request: Request) -> Mapping[str, str]:
-    """The text fields of a form whose fields follow from the rules. An overlong one is no form of ours."""
+    """The text fields of a form whose fields follow from the rules. No field of ours is overlong or of two lines."""
     form = await request.form()
     typed = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-    if any(len(value) > TYPED_LENGTH for value in typed.values()):
+    if any(len(value) > TYPED_LENGTH or _CONTROL.search(value) for value in typed.values()):
         raise HTTPException(400)
     return typed
 
@@ -137,6 +140,9 @@ def _desk(tx: Connection, caller: Caller, form: CalculatorForm, words: Words) ->
     chosen = programmes.get(wanted)
     if chosen is None:
         raise AppError(Code.NOT_FOUND, what="programme")
+    picked = next((one for one in vouchers if one.id == form.value("voucher") and one.programme_id == chosen.id), None)
+    if picked is not None:
+        chosen = judged_by(tx, programme=chosen, voucher_id=picked.id)
     providers = admitted_providers(tx, region_code=chosen.region_code, programme_id=chosen.id)
     return Desk(
         own=tuple(programmes[one] for one in own),

@@ -33,7 +33,7 @@ from app.services.programmes.programmes import (
     lock_programme,
     read_programme,
 )
-from app.services.rules.checks import raise_if_wrong
+from app.services.rules.checks import begins_anew, raise_if_wrong
 from app.services.rules.differences import Change, differences
 from app.services.rules.findings import Finding
 from app.services.rules.model import Rules
@@ -209,6 +209,7 @@ def _judged(
     in_force = _in_force(tx, programme, civil_date(at))
     before = Rules.model_validate_json(in_force.rules)
     _keeps_its_ground(before, rules)
+    findings += begins_anew(rules, _published(tx, programme))
     return findings, differences(before.model_dump(mode="json"), rules.model_dump(mode="json"))
 
 
@@ -262,6 +263,17 @@ def _in_force(tx: Connection, programme: ProgrammeRecord, on: date) -> RuleVersi
     newest = newest.order_by(RuleVersion.effective_on.desc(), RuleVersion.number.desc()).limit(1)
     row = tx.execute(newest).one_or_none() or tx.execute(published.order_by(RuleVersion.number).limit(1)).one()
     return _shown(row)
+
+
+def _published(tx: Connection, programme: ProgrammeRecord) -> list[Rules]:
+    documents = tx.execute(
+        select(RuleVersion.rules).where(
+            RuleVersion.region_code == programme.region_code,
+            RuleVersion.programme_id == programme.id,
+            RuleVersion.status == RuleVersionStatus.PUBLISHED,
+        )
+    ).scalars()
+    return [Rules.model_validate_json(document) for document in documents]
 
 
 def _draft(tx: Connection, programme: ProgrammeRecord, version: str) -> RuleVersionRecord:

@@ -20,7 +20,7 @@ from app.services.redemption.states import DatedRules, GrantTerms, Parties, Part
 from app.services.rules.assess import Assessment, assess, split_by_source
 from app.services.rules.facts import KNOWN, Facts, Line, Value, VoucherTerms, fits
 from app.services.rules.model import Rules
-from app.services.rules.position import Bucket, Counter, Position
+from app.services.rules.position import Bucket, Counter, Kept, Position
 
 FORMAT = 2
 """Of stored facts and traces. The first one knew neither position nor facts beside the bill."""
@@ -65,10 +65,18 @@ def gather(
 
 
 def claimable(rules: Rules) -> frozenset[str]:
-    """The facts of a claim that the claimant may state under these rules, without `claim.`."""
-    known = {name for name, fact in KNOWN.items() if fact.stated_by == "claimant"}
-    declared = {fact.name for fact in rules.facts if fact.stated_by == "claimant"}
-    return frozenset(name.removeprefix("claim.") for name in known | declared if name.startswith("claim."))
+    """The facts of a claim that the claimant may state under these rules, without `claim.`.
+
+    A document that declares a fact of every programme anew may leave it to the official.
+    """
+    stated_by = {name: fact.stated_by for name, fact in KNOWN.items()} | {
+        fact.name: fact.stated_by for fact in rules.facts
+    }
+    return frozenset(
+        name.removeprefix("claim.")
+        for name, who in stated_by.items()
+        if name.startswith("claim.") and who == "claimant"
+    )
 
 
 def holders_of(
@@ -78,7 +86,7 @@ def holders_of(
     ids = {
         "firm": firm_id,
         "group": str(holder.facts.get("group", firm_id)),
-        "contract": f"{firm_id}/{claim.get('contract_no', '')}",
+        "contract": f"{firm_id}/{contract_no if isinstance(contract_no := claim.get('contract_no'), str) else ''}",
         "voucher": voucher_id,
     }
     return {kind: ids[kind] for kind in sorted(kept_for)}
@@ -96,12 +104,20 @@ class Drawing:
     trace: dict[str, Any]
 
 
-def draw(version: DatedRules, facts: Facts, position: Position, shares: Sequence[Share] | None) -> Drawing:
+def draw(
+    version: DatedRules,
+    facts: Facts,
+    position: Position,
+    shares: Sequence[Share] | None,
+    *,
+    also_kept: Collection[Kept] = (),
+) -> Drawing:
     """Assess, and draw at most what the voucher has free in its pools; without a voucher (None) all that is assessed.
 
-    What is drawn is peeled over the pools by their balances; without a voucher the trace shows the declared sources.
+    `also_kept`: the series that the programme's other versions read; the claim is counted in them too. What is drawn
+    is peeled over the pools by their balances; without a voucher the trace shows the declared sources.
     """
-    assessment = assess(version.rules, facts, position)
+    assessment = assess(version.rules, facts, position, also_kept=also_kept)
     reductions = list(assessment.reductions)
     steps = [{"step": "rule_version", "id": version.id, "number": version.number}, *assessment.steps]
     parts: tuple[tuple[str, int], ...] = ()
@@ -130,7 +146,12 @@ def peeled(shares: Sequence[Share], amount_fen: int, weights: Sequence[int]) -> 
 
 
 def counted_as_drawn(assessment: Assessment, drawn_fen: int) -> Counts:
-    """What a claim adds to the counters where the voucher held less than was assessed: in proportion, rounded down."""
+    """What a claim counts where less was drawn than assessed: its grant in proportion, rounded down.
+
+    A claim that drew nothing counts nothing.
+    """
+    if not drawn_fen:
+        return ()
     if drawn_fen == assessment.amount_fen:
         return assessment.counted
     return tuple(
@@ -140,10 +161,10 @@ def counted_as_drawn(assessment: Assessment, drawn_fen: int) -> Counts:
 
 
 def left_of(
-    version: DatedRules, facts: Facts, position: Position, *, drawn_fen: int
+    version: DatedRules, facts: Facts, position: Position, *, drawn_fen: int, also_kept: Collection[Kept] = ()
 ) -> tuple[Assessment, int, dict[str, Any]]:
     """Assess what is left of a bill: the entitlement, what goes back of `drawn_fen`, and the trace (E14)."""
-    assessment = assess(version.rules, facts, position)
+    assessment = assess(version.rules, facts, position, also_kept=also_kept)
     returned_fen = max(0, drawn_fen - assessment.amount_fen)
     steps = [
         {"step": "rule_version", "id": version.id, "number": version.number},

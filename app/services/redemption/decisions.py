@@ -7,15 +7,16 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
+from app.kernel.money import MAX_FEN
 from app.kernel.problems import Code, FieldError
 from app.kernel.vocabulary import Account, ProgrammeStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import Counts, claimable, counted_as_drawn, draw, gather, left_of, peeled
 from app.services.redemption.bills import Bill
 from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment
-from app.services.rules.facts import Facts, Value
+from app.services.rules.facts import Facts, Value, fits
 from app.services.rules.model import Rules
-from app.services.rules.position import Position
+from app.services.rules.position import Kept, Position
 from app.services.rules.stated import value_problem
 from app.services.vouchers.status import status_at
 
@@ -116,16 +117,18 @@ def decide_redemption(
         return Refused(Code.CONSENT_MISSING)
     if voucher.balance_fen == 0:
         return Refused(Code.INSUFFICIENT_BALANCE)
-    version = programme.rules_for(voucher, {**asked.claim, **voucher.terms.claim}, at=at)
-    if version is None:
-        return _no_version(programme, asked)
+    version = pinned_version(programme, voucher, asked.claim, at=at)
+    if isinstance(version, Refused):
+        return version
     if version.rules.claimant != "provider":
         return Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
     if refused := refuse_asked(version.rules, voucher, asked.claim):
         return refused
     facts = gather(version.rules, asked.bill.assessed_lines(), voucher, parties, asked.claim, at=at)
-    drawing = draw(version, facts, position, voucher.shares)
+    drawing = draw(version, facts, position, voucher.shares, also_kept=programme.kept)
     if refused := refuse_assessment(version.rules, facts, drawing.assessment):
+        return refused
+    if refused := refuse_overflow(position, drawing.counted):
         return refused
     drawn_fen, expected_fen = drawing.drawn_fen, asked.expected_subsidy_fen
     if expected_fen is not None and expected_fen != drawn_fen:
@@ -181,23 +184,32 @@ def refuse_assessment(rules: Rules, facts: Facts, assessment: Assessment) -> Ref
             return Refused(Code.NOT_ELIGIBLE, {"reason": reason, "what": what}, extra | {"what": what})
 
 
+def refuse_overflow(position: Position, counted: Counts) -> Refused | None:
+    """Why a claim cannot be counted: its counters would grow beyond what every JSON reader holds exactly."""
+    if any(max(position.of(bucket).plus(counter)) > MAX_FEN for bucket, counter in counted):
+        return Refused(Code.CAP_FIRM_PERIOD, {"cap": "counters"}, {"reason": Reason.CAP_FIRM_PERIOD.value})
+    return None
+
+
 def decide_refund(
     voucher: VoucherState,
     version: DatedRules,
     facts: Facts,
     position: Position,
     *,
+    kept: Sequence[Kept],
     drawn_by_pool: Sequence[Share],
     drawn_fen: int,
     at: datetime,
 ) -> Returned:
     """Say what goes back when only the lines in `facts` are left of a bill: the position is assessed anew (E14).
 
-    `position` is without this redemption's own counts. `drawn_fen` is what the redemption holds now, `drawn_by_pool`
-    the same per pool (`redeemed_fen`). The money revives a living voucher; from an ended one it goes on to `available`
-    and counts as the voucher ended. A voucher past `redeemable_until` that the sweep has not reached counts as expired.
+    `position` is without this redemption's own counts, `kept` are the series that the programme's versions read.
+    `drawn_fen` is what the redemption holds now, `drawn_by_pool` the same per pool (`redeemed_fen`). The money revives
+    a living voucher; from an ended one it goes on to `available` and counts as the voucher ended. A voucher past
+    `redeemable_until` that the sweep has not reached counts as expired.
     """
-    assessment, returned_fen, trace = left_of(version, facts, position, drawn_fen=drawn_fen)
+    assessment, returned_fen, trace = left_of(version, facts, position, drawn_fen=drawn_fen, also_kept=kept)
     status = status_at(
         at,
         ended_as=voucher.ended_as,
@@ -217,11 +229,22 @@ def decide_refund(
     )
 
 
-def _no_version(programme: ProgrammeTerms, asked: Asked) -> Refused:
+def pinned_version(
+    programme: ProgrammeTerms, voucher: VoucherState, claim: Mapping[str, Value], *, at: datetime
+) -> DatedRules | Refused:
+    """The version that judges a claim on this voucher; what officials fixed with the grant goes before the claimant.
+
+    A refusal where the contract's day decides and nobody stated one, or none was in force.
+    """
+    stated = {**claim, **voucher.terms.claim}
+    version = programme.rules_for(voucher, stated, at=at)
+    if version is not None:
+        return version
     pinned_by = programme.versions[0].rules.pinned_by if programme.versions else "claim"
-    if pinned_by == "contract" and "contract_signed_on" not in asked.claim:
+    if pinned_by == "contract" and not fits("date", stated.get("contract_signed_on", "")):
         what = "claim.contract_signed_on"
-        return Refused(Code.NOT_ELIGIBLE, {"reason": Reason.FACT_MISSING, "what": what}, {"reason": "FACT_MISSING"})
+        extra = {"reason": Reason.FACT_MISSING.value, "what": what}
+        return Refused(Code.NOT_ELIGIBLE, {"reason": Reason.FACT_MISSING, "what": what}, extra)
     return Refused(Code.PROGRAMME_CLOSED)
 
 

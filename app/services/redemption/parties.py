@@ -19,8 +19,8 @@ def party_of(
     organisation_id: str, kind: str, identifier_type: str, region_code: str, profile: Mapping[str, Any], *, on: date
 ) -> Party:
     """The facts of one organisation on a day. What the registry does not know is not among them."""
-    facts: dict[str, Value] = {"id": organisation_id, "region_code": region_code}
-    facts |= {name: _value(value) for name, value in profile.get("facts", {}).items()}
+    facts: dict[str, Value] = {name: _value(value) for name, value in profile.get("facts", {}).items()}
+    facts |= {"id": organisation_id, "region_code": region_code}
     if kind == OrganisationKind.FIRM:
         facts["type"] = "maker" if identifier_type == IdentifierType.MAKER else "legal_person"
         facts |= _known(profile, _OF_FIRMS)

@@ -24,11 +24,12 @@ from app.services.ledger.journal import post
 from app.services.redemption.assessing import FORMAT, Counts, counts_json, counts_of_json, stored_facts
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.decisions import Returned, decide_refund
-from app.services.redemption.loading import lock_vouchers, parse_rules
+from app.services.redemption.loading import load_terms, lock_vouchers, parse_rules
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.reads import RefundRecord, read_redemption
 from app.services.redemption.states import DatedRules, Share, VoucherState
-from app.services.rules.position import NOTHING
+from app.services.rules.position import NOTHING, Kept
+from app.services.rules.position import Counter as Counted
 from app.services.rules.terms import add_months
 
 
@@ -80,6 +81,7 @@ def refund(
         version,
         stored_facts(facts, after, at=redemption.redeemed_at),
         others,
+        kept=_kept(tx, redemption),
         drawn_by_pool=drawn,
         drawn_fen=redemption.subsidy_fen - redemption.refunded_fen,
         at=at,
@@ -149,13 +151,22 @@ def refund(
 
 
 def difference_of(now_counted: Counts, counted: Counts, *, restores_cap: bool) -> Counts:
-    """What a refund changes in the counters. Where the rules do not restore the cap, the grant stays used up. D24."""
+    """What a refund changes in the counters: it never raises one.
+
+    Where the rules do not restore the cap, the grant stays used up. D24.
+    """
     target, before = dict(now_counted), dict(counted)
     changes = []
     for bucket in sorted(target.keys() | before.keys()):
-        change = target.get(bucket, NOTHING).less(before.get(bucket, NOTHING))
+        less = target.get(bucket, NOTHING).less(before.get(bucket, NOTHING))
+        change = Counted(*(min(0, value) for value in less))
         changes.append((bucket, change if restores_cap else change._replace(granted_fen=0, claims=0)))
     return tuple(changes)
+
+
+def _kept(tx: Connection, redemption: RedemptionRecord) -> tuple[Kept, ...]:
+    key = (redemption.region_code, redemption.programme_id)
+    return load_terms(tx, [key])[key].kept
 
 
 def _lock_positions(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> Positions:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
 from app.kernel.clock import civil_date
-from app.services.rules.facts import Value
+from app.services.rules.facts import Value, fits
 from app.services.rules.model import Rules
+from app.services.rules.position import Kept, series_of
 from app.services.rules.terms import add_months
 
 
@@ -128,13 +129,24 @@ class ProgrammeTerms:
         if pinned_by == "issue":
             return self.rules_on(civil_date(voucher.issued_at))
         signed_on = claim.get("contract_signed_on")
-        if signed_on is None:
+        if signed_on is None or not fits("date", signed_on):
             return None
         return self.rules_on(min(date.fromisoformat(str(signed_on)), civil_date(at)))  # no version of days to come
 
+    @property
+    def kept(self) -> tuple[Kept, ...]:
+        """The series of counters that any version reads: every claim is counted in all of them.
+
+        So a cap that a later version brings knows the claims from the day on which that version was published.
+        """
+        return tuple({series_of(one): one for one in self._all_kept()}.values())
+
+    def _all_kept(self) -> Iterator[Kept]:
+        return (kept for version in self.versions for kept in version.rules.kept)
+
     def kept_for(self) -> frozenset[str]:
         """Whose counters any of the versions reads: firm, group, contract, voucher."""
-        return frozenset(kept.holder for version in self.versions for kept in version.rules.kept)
+        return frozenset(kept.holder for kept in self._all_kept())
 
     def looks_at(self) -> frozenset[str]:
         """The facts that any of the versions looks at."""

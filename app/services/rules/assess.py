@@ -6,6 +6,7 @@ same function serves quote, hold, redemption, claim, refund, simulation and an a
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -21,7 +22,7 @@ from app.services.rules.eligibility import Judge, number
 from app.services.rules.facts import Facts
 from app.services.rules.limits import Floor
 from app.services.rules.model import Rules
-from app.services.rules.position import ALL, NOTHING, Bucket, Counter, Position
+from app.services.rules.position import ALL, NOTHING, Bucket, Counter, Kept, Position
 from app.services.rules.rating import Based, rate_lines, shown, total_of
 
 EMPTY = Position()
@@ -51,8 +52,10 @@ class Assessment:
         return Reason(self.reductions[-1]["code"])
 
 
-def assess(rules: Rules, facts: Facts, position: Position = EMPTY) -> Assessment:
+def assess(rules: Rules, facts: Facts, position: Position = EMPTY, *, also_kept: Iterable[Kept] = ()) -> Assessment:
     """Say what these rules grant for these facts, given what the holder has come to so far.
+
+    `also_kept` are further series that the claim is to be counted in: those that other versions of the rules read.
 
     Never more than the base is granted, however coarse the rounding. Each reduction names its reason code; a fact that
     the rules need and nobody gave earns nothing and is named. Raises nothing for facts of the right types.
@@ -103,16 +106,19 @@ def assess(rules: Rules, facts: Facts, position: Position = EMPTY) -> Assessment
         steps=tuple(trace.steps),
         reductions=tuple(trace.reductions),
         years_fen={piece.period: piece.amount_fen for piece in slices if piece.period},
-        counted=counts_of(rules, facts, slices) if rules.kept else (),
+        counted=counts_of(rules, facts, slices, {*rules.kept, *also_kept}),
     )
 
 
-def counts_of(rules: Rules, facts: Facts, slices: list[Slice]) -> tuple[tuple[Bucket, Counter], ...]:
-    """What a claim adds to each counter that the rules read."""
+def counts_of(
+    rules: Rules, facts: Facts, slices: list[Slice], series: Iterable[Kept]
+) -> tuple[tuple[Bucket, Counter], ...]:
+    """What a claim adds to each series of counters. Where its own rules know no years, it belongs to its day's."""
     counted: dict[Bucket, Counter] = {}
-    for kept in rules.kept:
+    for kept in series:
         for piece in slices:
-            period = ALL if kept.per == "all" else piece.period if kept.per == "year" else facts.on.isoformat()
+            year = piece.period or period_of(rules, facts.on)
+            period = ALL if kept.per == "all" else year if kept.per == "year" else facts.on.isoformat()
             bucket = Bucket(kept.holder, period, kept.category)
             if kept.when is not None:
                 own = 1 if piece.amount_fen and Judge(facts).holds(kept.when) else 0
@@ -312,9 +318,8 @@ def _rate(rules: Rules, facts: Facts, position: Position, slices: list[Slice], t
         exact = total_of(rated.exact)
         trace.steps.append(step | rated.notes | {"exact_fen": shown(exact)})
         trace.reductions += rated.reductions
-        if rules.kept:
-            gross = exact if rated.gross is None else rated.gross
-            piece.gross_fen = round_to(gross, rules.rounding.unit_fen, rules.rounding.rounding)
+        gross = exact if rated.gross is None else rated.gross
+        piece.gross_fen = round_to(gross, rules.rounding.unit_fen, rules.rounding.rounding)
         if len(slices) > 1:
             earlier = earlier.plus(Counter(round_to(piece.base, 1, Rounding.HALF_UP), piece.gross_fen))
 

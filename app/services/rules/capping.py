@@ -208,7 +208,7 @@ def _layer(rules: Rules, facts: Facts, layer: Layer, slices: Sequence[Slice], le
 
 def _cap_claim(cap: ClaimCap, facts: Facts, position: Position, slices: Sequence[Slice], trace: Trace) -> None:
     limit_fen, missing = _limit(cap, facts, trace)
-    if cap.scope == "contract" and "contract_no" not in facts.claim:
+    if cap.scope == "contract" and not isinstance(facts.claim.get("contract_no"), str):
         limit_fen, missing = 0, [*missing, "claim.contract_no"]
     if cap.scope == "claim":
         _lower(trace, cap, slices, limit_fen, missing)

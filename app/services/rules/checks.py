@@ -17,8 +17,9 @@ from app.services.rules.facts import KNOWN
 from app.services.rules.findings import Finding, finding
 from app.services.rules.model import Rules
 from app.services.rules.needs import EVENT_DAYS, Place, facts_needed
+from app.services.rules.position import kept_counters, series_of
 from app.services.rules.predicates import InRegion, Is
-from app.services.rules.rates import By
+from app.services.rules.rates import By, Flat
 from app.services.rules.terms import FixedDate, InKind, Window
 from app.services.rules.walking import parts_of
 
@@ -49,6 +50,21 @@ def check(rules: Rules, *, opens_at: datetime | None = None, closes_at: datetime
     found = [*check_names(rules), *check_amounts(rules), *_scheme(rules), *_dates(rules, opens_at, closes_at)]
     found += [*_unknowable(rules), *_local_providers(rules), *_not_carried_out(rules)]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: one.severity))
+
+
+def begins_anew(rules: Rules, published: Sequence[Rules]) -> tuple[Finding, ...]:
+    """Caps and brackets whose counters no published version has kept: they know nothing of what was granted before."""
+    known = {series_of(kept) for one in published for kept in one.kept}
+    found = []
+    for number, cap in enumerate(rules.caps):
+        if any(series_of(kept) not in known for kept in kept_counters((cap,), _NO_BRACKET)):
+            found.append(finding("begins_anew", ("caps", number), name=cap.name))
+    if any(series_of(kept) not in known for kept in kept_counters((), rules.rate)):
+        found.append(finding("begins_anew", ("rate",), name=rules.rate.kind))
+    return tuple(found)
+
+
+_NO_BRACKET = Flat(rate="0")
 
 
 def raise_if_wrong(

@@ -51,6 +51,14 @@ SENTENCES: Mapping[str, tuple[Severity, str, str]] = {
         "“{name}” is named twice. Take one of them out, or give it another name.",
         "“{name}”重复出现。请删除其一或改名。",
     ),
+    "begins_anew": (
+        "warning",
+        (
+            "Nothing was counted for this so far ({name}): claims made before this version is published do not count"
+            " under it."
+        ),
+        "此前未就此计数（{name}）：本版本发布之前的申报不计入。",
+    ),
     "value_unknown": (
         "warning",
         "The registry writes {fact} as one of {values}; “{name}” is never met.",

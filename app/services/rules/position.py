@@ -97,12 +97,17 @@ class Kept(NamedTuple):
     """Which claims it counts, where that is not all of them."""
 
 
+def series_of(kept: Kept) -> tuple[str, str, str]:
+    """What tells a series apart from others."""
+    return kept.holder, kept.per, kept.category
+
+
 def kept_counters(caps: Iterable[Cap], rate: Rate) -> tuple[Kept, ...]:
     """Which series of counters caps and rate read, and so every claim under them adds to. None for most rules."""
     found: dict[tuple[str, str, str], Kept] = {}
 
     def add(kept: Kept) -> None:
-        found.setdefault((kept.holder, kept.per, kept.category), kept)
+        found.setdefault(series_of(kept), kept)
 
     for cap in caps:
         match cap:

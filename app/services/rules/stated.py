@@ -16,7 +16,8 @@ from app.services.rules.model import Rules
 from app.services.rules.parts import Fen, NumberText, Part, PositiveFen, RateText, Slug, said
 from app.services.rules.terms import Checkpoint
 
-Text = Annotated[str, StringConstraints(min_length=1, max_length=200)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]*$")]
+"""A word without control characters: PostgreSQL's JSON stores no NUL."""
 StatedValue = (
     Text
     | Annotated[bool, Field(strict=True)]
