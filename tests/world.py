@@ -251,6 +251,13 @@ class Counter:
         body = redemption_body(self.voucher["code"], total_fen, order_no=order_no, **changes)
         return self.machine.post("/v1/redemptions", body, key=key)
 
+    def second_voucher(self, face_value_fen: int) -> Counter:
+        """The same firm's second voucher, with a mandate for the same provider."""
+        voucher = self.city.issue(self.programme_id, self.voucher["firm_id"], face_value_fen)
+        body = {"provider_id": self.machine.organisation_id, "limit_fen": face_value_fen}
+        mandate = ok(self.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
+        return Counter(self.city, self.programme_id, voucher, self.manager, self.machine, mandate)
+
     def balance_fen(self) -> int:
         balance: int = ok(self.manager.get(f"/v1/vouchers/{self.voucher['id']}"))["balance_fen"]
         return balance

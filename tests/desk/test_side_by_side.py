@@ -55,3 +55,29 @@ def test_twins_sent_to_two_services_get_one_answer(world: World, other_url: str)
     assert len({answer.content for answer in answers}) == 1
     assert ok(desk.manager.get(f"/v1/vouchers/{desk.voucher['id']}"))["balance_fen"] == 1_000_000 - 300
     assert world.differences() == []
+
+
+def test_two_services_never_draw_more_than_the_firms_ceiling(world: World, other_url: str) -> None:
+    """Two vouchers, two services, one ceiling: the firm's counters are locked, not only the vouchers."""
+    ceiling = {"scope": "firm", "name": "firm_year", "limit_fen": 1_000}
+    desk = counter(world.city(), face_value_fen=100_000, rate="1.00", caps=[ceiling])
+    codes = [desk.voucher["code"], desk.second_voucher(100_000).voucher["code"]]
+    with httpx.Client(base_url=other_url, headers=desk.machine.http.headers, timeout=60, trust_env=False) as other:
+        # One voucher at each service, so that only the firm's ceiling is common to both.
+        racers = [(desk.machine.http, codes[0]), (other, codes[1])] * (RACERS // 2)
+        with ThreadPoolExecutor(RACERS) as pool:
+            answers = list(
+                pool.map(
+                    lambda n: racers[n][0].post(
+                        "/v1/redemptions",
+                        json=redemption_body(racers[n][1], 300),
+                        headers={"Idempotency-Key": f"c{n}"},
+                    ),
+                    range(RACERS),
+                )
+            )
+    drawn = [answer.json()["subsidy_fen"] for answer in answers if answer.status_code == 201]
+    assert sorted(drawn) == [100, 300, 300, 300]
+    refused = [answer.json()["code"] for answer in answers if answer.status_code != 201]
+    assert refused == ["cap_firm_period"] * (RACERS - 4)
+    assert world.differences() == []

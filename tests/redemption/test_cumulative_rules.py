@@ -27,14 +27,6 @@ def bracket(method: str) -> dict[str, Any]:
     return {"kind": "bracket", "method": method, "bands": bands}
 
 
-def second_voucher(desk: Counter, face_value_fen: int) -> Counter:
-    """The same firm's second voucher, with a mandate for the same provider."""
-    voucher = desk.city.issue(desk.programme_id, desk.voucher["firm_id"], face_value_fen)
-    body = {"provider_id": desk.machine.organisation_id, "limit_fen": face_value_fen}
-    mandate = ok(desk.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
-    return Counter(desk.city, desk.programme_id, voucher, desk.manager, desk.machine, mandate)
-
-
 def register(world: World, firm_id: str, profile: str) -> None:
     """Put a profile into the registry, as plain JSON."""
     statement = text("UPDATE organisations SET profile = CAST(:profile AS jsonb) WHERE id = :id")
@@ -53,7 +45,7 @@ def programme_with(city: City, rules: dict[str, Any]) -> Counter:
 def test_a_yearly_cap_counts_all_vouchers_of_the_firm(world: World) -> None:
     """E2, over two vouchers: what is above the cap is refused, not carried over."""
     desk = programme_with(world.city(), {"rate": "0.20", "caps": [yearly_cap(20 * WAN)]})
-    other = second_voucher(desk, 50 * WAN)
+    other = desk.second_voucher(50 * WAN)
     assert ok(desk.redeem(95 * WAN))["subsidy_fen"] == 19 * WAN
     answer = ok(other.redeem(10 * WAN))
     assert answer["subsidy_fen"] == WAN
@@ -65,7 +57,7 @@ def test_a_yearly_cap_counts_all_vouchers_of_the_firm(world: World) -> None:
 
 def test_racing_redemptions_of_two_vouchers_never_exceed_the_firms_cap(world: World) -> None:
     desk = programme_with(world.city(), {"rate": "1.00", "caps": [yearly_cap(100)]})
-    vouchers = [desk, second_voucher(desk, 50 * WAN)]
+    vouchers = [desk, desk.second_voucher(50 * WAN)]
     with ThreadPoolExecutor(10) as pool:
         answers = list(pool.map(lambda n: vouchers[n % 2].redeem(30), range(20)))
     drawn = [answer.json()["subsidy_fen"] for answer in answers if answer.status_code == 201]
