@@ -24,4 +24,4 @@ class Settings(BaseSettings):
     invitation_ttl_s: int = Field(default=7 * 24 * 3600, ge=60)
     pool_size: int = Field(default=10, ge=2, description="Database connections of one process.")
     desk_batch_limit: int = Field(default=200, ge=1, description="Commands in one transaction of the desk.")
-    desk_queue_limit: int = Field(default=2000, ge=1, description="Commands that may wait; past it, 503.")
+    desk_queue_limit: int = Field(default=2000, ge=1000, description="Commands that may wait; past it, 503.")

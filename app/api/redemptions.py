@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import orjson
@@ -32,8 +33,9 @@ from app.kernel.problems import AppError, Code
 from app.kernel.rates import parse_decimal, parse_rate
 from app.kernel.vocabulary import RedemptionStatus, Role
 from app.services.idempotency import Answer
+from app.services.identity.principals import Caller
 from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
-from app.services.redemption.commands import Redeem, RedemptionRecord
+from app.services.redemption.commands import ROUTE, Redeem, RedemptionRecord
 from app.services.redemption.decisions import Asked
 from app.services.redemption.reads import RefundRecord, list_redemptions, list_refunds, read_redemption
 from app.services.redemption.refunds import RefundLine, refund
@@ -236,13 +238,16 @@ def _render(record: RedemptionRecord) -> Answer:
     return created(shown(record), record.id)
 
 
-@router.post("", status_code=201, response_model=RedemptionRead)
-async def create_redemption(
-    body: RedemptionCreate, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
-) -> Response:
-    """Redeem part of a voucher for a bill. Repeating the call with the same key is harmless."""
-    caller.require(Role.PROVIDER)
-    command = Redeem(
+def command_of(
+    body: RedemptionCreate,
+    *,
+    caller: Caller,
+    key: str,
+    route: str,
+    render_refusal: Callable[[AppError], Answer | None],
+) -> Redeem:
+    """What a request asks the desk to do."""
+    return Redeem(
         caller=caller,
         provider_id=caller.organisation_id,
         region_code=region_of_code(body.voucher_code),
@@ -251,8 +256,18 @@ async def create_redemption(
         asked=Asked(body.bill.bill(), body.claim, body.expected_subsidy_fen),
         key=key,
         render=_render,
-        render_refusal=refusal_renderer(request),
+        render_refusal=render_refusal,
+        route=route,
     )
+
+
+@router.post("", status_code=201, response_model=RedemptionRead)
+async def create_redemption(
+    body: RedemptionCreate, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Redeem part of a voucher for a bill. Repeating the call with the same key is harmless."""
+    caller.require(Role.PROVIDER)
+    command = command_of(body, caller=caller, key=key, route=ROUTE, render_refusal=refusal_renderer(request))
     return response(await service.desk.submit(command))
 
 

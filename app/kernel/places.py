@@ -123,6 +123,8 @@ def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
     elif isinstance(given, int) and not isinstance(given, bool):
         actual = given if abs(given) <= MAX_FEN else "too large to show"
     bounds: Mapping[str, Any] = item.get("ctx") or {}
+    if isinstance(given, list | tuple) and isinstance(length := bounds.get("actual_length"), int):
+        actual = length
     limit = next((bounds[name] for name in _LIMITS if isinstance(bounds.get(name), str | int)), None)
     pointer = pointer_of(item["loc"], document, missing=item["type"] == "missing")
     return FieldError(pointer, item["type"], detail=_sentence(item, bounds), limit=limit, actual=actual)

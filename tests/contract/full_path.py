@@ -170,6 +170,22 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
             },
         },
     )
+    call(
+        "create_redemptions",
+        "provider",
+        "POST",
+        "/v1/redemptions:batch",
+        {
+            "redemptions": [
+                {"voucher_code": voucher["code"], "order_no": "HZ-JOB-20261124-0002", "bill": quoted},
+                {
+                    "voucher_code": voucher["code"],
+                    "order_no": "HZ-JOB-20261124-0003",
+                    "bill": {"total_fen": 962_500, "lines": [TRAINING | {"category": "storage"}]},
+                },
+            ]
+        },
+    )
     call("read_redemptions", "provider", "GET", "/v1/redemptions?order_no=HZ-JOB-20261124-0001")
     call(
         "create_refund",

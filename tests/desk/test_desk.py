@@ -155,6 +155,40 @@ def test_a_full_queue_refuses_at_once_and_nothing_was_done(database: Database) -
     assert len(ran) == 6
 
 
+def test_commands_handed_over_together_are_all_taken_or_none(database: Database) -> None:
+    ran: list[str] = []
+
+    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+        ran.extend(command.order_no for command in commands)
+        return [answer(command.order_no) for command in commands]
+
+    async def scenario(desk: Desk) -> list[Answer | BaseException]:
+        with pytest.raises(AppError) as refused:
+            await desk.submit_all([command(f"big{n}") for n in range(6)])
+        assert refused.value.code is Code.BUSY
+        assert refused.value.retry_after_s
+        return await desk.submit_all([command(f"n{n}") for n in range(5)])
+
+    with desk_of(database, run, queue_limit=5) as desk:
+        assert run_apart(scenario(desk)) == [answer(f"n{n}") for n in range(5)]
+    assert ran == [f"n{n}" for n in range(5)]
+
+
+def test_what_one_of_them_failed_with_stands_at_its_place(database: Database) -> None:
+    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+        if any(command.order_no == "n1" for command in commands):
+            raise ValueError("poison")
+        return [answer(command.order_no) for command in commands]
+
+    async def scenario(desk: Desk) -> list[Answer | BaseException]:
+        return await desk.submit_all([command(f"n{n}") for n in range(3)])
+
+    with desk_of(database, run) as desk:
+        first, second, third = run_apart(scenario(desk))
+    assert (first, third) == (answer("n0"), answer("n2"))
+    assert isinstance(second, ValueError)
+
+
 def test_a_desk_that_stops_finishes_what_waits_and_takes_no_more(database: Database) -> None:
     def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
         return [answer(command.order_no) for command in commands]

@@ -91,14 +91,27 @@ class Desk:
         Raises the AppError of a refusal that is not stored; `busy` at once where the queue is full or the desk
         is closing, and then nothing was done.
         """
-        loop = asyncio.get_running_loop()
-        ticket = _Ticket(command, loop, loop.create_future())
-        with self._changed:
-            if not self.alive or len(self._waiting) >= self._queue_limit:
-                raise AppError(Code.BUSY, retry_after_s=1)
-            self._waiting.append(ticket)
-            self._changed.notify()
+        (ticket,) = self._take([command])
         return await ticket.future
+
+    async def submit_all(self, commands: Sequence[Redeem]) -> list[Answer | BaseException]:
+        """Hand commands over together; the answer of each, or what it failed with, stands at its place.
+
+        Each is decided alone, and they may end in several transactions. Raises `busy` at once where the queue has
+        no room for all of them, and then nothing was done.
+        """
+        tickets = self._take(commands)
+        return await asyncio.gather(*(ticket.future for ticket in tickets), return_exceptions=True)
+
+    def _take(self, commands: Sequence[Redeem]) -> list[_Ticket]:
+        loop = asyncio.get_running_loop()
+        tickets = [_Ticket(command, loop, loop.create_future()) for command in commands]
+        with self._changed:
+            if not self.alive or len(self._waiting) + len(tickets) > self._queue_limit:
+                raise AppError(Code.BUSY, retry_after_s=1)
+            self._waiting.extend(tickets)
+            self._changed.notify()
+        return tickets
 
     @property
     def alive(self) -> bool:

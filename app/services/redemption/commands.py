@@ -54,6 +54,7 @@ class Redeem:
     key: str
     render: Callable[[RedemptionRecord], Answer]
     render_refusal: Callable[[AppError], Answer | None]
+    route: str = ROUTE
 
     @property
     def claim(self) -> Mapping[str, Value]:
@@ -63,7 +64,7 @@ class Redeem:
     @property
     def scope(self) -> tuple[str, str, str, str]:
         """Where the key is unique: region, principal, route, key."""
-        return (self.region_code, self.caller.principal_id, ROUTE, self.key)
+        return (self.region_code, self.caller.principal_id, self.route, self.key)
 
     @property
     def order(self) -> tuple[str, str, str]:
@@ -80,4 +81,4 @@ class Redeem:
         }
         if self.asked.claim:
             command["claim"] = dict(self.asked.claim)
-        return fingerprint(ROUTE, command)
+        return fingerprint(self.route, command)

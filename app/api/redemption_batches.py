@@ -1,0 +1,103 @@
+"""Many redemptions in one request: each row is judged alone and answered at its place."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import orjson
+import structlog
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import run_in_threadpool
+from pydantic import Field, ValidationError
+
+from app.api.authentication import CallerDep
+from app.api.context import ServiceDep
+from app.api.fields import Read, Wire
+from app.api.keys import IdempotencyKey
+from app.api.problems import document, language_of, refusal_renderer
+from app.api.redemptions import RedemptionCreate, command_of
+from app.kernel.places import field_errors
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import Role
+from app.services.idempotency import Answer
+from app.services.identity.principals import Caller
+from app.services.redemption.commands import Redeem
+
+MAX_ROWS = 1_000
+SHOWN_ERRORS = 20
+"""Wrong places of one row that are told; the problem says how many there are."""
+
+ROUTE = "POST /v1/redemptions:batch"
+
+log = structlog.get_logger(__name__)
+router = APIRouter(prefix="/v1", tags=["redemptions"])
+
+_ROW = {"items": {"$ref": "#/components/schemas/RedemptionCreate"}}
+_BODY = {"anyOf": [{"$ref": "#/components/schemas/RedemptionRead"}, {"$ref": "#/components/schemas/Problem"}]}
+
+
+class RedemptionBatchCreate(Wire):
+    """Up to 1,000 redemptions. A row that is not valid is refused at its place and touches no other."""
+
+    redemptions: Annotated[list[Any], Field(min_length=1, max_length=MAX_ROWS, json_schema_extra=_ROW)]
+
+
+class RedemptionBatchRow(Read):
+    """What the row would have got alone: the redemption with 201, or a problem with its status."""
+
+    index: Annotated[int, Field(description="The row's place, from 0.")]
+    status: int
+    body: Annotated[Any, Field(json_schema_extra=_BODY)]
+
+
+class RedemptionBatchRead(Read):
+    """One answer per row, in the order of the rows."""
+
+    data: list[RedemptionBatchRow]
+
+
+@router.post("/redemptions:batch", response_model=RedemptionBatchRead)
+async def create_redemptions(
+    body: RedemptionBatchCreate, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Redeem up to 1,000 bills, each judged alone. Repeat the request with the same key until every row is decided.
+
+    The key of a row is the batch's key and its index: a repetition does nothing twice, answers decided rows with
+    their first answers and tries the others again. Rows need not be decided in their order.
+    """
+    caller.require(Role.PROVIDER)
+    read = await run_in_threadpool(_read_rows, body.redemptions, caller, key, request)
+    commands = {index: row for index, row in enumerate(read) if isinstance(row, Redeem)}
+    decided = dict(zip(commands, await service.desk.submit_all(list(commands.values())), strict=True))
+    rows = [_answered(decided.get(index, row), request) for index, row in enumerate(read)]
+    data = [{"index": index, "status": row.status, "body": orjson.Fragment(row.body)} for index, row in enumerate(rows)]
+    headers = {"Idempotency-Replayed": "true"} if all(row.replayed for row in rows) else None
+    return Response(orjson.dumps({"data": data}), media_type="application/json", headers=headers)
+
+
+def _read_rows(rows: list[Any], caller: Caller, key: str, request: Request) -> list[Redeem | AppError]:
+    render_refusal = refusal_renderer(request)
+    read: list[Redeem | AppError] = []
+    for index, row in enumerate(rows):
+        try:
+            body = RedemptionCreate.model_validate(row)
+        except ValidationError as error:
+            places = field_errors(error.errors(include_url=False), row)
+            read.append(AppError(Code.VALIDATION_FAILED, count=len(places), errors=places[:SHOWN_ERRORS]))
+        else:
+            read.append(
+                command_of(body, caller=caller, key=f"{key}/{index}", route=ROUTE, render_refusal=render_refusal)
+            )
+    return read
+
+
+def _answered(outcome: Answer | Redeem | BaseException, request: Request) -> Answer:
+    """The row's answer as it goes out. A bug is logged, and the row says that it is one."""
+    if isinstance(outcome, Answer):
+        return outcome
+    request_id = request.state.request_id
+    if not isinstance(outcome, AppError):
+        log.error("request.failed", path=request.url.path, request_id=request_id, exc_info=outcome)
+        outcome = AppError(Code.INTERNAL_ERROR)
+    status, body = document(outcome, language=language_of(request), request_id=request_id, instance=request.url.path)
+    return Answer(status, body)
