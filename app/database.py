@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, TypeVar
 
 import psycopg
+from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import (
     BigInteger,
     Connection,
@@ -17,6 +18,7 @@ from sqlalchemy import (
     Table,
     TextClause,
     create_engine,
+    event,
     func,
     select,
     text,
@@ -66,6 +68,7 @@ class Database:
                 "connect_timeout": 5,
             },
         )
+        event.listen(self.engine, "connect", _send_arrays_as_they_are)
 
     def transact(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and return its result after COMMIT has succeeded.
@@ -122,6 +125,14 @@ class Database:
                     raise CommitUnknown from error
                 raise
             return result
+
+
+def _send_arrays_as_they_are(connection: psycopg.Connection[Any], _: Any) -> None:
+    """Dump lists in the binary format: in text, each quote in an element is escaped, and facts and traces are JSON.
+
+    Escaping took two fifths of the desk's time.
+    """
+    connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 def now(tx: Connection) -> datetime:
