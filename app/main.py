@@ -15,6 +15,7 @@ from app.api import (
     approvals,
     clients,
     health,
+    holds,
     issuance_batches,
     ledger,
     oauth,
@@ -42,7 +43,7 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
-from app.services.redemption.batch import redeem_batch
+from app.services.redemption.batch import decide_batch
 from app.settings import Settings
 
 ROUTERS = (
@@ -60,6 +61,7 @@ ROUTERS = (
     issuance_batches.router,
     vouchers.router,
     redemptions.router,
+    holds.router,
     redemption_batches.router,
     ledger.router,
     reconciliations.router,
@@ -78,7 +80,7 @@ def create_app(settings: Settings) -> FastAPI:
     writers = Database(settings.database_url, pool_size=1, lock_timeout_ms=DESK_LOCK_TIMEOUT_MS)
     desk = Desk(
         writers,
-        redeem_batch,
+        decide_batch,
         batch_limit=settings.desk_batch_limit,
         queue_limit=settings.desk_queue_limit,
     )

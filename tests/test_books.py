@@ -28,7 +28,7 @@ from app.services.issuance.submission import Submission, submit_batch
 from app.services.programmes.admissions import propose_admission
 from app.services.programmes.programmes import ProgrammeDraft, create_programme, submit_programme
 from app.services.reconciliation.reconcile import check_invariants
-from app.services.redemption.batch import redeem_batch
+from app.services.redemption.batch import decide_batch
 from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import Redeem, RedemptionRecord
 from app.services.redemption.decisions import Asked
@@ -187,7 +187,7 @@ class Books(RuleBasedStateMachine):
         """Several bills at once, so that one batch decides on an evolving state."""
         chosen = [data.draw(st.sampled_from(sorted(self.vouchers))) for _ in bills]
         commands = [self._command(voucher_id, fen) for voucher_id, fen in zip(chosen, bills, strict=True)]
-        outcomes = self._do(lambda tx: redeem_batch(tx, commands, wait=True))
+        outcomes = self._do(lambda tx: decide_batch(tx, commands, wait=True))
         for voucher_id, bill_fen, outcome in zip(chosen, bills, outcomes, strict=True):
             voucher = self.vouchers[voucher_id]
             earned = min((bill_fen * RATE_PERCENT + 50) // 100, CAP_FEN)
@@ -217,7 +217,7 @@ class Books(RuleBasedStateMachine):
         redemption = self.redemptions[redemption_id]
 
         def work(tx: Connection) -> int:
-            done, _ = refund(
+            (done, *_), _ = refund(
                 tx, caller=self.provider, redemption_id=redemption_id, amount_fen=amount_fen, lines=(), reason="退单"
             )
             return done.subsidy_refund_fen

@@ -81,13 +81,14 @@ def _read_rows(rows: list[Any], caller: Caller, key: str, request: Request) -> l
     for index, row in enumerate(rows):
         try:
             body = RedemptionCreate.model_validate(row)
-        except ValidationError as error:
-            places = field_errors(error.errors(include_url=False), row)
-            read.append(AppError(Code.VALIDATION_FAILED, count=len(places), errors=places[:SHOWN_ERRORS]))
-        else:
             read.append(
                 command_of(body, caller=caller, key=f"{key}/{index}", route=ROUTE, render_refusal=render_refusal)
             )
+        except ValidationError as error:
+            places = field_errors(error.errors(include_url=False), row)
+            read.append(AppError(Code.VALIDATION_FAILED, count=len(places), errors=places[:SHOWN_ERRORS]))
+        except AppError as problem:
+            read.append(problem)
     return read
 
 

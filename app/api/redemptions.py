@@ -35,7 +35,7 @@ from app.kernel.vocabulary import RedemptionStatus, Role
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller
 from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
-from app.services.redemption.commands import ROUTE, Redeem, RedemptionRecord
+from app.services.redemption.commands import REDEEM_ROUTE, Redeem, RedemptionRecord
 from app.services.redemption.decisions import Asked
 from app.services.redemption.reads import RefundRecord, list_redemptions, list_refunds, read_redemption
 from app.services.redemption.refunds import RefundLine, refund
@@ -122,9 +122,13 @@ class BillBody(Wire):
 
 
 class RedemptionCreate(Wire):
-    """Draw on a voucher for a bill, under the firm's standing mandate."""
+    """Draw on a voucher for a bill: in one step under the firm's consent, or from a hold."""
 
-    voucher_code: VoucherCode
+    voucher_code: Annotated[VoucherCode | None, Field(description="For a redemption in one step.")] = None
+    hold_id: Annotated[AnyId | None, Field(description="For a redemption from a hold; instead of voucher_code.")] = None
+    final: Annotated[
+        bool, Field(description="The hold's last redemption: what it still holds goes back to the voucher.")
+    ] = False
     order_no: Annotated[Reference, Field(description="Your own number of this bill; taken once, for ever.")]
     bill: BillBody
     claim: Annotated[
@@ -134,6 +138,16 @@ class RedemptionCreate(Wire):
     expected_subsidy_fen: Annotated[
         Fen | None, Field(description="Refuse with `subsidy_changed` if the subsidy is any other.")
     ] = None
+
+    @model_validator(mode="after")
+    def _from_one_or_the_other(self) -> RedemptionCreate:
+        if (self.voucher_code is None) == (self.hold_id is None):
+            raise ValueError("give either voucher_code or hold_id")
+        if self.hold_id is None and self.final:
+            raise ValueError("final is for a redemption from a hold")
+        if self.hold_id is not None and self.claim:
+            raise ValueError("claim was stated when the hold was made")
+        return self
 
 
 class RedemptionRead(Read):
@@ -146,6 +160,8 @@ class RedemptionRead(Read):
     firm_id: str
     provider_id: str
     mandate_id: str
+    hold_id: str | None
+    part_no: Annotated[int | None, Field(description="Its number among the redemptions of its hold, from 1.")]
     order_no: str
     status: RedemptionStatus
     bill_total_fen: int
@@ -154,7 +170,7 @@ class RedemptionRead(Read):
     refunded_fen: int
     bill_refunded_fen: int
     rule_version_id: str
-    entry_id: str
+    entry_id: Annotated[str | None, Field(description="Null where nothing moved.")]
     redeemed_at: ShownInstant
     bill: dict[str, Any]
     provider_categories: list[str]
@@ -187,6 +203,10 @@ class RefundRead(Read):
 
     id: str
     redemption_id: str
+    because_of_id: Annotated[
+        str | None,
+        Field(description="The refund of another redemption of the same hold, which took from this one too."),
+    ]
     bill_refund_fen: int
     subsidy_refund_fen: int
     reason: str
@@ -196,9 +216,13 @@ class RefundRead(Read):
 
 
 class RefundCreated(Read):
-    """The refund, and the redemption as it stands after it."""
+    """The refund, and the redemption as it stands after it.
+
+    The bills of a hold are one position: what goes back beyond this redemption's own subsidy is taken from the others.
+    """
 
     refund: RefundRead
+    also: Annotated[list[RefundRead], Field(description="What other redemptions of the same hold gave back.")]
     redemption: RedemptionRead
 
 
@@ -206,11 +230,13 @@ class AssessmentRead(Read):
     """Facts, rules and trace as they are stored. Written canonically (RFC 8785) they have the hashes given here."""
 
     subject_id: str
-    redemption_id: str
-    redeemed_at: ShownInstant
-    amount_fen: Annotated[int, Field(description="Drawn by a redemption, given back by a refund")]
+    judged_at: ShownInstant
+    amount_fen: Annotated[int, Field(description="Held, drawn, or given back by a refund")]
     facts: dict[str, Any]
     refund_facts: dict[str, Any] | None
+    others: Annotated[
+        dict[str, dict[str, Any]], Field(description="Facts of the other redemptions of the same hold, by id.")
+    ]
     trace: dict[str, Any]
     rule_version_id: str
     rule_version_number: int
@@ -250,8 +276,10 @@ def command_of(
     return Redeem(
         caller=caller,
         provider_id=caller.organisation_id,
-        region_code=region_of_code(body.voucher_code),
+        region_code=_region_of(body),
         voucher_code=body.voucher_code,
+        hold_id=body.hold_id,
+        final=body.final,
         order_no=body.order_no,
         asked=Asked(body.bill.bill(), body.claim, body.expected_subsidy_fen),
         key=key,
@@ -261,13 +289,25 @@ def command_of(
     )
 
 
+def _region_of(body: RedemptionCreate) -> str:
+    if body.voucher_code is not None:
+        return region_of_code(body.voucher_code)
+    region_code = region_of(body.hold_id or "")
+    if region_code is None:
+        raise AppError(Code.HOLD_NOT_FOUND)
+    return region_code
+
+
 @router.post("", status_code=201, response_model=RedemptionRead)
 async def create_redemption(
     body: RedemptionCreate, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
 ) -> Response:
-    """Redeem part of a voucher for a bill. Repeating the call with the same key is harmless."""
+    """Redeem part of a voucher or of a hold for a bill. Repeating the call with the same key is harmless.
+
+    From a hold, each bill draws what all its bills so far are due, less what was drawn, and at most what it holds.
+    """
     caller.require(Role.PROVIDER)
-    command = command_of(body, caller=caller, key=key, route=ROUTE, render_refusal=refusal_renderer(request))
+    command = command_of(body, caller=caller, key=key, route=REDEEM_ROUTE, render_refusal=refusal_renderer(request))
     return response(await service.desk.submit(command))
 
 
@@ -279,11 +319,18 @@ def read_redemptions(
     cursor: Cursor = None,
     order_no: Annotated[Reference | None, Query()] = None,
     voucher_id: Annotated[AnyId | None, Query()] = None,
+    hold_id: Annotated[AnyId | None, Query()] = None,
 ) -> Page[RedemptionRead]:
     """Redemptions within your reach, newest first. Providers find their own by `order_no`."""
     records = service.database.transact(
         lambda tx: list_redemptions(
-            tx, caller=caller, limit=limit + 1, before_id=cursor, order_no=order_no, voucher_id=voucher_id
+            tx,
+            caller=caller,
+            limit=limit + 1,
+            before_id=cursor,
+            order_no=order_no,
+            voucher_id=voucher_id,
+            hold_id=hold_id,
         )
     )
     return page_of([shown(record) for record in records], limit)
@@ -297,11 +344,13 @@ def read_one_redemption(redemption_id: AnyId, caller: CallerDep, service: Servic
 
 @router.get("/{subject_id}/assessment")
 def read_stored_assessment(subject_id: AnyId, caller: CallerDep, service: ServiceDep) -> AssessmentRead:
-    """All that a redemption or a refund was decided from: for officials and auditors, to compute it again."""
+    """All that a redemption, a hold or a refund was decided from: for officials and auditors, to compute it again."""
     stored = service.database.transact(lambda tx: read_assessment(tx, caller=caller, subject_id=subject_id))
     values = {name: getattr(stored, name) for name in AssessmentRead.model_fields}
     documents = ("facts", "refund_facts", "trace", "rules")
-    return AssessmentRead(**values | {name: orjson.loads(values[name] or "null") for name in documents})
+    values |= {name: orjson.loads(values[name] or "null") for name in documents}
+    values["others"] = {other_id: orjson.loads(facts) for other_id, facts in stored.others.items()}
+    return AssessmentRead(**values)
 
 
 @router.post("/{redemption_id}/refunds", status_code=201, response_model=RefundCreated)
@@ -336,7 +385,12 @@ def create_refund(
             reason=body.reason,
         ),
         render=lambda done: created(
-            RefundCreated(refund=_shown_refund(done[0]), redemption=shown(done[1])), done[0].id
+            RefundCreated(
+                refund=_shown_refund(done[0][0]),
+                also=[_shown_refund(other) for other in done[0][1:]],
+                redemption=shown(done[1]),
+            ),
+            done[0][0].id,
         ),
     )
 

@@ -17,7 +17,9 @@ from app.services.redemption.replaying import StoredAssessment, replay
 
 
 def replay_assessment(
-    subject: Annotated[str, typer.Argument(help="核销或退款编号（rdm_… / rfd_…） / id of a redemption or a refund")],
+    subject: Annotated[
+        str, typer.Argument(help="核销、预占或退款编号（rdm_… / hld_… / rfd_…） / id of a redemption, hold or refund")
+    ],
     file: Annotated[
         Path | None, typer.Option(help="从文件读取（离线），而非通过接口 / read it from a file instead of the API")
     ] = None,
@@ -69,5 +71,6 @@ def _stored(document: dict[str, Any]) -> StoredAssessment:
         name: canonical(document[name]).decode() if document[name] is not None else None
         for name in ("facts", "refund_facts", "trace", "rules")
     }
-    redeemed_at = datetime.fromisoformat(document["redeemed_at"])
-    return StoredAssessment(**document | texts | {"redeemed_at": redeemed_at})
+    others = {other_id: canonical(facts).decode() for other_id, facts in document["others"].items()}
+    judged_at = datetime.fromisoformat(document["judged_at"])
+    return StoredAssessment(**document | texts | {"judged_at": judged_at, "others": others})

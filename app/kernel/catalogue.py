@@ -464,6 +464,38 @@ CATALOGUE: dict[Code, Row] = {
             "该规则拟自 {actual} 起生效，但今日（{today}）及以前的账单可能已按现行规则审核。最早可自 {limit} 起生效，请改为该日或更晚日期。",
         ),
     ),
+    Code.HOLD_NOT_FOUND: Row(
+        Kind.MISSING,
+        ("Hold not found", "未找到该笔预占"),
+        (
+            "No hold with this id is yours. Find your own by its number: GET /v1/holds?hold_no=…",
+            "贵单位没有该笔预占。可按预占号查询：GET /v1/holds?hold_no=…",
+        ),
+    ),
+    Code.HOLD_EXPIRED: Row(
+        Kind.CONFLICT,
+        ("Hold expired", "预占已到期"),
+        (
+            "The hold ran until {limit:local}; it is {actual:local} now. Redeem by the voucher's code, or hold anew.",
+            "该预占有效至 {limit:local}，现为 {actual:local}。请凭券码直接核销，或重新预占。",
+        ),
+    ),
+    Code.HOLD_ALREADY_RESOLVED: Row(
+        Kind.CONFLICT,
+        ("Hold already ended", "预占已结束"),
+        (
+            "The hold has ended: {status}. For another bill make a new hold or redeem it in one step.",
+            "该预占已结束（{status}）。其他账单请重新预占或直接核销。",
+        ),
+    ),
+    Code.HOLD_NO_ALREADY_USED: Row(
+        Kind.CONFLICT,
+        ("Hold number already used", "预占号已使用"),
+        (
+            "Hold number {hold_no} belongs to {hold_id}. Read that hold; take a new number for a new one.",
+            "预占号 {hold_no} 已用于 {hold_id}。请查询该笔预占；新的预占请使用新的预占号。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
@@ -492,12 +524,15 @@ WORDS = {
     "frozen": "已冻结",
     "in_settlement": "结算中",
     "issued": "已发放",
+    "open": "预占中",
     "paid": "已支付",
     "paused": "已暂停",
     "pending": "待处理",
     "posted": "待结算",
     "published": "已发布",
+    "redeemed": "已核销",
     "rejected": "已驳回",
+    "released": "已释放",
     "submitted": "已提交",
     "surrendered": "已退回",
     "voided": "已作废",

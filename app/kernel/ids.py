@@ -28,6 +28,7 @@ class Prefix(StrEnum):
     ISSUANCE_BATCH = "bat"
     VOUCHER = "vch"
     MANDATE = "mdt"
+    HOLD = "hld"
     REDEMPTION = "rdm"
     REFUND = "rfd"
     ENTRY = "ent"

@@ -100,6 +100,10 @@ class Code(StrEnum):
     CAP_FIRM_PERIOD = "cap_firm_period"
     CLAIMANT_NOT_PROVIDER = "claimant_not_provider"
     EFFECTIVE_TOO_EARLY = "effective_too_early"
+    HOLD_NOT_FOUND = "hold_not_found"
+    HOLD_EXPIRED = "hold_expired"
+    HOLD_ALREADY_RESOLVED = "hold_already_resolved"
+    HOLD_NO_ALREADY_USED = "hold_no_already_used"
 
 
 @dataclass(frozen=True, slots=True)

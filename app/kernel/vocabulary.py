@@ -159,6 +159,15 @@ class VoucherStatus(StrEnum):
     SURRENDERED = "surrendered"
 
 
+class HoldStatus(StrEnum):
+    """A hold ends exactly once. Whether an open one has expired follows from the instant at which one looks."""
+
+    OPEN = "open"
+    REDEEMED = "redeemed"
+    RELEASED = "released"
+    EXPIRED = "expired"
+
+
 class RedemptionStatus(StrEnum):
     """How far a redemption is on its way to the payee."""
 
@@ -228,6 +237,7 @@ class Reason(StrEnum):
     CAP_CLAIM = "CAP_CLAIM"
     CAP_CONTRACT = "CAP_CONTRACT"
     CAP_VOUCHER = "CAP_VOUCHER"
+    CAP_HOLD = "CAP_HOLD"
     CAP_FIRM_PERIOD = "CAP_FIRM_PERIOD"
     CAP_GROUP = "CAP_GROUP"
     CAP_COUNT = "CAP_COUNT"

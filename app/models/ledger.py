@@ -85,11 +85,14 @@ class Posting(Base):
     voucher_id: Mapped[Id | None]
     voucher_seq: Mapped[Count | None]
     payee_id: Mapped[Id | None]
+    hold_id: Mapped[Id | None]
+    """The hold that the money comes from or goes to, where one side is `held`."""
 
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "entry_id"], ["entries.region_code", "entries.id"]),
         ForeignKeyConstraint(["region_code", "pool_id"], ["pools.region_code", "pools.id"]),
         ForeignKeyConstraint(["region_code", "voucher_id"], ["vouchers.region_code", "vouchers.id"]),
+        ForeignKeyConstraint(["region_code", "hold_id"], ["holds.region_code", "holds.id"]),
         UniqueConstraint("region_code", "voucher_id", "voucher_seq"),
         Index(None, "region_code", "pool_id"),
         one_of("source", Account),
@@ -97,6 +100,7 @@ class Posting(Base):
         CheckConstraint("source <> destination", name="two_accounts"),
         CheckConstraint("amount_fen > 0", name="amount_positive"),
         CheckConstraint("(voucher_id IS NULL) = (voucher_seq IS NULL)", name="voucher_seq_set"),
+        CheckConstraint("(source = 'held' OR destination = 'held') = (hold_id IS NOT NULL)", name="hold_set"),
     )
 
 

@@ -6,7 +6,18 @@ from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index,
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.vocabulary import RedemptionStatus
-from app.models.base import Base, CanonicalJson, Fen, Id, Instant, RegionCode, Words, one_of, region_code_format
+from app.models.base import (
+    Base,
+    CanonicalJson,
+    Fen,
+    Id,
+    Instant,
+    RegionCode,
+    Small,
+    Words,
+    one_of,
+    region_code_format,
+)
 
 
 class OrderNumber(Base):
@@ -23,7 +34,10 @@ class OrderNumber(Base):
 
 
 class Redemption(Base):
-    """One bill drawn on one voucher, with the facts and the trace that explain the amount."""
+    """One bill drawn on one voucher, with the facts and the trace that explain the amount.
+
+    One of several from one hold has its number there (`part_no`); it may draw nothing, and then has no entry.
+    """
 
     __tablename__ = "redemptions"
 
@@ -34,6 +48,8 @@ class Redemption(Base):
     firm_id: Mapped[Id]
     provider_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
     mandate_id: Mapped[Id]
+    hold_id: Mapped[Id | None]
+    part_no: Mapped[Small | None]
     order_no: Mapped[Id]
     rule_version_id: Mapped[Id]
     bill_total_fen: Mapped[Fen]
@@ -46,7 +62,7 @@ class Redemption(Base):
     status: Mapped[Id]
     facts: Mapped[CanonicalJson]
     trace: Mapped[CanonicalJson]
-    entry_id: Mapped[Id]
+    entry_id: Mapped[Id | None]
     redeemed_at: Mapped[Instant]
     redeemed_by: Mapped[Id]
 
@@ -55,11 +71,16 @@ class Redemption(Base):
         ForeignKeyConstraint(["region_code", "mandate_id"], ["mandates.region_code", "mandates.id"]),
         ForeignKeyConstraint(["region_code", "rule_version_id"], ["rule_versions.region_code", "rule_versions.id"]),
         ForeignKeyConstraint(["region_code", "entry_id"], ["entries.region_code", "entries.id"]),
+        ForeignKeyConstraint(["region_code", "hold_id"], ["holds.region_code", "holds.id"]),
         UniqueConstraint("region_code", "provider_id", "order_no"),
         UniqueConstraint("region_code", "entry_id"),
+        UniqueConstraint("region_code", "hold_id", "part_no"),
         Index(None, "region_code", "voucher_id", "id"),
         one_of("status", RedemptionStatus),
-        CheckConstraint("subsidy_fen > 0 AND subsidy_fen + firm_pays_fen = bill_total_fen", name="split_adds_up"),
+        CheckConstraint("subsidy_fen + firm_pays_fen = bill_total_fen", name="split_adds_up"),
+        CheckConstraint("subsidy_fen > 0 OR (subsidy_fen = 0 AND hold_id IS NOT NULL)", name="draws_something"),
+        CheckConstraint("subsidy_fen = 0 OR entry_id IS NOT NULL", name="entry_where_money_moved"),
+        CheckConstraint("(hold_id IS NULL) = (part_no IS NULL) AND part_no > 0", name="part_numbered"),
         CheckConstraint("firm_pays_fen >= 0", name="firm_pays_not_negative"),
         CheckConstraint("refunded_fen BETWEEN 0 AND subsidy_fen", name="refunded_within_subsidy"),
         CheckConstraint("bill_refunded_fen BETWEEN 0 AND bill_total_fen", name="refunded_within_bill"),
@@ -74,6 +95,8 @@ class Refund(Base):
     region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
     id: Mapped[Id] = mapped_column(primary_key=True)
     redemption_id: Mapped[Id]
+    because_of_id: Mapped[Id | None]
+    """The refund of another redemption of the same hold, which took from this one too."""
     bill_refund_fen: Mapped[Fen]
     subsidy_refund_fen: Mapped[Fen]
     reason: Mapped[Words]
@@ -87,8 +110,11 @@ class Refund(Base):
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "redemption_id"], ["redemptions.region_code", "redemptions.id"]),
         ForeignKeyConstraint(["region_code", "entry_id"], ["entries.region_code", "entries.id"]),
+        ForeignKeyConstraint(["region_code", "because_of_id"], ["refunds.region_code", "refunds.id"]),
         Index(None, "region_code", "redemption_id", "id"),
-        CheckConstraint("bill_refund_fen > 0", name="bill_refund_positive"),
+        CheckConstraint(
+            "bill_refund_fen > 0 OR (bill_refund_fen = 0 AND because_of_id IS NOT NULL)", name="bill_refund_positive"
+        ),
         CheckConstraint("subsidy_refund_fen >= 0", name="subsidy_refund_not_negative"),
         CheckConstraint("(subsidy_refund_fen > 0) = (entry_id IS NOT NULL)", name="entry_where_money_moved"),
     )

@@ -150,7 +150,7 @@ def quote(
     terms = load_terms(tx, [(programme.region_code, programme.id)])[programme.region_code, programme.id]
     version = _version(terms, voucher, claim, at=at)
     if refused := refuse_asked(version.rules, voucher, claim):
-        raise _problem(refused)
+        raise refused.problem()
 
     parties = _parties(tx, programme, firm_id, provider_id)
     facts = gather(version.rules, lines, voucher, parties, claim, at=at, amounts_fen=amounts_fen)
@@ -239,7 +239,7 @@ def _version(
     if version is None:
         raise AppError(Code.PROGRAMME_CLOSED)
     if isinstance(version, Refused):
-        raise _problem(version)
+        raise version.problem()
     return version
 
 
@@ -266,8 +266,4 @@ def _refusal(
     if refused is None and caller.holds(Role.PROVIDER) and version.rules.claimant != "provider":
         refused = Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
     refused = refused or refuse_assessment(version.rules, facts, drawing.assessment)
-    return _problem(refused) if refused else None
-
-
-def _problem(refused: Refused) -> AppError:
-    return AppError(refused.code, errors=refused.errors, extra=dict(refused.extra), **refused.context)
+    return refused.problem() if refused else None

@@ -19,10 +19,10 @@ from app.kernel.problems import AppError, Code
 from app.services.desk.gatherer import Desk
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller, Principal
-from app.services.redemption.batch import Outcome, PutOff
 from app.services.redemption.bills import Bill, BillLine
-from app.services.redemption.commands import Redeem
+from app.services.redemption.commands import Command, Redeem
 from app.services.redemption.decisions import Asked
+from app.services.redemption.outcomes import Outcome, PutOff
 from tests.world import HANGZHOU, World, counter, ok, problem, redemption_body
 
 T = TypeVar("T")
@@ -31,7 +31,7 @@ T = TypeVar("T")
 class Run(Protocol):
     """What the desk runs in a transaction."""
 
-    def __call__(self, tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]: ...
+    def __call__(self, tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]: ...
 
 
 def command(order_no: str) -> Redeem:
@@ -77,12 +77,12 @@ def test_commands_that_wait_are_gathered_into_one_transaction(database: Database
     sizes: list[int] = []
     began, first = threading.Event(), threading.Event()
 
-    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
         sizes.append(len(commands))
         began.set()
         if len(sizes) == 1:
             first.wait(10)
-        return [answer(command.order_no) for command in commands]
+        return [answer(command.number) for command in commands]
 
     async def scenario(desk: Desk) -> list[Any]:
         lone = asyncio.create_task(desk.submit(command("lone")))
@@ -99,10 +99,10 @@ def test_commands_that_wait_are_gathered_into_one_transaction(database: Database
 
 
 def test_a_poisoned_command_fails_alone(database: Database) -> None:
-    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
-        if any(command.order_no == "poison" for command in commands):
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+        if any(command.number == "poison" for command in commands):
             raise ZeroDivisionError
-        return [answer(command.order_no) for command in commands]
+        return [answer(command.number) for command in commands]
 
     order_nos = [f"n{n}" for n in range(15)] + ["poison"] + [f"m{n}" for n in range(15)]
     with desk_of(database, run) as desk:
@@ -117,10 +117,10 @@ def test_a_poisoned_command_fails_alone(database: Database) -> None:
 def test_a_put_off_command_is_tried_again_and_at_last_waits_alone(database: Database) -> None:
     tries: list[tuple[bool, bool]] = []
 
-    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
-        if any(command.order_no == "busy" for command in commands):
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+        if any(command.number == "busy" for command in commands):
             tries.append((wait, len(commands) == 1))
-        return [PutOff() if not wait and c.order_no == "busy" else answer(c.order_no) for c in commands]
+        return [PutOff() if not wait and c.number == "busy" else answer(c.number) for c in commands]
 
     with desk_of(database, run) as desk:
         answers = run_apart(all_of(desk, ["free", "busy"]))
@@ -133,10 +133,10 @@ def test_a_full_queue_refuses_at_once_and_nothing_was_done(database: Database) -
     release = threading.Event()
     ran: list[str] = []
 
-    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
         release.wait(10)
-        ran.extend(command.order_no for command in commands)
-        return [answer(command.order_no) for command in commands]
+        ran.extend(command.number for command in commands)
+        return [answer(command.number) for command in commands]
 
     async def scenario(desk: Desk) -> list[Any]:
         tasks = [asyncio.create_task(desk.submit(command("first")))]
@@ -158,9 +158,9 @@ def test_a_full_queue_refuses_at_once_and_nothing_was_done(database: Database) -
 def test_commands_handed_over_together_are_all_taken_or_none(database: Database) -> None:
     ran: list[str] = []
 
-    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
-        ran.extend(command.order_no for command in commands)
-        return [answer(command.order_no) for command in commands]
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+        ran.extend(command.number for command in commands)
+        return [answer(command.number) for command in commands]
 
     async def scenario(desk: Desk) -> list[Answer | BaseException]:
         with pytest.raises(AppError) as refused:
@@ -175,10 +175,10 @@ def test_commands_handed_over_together_are_all_taken_or_none(database: Database)
 
 
 def test_what_one_of_them_failed_with_stands_at_its_place(database: Database) -> None:
-    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
-        if any(command.order_no == "n1" for command in commands):
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+        if any(command.number == "n1" for command in commands):
             raise ValueError("poison")
-        return [answer(command.order_no) for command in commands]
+        return [answer(command.number) for command in commands]
 
     async def scenario(desk: Desk) -> list[Answer | BaseException]:
         return await desk.submit_all([command(f"n{n}") for n in range(3)])
@@ -190,8 +190,8 @@ def test_what_one_of_them_failed_with_stands_at_its_place(database: Database) ->
 
 
 def test_a_desk_that_stops_finishes_what_waits_and_takes_no_more(database: Database) -> None:
-    def run(tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
-        return [answer(command.order_no) for command in commands]
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+        return [answer(command.number) for command in commands]
 
     async def scenario() -> None:
         desk = Desk(database, run, batch_limit=2, queue_limit=100)

@@ -14,7 +14,7 @@ from app.api.portal.explanation import Explanation, explain, lines
 from app.api.portal.texts import Words
 from app.kernel.canonical import canonical
 from app.kernel.rates import parse_rate
-from app.services.redemption.assessing import redemption_facts
+from app.services.redemption.assessing import claim_facts
 from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.decisions import Asked, Drawn, decide_redemption, decide_refund
@@ -65,14 +65,14 @@ def redeemed(
         at=AT,
     )
     assert isinstance(decided, Drawn), decided
-    facts = redemption_facts(
+    facts = claim_facts(
         bill,
         decided.facts,
         Position(),
         {},
         decided.counted,
         provider_id="org_1",
-        order_no="A-1",
+        number={"order_no": "A-1"},
         shares=voucher(balance_fen).shares,
     )
     return RedemptionRecord(
@@ -83,6 +83,8 @@ def redeemed(
         firm_id="org_2",
         provider_id="org_1",
         mandate_id="mdt_1",
+        hold_id=None,
+        part_no=None,
         order_no="A-1",
         rule_version_id="rul_1",
         bill_total_fen=bill.total_fen,
@@ -106,6 +108,7 @@ def voucher(balance_fen: int) -> VoucherState:
         programme_id="prg_1",
         firm_id="org_2",
         balance_fen=balance_fen,
+        held_fen=0,
         posting_count=1,
         issued_at=datetime(2026, 1, 1, tzinfo=UTC),
         valid_from=datetime(2026, 1, 1, tzinfo=UTC),
@@ -204,13 +207,13 @@ def test_a_refund_is_explained_from_its_own_trace() -> None:
         Facts([Line("training_inference", 800_000 * YUAN)], AT, provider_categories=CATEGORIES),
         Position(),
         kept=(),
-        drawn_by_pool=[Share("pol_1", 0, record.subsidy_fen)],
         drawn_fen=record.subsidy_fen,
         at=AT,
     )
     refund = RefundRecord(
         id="rfd_1",
         redemption_id="rdm_1",
+        because_of_id=None,
         bill_refund_fen=200_000 * YUAN,
         subsidy_refund_fen=returned.subsidy_fen,
         reason="部分任务未运行",

@@ -29,6 +29,7 @@ def voucher(issued_at: datetime) -> VoucherState:
         programme_id="prg_1",
         firm_id="org_1",
         balance_fen=100,
+        held_fen=0,
         posting_count=1,
         issued_at=issued_at,
         valid_from=issued_at,

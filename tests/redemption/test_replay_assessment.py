@@ -30,7 +30,9 @@ def stored_by(actor: Actor, subject_id: str) -> StoredAssessment:
         name: canonical(document[name]).decode() if document[name] is not None else None
         for name in ("facts", "refund_facts", "trace", "rules")
     }
-    return StoredAssessment(**document | texts | {"redeemed_at": datetime.fromisoformat(document["redeemed_at"])})
+    others = {other_id: canonical(facts).decode() for other_id, facts in document["others"].items()}
+    judged_at = datetime.fromisoformat(document["judged_at"])
+    return StoredAssessment(**document | texts | {"judged_at": judged_at, "others": others})
 
 
 def test_redemptions_and_refunds_come_out_to_the_byte(world: World) -> None:

@@ -21,8 +21,8 @@ from sqlalchemy import Connection
 from app.database import CommitUnknown, Database
 from app.kernel.problems import AppError, Code
 from app.services.idempotency import Answer
-from app.services.redemption.batch import Outcome, PutOff
-from app.services.redemption.commands import Redeem
+from app.services.redemption.commands import Command
+from app.services.redemption.outcomes import Outcome, PutOff
 
 TRIES = 3
 """How often a busy voucher is skipped before its command goes alone and waits for the lock."""
@@ -35,7 +35,7 @@ COMMIT_TRIES = 3
 
 @dataclass(slots=True, eq=False)
 class _Ticket:
-    command: Redeem
+    command: Command
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[Answer]
     tries: int = 0
@@ -54,9 +54,9 @@ class _Ticket:
 
 
 class RunBatch(Protocol):
-    """What runs inside the transaction: `redemption.batch.redeem_batch`."""
+    """What runs inside the transaction: `redemption.batch.decide_batch`."""
 
-    def __call__(self, tx: Connection, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+    def __call__(self, tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
         """Outcomes at the commands' places; see there."""
 
 
@@ -85,7 +85,7 @@ class Desk:
             self._changed.notify()
         self._writer.join()
 
-    async def submit(self, command: Redeem) -> Answer:
+    async def submit(self, command: Command) -> Answer:
         """Hand a command over and wait for its answer.
 
         Raises the AppError of a refusal that is not stored; `busy` at once where the queue is full or the desk
@@ -94,7 +94,7 @@ class Desk:
         (ticket,) = self._take([command])
         return await ticket.future
 
-    async def submit_all(self, commands: Sequence[Redeem]) -> list[Answer | BaseException]:
+    async def submit_all(self, commands: Sequence[Command]) -> list[Answer | BaseException]:
         """Hand commands over together; the answer of each, or what it failed with, stands at its place.
 
         Each is decided alone, and they may end in several transactions. Raises `busy` at once where the queue has
@@ -103,7 +103,7 @@ class Desk:
         tickets = self._take(commands)
         return await asyncio.gather(*(ticket.future for ticket in tickets), return_exceptions=True)
 
-    def _take(self, commands: Sequence[Redeem]) -> list[_Ticket]:
+    def _take(self, commands: Sequence[Command]) -> list[_Ticket]:
         loop = asyncio.get_running_loop()
         tickets = [_Ticket(command, loop, loop.create_future()) for command in commands]
         with self._changed:
@@ -177,7 +177,7 @@ class Desk:
                 ticket.settle(outcome)
         return put_off
 
-    def _committed(self, commands: Sequence[Redeem], *, wait: bool) -> list[Outcome]:
+    def _committed(self, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
         for _ in range(COMMIT_TRIES):
             try:
                 return self._database.transact(lambda tx: self._run(tx, commands, wait=wait))

@@ -28,6 +28,8 @@ ENDED_PART: Mapping[VoucherEnd, str] = {
     VoucherEnd.SURRENDERED: "surrendered_fen",
 }
 
+HOLD_COUNTERS = ("held_fen", "redeemed_fen", "released_fen")
+
 COUNTERS = (
     "face_fen",
     "balance_fen",
@@ -51,6 +53,7 @@ class Movement:
     voucher_id: str | None = None
     voucher_seq: int | None = None
     payee_id: str | None = None
+    hold_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,6 +135,7 @@ def leaf(entry: JournalEntry) -> bytes:
                     "voucher": movement.voucher_id,
                     "seq": movement.voucher_seq,
                     "payee": movement.payee_id,
+                    "hold": movement.hold_id,
                 }
                 for line, movement in enumerate(entry.movements, start=1)
             ],
@@ -159,3 +163,14 @@ def voucher_effect(entry: JournalEntry, movement: Movement) -> dict[str, int]:
         return {}
     sign = 1 if gone == "face_fen" else -1
     return {gone: sign * movement.amount_fen, come: movement.amount_fen}
+
+
+def hold_effect(movement: Movement) -> dict[str, int]:
+    """What a movement does to its hold's counters. A hold is written with its amount held, so making it changes none.
+
+    What leaves it was redeemed where it is owed to a payee, and released otherwise.
+    """
+    if movement.source is not Account.HELD:
+        return {}
+    come = "redeemed_fen" if movement.destination is Account.OBLIGATED else "released_fen"
+    return {"held_fen": -movement.amount_fen, come: movement.amount_fen}

@@ -10,7 +10,15 @@ from sqlalchemy import Connection, TextClause, text
 from app.database import BulkInsert
 from app.kernel.vocabulary import Account, LeafKind
 from app.models import Entry, Posting, SealQueue
-from app.services.ledger.entries import COUNTERS, JournalEntry, details_json, leaf, voucher_effect
+from app.services.ledger.entries import (
+    COUNTERS,
+    HOLD_COUNTERS,
+    JournalEntry,
+    details_json,
+    hold_effect,
+    leaf,
+    voucher_effect,
+)
 
 _ENTRIES = BulkInsert(
     Entry.__table__,
@@ -49,6 +57,7 @@ _POSTINGS = BulkInsert(
         "voucher_id",
         "voucher_seq",
         "payee_id",
+        "hold_id",
     ),
 )
 _QUEUE = BulkInsert(SealQueue.__table__, ("region_code", "leaf_kind", "leaf_id"))
@@ -67,14 +76,17 @@ def _advance(table: str, keys: tuple[str, ...], counters: tuple[str, ...]) -> Te
 _VOUCHER_COUNTERS = (*COUNTERS, "posting_count")
 _VOUCHERS = _advance("vouchers", ("region_code", "id"), _VOUCHER_COUNTERS)
 _ALLOTMENTS = _advance("allotments", ("region_code", "voucher_id", "pool_id"), COUNTERS)
+_HOLDS = _advance("holds", ("region_code", "id"), HOLD_COUNTERS)
+_HOLD_SHARES = _advance("hold_shares", ("region_code", "hold_id", "pool_id"), HOLD_COUNTERS)
 _POOLS = _advance("pools", ("region_code", "id"), ("available_fen",))
 
 
 def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
     """Append entries and their postings, advance every stored counter, queue the leaves for sealing.
 
-    Set-based: at most six statements, however many entries. The caller holds the locks of the vouchers
+    Set-based: at most eight statements, however many entries. The caller holds the locks of the vouchers
     (and of the pools, where money leaves or reaches `available`) and has already decided that this may happen.
+    A hold that is made by one of the entries is written before.
     Nothing is rounded here. A counter that would turn negative or break its identity violates a CHECK.
     """
     assert entries, "posting nothing is a bug of the caller"
@@ -95,6 +107,7 @@ def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
                 "voucher_id": movement.voucher_id,
                 "voucher_seq": movement.voucher_seq,
                 "payee_id": movement.payee_id,
+                "hold_id": movement.hold_id,
             }
             for entry in entries
             for line, movement in enumerate(entry.movements, start=1)
@@ -135,6 +148,8 @@ def _entry_row(entry: JournalEntry) -> dict[str, object]:
 def _advance_counters(tx: Connection, entries: Sequence[JournalEntry]) -> None:
     vouchers: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
     allotments: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
+    holds: dict[tuple[str, str], Counter[str]] = defaultdict(Counter)
+    hold_shares: dict[tuple[str, str, str], Counter[str]] = defaultdict(Counter)
     available: Counter[tuple[str, str]] = Counter()
     for entry in entries:
         region = entry.region_code
@@ -147,12 +162,18 @@ def _advance_counters(tx: Connection, entries: Sequence[JournalEntry]) -> None:
                 for counter, change in effect.items():
                     voucher[counter] += change
                     allotment[counter] += change
+            if movement.hold_id is not None:
+                for counter, change in hold_effect(movement).items():
+                    holds[region, movement.hold_id][counter] += change
+                    hold_shares[region, movement.hold_id, movement.pool_id][counter] += change
             if movement.destination is Account.AVAILABLE:
                 available[region, movement.pool_id] += movement.amount_fen
             if movement.source is Account.AVAILABLE:
                 available[region, movement.pool_id] -= movement.amount_fen
     _apply(tx, _VOUCHERS, ("region_code", "id"), vouchers, _VOUCHER_COUNTERS)
     _apply(tx, _ALLOTMENTS, ("region_code", "voucher_id", "pool_id"), allotments, COUNTERS)
+    _apply(tx, _HOLDS, ("region_code", "id"), holds, HOLD_COUNTERS)
+    _apply(tx, _HOLD_SHARES, ("region_code", "hold_id", "pool_id"), hold_shares, HOLD_COUNTERS)
     pools = {key: Counter({"available_fen": change}) for key, change in available.items() if change}
     _apply(tx, _POOLS, ("region_code", "id"), pools, ("available_fen",))
 

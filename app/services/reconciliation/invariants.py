@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from app.kernel.vocabulary import DUAL_CONTROL, SOURCES, Account
-from app.services.ledger.entries import COUNTERS
+from app.services.ledger.entries import COUNTERS, HOLD_COUNTERS
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +97,37 @@ _VOUCHER_PART_NEGATIVE = f"""
     GROUP BY region_code, voucher_id, pool_id, part
 """
 
+_HOLD_NEGATIVE = """
+    SELECT region_code, hold_id || ' ' || pool_id AS subject, '>= 0' AS expected, min(running)::text AS actual
+    FROM (
+        SELECT region_code, hold_id, pool_id,
+            sum(CASE WHEN destination = 'held' THEN amount_fen ELSE -amount_fen END)
+                OVER (PARTITION BY region_code, hold_id, pool_id ORDER BY voucher_seq) AS running
+        FROM postings WHERE hold_id IS NOT NULL
+    ) AS moved
+    WHERE running < 0
+    GROUP BY region_code, hold_id, pool_id
+"""
+
+_HOLDS_END_ONCE = """
+    SELECT h.region_code, h.id AS subject, h.status || ' held ' || h.held_fen AS expected,
+        coalesce(string_agg(e.kind, ' ' ORDER BY e.id), 'no end') AS actual
+    FROM holds h LEFT JOIN entries e ON e.region_code = h.region_code AND e.voucher_id = h.voucher_id
+        AND e.kind = 'release' AND e.subject_id = h.id
+    GROUP BY h.region_code, h.id, h.status, h.held_fen
+    HAVING (h.status IN ('released', 'expired')) <> (count(e.id) = 1) OR count(e.id) > 1
+        OR (h.status <> 'open' AND h.held_fen <> 0)
+    UNION ALL
+    SELECT h.region_code, 'redeemed from ' || h.id, h.redeemed_fen::text, coalesce(sum(r.subsidy_fen), 0)::text
+    FROM holds h LEFT JOIN redemptions r ON r.region_code = h.region_code AND r.hold_id = h.id
+    GROUP BY h.region_code, h.id, h.redeemed_fen, h.amount_fen
+    HAVING coalesce(sum(r.subsidy_fen), 0) <> h.redeemed_fen OR coalesce(sum(r.subsidy_fen), 0) > h.amount_fen
+    UNION ALL
+    SELECT h.region_code, 'numbers of ' || h.id, count(r.id)::text, coalesce(max(r.part_no), 0)::text
+    FROM holds h LEFT JOIN redemptions r ON r.region_code = h.region_code AND r.hold_id = h.id
+    GROUP BY h.region_code, h.id HAVING count(r.id) <> coalesce(max(r.part_no), 0)
+"""
+
 _VOUCHER_IDENTITY = """
     SELECT region_code, id AS subject, face_fen::text AS expected,
         (balance_fen + held_fen + redeemed_fen + recovered_fen + expired_fen + voided_fen + surrendered_fen)::text
@@ -110,8 +141,22 @@ _VOUCHER_IDENTITY = """
 """
 
 
+_HOLD_SIDES = """
+    SELECT region_code, hold_id, pool_id,
+        coalesce(sum(amount_fen) FILTER (WHERE destination = 'held'), 0) AS amount_fen,
+        coalesce(sum(CASE WHEN destination = 'held' THEN amount_fen ELSE -amount_fen END), 0) AS held_fen,
+        coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'obligated'), 0) AS redeemed_fen,
+        coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination <> 'obligated'), 0) AS released_fen
+    FROM postings WHERE hold_id IS NOT NULL GROUP BY region_code, hold_id, pool_id
+"""
+
+
+def _listed_of(template: str) -> str:
+    return ", ".join(template.format(counter) for counter in ("amount_fen", *HOLD_COUNTERS))
+
+
 def _stored_counters() -> str:
-    """Every stored counter against the sum of its postings: pools, allotments, vouchers, mandates, redemptions."""
+    """Every stored counter against its postings: pools, allotments, vouchers, mandates, holds, redemptions."""
     summed = ", ".join(f"coalesce(sum(fen) FILTER (WHERE part = '{c}'), 0) AS {c}" for c in COUNTERS)
     differs = " OR ".join(f"coalesce(s.{c}, 0) <> a.{c}" for c in COUNTERS)
     found = " || ' ' || ".join(f"coalesce(s.{c}, 0)" for c in COUNTERS)
@@ -144,15 +189,33 @@ def _stored_counters() -> str:
             ON side.region_code = o.region_code AND side.pool_id = o.id AND side.account = 'available'
         GROUP BY o.region_code, o.id, o.available_fen HAVING coalesce(sum(side.fen), 0) <> o.available_fen
         UNION ALL
-        SELECT m.region_code, 'mandate ' || m.id, coalesce(sum(r.subsidy_fen - r.refunded_fen), 0)::text,
-            m.used_fen::text
-        FROM mandates m LEFT JOIN redemptions r ON r.region_code = m.region_code AND r.mandate_id = m.id
-        GROUP BY m.region_code, m.id, m.used_fen
-        HAVING coalesce(sum(r.subsidy_fen - r.refunded_fen), 0) <> m.used_fen
+        SELECT m.region_code, 'mandate ' || m.id, coalesce(u.fen, 0)::text, m.used_fen::text
+        FROM mandates m LEFT JOIN (
+            SELECT region_code, mandate_id, sum(fen) AS fen FROM (
+                SELECT region_code, mandate_id, subsidy_fen - refunded_fen AS fen FROM redemptions
+                UNION ALL
+                SELECT region_code, mandate_id, held_fen FROM holds
+            ) AS used GROUP BY region_code, mandate_id
+        ) AS u ON u.region_code = m.region_code AND u.mandate_id = m.id
+        WHERE coalesce(u.fen, 0) <> m.used_fen
+        UNION ALL
+        SELECT h.region_code, 'hold share ' || h.hold_id || ' ' || h.pool_id,
+            concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}), concat_ws(' ', {_listed_of("h.{}")})
+        FROM hold_shares h LEFT JOIN ({_HOLD_SIDES}) AS s
+            ON s.region_code = h.region_code AND s.hold_id = h.hold_id AND s.pool_id = h.pool_id
+        WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
+        UNION ALL
+        SELECT h.region_code, 'hold ' || h.id,
+            concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}), concat_ws(' ', {_listed_of("h.{}")})
+        FROM holds h LEFT JOIN (
+            SELECT region_code, hold_id, {_listed_of("sum({0}) AS {0}")} FROM ({_HOLD_SIDES}) AS p GROUP BY 1, 2
+        ) AS s ON s.region_code = h.region_code AND s.hold_id = h.id
+        WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
         UNION ALL
         SELECT r.region_code, 'redemption ' || r.id, coalesce(p.fen, 0)::text, r.subsidy_fen::text
         FROM redemptions r LEFT JOIN (
-            SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings GROUP BY region_code, entry_id
+            SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings WHERE destination = 'obligated'
+            GROUP BY region_code, entry_id
         ) AS p ON p.region_code = r.region_code AND p.entry_id = r.entry_id
         WHERE coalesce(p.fen, 0) <> r.subsidy_fen
     """
@@ -161,6 +224,11 @@ def _stored_counters() -> str:
 _COUNTED = """
     SELECT r.region_code, r.programme_id, r.facts::jsonb AS facts, r.facts::jsonb -> 'counted' AS counted
     FROM redemptions r
+    UNION ALL
+    SELECT h.region_code, h.programme_id, h.facts::jsonb, h.facts::jsonb -> 'counted' FROM holds h
+    UNION ALL
+    SELECT h.region_code, h.programme_id, h.facts::jsonb, h.end_counted::jsonb
+    FROM holds h WHERE h.end_counted IS NOT NULL
     UNION ALL
     SELECT r.region_code, r.programme_id, r.facts::jsonb, f.facts::jsonb -> 'counted'
     FROM refunds f JOIN redemptions r ON r.region_code = f.region_code AND r.id = f.redemption_id
@@ -224,8 +292,22 @@ _ONCE = """
     FROM order_numbers o LEFT JOIN redemptions r ON r.region_code = o.region_code AND r.id = o.redemption_id
     WHERE r.id IS NULL
     UNION ALL
+    SELECT h.region_code, 'hold number of ' || h.id, h.id, coalesce(n.hold_id, '-')
+    FROM holds h LEFT JOIN hold_numbers n
+        ON n.region_code = h.region_code AND n.provider_id = h.provider_id AND n.hold_no = h.hold_no
+    WHERE n.hold_id IS DISTINCT FROM h.id
+    UNION ALL
+    SELECT n.region_code, 'unused hold number ' || n.hold_no, n.hold_id, '-'
+    FROM hold_numbers n LEFT JOIN holds h ON h.region_code = n.region_code AND h.id = n.hold_id
+    WHERE h.id IS NULL
+    UNION ALL
+    SELECT e.region_code, 'hold entry ' || e.id, e.subject_id, coalesce(h.id, '-')
+    FROM entries e LEFT JOIN holds h ON h.region_code = e.region_code AND h.entry_id = e.id
+    WHERE e.kind = 'hold' AND h.id IS DISTINCT FROM e.subject_id
+    UNION ALL
     SELECT region_code, 'effect of ' || subject_id, '1', count(*)::text
-    FROM entries WHERE kind IN ('redeem', 'refund') GROUP BY region_code, subject_id, kind HAVING count(*) > 1
+    FROM entries WHERE kind IN ('redeem', 'refund', 'hold', 'release')
+    GROUP BY region_code, subject_id, kind HAVING count(*) > 1
     UNION ALL
     SELECT e.region_code, 'redeem entry ' || e.id, e.subject_id, coalesce(r.id, '-')
     FROM entries e LEFT JOIN redemptions r ON r.region_code = e.region_code AND r.entry_id = e.id
@@ -239,7 +321,8 @@ _ONCE = """
     FROM idempotency_keys WHERE status IS NULL
     UNION ALL
     SELECT region_code, 'key for two ' || resource_id, '1', count(*)::text
-    FROM idempotency_keys WHERE status = 201 AND route LIKE 'POST /v1/redemptions%'
+    FROM idempotency_keys
+    WHERE status = 201 AND (route LIKE 'POST /v1/redemptions%' OR route = 'POST /v1/holds')
     GROUP BY region_code, resource_id HAVING count(*) > 1
     UNION ALL
     SELECT region_code, 'reversed twice ' || reverses_id, '1', count(*)::text
@@ -248,14 +331,33 @@ _ONCE = """
 
 _CAUSES = """
     SELECT r.region_code, r.id AS subject,
-        r.voucher_id || ' ' || r.provider_id || ' ' || r.programme_id || ' committed obligated' AS expected,
-        coalesce(p.voucher_id, '-') || ' ' || coalesce(p.payee_id, '-') || ' ' || o.programme_id
-            || ' ' || p.source || ' ' || p.destination AS actual
+        concat_ws(' ', r.voucher_id, r.provider_id, r.programme_id, r.hold_id, 'obligated') AS expected,
+        concat_ws(' ', p.voucher_id, p.payee_id, o.programme_id, p.hold_id, p.source, p.destination) AS actual
     FROM redemptions r
     JOIN postings p ON p.region_code = r.region_code AND p.entry_id = r.entry_id
     JOIN pools o ON o.region_code = p.region_code AND o.id = p.pool_id
-    WHERE p.voucher_id IS DISTINCT FROM r.voucher_id OR p.payee_id IS DISTINCT FROM r.provider_id
-        OR o.programme_id <> r.programme_id OR p.source <> 'committed' OR p.destination <> 'obligated'
+    WHERE p.voucher_id IS DISTINCT FROM r.voucher_id OR p.hold_id IS DISTINCT FROM r.hold_id
+        OR o.programme_id <> r.programme_id OR p.source <> CASE WHEN r.hold_id IS NULL THEN 'committed' ELSE 'held' END
+        OR NOT (p.destination = 'obligated' AND p.payee_id IS NOT DISTINCT FROM r.provider_id
+            OR p.destination = 'committed' AND r.hold_id IS NOT NULL AND p.payee_id IS NULL)
+    UNION ALL
+    SELECT h.region_code, h.id, concat_ws(' ', h.voucher_id, h.programme_id, h.id, 'committed held'),
+        concat_ws(' ', p.voucher_id, o.programme_id, p.hold_id, p.source, p.destination)
+    FROM holds h
+    JOIN postings p ON p.region_code = h.region_code AND p.entry_id = h.entry_id
+    JOIN pools o ON o.region_code = p.region_code AND o.id = p.pool_id
+    WHERE p.voucher_id IS DISTINCT FROM h.voucher_id OR p.hold_id IS DISTINCT FROM h.id
+        OR o.programme_id <> h.programme_id OR p.source <> 'committed' OR p.destination <> 'held'
+    UNION ALL
+    SELECT p.region_code, 'posting of hold ' || p.hold_id, h.voucher_id, coalesce(p.voucher_id, '-')
+    FROM postings p JOIN holds h ON h.region_code = p.region_code AND h.id = p.hold_id
+    WHERE p.voucher_id IS DISTINCT FROM h.voucher_id
+    UNION ALL
+    SELECT r.region_code, 'hold of ' || r.id, concat_ws(' ', r.voucher_id, r.provider_id, r.mandate_id),
+        concat_ws(' ', h.voucher_id, h.provider_id, h.mandate_id)
+    FROM redemptions r JOIN holds h ON h.region_code = r.region_code AND h.id = r.hold_id
+    WHERE (h.voucher_id, h.provider_id, h.mandate_id, h.rule_version_id)
+        <> (r.voucher_id, r.provider_id, r.mandate_id, r.rule_version_id)
     UNION ALL
     SELECT r.region_code, 'voucher of ' || r.id, r.firm_id || ' ' || r.programme_id, v.firm_id || ' ' || v.programme_id
     FROM redemptions r JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
@@ -293,6 +395,7 @@ _REGIONS = """
         UNION ALL SELECT region_code, id, 'pool' FROM pools
         UNION ALL SELECT region_code, id, 'voucher' FROM vouchers
         UNION ALL SELECT region_code, id, 'redemption' FROM redemptions
+        UNION ALL SELECT region_code, id, 'hold' FROM holds
         UNION ALL SELECT region_code, id, 'refund' FROM refunds
         UNION ALL SELECT region_code, id, 'mandate' FROM mandates
         UNION ALL SELECT region_code, id, 'entry' FROM entries
@@ -336,6 +439,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         "券的各部分从未为负",
         _VOUCHER_PART_NEGATIVE,
     ),
+    Invariant(2, "no_negative_hold", "No part of a hold was ever below zero", "预占的各部分从未为负", _HOLD_NEGATIVE),
     Invariant(3, "voucher_identity", "Face value equals the sum of its parts", "券面值＝各部分之和", _VOUCHER_IDENTITY),
     Invariant(
         4,
@@ -352,6 +456,13 @@ INVARIANTS: tuple[Invariant, ...] = (
         _POSITIONS,
     ),
     Invariant(5, "refunds", "Refunds never exceed their redemption", "退款不超过核销", _REFUNDS),
+    Invariant(
+        5,
+        "holds",
+        "Redemptions never exceed their hold, and every ended hold has exactly one end",
+        "核销不超过预占，每笔结束的预占恰有一个结局",
+        _HOLDS_END_ONCE,
+    ),
     Invariant(6, "once", "Every key and order number has one effect at most", "每个键和订单号至多生效一次", _ONCE),
     Invariant(
         6,

@@ -46,12 +46,8 @@ def gather(
     further amounts of the covered lines, where they are known.
     """
     terms = voucher.terms if voucher else GrantTerms()
-    sites = parties.provider.facility_classes
     return Facts(
-        lines=[
-            replace(line, facility_class=sites[site]) if (site := line.provider_site) in sites and site else line
-            for line in lines
-        ],
+        lines=at_sites(lines, parties.provider),
         at=at,
         holder=_looked_at(rules, "holder", parties.holder.facts),
         provider=_looked_at(rules, "provider", parties.provider.facts),
@@ -62,6 +58,15 @@ def gather(
         layers_fen=terms.layers_fen,
         exceptions_fen=terms.exceptions_fen,
     )
+
+
+def at_sites(lines: Sequence[Line], provider: Party) -> list[Line]:
+    """The lines with the facility class of their site, where it has one of its own."""
+    classes = provider.facility_classes
+    return [
+        replace(line, facility_class=classes[site]) if (site := line.provider_site) in classes and site else line
+        for line in lines
+    ]
 
 
 def claimable(rules: Rules) -> frozenset[str]:
@@ -174,7 +179,7 @@ def left_of(
     return assessment, returned_fen, {"v": FORMAT, "steps": steps, "reductions": list(assessment.reductions)}
 
 
-def redemption_facts(
+def claim_facts(
     bill: Bill,
     facts: Facts,
     position: Position,
@@ -182,21 +187,28 @@ def redemption_facts(
     counted: Counts,
     *,
     provider_id: str,
-    order_no: str,
+    number: Mapping[str, str],
     shares: Sequence[Share],
+    hold: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """All the facts a redemption was decided from, canonically."""
+    """All the facts that a redemption or a hold was decided from, canonically.
+
+    `number` is the provider's own, by its name. `hold` tells a redemption's place in its hold; the lines of the
+    redemptions before it are theirs, and `facts` has the whole bill's lines with this bill's at the end.
+    """
+    own_lines = facts.lines[len(facts.lines) - len(bill.lines) :]
     return canonical(
         {
             "v": FORMAT,
             "provider": provider_id,
-            "order_no": order_no,
+            **number,
+            **({"hold": hold} if hold else {}),
             "provider_categories": sorted(facts.provider_categories or ()),
             "bill": bill.facts(),
             "given": facts.given(),
             "facility_classes": {
                 str(number): line.facility_class
-                for number, line in enumerate(facts.lines, start=1)
+                for number, line in enumerate(own_lines, start=1)
                 if line.facility_class is not None
             },
             "balances": [{"pool": share.pool_id, "fen": share.balance_fen} for share in shares],
@@ -208,7 +220,7 @@ def redemption_facts(
 
 
 def stored_shares(facts: Mapping[str, Any]) -> list[Share]:
-    """What the voucher had free in its pools when the redemption was decided."""
+    """What the voucher (or the hold) had free in its pools when the redemption was decided."""
     return [Share(row["pool"], row["fen"], 0) for row in facts["balances"]]
 
 
@@ -217,16 +229,20 @@ def stored_facts(facts: Mapping[str, Any], refunded_fen: Mapping[int, int], *, a
 
     `at` is the redemption's instant: the first format did not store it, nor anything beside the bill.
     """
-    bill = bill_of_facts(facts["bill"], refunded_fen)
     categories = facts["provider_categories"]
+    lines = lines_of_facts(facts, refunded_fen)
     if facts["v"] == 1:
-        return Facts(lines=bill.assessed_lines(), at=at, provider_categories=categories)
-    by_number = facts["facility_classes"]
-    lines = [
-        replace(line, facility_class=by_number.get(str(number)))
-        for number, line in enumerate(bill.assessed_lines(), start=1)
-    ]
+        return Facts(lines=lines, at=at, provider_categories=categories)
     return Facts.read(facts["given"], lines, categories)
+
+
+def lines_of_facts(facts: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> list[Line]:
+    """The lines of a stored bill again, less what was refunded of each."""
+    by_number = facts.get("facility_classes", {})
+    return [
+        replace(line, facility_class=by_number.get(str(number)))
+        for number, line in enumerate(bill_of_facts(facts["bill"], refunded_fen).assessed_lines(), start=1)
+    ]
 
 
 def counts_json(counts: Sequence[tuple[Bucket, Counter]]) -> list[dict[str, Any]]:

@@ -1,4 +1,4 @@
-"""Claims of a batch: idempotency keys and order numbers, taken before anything is locked, and given back in vain.
+"""Claims of a batch: idempotency keys and providers' numbers, taken before anything is locked, and given back.
 
 Each function is one statement, however many commands there are. Rows are inserted in sorted order by everybody, so
 that two batches never wait for each other in a circle.
@@ -7,20 +7,21 @@ that two batches never wait for each other in a circle.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, FromClause, Table, TextClause, text
 
 from app.database import BulkInsert
-from app.models import IdempotencyKey, OrderNumber
+from app.models import HoldNumber, IdempotencyKey, OrderNumber
 from app.services.idempotency import Answer
 
 Scope = tuple[str, str, str, str]
 """Where a key is unique: region, principal, route, key."""
 
-OrderScope = tuple[str, str, str]
-"""Where an order number is unique: region, provider, number."""
+NumberScope = tuple[str, str, str]
+"""Where an order number, or a hold's number, is unique: region, provider, number."""
 
 _CLAIM_KEYS = BulkInsert(
     IdempotencyKey.__table__,
@@ -47,21 +48,43 @@ _STORE_ANSWERS = text(
     f" FROM {_KEY_ARRAYS}, CAST(:statuses AS smallint[]), CAST(:bodies AS bytea[]), CAST(:resources AS text[]))"
     f" AS asked(region_code, principal_id, route, key, status, body, resource_id) WHERE {_KEY_MATCH}"
 )
-_CLAIM_ORDERS = BulkInsert(
-    OrderNumber.__table__,
-    ("region_code", "provider_id", "order_no", "redemption_id"),
-    suffix="ON CONFLICT DO NOTHING RETURNING redemption_id",
-)
-_ORDER_ARRAYS = "unnest(CAST(:regions AS text[]), CAST(:providers AS text[]), CAST(:orders AS text[]))"
-_ORDER_MATCH = "o.region_code = asked.region_code AND o.provider_id = asked.provider_id AND o.order_no = asked.order_no"
-_STORED_ORDERS = text(
-    "SELECT o.region_code, o.provider_id, o.order_no, o.redemption_id FROM order_numbers o"
-    f" JOIN {_ORDER_ARRAYS} AS asked(region_code, provider_id, order_no) ON {_ORDER_MATCH}"
-)
-_GIVE_BACK_ORDERS = text(
-    f"DELETE FROM order_numbers o USING {_ORDER_ARRAYS}"
-    f" AS asked(region_code, provider_id, order_no) WHERE {_ORDER_MATCH}"
-)
+
+
+@dataclass(frozen=True, slots=True)
+class Numbers:
+    """Where a kind of number is claimed: its table, its column, and the column of what came to use it."""
+
+    name: str
+    claim: BulkInsert
+    stored: TextClause
+    give_back: TextClause
+
+    @classmethod
+    def of(cls, table: FromClause, name: str, used_by: str) -> Numbers:
+        """The statements of one table of numbers."""
+        assert isinstance(table, Table), "a model's __table__"
+        asked = (
+            "unnest(CAST(:regions AS text[]), CAST(:providers AS text[]), CAST(:numbers AS text[]))"
+            " AS asked(region_code, provider_id, number)"
+        )
+        match = f"n.region_code = asked.region_code AND n.provider_id = asked.provider_id AND n.{name} = asked.number"
+        return cls(
+            name,
+            BulkInsert(
+                table,
+                ("region_code", "provider_id", name, used_by),
+                suffix=f"ON CONFLICT DO NOTHING RETURNING {used_by}",
+            ),
+            text(
+                f"SELECT n.region_code, n.provider_id, n.{name} AS number, n.{used_by} AS used_by FROM {table.name} n"
+                f" JOIN {asked} ON {match}"
+            ),
+            text(f"DELETE FROM {table.name} n USING {asked} WHERE {match}"),
+        )
+
+
+ORDER_NUMBERS = Numbers.of(OrderNumber.__table__, "order_no", "redemption_id")
+HOLD_NUMBERS = Numbers.of(HoldNumber.__table__, "hold_no", "hold_id")
 
 
 def claim_keys(tx: Connection, fingerprints: Mapping[Scope, bytes], *, at: datetime) -> set[Scope]:
@@ -104,24 +127,25 @@ def store_answers(tx: Connection, answers: Mapping[Scope, Answer]) -> None:
     )
 
 
-def claim_orders(tx: Connection, orders: Mapping[str, OrderScope]) -> set[str]:
-    """Claim order numbers for redemptions to be (id → number); return the ids whose number was free."""
+def claim_numbers(tx: Connection, numbers: Numbers, claims: Mapping[str, NumberScope]) -> set[str]:
+    """Claim numbers for what is to be (id → number); return the ids whose number was free."""
+    used_by = numbers.claim.columns[-1]
     rows = [
-        {"region_code": region_code, "provider_id": provider_id, "order_no": order_no, "redemption_id": redemption_id}
-        for redemption_id, (region_code, provider_id, order_no) in sorted(orders.items(), key=lambda item: item[1])
+        {"region_code": region_code, "provider_id": provider_id, numbers.name: number, used_by: claimant}
+        for claimant, (region_code, provider_id, number) in sorted(claims.items(), key=lambda item: item[1])
     ]
-    return {row.redemption_id for row in _CLAIM_ORDERS(tx, rows)}
+    return {row[0] for row in numbers.claim(tx, rows)}
 
 
-def holders_of(tx: Connection, orders: Sequence[OrderScope]) -> dict[OrderScope, str]:
-    """The redemptions that hold order numbers which were not free."""
-    rows = tx.execute(_STORED_ORDERS, _order_columns(orders))
-    return {(row.region_code, row.provider_id, row.order_no): row.redemption_id for row in rows}
+def holders_of(tx: Connection, numbers: Numbers, scopes: Sequence[NumberScope]) -> dict[NumberScope, str]:
+    """The redemptions or holds that have the numbers which were not free."""
+    rows = tx.execute(numbers.stored, _number_columns(scopes))
+    return {(row.region_code, row.provider_id, row.number): row.used_by for row in rows}
 
 
-def give_back_orders(tx: Connection, orders: Sequence[OrderScope]) -> None:
-    """Free order numbers again that no redemption came to use."""
-    tx.execute(_GIVE_BACK_ORDERS, _order_columns(orders))
+def give_back_numbers(tx: Connection, numbers: Numbers, scopes: Sequence[NumberScope]) -> None:
+    """Free numbers again that nothing came to use."""
+    tx.execute(numbers.give_back, _number_columns(scopes))
 
 
 def _key_columns(scopes: Sequence[Scope]) -> dict[str, Any]:
@@ -133,9 +157,9 @@ def _key_columns(scopes: Sequence[Scope]) -> dict[str, Any]:
     }
 
 
-def _order_columns(orders: Sequence[OrderScope]) -> dict[str, Any]:
+def _number_columns(scopes: Sequence[NumberScope]) -> dict[str, Any]:
     return {
-        "regions": [order[0] for order in orders],
-        "providers": [order[1] for order in orders],
-        "orders": [order[2] for order in orders],
+        "regions": [scope[0] for scope in scopes],
+        "providers": [scope[1] for scope in scopes],
+        "numbers": [scope[2] for scope in scopes],
     }

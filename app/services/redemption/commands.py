@@ -1,24 +1,31 @@
-"""The command that a provider gives, and what it gets back."""
+"""The commands that a provider gives, and what it gets back."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import Any, ClassVar
 
+from app.kernel.clock import rfc3339
+from app.kernel.ids import Prefix
 from app.kernel.problems import AppError
 from app.services.idempotency import Answer, fingerprint
 from app.services.identity.principals import Caller
 from app.services.redemption.decisions import Asked
 from app.services.rules.facts import Value
 
-ROUTE = "POST /v1/redemptions"
+REDEEM_ROUTE = "POST /v1/redemptions"
+HOLD_ROUTE = "POST /v1/holds"
 
 
 @dataclass(frozen=True, slots=True)
 class RedemptionRecord:
-    """A redemption as it is read and shown. Amounts are fen."""
+    """A redemption as it is read and shown. Amounts are fen.
+
+    One from a hold has its number there; it may draw nothing, and has no entry where nothing moved.
+    """
 
     region_code: str
     id: str
@@ -27,6 +34,8 @@ class RedemptionRecord:
     firm_id: str
     provider_id: str
     mandate_id: str
+    hold_id: str | None
+    part_no: int | None
     order_no: str
     rule_version_id: str
     bill_total_fen: int
@@ -37,24 +46,52 @@ class RedemptionRecord:
     status: str
     facts: str
     trace: str
-    entry_id: str
+    entry_id: str | None
     redeemed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
-class Redeem:
-    """Draw on a voucher for a bill, in one step, once per key and once per order number."""
+class HoldRecord:
+    """A hold as it is read and shown. Amounts are fen; `status` is as stored, and `frozen_at` the voucher's."""
+
+    region_code: str
+    id: str
+    voucher_id: str
+    programme_id: str
+    firm_id: str
+    provider_id: str
+    mandate_id: str
+    hold_no: str
+    rule_version_id: str
+    bill_total_fen: int
+    amount_fen: int
+    held_fen: int
+    redeemed_fen: int
+    released_fen: int
+    status: str
+    facts: str
+    trace: str
+    entry_id: str
+    held_at: datetime
+    expires_at: datetime
+    ended_at: datetime | None
+    frozen_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Command(ABC):
+    """What a provider asks the desk to do for a bill, once per key and once per number of its own."""
+
+    PREFIX: ClassVar[Prefix]
+    """Of the id of what comes out."""
 
     caller: Caller
     provider_id: str
     region_code: str
-    voucher_code: str
-    order_no: str
     asked: Asked
     key: str
-    render: Callable[[RedemptionRecord], Answer]
+    route: str
     render_refusal: Callable[[AppError], Answer | None]
-    route: str = ROUTE
 
     @property
     def claim(self) -> Mapping[str, Value]:
@@ -67,18 +104,67 @@ class Redeem:
         return (self.region_code, self.caller.principal_id, self.route, self.key)
 
     @property
-    def order(self) -> tuple[str, str, str]:
-        """The order number's own scope: region, provider, number."""
-        return (self.region_code, self.provider_id, self.order_no)
+    def number_scope(self) -> tuple[str, str, str]:
+        """Where the provider's own number is unique: region, provider, number."""
+        return (self.region_code, self.provider_id, self.number)
+
+    @property
+    @abstractmethod
+    def number(self) -> str:
+        """The provider's own number, taken once for ever."""
+
+    @abstractmethod
+    def told(self) -> dict[str, Any]:
+        """What is asked for, besides the bill, as plain values."""
 
     def fingerprint(self) -> bytes:
         """SHA-256 of what is asked for, whatever the spelling of the request."""
-        command: dict[str, Any] = {
-            "voucher_code": self.voucher_code,
-            "order_no": self.order_no,
-            "bill": self.asked.bill.facts(),
-            "expected_subsidy_fen": self.asked.expected_subsidy_fen,
-        }
+        asked = {"bill": self.asked.bill.facts(), "expected_subsidy_fen": self.asked.expected_subsidy_fen}
+        command = self.told() | asked
         if self.asked.claim:
             command["claim"] = dict(self.asked.claim)
         return fingerprint(self.route, command)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Redeem(Command):
+    """Draw on a voucher for a bill: in one step by its code, or from a hold, whose rest `final` gives back."""
+
+    PREFIX: ClassVar[Prefix] = Prefix.REDEMPTION
+
+    voucher_code: str | None
+    hold_id: str | None = None
+    final: bool = False
+    order_no: str
+    render: Callable[[RedemptionRecord], Answer]
+    route: str = REDEEM_ROUTE
+
+    @property
+    def number(self) -> str:
+        return self.order_no
+
+    def told(self) -> dict[str, Any]:
+        if self.hold_id is not None:
+            return {"hold_id": self.hold_id, "final": self.final, "order_no": self.order_no}
+        return {"voucher_code": self.voucher_code, "order_no": self.order_no}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PlaceHold(Command):
+    """Reserve what a bill to come will draw on a voucher, until an instant."""
+
+    PREFIX: ClassVar[Prefix] = Prefix.HOLD
+
+    voucher_code: str
+    hold_no: str
+    expires_at: datetime | None = None
+    render: Callable[[HoldRecord], Answer]
+    route: str = HOLD_ROUTE
+
+    @property
+    def number(self) -> str:
+        return self.hold_no
+
+    def told(self) -> dict[str, Any]:
+        until = rfc3339(self.expires_at) if self.expires_at else None
+        return {"voucher_code": self.voucher_code, "hold_no": self.hold_no, "expires_at": until}

@@ -8,11 +8,11 @@ from datetime import datetime
 from typing import Any
 
 from app.kernel.money import MAX_FEN
-from app.kernel.problems import Code, FieldError
+from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Account, ProgrammeStatus, Reason, VoucherEnd
-from app.services.redemption.assessing import Counts, claimable, counted_as_drawn, draw, gather, left_of, peeled
+from app.services.redemption.assessing import Counts, claimable, draw, gather, left_of
 from app.services.redemption.bills import Bill
-from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, Share, VoucherState
+from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, VoucherState
 from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Value, fits
 from app.services.rules.model import Rules
@@ -35,6 +35,10 @@ class Refused:
     context: Mapping[str, Any] = field(default_factory=dict)
     extra: Mapping[str, str | int] = field(default_factory=dict)
     errors: tuple[FieldError, ...] = ()
+
+    def problem(self) -> AppError:
+        """The refusal as a problem to raise or to answer with."""
+        return AppError(self.code, errors=self.errors, extra=dict(self.extra), **self.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +71,9 @@ class Returned:
     subsidy_fen: int
     destination: Account
     voucher_end: VoucherEnd | None
-    parts: tuple[tuple[str, int], ...]
     trace: dict[str, Any]
-    counted: Counts
-    """What the redemption counts from now on."""
+    assessment: Assessment
+    """Of what is left of the bill."""
 
 
 def refuse_state(voucher: VoucherState, *, at: datetime) -> Refused | None:
@@ -150,7 +153,7 @@ def refuse_asked(rules: Rules, voucher: VoucherState | None, claim: Mapping[str,
     """Why what is asked cannot be assessed at all: facts that are not the claimant's to state, a voucher used up."""
     if errors := _misstated(rules, claim):
         return Refused(Code.VALIDATION_FAILED, {"count": len(errors)}, errors=errors)
-    if voucher is not None and not rules.use.divisible and voucher.redeemed_fen:
+    if voucher is not None and not rules.use.divisible and voucher.redeemed_fen + voucher.held_fen:
         return Refused(Code.NOT_ELIGIBLE, {"reason": Reason.NOT_DIVISIBLE, "what": "use.divisible"})
     return None
 
@@ -198,18 +201,28 @@ def decide_refund(
     position: Position,
     *,
     kept: Sequence[Kept],
-    drawn_by_pool: Sequence[Share],
     drawn_fen: int,
     at: datetime,
 ) -> Returned:
     """Say what goes back when only the lines in `facts` are left of a bill: the position is assessed anew (E14).
 
-    `position` is without this redemption's own counts, `kept` are the series that the programme's versions read.
-    `drawn_fen` is what the redemption holds now, `drawn_by_pool` the same per pool (`redeemed_fen`). The money revives
-    a living voucher; from an ended one it goes on to `available` and counts as the voucher ended. A voucher past
-    `redeemable_until` that the sweep has not reached counts as expired.
+    `position` is without what this bill counts itself, `kept` are the series that the programme's versions read.
+    `drawn_fen` is the subsidy that the bill holds now: that of one redemption, or of all of a hold. The money revives
+    a living voucher; from an ended one it goes on to `available` and counts as the voucher ended.
     """
     assessment, returned_fen, trace = left_of(version, facts, position, drawn_fen=drawn_fen, also_kept=kept)
+    ended = end_of(voucher, at=at)
+    return Returned(
+        subsidy_fen=returned_fen,
+        destination=Account.AVAILABLE if ended else Account.COMMITTED,
+        voucher_end=ended,
+        trace=trace,
+        assessment=assessment,
+    )
+
+
+def end_of(voucher: VoucherState, *, at: datetime) -> VoucherEnd | None:
+    """How the voucher has ended by this instant, or None. One that the sweep has not reached counts as expired."""
     status = status_at(
         at,
         ended_as=voucher.ended_as,
@@ -218,15 +231,7 @@ def decide_refund(
         redeemable_until=voucher.redeemable_until,
         balance_fen=voucher.balance_fen,
     )
-    ended = VoucherEnd(status.value) if status.value in ENDED_CODES else None
-    return Returned(
-        subsidy_fen=returned_fen,
-        destination=Account.AVAILABLE if ended else Account.COMMITTED,
-        voucher_end=ended,
-        parts=peeled(drawn_by_pool, returned_fen, [share.redeemed_fen for share in drawn_by_pool]),
-        trace=trace,
-        counted=counted_as_drawn(assessment, min(assessment.amount_fen, drawn_fen)),
-    )
+    return VoucherEnd(status.value) if status.value in ENDED_CODES else None
 
 
 def pinned_version(

@@ -32,8 +32,9 @@ _VOUCHER_IDS = text(
     " ON v.region_code = asked.region_code AND v.code = asked.code"
 )
 _VOUCHERS = (
-    "SELECT v.region_code, v.id, v.code, v.programme_id, v.firm_id, v.balance_fen, v.posting_count, v.issued_at,"
-    " v.valid_from, v.valid_until, v.redeemable_until, v.frozen_at, v.ended_as, v.ended_at, v.terms FROM vouchers v"
+    "SELECT v.region_code, v.id, v.code, v.programme_id, v.firm_id, v.balance_fen, v.held_fen, v.posting_count,"
+    " v.issued_at, v.valid_from, v.valid_until, v.redeemable_until, v.frozen_at, v.ended_as, v.ended_at, v.terms"
+    " FROM vouchers v"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
     " ON v.region_code = asked.region_code AND v.id = asked.id"
     " ORDER BY v.region_code, v.id"

@@ -12,6 +12,8 @@ from datetime import date
 
 from sqlalchemy import Connection, text
 
+from app.services.redemption.holds.states import HoldState
+from app.services.redemption.states import ProgrammeTerms
 from app.services.rules.position import ALL, Bucket, Counter, Position
 
 HolderKey = tuple[str, str, str, str]
@@ -91,6 +93,13 @@ class Positions:
             ).items()
             if len(period) < len(first_day) or period >= first_day
         )
+
+    def around(self, hold: HoldState, terms: ProgrammeTerms | None) -> Position:
+        """What the holders of a hold have come to without it; nothing where it counts in nobody's counters."""
+        if terms is None:
+            return Position()
+        since = terms.since(hold.held_at)
+        return self.of_claim(hold.region_code, hold.programme_id, hold.holders, since=since).without(hold.counted)
 
     def add(
         self,

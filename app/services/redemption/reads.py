@@ -23,6 +23,8 @@ class RefundRecord:
 
     id: str
     redemption_id: str
+    because_of_id: str | None
+    """The refund of another redemption of the same hold, which took from this one too."""
     bill_refund_fen: int
     subsidy_refund_fen: int
     reason: str
@@ -50,6 +52,7 @@ def list_redemptions(
     before_id: str | None = None,
     order_no: str | None = None,
     voucher_id: str | None = None,
+    hold_id: str | None = None,
 ) -> list[RedemptionRecord]:
     """Redemptions within the caller's reach, newest first. `order_no` finds a provider's own by its number."""
     query = _query().where(_visible_to(caller)).order_by(Redemption.id.desc()).limit(limit)
@@ -57,6 +60,8 @@ def list_redemptions(
         query = query.where(Redemption.id < before_id)
     if voucher_id is not None:
         query = query.where(Redemption.voucher_id == voucher_id)
+    if hold_id is not None:
+        query = query.where(Redemption.region_code == region_of(hold_id), Redemption.hold_id == hold_id)
     if order_no is not None:
         numbers = select(OrderNumber.region_code, OrderNumber.redemption_id).where(OrderNumber.order_no == order_no)
         if caller.holds(Role.PROVIDER):

@@ -17,17 +17,23 @@ from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Account, EntryKind, RedemptionStatus, Role
-from app.models import Allotment, Entry, Mandate, Pool, Posting, Redemption, Refund, RuleVersion
+from app.models import Allotment, Posting, Redemption, Refund, RuleVersion
 from app.services.identity.principals import Caller
-from app.services.ledger.entries import Cause, JournalEntry, Movement
+from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.journal import post
-from app.services.redemption.assessing import FORMAT, Counts, counts_json, counts_of_json, stored_facts
+from app.services.ledger.pools import lock_pools
+from app.services.redemption.assessing import FORMAT, Counts, counts_json, counts_of_json, peeled
 from app.services.redemption.commands import RedemptionRecord
-from app.services.redemption.decisions import Returned, decide_refund
+from app.services.redemption.consents import use_mandates
+from app.services.redemption.decisions import Returned, decide_refund, end_of
+from app.services.redemption.effects import movements
+from app.services.redemption.holds.loading import load_holds
+from app.services.redemption.holds.states import Part, summed
 from app.services.redemption.loading import load_terms, lock_vouchers, parse_rules
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.reads import RefundRecord, read_redemption
 from app.services.redemption.states import DatedRules, Share, VoucherState
+from app.services.redemption.whole_positions import WholePosition
 from app.services.rules.position import NOTHING, Kept
 from app.services.rules.position import Counter as Counted
 from app.services.rules.terms import add_months
@@ -49,12 +55,13 @@ def refund(
     amount_fen: int | None,
     lines: Sequence[RefundLine],
     reason: str,
-) -> tuple[RefundRecord, RedemptionRecord]:
-    """Cancel part of a bill and give back what is then too much.
+) -> tuple[list[RefundRecord], RedemptionRecord]:
+    """Cancel part of a bill and give back what is then too much; return the refund and the redemption after it.
 
     Either `lines` says what is cancelled of each, or `amount_fen` does where there is no doubt: the bill has one
-    line, or all that is left is cancelled. Raises `not_found`, `refund_exceeds_redemption`, `validation_failed`,
-    `wrong_state` once the redemption is in a settlement.
+    line, or all that is left is cancelled. The bills of one hold are one position: where more goes back than this
+    redemption drew, the refunds of the others follow in the list. Raises `not_found`, `refund_exceeds_redemption`,
+    `validation_failed`, `wrong_state` once the redemption is in a settlement.
     """
     caller.require(Role.PROVIDER)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
@@ -63,91 +70,115 @@ def refund(
     if redemption.status != RedemptionStatus.POSTED:
         raise AppError(Code.WRONG_STATE, actual=redemption.status, expected=RedemptionStatus.POSTED)
 
-    facts = json.loads(redemption.facts)
-    before = _refunded_so_far(tx, redemption)
-    cancelled = _cancelled(facts["bill"], before, redemption, amount_fen, lines)
-    after = {line: before.get(line, 0) + cancelled.get(line, 0) for line in sorted(before.keys() | cancelled.keys())}
+    position = _position_of(tx, redemption)
+    cancelled = _cancelled(redemption, position.part(redemption.id).refunded_fen, amount_fen, lines)
+    position.cancel(redemption.id, cancelled)
     version = _rules(tx, redemption)
-    holders: dict[str, str] = facts.get("holders", {})
-    positions = _lock_positions(tx, redemption, holders)
-    counted = _counted_so_far(tx, redemption, facts)
-    drawn = _drawn_by_pool(tx, redemption)
-    _lock_pools_if_ended(tx, voucher, drawn)
+    counters = _lock_counters(tx, redemption, position.holders)
+    _lock_pools_if_ended(tx, voucher)
     at = now(tx)
-    since = add_months(civil_date(redemption.redeemed_at), -version.rules.rolling_months)
-    others = positions.of_claim(redemption.region_code, redemption.programme_id, holders, since=since).without(counted)
+    since = add_months(civil_date(position.judged_at), -version.rules.rolling_months)
+    others = counters.of_claim(redemption.region_code, redemption.programme_id, position.holders, since=since)
+    others = others.without(position.counted)
     returned = decide_refund(
-        voucher,
-        version,
-        stored_facts(facts, after, at=redemption.redeemed_at),
-        others,
-        kept=_kept(tx, redemption),
-        drawn_by_pool=drawn,
-        drawn_fen=redemption.subsidy_fen - redemption.refunded_fen,
-        at=at,
+        voucher, version, position.left(), others, kept=_kept(tx, redemption), drawn_fen=position.drawn_fen, at=at
     )
-    recounted = difference_of(returned.counted, counted, restores_cap=version.rules.adjustment.restores_cap)
-    positions.add(redemption.region_code, redemption.programme_id, holders, recounted)
-    positions.write(tx)
-    refund_id = new_id("rfd", redemption.region_code)
-    refund_facts = canonical(
-        {
-            "v": FORMAT,
-            "redemption": redemption.id,
-            "cancelled": _by_line(cancelled),
-            "refunded": _by_line(after),
-            "drawn_fen": redemption.subsidy_fen - redemption.refunded_fen,
-            "position": counts_json(tuple(others.items())),
-            "holders": holders,
-            "counted": counts_json(recounted),
-        }
-    )
+    target = position.counts(returned.assessment, position.drawn_fen - returned.subsidy_fen)
+    recounted = difference_of(target, position.counted, restores_cap=version.rules.adjustment.restores_cap)
+    counters.add(redemption.region_code, redemption.programme_id, position.holders, recounted)
+    counters.write(tx)
+    facts = {
+        "v": FORMAT,
+        "redemption": redemption.id,
+        "cancelled": _by_line(cancelled),
+        "refunded": _by_line(position.part(redemption.id).refunded_fen),
+        "drawn_fen": position.drawn_fen,
+        "position": counts_json(tuple(others.items())),
+        "holders": dict(position.holders),
+        "counted": counts_json(recounted),
+        **position.told(),
+    }
     trace = canonical(returned.trace)
+    made: list[RefundRecord] = []
+    for other_id, piece_fen in position.pieces(returned.subsidy_fen, redemption.id):
+        other = read_redemption(tx, caller=caller, redemption_id=other_id)
+        if other.status != RedemptionStatus.POSTED:
+            raise AppError(Code.WRONG_STATE, actual=other.status, expected=RedemptionStatus.POSTED)
+        first_id = made[0].id if made else None
+        told = facts if first_id is None else _because_of(first_id, other.id, position)
+        cancelled_fen = sum(cancelled.values()) if first_id is None else 0
+        made.append(
+            _refund_one(
+                tx, caller, other, voucher, returned, piece_fen, cancelled_fen, first_id, told, trace, reason, at
+            )
+        )
+    use_mandates(tx, {(redemption.region_code, redemption.mandate_id): -returned.subsidy_fen})
+    return made, read_redemption(tx, caller=caller, redemption_id=redemption_id)
+
+
+def _refund_one(
+    tx: Connection,
+    caller: Caller,
+    redemption: RedemptionRecord,
+    voucher: VoucherState,
+    returned: Returned,
+    piece_fen: int,
+    cancelled_fen: int,
+    because_of_id: str | None,
+    told: Mapping[str, Any],
+    trace: bytes,
+    reason: str,
+    at: datetime,
+) -> RefundRecord:
+    """Take one redemption's part of a refund: its entry, its row, and the redemption's counters."""
+    refund_id = new_id("rfd", redemption.region_code)
+    facts = canonical(told)
     entry_id = None
-    if returned.subsidy_fen:
-        entry = _entry(caller, redemption, voucher, returned, refund_id, at, refund_facts, trace, reason)
+    if piece_fen:
+        shares = _drawn_by_pool(tx, redemption)
+        parts = peeled(shares, piece_fen, [share.redeemed_fen for share in shares])
+        entry = _entry(caller, redemption, voucher, returned, parts, refund_id, at, facts, trace, reason)
         post(tx, [entry])
+        voucher.posting_count += len(parts)
         entry_id = entry.id
-    bill_refund_fen = sum(cancelled.values())
+    record = RefundRecord(
+        id=refund_id,
+        redemption_id=redemption.id,
+        because_of_id=because_of_id,
+        bill_refund_fen=cancelled_fen,
+        subsidy_refund_fen=piece_fen,
+        reason=reason,
+        trace=trace.decode(),
+        entry_id=entry_id,
+        refunded_at=at,
+    )
+    values = {name: getattr(record, name) for name in RefundRecord.__slots__}
     tx.execute(
         insert(Refund).values(
-            region_code=redemption.region_code,
-            id=refund_id,
-            redemption_id=redemption.id,
-            bill_refund_fen=bill_refund_fen,
-            subsidy_refund_fen=returned.subsidy_fen,
-            reason=reason,
-            facts=refund_facts.decode(),
-            trace=trace.decode(),
-            entry_id=entry_id,
-            refunded_at=at,
-            refunded_by=caller.principal_id,
+            **values, region_code=redemption.region_code, facts=facts.decode(), refunded_by=caller.principal_id
         )
     )
     tx.execute(
         update(Redemption)
         .where(Redemption.region_code == redemption.region_code, Redemption.id == redemption.id)
         .values(
-            refunded_fen=Redemption.refunded_fen + returned.subsidy_fen,
-            bill_refunded_fen=Redemption.bill_refunded_fen + bill_refund_fen,
+            refunded_fen=Redemption.refunded_fen + piece_fen,
+            bill_refunded_fen=Redemption.bill_refunded_fen + cancelled_fen,
         )
     )
-    tx.execute(
-        update(Mandate)
-        .where(Mandate.region_code == redemption.region_code, Mandate.id == redemption.mandate_id)
-        .values(used_fen=Mandate.used_fen - returned.subsidy_fen)
-    )
-    record = RefundRecord(
-        id=refund_id,
-        redemption_id=redemption.id,
-        bill_refund_fen=bill_refund_fen,
-        subsidy_refund_fen=returned.subsidy_fen,
-        reason=reason,
-        trace=trace.decode(),
-        entry_id=entry_id,
-        refunded_at=at,
-    )
-    return record, read_redemption(tx, caller=caller, redemption_id=redemption_id)
+    return record
+
+
+def _because_of(first_id: str, redemption_id: str, position: WholePosition) -> dict[str, Any]:
+    return {
+        "v": FORMAT,
+        "redemption": redemption_id,
+        "because_of": first_id,
+        "cancelled": {},
+        "refunded": _by_line(position.part(redemption_id).refunded_fen),
+        "holders": {},
+        "counted": [],
+    }
 
 
 def difference_of(now_counted: Counts, counted: Counts, *, restores_cap: bool) -> Counts:
@@ -169,7 +200,7 @@ def _kept(tx: Connection, redemption: RedemptionRecord) -> tuple[Kept, ...]:
     return load_terms(tx, [key])[key].kept
 
 
-def _lock_positions(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> Positions:
+def _lock_counters(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> Positions:
     keys: set[HolderKey] = {
         (redemption.region_code, redemption.programme_id, kind, holder_id) for kind, holder_id in holders.items()
     }
@@ -177,27 +208,24 @@ def _lock_positions(tx: Connection, redemption: RedemptionRecord, holders: Mappi
     return Positions.read(tx, keys)
 
 
-def _counted_so_far(tx: Connection, redemption: RedemptionRecord, facts: Mapping[str, Any]) -> Counts:
-    """What the redemption counts by now: its own counts and what each of its refunds changed in them."""
-    total = dict(counts_of_json(facts.get("counted", ())))
+def _position_of(tx: Connection, redemption: RedemptionRecord) -> WholePosition:
+    if redemption.hold_id is not None:
+        key = (redemption.region_code, redemption.hold_id)
+        return WholePosition.of_hold(load_holds(tx, [key])[key])
+    facts = json.loads(redemption.facts)
+    cancelled: Counter[int] = Counter()
+    counted = [counts_of_json(facts.get("counted", ()))]
     for document in _refund_facts(tx, redemption):
-        for bucket, change in counts_of_json(document.get("counted", ())):
-            total[bucket] = total.get(bucket, NOTHING).plus(change)
-    return tuple(sorted(total.items()))
+        cancelled.update({int(line): fen for line, fen in document["cancelled"].items()})
+        counted.append(counts_of_json(document.get("counted", ())))
+    assert cancelled.total() == redemption.bill_refunded_fen, "the refunds explain what has left the bill"
+    part = Part(redemption.id, 1, facts, redemption.subsidy_fen - redemption.refunded_fen, dict(cancelled))
+    return WholePosition(redemption.redeemed_at, [part], facts.get("holders", {}), summed(*counted))
 
 
 def _lock_voucher(tx: Connection, redemption: RedemptionRecord) -> VoucherState:
     key = (redemption.region_code, redemption.voucher_id)
     return lock_vouchers(tx, [key], wait=True)[key]
-
-
-def _refunded_so_far(tx: Connection, redemption: RedemptionRecord) -> dict[int, int]:
-    """Fen cancelled per line up to now: what all refunds cancelled, added up."""
-    cancelled: Counter[int] = Counter()
-    for document in _refund_facts(tx, redemption):
-        cancelled.update({int(line): fen for line, fen in document["cancelled"].items()})
-    assert cancelled.total() == redemption.bill_refunded_fen, "the refunds explain what has left the bill"
-    return dict(cancelled)
 
 
 def _refund_facts(tx: Connection, redemption: RedemptionRecord) -> list[dict[str, Any]]:
@@ -212,12 +240,9 @@ def _by_line(amounts: Mapping[int, int]) -> dict[str, int]:
 
 
 def _cancelled(
-    bill: dict[str, Any],
-    before: dict[int, int],
-    redemption: RedemptionRecord,
-    amount_fen: int | None,
-    lines: Sequence[RefundLine],
+    redemption: RedemptionRecord, before: Mapping[int, int], amount_fen: int | None, lines: Sequence[RefundLine]
 ) -> dict[int, int]:
+    bill = json.loads(redemption.facts)["bill"]
     left = {number: line["amount_fen"] - before.get(number, 0) for number, line in enumerate(bill["lines"], start=1)}
     left_fen = redemption.bill_total_fen - redemption.bill_refunded_fen
     if amount_fen is not None:
@@ -256,14 +281,19 @@ def _rules(tx: Connection, redemption: RedemptionRecord) -> DatedRules:
 
 
 def _drawn_by_pool(tx: Connection, redemption: RedemptionRecord) -> list[Share]:
-    """What the redemption holds of each pool now: its posting less its refunds', in the declared order."""
+    """What the redemption is owed of each pool now: its posting less its refunds', in the declared order."""
     refunds = select(Refund.entry_id).where(
         Refund.region_code == redemption.region_code, Refund.redemption_id == redemption.id
     )
-    signed = func.sum(case((Entry.kind == EntryKind.REDEEM, Posting.amount_fen), else_=-Posting.amount_fen))
+    signed = func.sum(
+        case(
+            (Posting.destination == Account.OBLIGATED, Posting.amount_fen),
+            (Posting.source == Account.OBLIGATED, -Posting.amount_fen),
+            else_=0,
+        )
+    )
     rows = tx.execute(
         select(Posting.pool_id, signed.label("drawn_fen"))
-        .join(Entry, (Entry.region_code == Posting.region_code) & (Entry.id == Posting.entry_id))
         .join(
             Allotment,
             (Allotment.region_code == Posting.region_code)
@@ -280,16 +310,10 @@ def _drawn_by_pool(tx: Connection, redemption: RedemptionRecord) -> list[Share]:
     return [Share(row.pool_id, 0, int(row.drawn_fen)) for row in rows]
 
 
-def _lock_pools_if_ended(tx: Connection, voucher: VoucherState, drawn: Sequence[Share]) -> None:
+def _lock_pools_if_ended(tx: Connection, voucher: VoucherState) -> None:
     """Money of an ended voucher goes back to the pools, so they are locked in order before the clock is read."""
-    if voucher.ended_as is None and now(tx) < voucher.redeemable_until:
-        return
-    tx.execute(
-        select(Pool.id)
-        .where(Pool.region_code == voucher.region_code, Pool.id.in_([share.pool_id for share in drawn]))
-        .order_by(Pool.id)
-        .with_for_update(key_share=True)
-    )
+    if end_of(voucher, at=now(tx)):
+        lock_pools(tx, {(voucher.region_code, share.pool_id) for share in voucher.shares})
 
 
 def _entry(
@@ -297,6 +321,7 @@ def _entry(
     redemption: RedemptionRecord,
     voucher: VoucherState,
     returned: Returned,
+    parts: tuple[tuple[str, int], ...],
     refund_id: str,
     at: datetime,
     facts: bytes,
@@ -317,16 +342,5 @@ def _entry(
         facts_sha256=sha256_hex(facts),
         trace_sha256=sha256_hex(trace),
         details={"reason": reason, "redemption": redemption.id},
-        movements=tuple(
-            Movement(
-                pool_id,
-                Account.OBLIGATED,
-                returned.destination,
-                part_fen,
-                voucher.id,
-                voucher.posting_count + n,
-                redemption.provider_id,
-            )
-            for n, (pool_id, part_fen) in enumerate(returned.parts, start=1)
-        ),
+        movements=movements(voucher, parts, Account.OBLIGATED, returned.destination, payee_id=redemption.provider_id),
     )

@@ -3,26 +3,38 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, or_, select
 
 from app.database import now
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import civil_date
 from app.kernel.ids import is_id, region_of
 from app.kernel.problems import AppError, Code
-from app.models import Entry, Refund, RuleVersion
+from app.models import Entry, Redemption, Refund, RuleVersion
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import OFFICIALS
-from app.services.redemption.assessing import counts_of_json, draw, left_of, stored_facts, stored_shares
+from app.services.redemption.assessing import (
+    counts_of_json,
+    draw,
+    left_of,
+    lines_of_facts,
+    stored_facts,
+    stored_shares,
+)
+from app.services.redemption.commands import HoldRecord, RedemptionRecord
+from app.services.redemption.holds.decisions import trace_of
+from app.services.redemption.holds.reads import read_hold
 from app.services.redemption.loading import parse_rules
 from app.services.redemption.reads import read_redemption
 from app.services.redemption.states import DatedRules, Share
+from app.services.rules.assess import assess
+from app.services.rules.facts import Facts, Line
 from app.services.rules.position import Position
 
 
@@ -30,16 +42,17 @@ from app.services.rules.position import Position
 class StoredAssessment:
     """All that one assessment was made from, as it is stored: canonical JSON texts and what the ledger says of them.
 
-    `refund_facts` is None for a redemption. `amount_fen` was drawn by a redemption, given back by a refund. The hashes
-    are those of the entry's leaf, None where a refund moved nothing and so has no entry.
+    `refund_facts` is None but for a refund. `amount_fen` was held or drawn, or given back by a refund (from all the
+    redemptions of its hold together). `others` are the facts of the other redemptions of the same hold, by id: their
+    bills are judged together. The hashes are those of the entry's leaf, None where nothing moved.
     """
 
     subject_id: str
-    redemption_id: str
-    redeemed_at: datetime
+    judged_at: datetime
     amount_fen: int
     facts: str
     refund_facts: str | None
+    others: Mapping[str, str]
     trace: str
     rule_version_id: str
     rule_version_number: int
@@ -60,56 +73,77 @@ class Replay:
 
 
 def read_assessment(tx: Connection, *, caller: Caller, subject_id: str) -> StoredAssessment:
-    """The stored assessment of a redemption or a refund, for officials and auditors within their reach.
+    """The stored assessment of a redemption, a hold or a refund, for officials and auditors within their reach.
 
     It shows registry facts of the firm, so reading it is an audit event. Raises `forbidden`, `not_found`.
     """
     caller.require(*OFFICIALS)
     region_code = region_of(subject_id)
-    refund = None
-    if region_code is not None and is_id(subject_id, "rfd"):
-        refund = tx.execute(
-            select(Refund).where(Refund.region_code == region_code, Refund.id == subject_id)
-        ).one_or_none()
-        if refund is None:
-            raise AppError(Code.NOT_FOUND, what="redemption")
-    redemption = read_redemption(
-        tx, caller=caller, redemption_id=refund.redemption_id if refund is not None else subject_id
-    )
+    if region_code is None:
+        raise AppError(Code.NOT_FOUND, what="redemption")
+    record: HoldRecord | RedemptionRecord
+    refunds: Sequence[Any] = ()
+    if is_id(subject_id, "hld"):
+        record = read_hold(tx, caller=caller, hold_id=subject_id)
+    else:
+        refunds = _refunds(tx, region_code, subject_id) if is_id(subject_id, "rfd") else ()
+        redemption_id = refunds[0].redemption_id if refunds else subject_id
+        record = read_redemption(tx, caller=caller, redemption_id=redemption_id)
+    refund = refunds[0] if refunds else None
+    amount_fen = record.amount_fen if isinstance(record, HoldRecord) else record.subsidy_fen
+    stored = record if refund is None else refund
     version = tx.execute(
         select(RuleVersion.number, RuleVersion.rules, RuleVersion.rules_sha256).where(
-            RuleVersion.region_code == redemption.region_code, RuleVersion.id == redemption.rule_version_id
+            RuleVersion.region_code == region_code, RuleVersion.id == record.rule_version_id
         )
     ).one()
-    entry_id = redemption.entry_id if refund is None else refund.entry_id
     leaf = tx.execute(
-        select(Entry.leaf).where(Entry.region_code == redemption.region_code, Entry.id == entry_id)
+        select(Entry.leaf).where(Entry.region_code == region_code, Entry.id == stored.entry_id)
     ).scalar_one_or_none()
     hashes = json.loads(leaf) if leaf is not None else {}
-    audit.record(
-        tx,
-        caller=caller,
-        region_code=redemption.region_code,
-        action="assessment.read",
-        object_id=subject_id,
-        at=now(tx),
-    )
+    audit.record(tx, caller=caller, region_code=region_code, action="assessment.read", object_id=subject_id, at=now(tx))
     return StoredAssessment(
         subject_id=subject_id,
-        redemption_id=redemption.id,
-        redeemed_at=redemption.redeemed_at,
-        amount_fen=redemption.subsidy_fen if refund is None else refund.subsidy_refund_fen,
-        facts=redemption.facts,
+        judged_at=record.held_at if isinstance(record, HoldRecord) else record.redeemed_at,
+        amount_fen=sum(one.subsidy_refund_fen for one in refunds) if refunds else amount_fen,
+        facts=record.facts,
         refund_facts=None if refund is None else refund.facts,
-        trace=redemption.trace if refund is None else refund.trace,
-        rule_version_id=redemption.rule_version_id,
+        others=_others(tx, record) if isinstance(record, RedemptionRecord) else {},
+        trace=stored.trace,
+        rule_version_id=record.rule_version_id,
         rule_version_number=version.number,
         rules=version.rules,
         rules_sha256=version.rules_sha256,
-        entry_id=entry_id,
+        entry_id=stored.entry_id,
         facts_sha256=hashes.get("facts"),
         trace_sha256=hashes.get("trace"),
     )
+
+
+def _refunds(tx: Connection, region_code: str, refund_id: str) -> Sequence[Any]:
+    """A refund and what it took from other redemptions of the hold; itself first."""
+    asked = tx.execute(select(Refund).where(Refund.region_code == region_code, Refund.id == refund_id)).one_or_none()
+    if asked is None:
+        raise AppError(Code.NOT_FOUND, what="redemption")
+    first_id = asked.because_of_id or asked.id
+    return tx.execute(
+        select(Refund)
+        .where(Refund.region_code == region_code, or_(Refund.id == first_id, Refund.because_of_id == first_id))
+        .order_by(Refund.because_of_id.is_not(None), Refund.id)
+    ).all()
+
+
+def _others(tx: Connection, redemption: RedemptionRecord) -> dict[str, str]:
+    if redemption.hold_id is None:
+        return {}
+    rows = tx.execute(
+        select(Redemption.id, Redemption.facts).where(
+            Redemption.region_code == redemption.region_code,
+            Redemption.hold_id == redemption.hold_id,
+            Redemption.id != redemption.id,
+        )
+    )
+    return {row.id: row.facts for row in rows}
 
 
 def replay(stored: StoredAssessment) -> Replay:
@@ -117,24 +151,60 @@ def replay(stored: StoredAssessment) -> Replay:
 
     Facts and traces of the first format named less: there the amount is compared, not the bytes.
     """
-    judged_on = civil_date(stored.redeemed_at)
+    judged_on = civil_date(stored.judged_at)
     version = DatedRules(stored.rule_version_id, stored.rule_version_number, judged_on, parse_rules(stored.rules))
     facts = json.loads(stored.facts)
-    refund = None if stored.refund_facts is None else json.loads(stored.refund_facts)
-    refunded = {} if refund is None else {int(line): fen for line, fen in refund["refunded"].items()}
-    position = Position(counts_of_json((facts if refund is None else refund).get("position", ())))
-    given = stored_facts(facts, refunded, at=stored.redeemed_at)
     old = json.loads(stored.trace)
-    if refund is None:
-        first_format = [Share("", _step(old, "voucher")["balance_fen"], 0)] if facts["v"] == 1 else None
-        drawing = draw(version, given, position, first_format or stored_shares(facts))
-        amount_fen, trace = drawing.drawn_fen, drawing.trace
+    if stored.refund_facts is not None:
+        refund = json.loads(stored.refund_facts)
+        position = Position(counts_of_json(refund.get("position", ())))
+        given = _left(facts, refund, stored)
+        _, amount_fen, trace = left_of(version, given, position, drawn_fen=_step(old, "refund")["drawn_fen"])
     else:
-        drawn_fen = _step(old, "refund")["drawn_fen"]
-        _, amount_fen, trace = left_of(version, given, position, drawn_fen=drawn_fen)
+        position = Position(counts_of_json(facts.get("position", ())))
+        if "hold" in facts:
+            assessment = assess(version.rules, _billed_so_far(facts, stored), position)
+            before_fen = facts["hold"]["drawn_fen"]
+            amount_fen, trace = trace_of(version, assessment, stored_shares(facts), drawn_before_fen=before_fen)
+        else:
+            first_format = [Share("", _step(old, "voucher")["balance_fen"], 0)] if facts["v"] == 1 else None
+            given = stored_facts(facts, {}, at=stored.judged_at)
+            drawing = draw(version, given, position, first_format or stored_shares(facts))
+            amount_fen, trace = drawing.drawn_fen, drawing.trace
     written = canonical(trace).decode()
     found = _differences(stored, amount_fen, written, same_format=old["v"] == trace["v"])
     return Replay(amount_fen, written, tuple(found))
+
+
+def _left(facts: Mapping[str, Any], refund: Mapping[str, Any], stored: StoredAssessment) -> Facts:
+    """What a refund left of the bills it judged: of one redemption, or of all that its hold had by then."""
+    if "hold" not in refund:
+        refunded = {int(line): fen for line, fen in refund["refunded"].items()}
+        return stored_facts(facts, refunded, at=stored.judged_at)
+    own_id, of_hold = refund["redemption"], refund["hold"]
+    lines = [
+        line
+        for one in of_hold["redemptions"]
+        for line in _lines(facts if one == own_id else json.loads(stored.others[one]), of_hold["refunded"].get(one, {}))
+    ]
+    return Facts.read(facts["given"], lines, facts["provider_categories"])
+
+
+def _billed_so_far(facts: Mapping[str, Any], stored: StoredAssessment) -> Facts:
+    """All bills of a hold up to this one, less what had been cancelled of them by then."""
+    others = {one: json.loads(text) for one, text in stored.others.items()}
+    earlier = sorted(
+        (document["hold"]["part_no"], one, document)
+        for one, document in others.items()
+        if document["hold"]["part_no"] < facts["hold"]["part_no"]
+    )
+    refunded = facts["hold"]["refunded"]
+    lines = [line for _, one, document in earlier for line in _lines(document, refunded.get(one, {}))]
+    return Facts.read(facts["given"], [*lines, *_lines(facts, {})], facts["provider_categories"])
+
+
+def _lines(facts: Mapping[str, Any], refunded: Mapping[str, int]) -> list[Line]:
+    return lines_of_facts(facts, {int(line): fen for line, fen in refunded.items()})
 
 
 def _differences(stored: StoredAssessment, amount_fen: int, trace: str, *, same_format: bool) -> list[str]:

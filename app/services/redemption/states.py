@@ -41,6 +41,7 @@ class VoucherState:
     programme_id: str
     firm_id: str
     balance_fen: int
+    held_fen: int
     posting_count: int
     issued_at: datetime
     valid_from: datetime
@@ -113,6 +114,10 @@ class ProgrammeTerms:
 
     status: str
     versions: tuple[DatedRules, ...]
+
+    def version(self, rule_version_id: str) -> DatedRules:
+        """A published version by its id."""
+        return next(version for version in self.versions if version.id == rule_version_id)
 
     def rules_on(self, day: date) -> DatedRules | None:
         """The version in force on a day: the newest that is effective."""

@@ -283,6 +283,10 @@ class Use(Part):
 
     divisible: Annotated[bool, said("Whether it may be used in several parts.", "是否可分次使用")] = True
     minimum_draw_fen: Annotated[Fen, said("The least that one bill may draw, in fen.", "单次最低抵扣额（分）")] = 0
+    hold_days: Annotated[
+        int,
+        said("For how many days from now a provider may hold part of a voucher.", "预占最长天数", ge=1, le=366),
+    ] = 30
     pooled_by: Annotated[
         int, said("How many firms may use their vouchers together.", "可合并使用的企业数", ge=1, le=100)
     ] = 1

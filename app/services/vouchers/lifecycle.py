@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, select, update
 
 from app.database import now
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, VoucherEnd, VoucherStatus
-from app.models import Allotment, Pool, Programme, Voucher
+from app.models import Programme, Voucher
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
-from app.services.ledger.entries import JournalEntry, Movement
+from app.services.ledger.entries import JournalEntry
 from app.services.ledger.journal import post
+from app.services.ledger.pools import lock_pools
+from app.services.redemption.effects import movements
+from app.services.redemption.holds.ending import release_all
+from app.services.redemption.holds.running import resume_clocks
+from app.services.redemption.loading import lock_vouchers
+from app.services.redemption.states import VoucherState
 from app.services.vouchers.reads import VoucherRecord, read_voucher
 from app.services.vouchers.status import status_at
 
@@ -51,38 +58,36 @@ def request_act(tx: Connection, *, caller: Caller, voucher_id: str, act: str, re
         subject_id=voucher.id,
         command={"voucher_id": voucher.id, "act": act, "reason": reason},
         effect=_effect(voucher, act),
-        amount_fen=voucher.balance_fen if act == "void" else None,
+        amount_fen=voucher.balance_fen + voucher.held_fen if act == "void" else None,
         reason=reason,
     )
 
 
 def execute_freeze(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """From now on nothing can be drawn; what is already redeemed is paid."""
+    """From now on nothing can be drawn, held or not, and the holds' clocks stand; what is already redeemed is paid."""
     voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
-    _check("freeze", _status(tx, voucher))
-    _change(tx, voucher, frozen_at=now(tx))
+    at = now(tx)
+    _check("freeze", _status(voucher, at=at))
+    _change(tx, voucher, frozen_at=at)
 
 
 def execute_unfreeze(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """Let the voucher be drawn on again. Its validity ran on."""
+    """Let the voucher be drawn on again. Its validity ran on; its holds get back the time for which they stood."""
     voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
-    _check("unfreeze", _status(tx, voucher))
+    _check("unfreeze", _status(voucher, at=(at := now(tx))))
+    assert voucher.frozen_at is not None, "what is unfrozen was frozen"
+    resume_clocks(tx, voucher, stood_for=at - voucher.frozen_at)
     _change(tx, voucher, frozen_at=None)
 
 
 def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """End the voucher; its balance goes back to the pools it came from."""
+    """End the voucher: its holds are released, and its balance goes back to the pools it came from."""
     voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
-    _check("void", _status(tx, voucher))
-    shares = tx.execute(
-        select(Allotment.pool_id, Allotment.balance_fen)
-        .where(Allotment.region_code == voucher.region_code, Allotment.voucher_id == voucher.id)
-        .order_by(Allotment.line)
-    ).all()
-    free = [share for share in shares if share.balance_fen]
-    if free:
-        _lock_pools(tx, voucher.region_code, [share.pool_id for share in free])
+    _check("void", _status(voucher, at=now(tx)))
+    release_all(tx, {(voucher.region_code, voucher.id): voucher}, decision.cause)
+    lock_pools(tx, {(voucher.region_code, share.pool_id) for share in voucher.shares})
     at = now(tx)
+    free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
     if free:
         post(
             tx,
@@ -95,17 +100,7 @@ def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
                     programme_id=voucher.programme_id,
                     subject_id=decision.approval_id,
                     cause=decision.cause,
-                    movements=tuple(
-                        Movement(
-                            share.pool_id,
-                            Account.COMMITTED,
-                            Account.AVAILABLE,
-                            share.balance_fen,
-                            voucher.id,
-                            voucher.posting_count + n,
-                        )
-                        for n, share in enumerate(free, start=1)
-                    ),
+                    movements=movements(voucher, free, Account.COMMITTED, Account.AVAILABLE),
                     voucher_id=voucher.id,
                     voucher_end=VoucherEnd.VOIDED,
                     details={"reason": str(command["reason"])},
@@ -125,9 +120,9 @@ def _check(act: str, status: VoucherStatus) -> None:
         raise AppError(Code.WRONG_STATE, actual=status, expected=VoucherStatus.FROZEN)
 
 
-def _status(tx: Connection, voucher: Any) -> VoucherStatus:
+def _status(voucher: VoucherState, *, at: datetime) -> VoucherStatus:
     return status_at(
-        now(tx),
+        at,
         ended_as=voucher.ended_as,
         frozen_at=voucher.frozen_at,
         valid_from=voucher.valid_from,
@@ -137,35 +132,24 @@ def _status(tx: Connection, voucher: Any) -> VoucherStatus:
 
 
 def _effect(voucher: VoucherRecord, act: str) -> dict[str, Any]:
-    released_fen = voucher.balance_fen if act == "void" else 0
+    released_fen = voucher.balance_fen + voucher.held_fen if act == "void" else 0
     return {
         "act": act,
         "firm": voucher.firm_name,
         "status": voucher.status,
         "balance_fen": voucher.balance_fen,
+        "held_fen": voucher.held_fen,
         "released_fen": released_fen,
     }
 
 
-def _locked(tx: Connection, region_code: str, voucher_id: str) -> Any:
+def _locked(tx: Connection, region_code: str, voucher_id: str) -> VoucherState:
     assert region_of(voucher_id) == region_code, "a voucher's id names its region"
-    return tx.execute(
-        select(Voucher)
-        .where(Voucher.region_code == region_code, Voucher.id == voucher_id)
-        .with_for_update(key_share=True)
-    ).one()
+    key = (region_code, voucher_id)
+    return lock_vouchers(tx, [key], wait=True)[key]
 
 
-def _lock_pools(tx: Connection, region_code: str, pool_ids: list[str]) -> None:
-    tx.execute(
-        select(Pool.id)
-        .where(and_(Pool.region_code == region_code, Pool.id.in_(pool_ids)))
-        .order_by(Pool.id)
-        .with_for_update(key_share=True)
-    )
-
-
-def _change(tx: Connection, voucher: Any, **values: Any) -> None:
+def _change(tx: Connection, voucher: VoucherState, **values: Any) -> None:
     tx.execute(
         update(Voucher).where(Voucher.region_code == voucher.region_code, Voucher.id == voucher.id).values(**values)
     )

@@ -1,0 +1,239 @@
+"""What a hold reserves, what each redemption from it draws, and what goes back when it ends. Pure.
+
+A hold is its bill: the n-th redemption draws what all bills so far are due, less what was drawn. So a job that is
+billed in parts gets to the fen what it would have got in one bill, and no cap, floor or bracket is evaded.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from app.kernel.problems import Code, FieldError
+from app.kernel.vocabulary import Account, HoldStatus, Reason, VoucherEnd
+from app.services.redemption.assessing import FORMAT, Counts, at_sites, counted_as_drawn, peeled
+from app.services.redemption.decisions import Asked, Refused, end_of, refuse_overflow
+from app.services.redemption.holds.states import (
+    MAX_LINES,
+    HoldState,
+    change_of,
+    clock_of,
+    greater_of_each,
+    status_of,
+)
+from app.services.redemption.states import DatedRules, Party, ProgrammeTerms, Share, VoucherState
+from app.services.rules.assess import Assessment, assess
+from app.services.rules.facts import Facts
+from app.services.rules.position import Counter, Position
+
+USED_UP_TO = (8, 10)
+"""The share of a hold at which its provider and its firm are told that it will soon be used up: 80 %."""
+
+
+@dataclass(frozen=True, slots=True)
+class Redeemed:
+    """A redemption from a hold. `subsidy_fen` may be nothing: the bills before it drew all that is due so far."""
+
+    subsidy_fen: int
+    firm_pays_fen: int
+    parts: tuple[tuple[str, int], ...]
+    """Pool id and fen drawn, in the declared order."""
+    rest: tuple[tuple[str, int], ...]
+    """Pool id and fen that go back to the voucher, because the redemption is final."""
+    ends: bool
+    nearly_used: bool
+    """Whether this redemption takes the hold past 80 %."""
+    trace: dict[str, Any]
+    facts: Facts
+    """The whole bill so far, this one's lines at the end."""
+    counted: Counts
+    """What it changes in the counters."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    """The end of a hold without a redemption: `parts` go to `destination`."""
+
+    parts: tuple[tuple[str, int], ...]
+    destination: Account
+    voucher_end: VoucherEnd | None
+    counted: Counts
+
+
+def expiry_of(wanted: datetime | None, voucher: VoucherState, hold_days: int, *, at: datetime) -> datetime | Refused:
+    """Until when a hold runs: as wanted, by default as long as the rules and the voucher let it."""
+    latest = min(at + timedelta(days=hold_days), voucher.redeemable_until)
+    if wanted is None:
+        return latest
+    if not at < wanted <= latest:
+        error = FieldError("/expires_at", "out_of_range", limit=latest.isoformat(), actual=wanted.isoformat())
+        return Refused(Code.VALIDATION_FAILED, {"count": 1}, errors=(error,))
+    return wanted
+
+
+def refuse_hold(hold: HoldState, voucher: VoucherState, *, at: datetime) -> Refused | None:
+    """Why nothing may be redeemed from a hold, nor its end put off, at this instant; None where it may."""
+    status = status_of(hold.status, hold.expires_at, at=at, frozen_at=voucher.frozen_at)
+    told: dict[str, str | int] = {"hold_id": hold.id}
+    if status is HoldStatus.EXPIRED:
+        return Refused(Code.HOLD_EXPIRED, {"limit": hold.expires_at, "actual": at}, told)
+    if status is not HoldStatus.OPEN:
+        return Refused(Code.HOLD_ALREADY_RESOLVED, {"status": status}, told | {"status": status})
+    if voucher.frozen_at is not None:
+        return Refused(Code.VOUCHER_FROZEN, {"since": voucher.frozen_at})
+    return None
+
+
+def decide_redemption_from(
+    hold: HoldState,
+    voucher: VoucherState,
+    terms: ProgrammeTerms,
+    provider: Party,
+    asked: Asked,
+    others: Position,
+    *,
+    final: bool,
+    at: datetime,
+) -> Refused | Redeemed:
+    """Say what this bill draws from a hold, or why nothing may be drawn.
+
+    The rules, the facts and the consent are those of the hold; `others` is the position without what the hold itself
+    counts. A programme that was paused or closed since stops no hold: freezing the voucher does. Amounts are fen.
+    """
+    version = terms.version(hold.rule_version_id)
+    if refused := refuse_hold(hold, voucher, at=at) or refuse_bill(hold, version, asked):
+        return refused
+    facts = hold.whole_bill(at_sites(asked.bill.assessed_lines(), provider))
+    assessment = assess(version.rules, facts, others, also_kept=terms.kept)
+    drawn_fen, trace = trace_of(version, assessment, hold.shares, drawn_before_fen=hold.drawn_fen)
+    expected_fen = asked.expected_subsidy_fen
+    if expected_fen is not None and expected_fen != drawn_fen:
+        return Refused(Code.SUBSIDY_CHANGED, {"limit_fen": expected_fen, "actual_fen": drawn_fen})
+    parts = peeled(hold.shares, drawn_fen, [share.balance_fen for share in hold.shares])
+    ends = final or drawn_fen == hold.held_fen
+    rest = _rest(hold.shares, dict(parts)) if ends else ()
+    target = _target(hold, counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen + drawn_fen)), ends=ends)
+    if refused := refuse_overflow(others, target):
+        return refused
+    return Redeemed(
+        subsidy_fen=drawn_fen,
+        firm_pays_fen=asked.bill.total_fen - drawn_fen,
+        parts=parts,
+        rest=rest,
+        ends=ends,
+        nearly_used=_passes(USED_UP_TO, hold.redeemed_fen, hold.redeemed_fen + drawn_fen, hold.amount_fen),
+        trace=trace,
+        facts=facts,
+        counted=_kept_cap(version, hold, change_of(target, hold.counted)),
+    )
+
+
+def trace_of(
+    version: DatedRules, assessment: Assessment, shares: Sequence[Share], *, drawn_before_fen: int
+) -> tuple[int, dict[str, Any]]:
+    """What a redemption from a hold draws, and the trace that explains it: the hold's step follows the rules' steps."""
+    held_fen = sum(share.balance_fen for share in shares)
+    due_fen = assessment.amount_fen - drawn_before_fen
+    drawn_fen = min(max(due_fen, 0), held_fen)
+    reductions = list(assessment.reductions)
+    if due_fen > held_fen:
+        reductions.append({"code": Reason.CAP_HOLD, "subsidy_fen": due_fen - held_fen})
+    steps: list[dict[str, Any]] = [
+        {"step": "rule_version", "id": version.id, "number": version.number},
+        *assessment.steps,
+        {
+            "step": "hold",
+            "entitled_fen": assessment.amount_fen,
+            "drawn_before_fen": drawn_before_fen,
+            "held_fen": held_fen,
+            "drawn_fen": drawn_fen,
+            **({"overpaid_fen": -due_fen} if due_fen < 0 else {}),
+        },
+    ]
+    if len(shares) > 1:
+        parts = peeled(shares, drawn_fen, [share.balance_fen for share in shares])
+        steps.append({"step": "sources", "parts": [{"pool": pool_id, "fen": fen} for pool_id, fen in parts]})
+    return drawn_fen, {"v": FORMAT, "steps": steps, "reductions": reductions}
+
+
+def refuse_bill(hold: HoldState, version: DatedRules, asked: Asked) -> Refused | None:
+    """Why a bill does not belong on this hold: no line of it is covered, or the hold has too many lines."""
+    covered = set(version.rules.categories) & set(hold.facts["provider_categories"])
+    categories = sorted({line.category for line in asked.bill.lines})
+    if covered.isdisjoint(categories):
+        limit = ", ".join(sorted(covered))
+        return Refused(Code.CATEGORY_NOT_COVERED, {"limit": limit, "actual": ", ".join(categories)})
+    lines = sum(len(part.facts["bill"]["lines"]) for part in hold.parts) + len(asked.bill.lines)
+    if lines > MAX_LINES:
+        error = FieldError("/bill/lines", "too_many_on_the_hold", limit=MAX_LINES, actual=lines)
+        return Refused(Code.VALIDATION_FAILED, {"count": 1}, errors=(error,))
+    return None
+
+
+def decide_end(
+    hold: HoldState, voucher: VoucherState, terms: ProgrammeTerms | None, others: Position, *, at: datetime
+) -> Ended:
+    """Say where the rest of a hold goes: back to its voucher, or on to `available` where the voucher has ended.
+
+    `terms` and `others` (the position without what the hold itself counts) are needed only where it counts something.
+    """
+    ended = end_of(voucher, at=at)
+    counted: Counts = ()
+    if hold.counted:
+        assert terms is not None, "what counts was judged by rules"
+        version = terms.version(hold.rule_version_id)
+        earned: Counts = ()
+        if hold.parts:
+            assessment = assess(version.rules, hold.whole_bill(), others, also_kept=terms.kept)
+            earned = counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen))
+        counted = _kept_cap(version, hold, change_of(earned, hold.counted))
+    return Ended(
+        parts=_rest(hold.shares, {}),
+        destination=Account.AVAILABLE if ended else Account.COMMITTED,
+        voucher_end=ended,
+        counted=counted,
+    )
+
+
+def is_due(hold: HoldState, voucher: VoucherState, *, at: datetime) -> bool:
+    """Whether an open hold has expired, so that its money is to go back."""
+    return hold.status == HoldStatus.OPEN and clock_of(at, voucher.frozen_at) >= hold.expires_at
+
+
+def counted_after_refund(hold: HoldState, assessment: Assessment, drawn_fen: int) -> Counts:
+    """What a hold counts once refunds have left `drawn_fen` on its redemptions, and `assessment` of their bills."""
+    earned = counted_as_drawn(assessment, _capped(assessment, drawn_fen))
+    return _target(hold, earned, ends=hold.status != HoldStatus.OPEN)
+
+
+def _target(hold: HoldState, earned: Counts, *, ends: bool) -> Counts:
+    """What a hold counts: as long as it is open, no less than when it was made."""
+    return earned if ends else greater_of_each(hold.counted_at_first, earned)
+
+
+def _kept_cap(version: DatedRules, hold: HoldState, change: Counts) -> Counts:
+    """The change without giving back a cap that refunds used up, where the rules do not restore it. D24."""
+    refunded = any(part.refunded_fen for part in hold.parts)
+    if version.rules.adjustment.restores_cap or not refunded:
+        return change
+    return tuple(
+        (bucket, Counter(counter.base_fen, counter.gross_fen, max(0, counter.granted_fen), max(0, counter.claims)))
+        for bucket, counter in change
+    )
+
+
+def _capped(assessment: Assessment, drawn_fen: int) -> int:
+    """What counts as granted: never more than is due for the bills there are."""
+    return min(assessment.amount_fen, drawn_fen)
+
+
+def _rest(shares: Sequence[Share], drawn: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
+    left = [(share.pool_id, share.balance_fen - drawn.get(share.pool_id, 0)) for share in shares]
+    return tuple((pool_id, fen) for pool_id, fen in left if fen)
+
+
+def _passes(share: tuple[int, int], before_fen: int, after_fen: int, whole_fen: int) -> bool:
+    part, whole = share
+    return before_fen * whole < whole_fen * part <= after_fen * whole

@@ -1,0 +1,136 @@
+"""Ending holds without a redemption: released by their provider, expired, or with their voucher. Set-based."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from sqlalchemy import Connection, text
+
+from app.database import now
+from app.kernel.ids import new_id
+from app.kernel.vocabulary import Account, EntryKind, HoldStatus
+from app.services.ledger.entries import Cause, JournalEntry
+from app.services.ledger.pools import lock_pools
+from app.services.redemption.decisions import end_of
+from app.services.redemption.effects import movements
+from app.services.redemption.holds.decisions import decide_end, is_due
+from app.services.redemption.holds.loading import due_holds, load_holds, open_holds
+from app.services.redemption.holds.states import HoldState
+from app.services.redemption.loading import VoucherKey, load_terms, lock_vouchers
+from app.services.redemption.positions import HolderKey, Positions, lock_holders
+from app.services.redemption.states import VoucherState
+from app.services.redemption.writing import Writes
+
+CLOCK = "clock"
+"""Principal, organisation and request of what no request caused: the passing of time did."""
+
+BY_THE_CLOCK = Cause(CLOCK, CLOCK, CLOCK)
+
+Vouchers = Mapping[VoucherKey, VoucherState]
+
+_WITH_DUE_HOLDS = text(
+    "SELECT DISTINCT h.region_code, h.voucher_id FROM holds h"
+    " JOIN vouchers v ON v.region_code = h.region_code AND v.id = h.voucher_id"
+    " WHERE h.status = 'open' AND h.expires_at <= least(v.frozen_at, clock_timestamp()) LIMIT :most"
+)
+
+
+def sweep(tx: Connection, *, most: int) -> int:
+    """Give back the money of expired holds of up to `most` vouchers; return how many holds that were.
+
+    Nothing depends on when it runs, or whether twice: an expired hold cannot be redeemed, and who draws on its voucher
+    gives its money back first. What is busy is left to the next run.
+    """
+    keys = [(row.region_code, row.voucher_id) for row in tx.execute(_WITH_DUE_HOLDS, {"most": most})]
+    return end_due_holds(tx, lock_vouchers(tx, keys, wait=False), wait=False) if keys else 0
+
+
+def end_due_holds(tx: Connection, vouchers: Vouchers, *, wait: bool) -> int:
+    """Give back the money of the expired holds of locked vouchers; return how many holds there were."""
+    due = due_holds(tx, vouchers)
+    holds = list(load_holds(tx, due).values()) if due else []
+    return end_holds(tx, holds, vouchers, HoldStatus.EXPIRED, BY_THE_CLOCK, wait=wait)
+
+
+def release_all(tx: Connection, vouchers: Vouchers, cause: Cause) -> int:
+    """Release every open hold of locked vouchers, as when these are voided; return how many there were."""
+    found = open_holds(tx, vouchers)
+    holds = list(load_holds(tx, found).values()) if found else []
+    return end_holds(tx, holds, vouchers, HoldStatus.RELEASED, cause, wait=True)
+
+
+def end_holds(
+    tx: Connection, holds: Sequence[HoldState], vouchers: Vouchers, status: HoldStatus, cause: Cause, *, wait: bool
+) -> int:
+    """End open holds of locked vouchers; the vouchers' states follow. Returns how many were ended.
+
+    With `wait` false, a hold that counts in counters somebody else has locked is left as it is.
+    """
+    if not holds:
+        return 0
+    keys: dict[str, set[HolderKey]] = {
+        hold.id: {(hold.region_code, hold.programme_id, kind, of) for kind, of in hold.holders.items()}
+        for hold in holds
+    }
+    locked = lock_holders(tx, {key for of_hold in keys.values() for key in of_hold}, wait=wait)
+    free = [hold for hold in holds if keys[hold.id] <= locked]
+    terms = load_terms(tx, {(hold.region_code, hold.programme_id) for hold in free if hold.counted})
+    positions = Positions.read(tx, locked)
+    _lock_pools(tx, free, vouchers)
+    at = now(tx)
+    writes = Writes()
+    ended = 0
+    for hold in free:
+        voucher = vouchers[hold.region_code, hold.voucher_id]
+        if status is HoldStatus.EXPIRED and not is_due(hold, voucher, at=at):
+            continue
+        of_programme = terms.get((hold.region_code, hold.programme_id)) if hold.counted else None
+        end = decide_end(hold, voucher, of_programme, positions.around(hold, of_programme), at=at)
+        moved = movements(voucher, end.parts, Account.HELD, end.destination, hold_id=hold.id)
+        writes.entries.append(
+            JournalEntry(
+                region_code=hold.region_code,
+                id=new_id("ent", hold.region_code),
+                kind=EntryKind.RELEASE,
+                at=at,
+                programme_id=hold.programme_id,
+                subject_id=hold.id,
+                cause=cause,
+                voucher_id=voucher.id,
+                rule_version_id=hold.rule_version_id,
+                voucher_end=end.voucher_end,
+                details={"status": status},
+                movements=moved,
+            )
+        )
+        rest_fen = sum(fen for _, fen in end.parts)
+        writes.used_fen[hold.region_code, hold.mandate_id] -= rest_fen
+        writes.end((hold.region_code, hold.id), status, end.counted, at=at)
+        positions.add(hold.region_code, hold.programme_id, hold.holders, end.counted)
+        _give_back(voucher, end.parts, end.destination)
+        ended += 1
+    writes.write(tx)
+    positions.write(tx)
+    return ended
+
+
+def _give_back(voucher: VoucherState, parts: tuple[tuple[str, int], ...], destination: Account) -> None:
+    amounts = dict(parts)
+    voucher.held_fen -= sum(amounts.values())
+    voucher.posting_count += len(parts)
+    if destination is Account.COMMITTED:
+        voucher.balance_fen += sum(amounts.values())
+        for share in voucher.shares:
+            share.balance_fen += amounts.get(share.pool_id, 0)
+
+
+def _lock_pools(tx: Connection, holds: Sequence[HoldState], vouchers: Vouchers) -> None:
+    """Money of an ended voucher goes back to the pools, so they are locked in order before the clock is read."""
+    at = now(tx)
+    pools = {
+        (hold.region_code, share.pool_id)
+        for hold in holds
+        if end_of(vouchers[hold.region_code, hold.voucher_id], at=at)
+        for share in hold.shares
+    }
+    lock_pools(tx, pools)
