@@ -14,6 +14,7 @@ from app import logs
 from app.api import (
     approvals,
     clients,
+    events,
     health,
     holds,
     issuance_batches,
@@ -44,6 +45,7 @@ from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.redemption.batch import decide_batch
+from app.services.redemption.holds.sweeper import Sweeper
 from app.settings import Settings
 
 ROUTERS = (
@@ -62,6 +64,7 @@ ROUTERS = (
     vouchers.router,
     redemptions.router,
     holds.router,
+    events.router,
     redemption_batches.router,
     ledger.router,
     reconciliations.router,
@@ -85,6 +88,8 @@ def create_app(settings: Settings) -> FastAPI:
         queue_limit=settings.desk_queue_limit,
     )
 
+    sweeper = Sweeper(database, every_s=settings.sweep_every_s)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         app.state.service = Service(
@@ -96,7 +101,9 @@ def create_app(settings: Settings) -> FastAPI:
             principal_cache=PrincipalCache(settings.principal_cache_s),
         )
         desk.start()
+        sweeper.start()
         yield
+        sweeper.stop()
         desk.stop()
         writers.dispose()
         database.dispose()

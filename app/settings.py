@@ -25,3 +25,4 @@ class Settings(BaseSettings):
     pool_size: int = Field(default=10, ge=2, description="Database connections of one process.")
     desk_batch_limit: int = Field(default=200, ge=1, description="Commands in one transaction of the desk.")
     desk_queue_limit: int = Field(default=2000, ge=1000, description="Commands that may wait; past it, 503.")
+    sweep_every_s: float = Field(default=5, gt=0, description="How often the money of expired holds is given back.")

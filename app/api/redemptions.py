@@ -127,7 +127,8 @@ class RedemptionCreate(Wire):
     voucher_code: Annotated[VoucherCode | None, Field(description="For a redemption in one step.")] = None
     hold_id: Annotated[AnyId | None, Field(description="For a redemption from a hold; instead of voucher_code.")] = None
     final: Annotated[
-        bool, Field(description="The hold's last redemption: what it still holds goes back to the voucher.")
+        bool,
+        Field(strict=True, description="The hold's last redemption: what it still holds goes back to the voucher."),
     ] = False
     order_no: Annotated[Reference, Field(description="Your own number of this bill; taken once, for ever.")]
     bill: BillBody

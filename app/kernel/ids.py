@@ -33,6 +33,7 @@ class Prefix(StrEnum):
     REFUND = "rfd"
     ENTRY = "ent"
     AUDIT_EVENT = "evt"
+    EVENT = "evn"
     RECONCILIATION = "rcn"
 
 

@@ -168,6 +168,13 @@ class HoldStatus(StrEnum):
     EXPIRED = "expired"
 
 
+class EventKind(StrEnum):
+    """What organisations are told."""
+
+    HOLD_NEARLY_USED = "hold.nearly_used"
+    HOLD_EXPIRED = "hold.expired"
+
+
 class RedemptionStatus(StrEnum):
     """How far a redemption is on its way to the payee."""
 

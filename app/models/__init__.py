@@ -4,6 +4,7 @@ from app.models.approvals import Approval
 from app.models.audit import AuditEvent
 from app.models.base import Base
 from app.models.budgets import Pool
+from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import IdempotencyKey
 from app.models.identity import Client, Invitation, PortalSession, RoleGrant, User
@@ -24,6 +25,7 @@ __all__ = [
     "Base",
     "Client",
     "Entry",
+    "Event",
     "Hold",
     "HoldNumber",
     "HoldShare",

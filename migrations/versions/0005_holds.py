@@ -2,7 +2,7 @@
 
 Why: a provider that starts a job of weeks must know that the subsidy is there when the bill is. A hold's money lies on
 the account `held`; every posting from or to it names the hold, so that no hold's part is ever below zero, and a hold
-ends exactly once. A redemption from a hold may draw nothing (the bills before it drew all that is due), and then it
+ends exactly once. Its provider and its firm are told (`events`) when it is nearly used and when it has expired. A redemption from a hold may draw nothing (the bills before it drew all that is due), and then it
 has no entry; a refund may take from other redemptions of its hold, each by a row of its own.
 
 Revision: 0005, after 0004
@@ -32,6 +32,7 @@ def upgrade() -> None:
     _hold_shares()
     _postings()
     _redemptions()
+    _events()
     _privileges()
 
 
@@ -191,8 +192,29 @@ def _redemptions() -> None:
     )
 
 
+def _events() -> None:
+    op.create_table(
+        "events",
+        _id("region_code"),
+        _id("id"),
+        _id("recipient_id"),
+        sa.Column(
+            "tx_no", sa.BigInteger(), server_default=sa.text("pg_current_xact_id()::text::bigint"), nullable=False
+        ),
+        _id("kind"),
+        _id("subject_id"),
+        sa.Column("data", sa.Text(), nullable=False),
+        _instant("at"),
+        sa.CheckConstraint("kind IN ('hold.nearly_used', 'hold.expired')", name=op.f("ck_events_kind_known")),
+        sa.CheckConstraint(REGION_FORMAT, name=op.f("ck_events_region_code_format")),
+        sa.ForeignKeyConstraint(["recipient_id"], ["organisations.id"], name=op.f("fk_events_recipient_id")),
+        sa.PrimaryKeyConstraint("region_code", "id", name=op.f("pk_events")),
+    )
+    op.create_index(op.f("ix_events_recipient_id_tx_no_id"), "events", ["recipient_id", "tx_no", "id"])
+
+
 def _privileges() -> None:
-    for table in ("hold_numbers", "holds", "hold_shares"):
+    for table in ("hold_numbers", "holds", "hold_shares", "events"):
         op.execute(f"GRANT SELECT, INSERT ON {table} TO {APP}")
     op.execute(f"GRANT DELETE ON hold_numbers TO {APP}")
     op.execute(

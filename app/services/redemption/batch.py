@@ -16,7 +16,7 @@ from app.database import now
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import Code
-from app.kernel.vocabulary import HoldStatus
+from app.kernel.vocabulary import EventKind, HoldStatus
 from app.services.redemption import effects
 from app.services.redemption.assessing import holders_of as position_holders
 from app.services.redemption.claiming import Claiming
@@ -262,6 +262,8 @@ class _Batch:
         mandate = self._mandates.get(place)
         if mandate is not None and mandate.id == hold.mandate_id:
             mandate.used_fen -= rest_fen
+        if done.nearly_used:
+            self._writes.tell(EventKind.HOLD_NEARLY_USED, hold, at=at)
         if done.ends:
             self._writes.end((hold.region_code, hold.id), HoldStatus.REDEEMED, None, at=at)
         self._positions.add(command.region_code, voucher.programme_id, hold.holders, done.counted)

@@ -11,14 +11,17 @@ from sqlalchemy import Connection, text
 
 from app.database import BulkInsert
 from app.kernel.canonical import canonical
-from app.kernel.vocabulary import HoldStatus
+from app.kernel.clock import rfc3339
+from app.kernel.vocabulary import EventKind, HoldStatus
 from app.models import Hold, HoldShare, Redemption
+from app.services.events import Told, tell
 from app.services.ledger.entries import JournalEntry
 from app.services.ledger.journal import post
 from app.services.redemption.assessing import Counts, counts_json
 from app.services.redemption.commands import HoldRecord, RedemptionRecord
 from app.services.redemption.consents import MandateKey, use_mandates
 from app.services.redemption.effects import NewHold, NewRedemption
+from app.services.redemption.holds.states import HoldState
 
 _REDEEMED = tuple(RedemptionRecord.__slots__)
 _HELD = tuple(name for name in HoldRecord.__slots__ if name != "frozen_at")
@@ -46,6 +49,7 @@ class Writes:
     _redemptions: list[dict[str, Any]] = field(default_factory=list)
     _holds: list[dict[str, Any]] = field(default_factory=list)
     _shares: list[dict[str, Any]] = field(default_factory=list)
+    _events: list[Told] = field(default_factory=list)
     _ends: list[tuple[str, str, str, datetime, str | None]] = field(default_factory=list)
 
     def redemption(self, made: NewRedemption, *, by: str) -> None:
@@ -77,6 +81,23 @@ class Writes:
         written = canonical(counts_json(counted)).decode() if counted else None
         self._ends.append((*key, status, at, written))
 
+    def tell(self, kind: EventKind, hold: HoldState, *, at: datetime) -> None:
+        """Tell the hold's provider and its firm, with what the hold has come to."""
+        data = canonical(
+            {
+                "hold_id": hold.id,
+                "voucher_id": hold.voucher_id,
+                "subsidy_fen": hold.amount_fen,
+                "redeemed_fen": hold.redeemed_fen,
+                "held_fen": hold.held_fen,
+                "expires_at": rfc3339(hold.expires_at),
+            }
+        ).decode()
+        self._events += [
+            Told(hold.region_code, recipient_id, kind, hold.id, data, at)
+            for recipient_id in (hold.provider_id, hold.firm_id)
+        ]
+
     def write(self, tx: Connection) -> None:
         """Holds before the entries that name them; redemptions and ends after those that cause them."""
         if self._holds:
@@ -91,3 +112,4 @@ class Writes:
             columns = {"regions": regions, "ids": ids, "statuses": statuses, "at": at, "counted": counted}
             tx.execute(_END_HOLDS, columns)
         use_mandates(tx, self.used_fen)
+        tell(tx, self._events)

@@ -44,7 +44,7 @@ class Redeemed:
     """Pool id and fen that go back to the voucher, because the redemption is final."""
     ends: bool
     nearly_used: bool
-    """Whether this redemption takes the hold past 80 %."""
+    """Whether this redemption takes the hold to 80 % or past it, and does not end it."""
     trace: dict[str, Any]
     facts: Facts
     """The whole bill so far, this one's lines at the end."""
@@ -80,7 +80,7 @@ def refuse_hold(hold: HoldState, voucher: VoucherState, *, at: datetime) -> Refu
     if status is HoldStatus.EXPIRED:
         return Refused(Code.HOLD_EXPIRED, {"limit": hold.expires_at, "actual": at}, told)
     if status is not HoldStatus.OPEN:
-        return Refused(Code.HOLD_ALREADY_RESOLVED, {"status": status}, told | {"status": status})
+        return Refused(Code.HOLD_ALREADY_RESOLVED, {"status": status}, told | {"hold_status": status})
     if voucher.frozen_at is not None:
         return Refused(Code.VOUCHER_FROZEN, {"since": voucher.frozen_at})
     return None
@@ -123,7 +123,7 @@ def decide_redemption_from(
         parts=parts,
         rest=rest,
         ends=ends,
-        nearly_used=_passes(USED_UP_TO, hold.redeemed_fen, hold.redeemed_fen + drawn_fen, hold.amount_fen),
+        nearly_used=not ends and _passes(USED_UP_TO, hold.redeemed_fen, drawn_fen, hold.amount_fen),
         trace=trace,
         facts=facts,
         counted=_kept_cap(version, hold, change_of(target, hold.counted)),
@@ -234,6 +234,6 @@ def _rest(shares: Sequence[Share], drawn: Mapping[str, int]) -> tuple[tuple[str,
     return tuple((pool_id, fen) for pool_id, fen in left if fen)
 
 
-def _passes(share: tuple[int, int], before_fen: int, after_fen: int, whole_fen: int) -> bool:
+def _passes(share: tuple[int, int], before_fen: int, more_fen: int, whole_fen: int) -> bool:
     part, whole = share
-    return before_fen * whole < whole_fen * part <= after_fen * whole
+    return before_fen * whole < whole_fen * part <= (before_fen + more_fen) * whole

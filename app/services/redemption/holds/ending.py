@@ -8,7 +8,7 @@ from sqlalchemy import Connection, text
 
 from app.database import now
 from app.kernel.ids import new_id
-from app.kernel.vocabulary import Account, EntryKind, HoldStatus
+from app.kernel.vocabulary import Account, EntryKind, EventKind, HoldStatus
 from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.pools import lock_pools
 from app.services.redemption.decisions import end_of
@@ -106,6 +106,8 @@ def end_holds(
         rest_fen = sum(fen for _, fen in end.parts)
         writes.used_fen[hold.region_code, hold.mandate_id] -= rest_fen
         writes.end((hold.region_code, hold.id), status, end.counted, at=at)
+        if status is HoldStatus.EXPIRED:
+            writes.tell(EventKind.HOLD_EXPIRED, hold, at=at)
         positions.add(hold.region_code, hold.programme_id, hold.holders, end.counted)
         _give_back(voucher, end.parts, end.destination)
         ended += 1
