@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from app import logs
 from app.api import (
+    accelerators,
     approvals,
     clients,
     health,
@@ -56,6 +57,7 @@ ROUTERS = (
     rules.router,
     simulations.router,
     quotes.router,
+    accelerators.router,
     approvals.router,
     issuance_batches.router,
     vouchers.router,

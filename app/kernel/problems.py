@@ -100,6 +100,14 @@ class Code(StrEnum):
     CAP_FIRM_PERIOD = "cap_firm_period"
     CLAIMANT_NOT_PROVIDER = "claimant_not_provider"
     EFFECTIVE_TOO_EARLY = "effective_too_early"
+    ACCELERATOR_NOT_KNOWN = "accelerator_not_known"
+    UNIT_NOT_KNOWN = "unit_not_known"
+    USAGE_REF_MISSING = "usage_ref_missing"
+    USAGE_ALREADY_BILLED = "usage_already_billed"
+    USAGE_TIMES_MISSING = "usage_times_missing"
+    BEYOND_CAPACITY = "beyond_capacity"
+    PRICE_ABOVE_LIST = "price_above_list"
+    PRICE_NOT_LISTED = "price_not_listed"
 
 
 @dataclass(frozen=True, slots=True)

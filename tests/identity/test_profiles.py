@@ -37,7 +37,7 @@ def test_a_providers_profile_names_its_sites() -> None:
         "capacity_pflops": None,
         "racks": 0,
         "facts": {},
-        "sites": [site | {"facility_class": None}],
+        "sites": [site | {"facility_class": None, "capacity_cards": 0, "capacity_pflops": None}],
     }
 
 
@@ -46,7 +46,7 @@ def test_facts_that_rules_declare_are_kept_with_their_types() -> None:
         "facts": {"listed_613": True, "parks": ["张江AI创新小镇"], "credit_score": 720, "held_since": "2024-05-01"}
     }
     assert checked_profile(FIRM, given)["facts"] == given["facts"]
-    assert places(FIRM, {"facts": {"Listed": True}}) == ["/profile/facts/Listed/[key]"]
+    assert places(FIRM, {"facts": {"Listed": True}}) == ["/profile/facts/Listed"]
 
 
 @pytest.mark.parametrize("kind", set(OrganisationKind) - {FIRM, PROVIDER})

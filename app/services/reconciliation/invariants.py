@@ -224,6 +224,11 @@ _ONCE = """
     FROM order_numbers o LEFT JOIN redemptions r ON r.region_code = o.region_code AND r.id = o.redemption_id
     WHERE r.id IS NULL
     UNION ALL
+    SELECT u.region_code, 'usage ' || u.provider_id || ' ' || u.usage_ref, u.redemption_id, coalesce(r.id, '-')
+    FROM usage_references u LEFT JOIN redemptions r
+        ON r.region_code = u.region_code AND r.id = u.redemption_id AND r.provider_id = u.provider_id
+    WHERE r.id IS NULL
+    UNION ALL
     SELECT region_code, 'effect of ' || subject_id, '1', count(*)::text
     FROM entries WHERE kind IN ('redeem', 'refund') GROUP BY region_code, subject_id, kind HAVING count(*) > 1
     UNION ALL

@@ -184,15 +184,18 @@ def redemption_facts(
     provider_id: str,
     order_no: str,
     shares: Sequence[Share],
+    evidence: Mapping[str, Any] | None = None,
 ) -> bytes:
-    """All the facts a redemption was decided from, canonically."""
+    """All the facts a redemption was decided from, canonically. `evidence` is what `grounds_to_store` gives."""
+    judged = {} if evidence is None else {"evidence": evidence}
     return canonical(
-        {
+        judged
+        | {
             "v": FORMAT,
             "provider": provider_id,
             "order_no": order_no,
             "provider_categories": sorted(facts.provider_categories or ()),
-            "bill": bill.facts(),
+            "bill": bill.stored(),
             "given": facts.given(),
             "facility_classes": {
                 str(number): line.facility_class

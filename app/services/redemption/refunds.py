@@ -28,6 +28,7 @@ from app.services.redemption.loading import load_terms, lock_vouchers, parse_rul
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.reads import RefundRecord, read_redemption
 from app.services.redemption.states import DatedRules, Share, VoucherState
+from app.services.redemption.usage_references import free_references
 from app.services.rules.position import NOTHING, Kept
 from app.services.rules.position import Counter as Counted
 from app.services.rules.terms import add_months
@@ -132,6 +133,8 @@ def refund(
             bill_refunded_fen=Redemption.bill_refunded_fen + bill_refund_fen,
         )
     )
+    if redemption.bill_refunded_fen + bill_refund_fen == redemption.bill_total_fen:
+        free_references(tx, region_code=redemption.region_code, redemption_id=redemption.id)
     tx.execute(
         update(Mandate)
         .where(Mandate.region_code == redemption.region_code, Mandate.id == redemption.mandate_id)

@@ -20,6 +20,8 @@ from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import OFFICIALS
 from app.services.redemption.assessing import counts_of_json, draw, left_of, stored_facts, stored_shares
+from app.services.redemption.bills import bill_of_facts
+from app.services.redemption.evidence import flagged_again
 from app.services.redemption.loading import parse_rules
 from app.services.redemption.reads import read_redemption
 from app.services.redemption.states import DatedRules, Share
@@ -128,7 +130,8 @@ def replay(stored: StoredAssessment) -> Replay:
     if refund is None:
         first_format = [Share("", _step(old, "voucher")["balance_fen"], 0)] if facts["v"] == 1 else None
         drawing = draw(version, given, position, first_format or stored_shares(facts))
-        amount_fen, trace = drawing.drawn_fen, drawing.trace
+        amount_fen = drawing.drawn_fen
+        trace = flagged_again(bill_of_facts(facts["bill"], {}), version.rules, facts.get("evidence"), drawing.trace)
     else:
         drawn_fen = _step(old, "refund")["drawn_fen"]
         _, amount_fen, trace = left_of(version, given, position, drawn_fen=drawn_fen)
