@@ -277,8 +277,8 @@ def _refusal(
         refused = Refused(Code.PROGRAMME_CLOSED)
     if refused is None and caller.holds(Role.PROVIDER) and version.rules.claimant != "provider":
         refused = Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
-    if refused is None and (problem := refusal_of(findings)) is not None:
-        return problem
+    if refused is None and (evidence := refusal_of(findings)) is not None:
+        return evidence.problem()
     refused = refused or refuse_assessment(version.rules, facts, drawing.assessment)
     return _problem(refused) if refused else None
 

@@ -36,7 +36,13 @@ def rules_of(**changes: Any) -> Rules:
 
 
 def line_of(**changes: Any) -> BillLine:
-    fields = {"category": "training", "quantity": "10", "unit": "card_hour", "unit_price": "20", "amount_fen": 20_000}
+    fields: dict[str, Any] = {
+        "category": "training",
+        "quantity": "10",
+        "unit": "card_hour",
+        "unit_price": "20",
+        "amount_fen": 20_000,
+    }
     return BillLine(**(fields | changes))
 
 

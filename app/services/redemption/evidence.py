@@ -10,13 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from fractions import Fraction
 from typing import Any
 
-from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.problems import Code, FieldError
 from app.kernel.rates import parse_decimal
 from app.kernel.vocabulary import Sign
 from app.services.redemption.bills import UNIT_PRICE_DECIMALS, Bill, BillLine
 from app.services.redemption.capacities import check_capacity
 from app.services.redemption.grounds import Grounds, ListedPrice
-from app.services.redemption.signs import Finding, Numbered
+from app.services.redemption.signs import Finding, Numbered, Refusal
 from app.services.rules.bill_checks import Verdict
 from app.services.rules.model import Rules
 
@@ -49,7 +49,7 @@ def judge_units(bill: Bill, rules: Rules) -> Iterator[Finding]:
             yield Finding(Sign.UNIT_NOT_KNOWN, number, "unit", "refuse", ", ".join(known), line.unit, context=context)
 
 
-def refusal_of(findings: Sequence[Finding]) -> AppError | None:
+def refusal_of(findings: Sequence[Finding]) -> Refusal | None:
     """The problem that these findings make: its code is the first one's, its `errors` name all that refuse.
 
     None where they are flags only. Pointers lead into a request that has the bill as `bill`.
@@ -58,13 +58,13 @@ def refusal_of(findings: Sequence[Finding]) -> AppError | None:
     if not refusing:
         return None
     first = refusing[0]
-    errors = [
+    errors = tuple(
         FieldError(f"/bill/lines/{one.line - 1}/{one.member}", one.code, limit=one.limit, actual=one.actual)
         for one in refusing
-    ]
-    extra: dict[str, str | int | None] = {"redemption_id": first.redemption_id} if first.redemption_id else {}
+    )
+    extra: dict[str, str | int] = {"redemption_id": first.redemption_id} if first.redemption_id else {}
     context = {"line": first.line, "limit": first.limit, "actual": first.actual, **first.context}
-    return AppError(Code(first.code), errors=errors, extra=extra, **context)
+    return Refusal(Code(first.code), context, extra, errors)
 
 
 def with_flags(trace: dict[str, Any], findings: Sequence[Finding]) -> dict[str, Any]:

@@ -6,12 +6,27 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Sign
 from app.services.redemption.bills import BillLine
 from app.services.rules.bill_checks import Verdict
 
 Numbered = tuple[int, BillLine]
 """A line with its number, from 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a bill is refused: `context` fills the sentence of the code, `extra` adds members to the problem."""
+
+    code: Code
+    context: Mapping[str, Any]
+    extra: Mapping[str, str | int]
+    errors: tuple[FieldError, ...]
+
+    def problem(self) -> AppError:
+        """The same to be raised."""
+        return AppError(self.code, errors=self.errors, extra=dict(self.extra), **self.context)
 
 
 @dataclass(frozen=True, slots=True)
