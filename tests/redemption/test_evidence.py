@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from fractions import Fraction
 from typing import Any
 
 import pytest
 
 from app.kernel.clock import SHANGHAI
 from app.kernel.vocabulary import Sign
-from app.services.redemption.bills import Bill, BillLine
+from app.services.redemption.bills import Bill, BillLine, bill_of_facts
 from app.services.redemption.evidence import (
     flagged_again,
     flags_of,
@@ -308,3 +309,12 @@ def test_what_was_decided_before_has_nothing_stored_and_no_flags() -> None:
     assert flagged_again(bill, rules_of(), None, bare) is bare
     plain = bill_of(line_of(usage_ref="j"))
     assert grounds_to_store(rules_of(), plain, Grounds(), judge_evidence(plain, rules_of(), Grounds())) is None
+
+
+def test_what_is_left_of_a_line_has_its_share_of_the_converted_hours() -> None:
+    """10 card-hours of an A100 for 20,000 fen are 3.12 PFLOPS·h; a quarter cancelled leaves 7.5 and 2.34."""
+    stored = bill_of(line_of(accelerator="nvidia_a100")).stored()
+    assert stored["lines"][0]["pflops_hours"] == "3.12"
+    (left,) = bill_of_facts(stored, {1: 5_000}).lines
+    assert (Fraction(left.quantity), Fraction(left.pflops_hours or "0")) == (Fraction("7.5"), Fraction("2.34"))
+    assert bill_of_facts(stored, {}).stored() == stored
