@@ -12,6 +12,7 @@ from fastapi_offline import FastAPIOffline
 
 from app import logs
 from app.api import (
+    accelerators,
     approvals,
     clients,
     events,
@@ -59,6 +60,7 @@ ROUTERS = (
     rules.router,
     simulations.router,
     quotes.router,
+    accelerators.router,
     approvals.router,
     issuance_batches.router,
     vouchers.router,

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, func, insert, select, update
 
 from app.database import Database
 from app.embedded import databases
@@ -18,7 +18,7 @@ from app.embedded.server import Server
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role, VoucherKind
-from app.models import Organisation, Pool, Voucher
+from app.models import Hold, Organisation, Pool, Voucher
 from app.services.approvals.decisions import approve
 from app.services.budgets.appropriations import request_appropriation
 from app.services.idempotency import Answer
@@ -30,8 +30,10 @@ from app.services.programmes.programmes import ProgrammeDraft, create_programme,
 from app.services.reconciliation.reconcile import check_invariants
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.bills import Bill, BillLine
-from app.services.redemption.commands import Redeem, RedemptionRecord
+from app.services.redemption.commands import PlaceHold, Redeem
 from app.services.redemption.decisions import Asked
+from app.services.redemption.holds.ending import sweep
+from app.services.redemption.holds.running import release
 from app.services.redemption.refunds import refund
 from app.services.rules.model import Rules
 from app.services.vouchers.lifecycle import request_act
@@ -52,7 +54,7 @@ def caller(role: Role, organisation_id: str) -> Caller:
 
 
 class Books(RuleBasedStateMachine):
-    """Funds, issues, redeems, refunds, freezes and voids at random."""
+    """Funds, issues, holds, redeems, releases, refunds, freezes and voids at random."""
 
     server: Server
     template: str
@@ -65,6 +67,8 @@ class Books(RuleBasedStateMachine):
         self.pools = dict.fromkeys(SHARES, 0)
         self.vouchers: dict[str, dict[str, Any]] = {}
         self.redemptions: dict[str, dict[str, Any]] = {}
+        """What one redemption, or all of a hold, have drawn; `hold` is the hold's id or None."""
+        self.holds: dict[str, dict[str, Any]] = {}
 
     def teardown(self) -> None:
         self.database.dispose()
@@ -190,8 +194,7 @@ class Books(RuleBasedStateMachine):
         outcomes = self._do(lambda tx: decide_batch(tx, commands, wait=True))
         for voucher_id, bill_fen, outcome in zip(chosen, bills, outcomes, strict=True):
             voucher = self.vouchers[voucher_id]
-            earned = min((bill_fen * RATE_PERCENT + 50) // 100, CAP_FEN)
-            drawn = min(earned, sum(voucher["balance"].values()))
+            drawn = min(_earned(bill_fen), sum(voucher["balance"].values()))
             assert isinstance(outcome, Answer)
             if voucher["ended"]:
                 assert outcome.body == b"voucher_voided"
@@ -199,7 +202,7 @@ class Books(RuleBasedStateMachine):
                 assert outcome.body == b"voucher_frozen"
             elif not any(voucher["balance"].values()):
                 assert outcome.body == b"insufficient_balance"
-            elif earned == 0:
+            elif _earned(bill_fen) == 0:
                 assert outcome.body == b"below_minimum"
             else:
                 assert outcome.body == str(drawn).encode()
@@ -208,7 +211,102 @@ class Books(RuleBasedStateMachine):
                     voucher["balance"][source] -= part
                     voucher["redeemed"][source] += part
                 assert outcome.resource_id is not None
-                self.redemptions[outcome.resource_id] = {"voucher": voucher_id, "bill": bill_fen, "drawn": parts}
+                self.redemptions[outcome.resource_id] = {
+                    "voucher": voucher_id,
+                    "bill": bill_fen,
+                    "drawn": parts,
+                    "hold": None,
+                }
+
+    @precondition(lambda self: self.vouchers)
+    @rule(data=st.data(), bills=st.lists(st.integers(1, 60_000), min_size=1, max_size=3))
+    def hold(self, data: st.DataObject, bills: list[int]) -> None:
+        chosen = [data.draw(st.sampled_from(sorted(self.vouchers))) for _ in bills]
+        commands = [self._holding(voucher_id, fen) for voucher_id, fen in zip(chosen, bills, strict=True)]
+        outcomes = self._do(lambda tx: decide_batch(tx, commands, wait=True))
+        for voucher_id, bill_fen, outcome in zip(chosen, bills, outcomes, strict=True):
+            voucher = self.vouchers[voucher_id]
+            amount = min(_earned(bill_fen), sum(voucher["balance"].values()))
+            assert isinstance(outcome, Answer)
+            if outcome.resource_id is None:
+                assert voucher["ended"] or voucher["frozen"] or amount == 0
+                continue
+            assert outcome.body == str(amount).encode()
+            parts = self._split(amount, voucher["balance"])
+            for source, part in parts.items():
+                voucher["balance"][source] -= part
+            self.holds[outcome.resource_id] = {"voucher": voucher_id, "held": parts, "open": True}
+
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data(), bills=st.lists(st.tuples(st.integers(1, 30_000), st.booleans()), min_size=1, max_size=3))
+    def redeem_from_holds(self, data: st.DataObject, bills: list[tuple[int, bool]]) -> None:
+        chosen = [data.draw(st.sampled_from(sorted(self.holds))) for _ in bills]
+        commands = [
+            self._command(self.holds[hold_id]["voucher"], fen, hold_id=hold_id, final=final)
+            for hold_id, (fen, final) in zip(chosen, bills, strict=True)
+        ]
+        outcomes = self._do(lambda tx: decide_batch(tx, commands, wait=True))
+        for hold_id, (bill_fen, final), outcome in zip(chosen, bills, outcomes, strict=True):
+            hold = self.holds[hold_id]
+            voucher = self.vouchers[hold["voucher"]]
+            assert isinstance(outcome, Answer)
+            if not hold["open"]:
+                assert outcome.body == b"hold_already_resolved"
+                continue
+            if voucher["frozen"]:
+                assert outcome.body == b"voucher_frozen"
+                continue
+            earlier = self._of_hold(hold_id)
+            due = _earned(bill_fen + sum(one["bill"] for one in earlier)) - sum(map(_drawn, earlier))
+            drawn = min(max(due, 0), sum(hold["held"].values()))
+            assert outcome.body == str(drawn).encode()
+            parts = self._split(drawn, hold["held"])
+            for source, part in parts.items():
+                hold["held"][source] -= part
+                voucher["redeemed"][source] += part
+            assert outcome.resource_id is not None
+            self.redemptions[outcome.resource_id] = {
+                "voucher": hold["voucher"],
+                "bill": bill_fen,
+                "drawn": parts,
+                "hold": hold_id,
+            }
+            if final or not any(hold["held"].values()):
+                self._free(hold, voucher["balance"])
+
+    @precondition(lambda self: self.holds)
+    @rule(data=st.data(), how=st.sampled_from(["release", "expire"]))
+    def end_a_hold(self, data: st.DataObject, how: str) -> None:
+        hold_id = data.draw(st.sampled_from(sorted(self.holds)))
+        hold = self.holds[hold_id]
+        if how == "release":
+            if hold["open"]:
+                self._do(lambda tx: release(tx, caller=self.provider, hold_id=hold_id))
+            else:
+                assert self._refused(lambda tx: release(tx, caller=self.provider, hold_id=hold_id)) in {
+                    Code.HOLD_ALREADY_RESOLVED,
+                    Code.HOLD_EXPIRED,
+                }
+                return
+        else:
+            if not hold["open"] or self.vouchers[hold["voucher"]]["frozen"]:
+                return
+            past = update(Hold).where(Hold.id == hold_id).values(expires_at=func.clock_timestamp())
+            self._do(lambda tx: tx.execute(past))
+            assert self._do(lambda tx: sweep(tx, most=10)) == 1
+            hold["expired"] = True
+        self._free(hold, self.vouchers[hold["voucher"]]["balance"])
+
+    @staticmethod
+    def _free(hold: dict[str, Any], balance: dict[str, int]) -> None:
+        hold["open"] = False
+        for source, fen in hold["held"].items():
+            balance[source] += fen
+            hold["held"][source] = 0
+
+    def _of_hold(self, hold_id: str) -> list[dict[str, Any]]:
+        """The redemptions of a hold, oldest first: their ids sort by their making."""
+        return [one for _, one in sorted(self.redemptions.items()) if one["hold"] == hold_id]
 
     @precondition(lambda self: self.redemptions)
     @rule(data=st.data(), amount_fen=st.integers(1, 30_000))
@@ -217,20 +315,26 @@ class Books(RuleBasedStateMachine):
         redemption = self.redemptions[redemption_id]
 
         def work(tx: Connection) -> int:
-            (done, *_), _ = refund(
+            done, _ = refund(
                 tx, caller=self.provider, redemption_id=redemption_id, amount_fen=amount_fen, lines=(), reason="退单"
             )
-            return done.subsidy_refund_fen
+            return sum(one.subsidy_refund_fen for one in done)
 
         if amount_fen > redemption["bill"]:
             assert self._refused(work) is Code.REFUND_EXCEEDS_REDEMPTION
             return
         redemption["bill"] -= amount_fen
-        entitled = min((redemption["bill"] * RATE_PERCENT + 50) // 100, CAP_FEN)
-        returned = max(0, sum(redemption["drawn"].values()) - entitled)
+        whole = [redemption] if redemption["hold"] is None else self._of_hold(redemption["hold"])
+        returned = max(0, sum(map(_drawn, whole)) - _earned(sum(one["bill"] for one in whole)))
         assert self._do(work) == returned
+        for one in [redemption, *(other for other in reversed(whole) if other is not redemption)]:
+            piece = min(returned, _drawn(one))
+            returned -= piece
+            self._give_back(one, piece)
+
+    def _give_back(self, redemption: dict[str, Any], piece_fen: int) -> None:
         voucher = self.vouchers[redemption["voucher"]]
-        for source, part in self._split(returned, redemption["drawn"]).items():
+        for source, part in self._split(piece_fen, redemption["drawn"]).items():
             redemption["drawn"][source] -= part
             voucher["redeemed"][source] -= part
             if voucher["ended"]:
@@ -262,6 +366,9 @@ class Books(RuleBasedStateMachine):
         self._approve(self.checker, self._do(work))
         if act == "void":
             voucher["ended"] = True
+            for hold in self.holds.values():
+                if hold["voucher"] == voucher_id and hold["open"]:
+                    self._free(hold, voucher["balance"])
             for source, fen in voucher["balance"].items():
                 self.pools[source] += fen
                 voucher["voided"] += fen
@@ -274,10 +381,13 @@ class Books(RuleBasedStateMachine):
     @invariant()
     def the_service_agrees_with_the_dicts(self) -> None:
         stored = self._do(lambda tx: tx.execute(select(Voucher)).all())
-        assert {row.id: (row.face_fen, row.balance_fen, row.redeemed_fen, row.voided_fen) for row in stored} == {
+        assert {
+            row.id: (row.face_fen, row.balance_fen, row.held_fen, row.redeemed_fen, row.voided_fen) for row in stored
+        } == {
             voucher_id: (
                 voucher["face"],
                 sum(voucher["balance"].values()),
+                sum(sum(one["held"].values()) for one in self.holds.values() if one["voucher"] == voucher_id),
                 sum(voucher["redeemed"].values()),
                 voucher["voided"],
             )
@@ -325,18 +435,34 @@ class Books(RuleBasedStateMachine):
         )
         return organisation_id
 
-    def _command(self, voucher_id: str, bill_fen: int) -> Redeem:
+    def _command(self, voucher_id: str, bill_fen: int, *, hold_id: str | None = None, final: bool = False) -> Redeem:
         return Redeem(
-            caller=self.provider,
-            provider_id=self.provider.organisation_id,
-            region_code=HANGZHOU,
-            voucher_code=self.vouchers[voucher_id]["code"],
+            **self._asking(bill_fen),
+            voucher_code=None if hold_id else self.vouchers[voucher_id]["code"],
+            hold_id=hold_id,
+            final=final,
             order_no=f"O{next(_numbers)}",
-            asked=Asked(Bill(bill_fen, (BillLine("training", str(bill_fen), "card_hour", "0.01", bill_fen),))),
-            key=f"K{next(_numbers)}",
-            render=_rendered,
-            render_refusal=lambda refusal: Answer(409, str(refusal.code).encode()),
+            render=lambda record: Answer(201, str(record.subsidy_fen).encode(), record.id),
         )
+
+    def _holding(self, voucher_id: str, bill_fen: int) -> PlaceHold:
+        return PlaceHold(
+            **self._asking(bill_fen),
+            voucher_code=self.vouchers[voucher_id]["code"],
+            hold_no=f"H{next(_numbers)}",
+            render=lambda record: Answer(201, str(record.amount_fen).encode(), record.id),
+        )
+
+    def _asking(self, bill_fen: int) -> dict[str, Any]:
+        line = BillLine("training", str(bill_fen), "card_hour", "0.01", bill_fen)
+        return {
+            "caller": self.provider,
+            "provider_id": self.provider.organisation_id,
+            "region_code": HANGZHOU,
+            "asked": Asked(Bill(bill_fen, (line,))),
+            "key": f"K{next(_numbers)}",
+            "render_refusal": lambda refusal: Answer(409, str(refusal.code).encode()),
+        }
 
     @staticmethod
     def _split(amount_fen: int, shares: dict[str, int]) -> dict[str, int]:
@@ -349,8 +475,13 @@ class Books(RuleBasedStateMachine):
         return parts
 
 
-def _rendered(record: RedemptionRecord) -> Answer:
-    return Answer(201, str(record.subsidy_fen).encode(), record.id)
+def _earned(bill_fen: int) -> int:
+    return min((bill_fen * RATE_PERCENT + 50) // 100, CAP_FEN)
+
+
+def _drawn(redemption: dict[str, Any]) -> int:
+    drawn: int = sum(redemption["drawn"].values())
+    return drawn
 
 
 @pytest.fixture

@@ -19,12 +19,15 @@ from app.cli.commands import app as command_line
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.catalogue import CATALOGUE
 from app.main import openapi_document
+from app.services.evidence.accelerators import published_table
+from app.services.evidence.units import UNITS
 from app.services.issuance.rows import SENTENCES
 
 ROOT = Path(__file__).resolve().parents[1]
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 TRANSLATED = (
     "README",
+    "docs/accelerators",
     "docs/problems",
     "docs/guides/officials",
     "docs/guides/providers",
@@ -45,6 +48,7 @@ _PLACEHOLDER = re.compile(r"\{(\w+?)(?:_fen|_en|_zh)?(?::\w+)?\}")
 
 Language = Literal["en", "zh"]
 PROBLEMS: Mapping[str, Language] = {"problems.md": "en", "problems.zh-CN.md": "zh"}
+ACCELERATORS: Mapping[str, Language] = {"accelerators.md": "en", "accelerators.zh-CN.md": "zh"}
 
 
 def text_of(document: Path) -> str:
@@ -73,6 +77,21 @@ def table(language: Language) -> list[str]:
     return rows
 
 
+def cards(language: Language) -> list[str]:
+    """The rows of docs/accelerators: every card with its source."""
+    rows = []
+    for card in published_table().accelerators:
+        maker, name = (card.maker_en, card.name_en) if language == "en" else (card.maker_zh, card.name_zh)
+        source = f"`{card.source_kind}`: [{card.source}]({card.source_url})"
+        rows.append(f"| `{card.code}` | {maker} | {name} | {card.fp16_dense_tflops} | {source} |")
+    return rows
+
+
+def units(language: Language) -> list[str]:
+    """The rows of the units below them."""
+    return [f"| `{unit.code}` | {unit.en if language == 'en' else unit.zh} | {unit.counts} |" for unit in UNITS]
+
+
 def _plain(sentence: str) -> str:
     return _PLACEHOLDER.sub(r"`\1`", sentence)
 
@@ -80,11 +99,19 @@ def _plain(sentence: str) -> str:
 def write_tables() -> None:
     """Put the present rows under the two headings of each file."""
     for name, language in PROBLEMS.items():
-        document, rows = ROOT / "docs" / name, table(language)
-        for columns, part in ((5, rows[: len(CATALOGUE)]), (2, rows[len(CATALOGUE) :])):
-            written = "".join(f"{row}\n" for row in part)
-            heading = f"(?<=\n)({re.escape('|---' * columns)}\\|\n)(?:\\| `.*\n)*"
-            document.write_text(re.sub(heading, lambda found: found[1] + written, text_of(document)), encoding="utf-8")  # noqa: B023
+        rows = table(language)
+        _write(name, {5: rows[: len(CATALOGUE)], 2: rows[len(CATALOGUE) :]})
+    for name, language in ACCELERATORS.items():
+        _write(name, {5: cards(language), 3: units(language)})
+
+
+def _write(name: str, tables: Mapping[int, list[str]]) -> None:
+    """Put rows under the headings of so many columns."""
+    document = ROOT / "docs" / name
+    for columns, rows in tables.items():
+        written = "".join(f"{row}\n" for row in rows)
+        heading = f"(?<=\n)({re.escape('|---' * columns)}\\|\n)(?:\\| `.*\n)*"
+        document.write_text(re.sub(heading, lambda found: found[1] + written, text_of(document)), encoding="utf-8")  # noqa: B023
 
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh-CN.md"])
@@ -134,6 +161,14 @@ def test_every_command_that_is_named_can_be_given(document: Path) -> None:
 def test_the_tables_of_problems_are_the_catalogue(name: str, language: Language) -> None:
     written = [line for line in text_of(ROOT / "docs" / name).splitlines() if line.startswith("| `")]
     assert written == table(language)
+
+
+@pytest.mark.parametrize(("name", "language"), ACCELERATORS.items())
+def test_the_tables_of_cards_and_units_are_the_data(name: str, language: Language) -> None:
+    document = text_of(ROOT / "docs" / name)
+    written = [line for line in document.splitlines() if line.startswith("| `")]
+    assert written == [*cards(language), *units(language)]
+    assert published_table().version_on.isoformat() in document
 
 
 def test_the_example_of_a_leaf_is_byte_for_byte_what_it_says() -> None:

@@ -16,8 +16,8 @@ from app.kernel.problems import Code
 EXAMPLES = Path(__file__).with_name("examples.json")
 """Requests and answers of one real run of the full path, in its order; the first item names who calls."""
 
-PUBLIC_PATHS = frozenset({"/v1/personal-tokens", "/v1/rules/schema"})
-"""Where nobody needs a token: one is how people get theirs, the other is documentation."""
+PUBLIC_PATHS = frozenset({"/v1/personal-tokens", "/v1/rules/schema", "/v1/accelerators", "/v1/units"})
+"""Where nobody needs a token: one is how people get theirs, the others are documentation."""
 REQUIRED_HEADERS = frozenset({"idempotency-key", "if-match"})
 
 DESCRIPTION = """\

@@ -6,6 +6,7 @@ from datetime import date, datetime
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic_core import PydanticCustomError
 
 from app.kernel.clock import FIRST_DAY, LAST_DAY, rfc3339
 from app.kernel.money import MAX_FEN
@@ -42,6 +43,14 @@ def _printable(text: str) -> str:
     if not text.isprintable():
         raise ValueError("has characters that cannot be printed (包含不可打印的字符)")
     return text
+
+
+def wrong(code: str, field: str, *, limit: str | int, actual: str | int) -> PydanticCustomError:
+    """What is wrong with one field in the light of another, for a validator of the whole to raise.
+
+    The sentence of the code stands in `kernel/places.py`.
+    """
+    return PydanticCustomError(code, "{field}: {actual}, {limit}", {"field": field, "limit": limit, "actual": actual})
 
 
 MAX_BILLED_FEN = 10**13

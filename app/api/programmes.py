@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
@@ -18,6 +18,7 @@ from app.api.reports import ExecutionRead, shown_pool, shown_total
 from app.database import now
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
+from app.kernel.rates import parse_decimal
 from app.kernel.vocabulary import AdmissionStatus, ProgrammeStatus, Role, VoucherKind
 from app.services.approvals.decisions import read_approval
 from app.services.budgets.appropriations import request_appropriation
@@ -25,10 +26,22 @@ from app.services.budgets.execution import budget_of
 from app.services.programmes import programmes as services
 from app.services.programmes.admissions import list_admissions, propose_admission, read_admission
 from app.services.programmes.programmes import ProgrammeDraft
+from app.services.redemption.bills import UNIT_PRICE_DECIMALS
+from app.services.redemption.grounds import ListedPrice
+from app.services.rules.bill_checks import UnitName
 from app.services.rules.model import Rules
 from app.services.rules.parts import Slug
 
 router = APIRouter(prefix="/v1/programmes", tags=["programmes"])
+
+MAX_PRICES = 200
+"""Rows of one price list."""
+
+
+def _unit_price(text: str) -> str:
+    if not parse_decimal(text, max_decimals=UNIT_PRICE_DECIMALS, max_digits=18):
+        raise ValueError("must be more than 0 / 须大于 0")
+    return text
 
 
 class ProgrammeBody(Wire):
@@ -68,10 +81,36 @@ class ProgrammeRead(Read):
     created_by: str
 
 
+class PriceBody(Wire):
+    """At most so much a unit. Of one category and unit the row of a card goes before the one for any card."""
+
+    category: Slug
+    unit: Annotated[UnitName, Field(examples=["card_hour"])]
+    unit_price: Annotated[
+        str, AfterValidator(_unit_price), Field(description="元, more than 0, a decimal string", examples=["18.50"])
+    ]
+    accelerator: Annotated[
+        Slug | None, Field(description="With card_hour: for this card, a code of GET /v1/accelerators")
+    ] = None
+
+
 class AdmissionBody(Wire):
-    """The service categories for which the provider is to be admitted."""
+    """The service categories for which the provider is to be admitted, and its prices where a list was agreed."""
 
     categories: Annotated[list[Slug], Field(min_length=1, max_length=100)]
+    prices: Annotated[
+        list[PriceBody],
+        Field(max_length=MAX_PRICES, description="The whole list; it takes the place of the one before"),
+    ] = Field(default_factory=list)
+
+
+class PriceRead(Read):
+    """A row of the admitted price list."""
+
+    category: str
+    unit: str
+    unit_price: str
+    accelerator: str | None
 
 
 class AdmissionRead(Read):
@@ -81,6 +120,7 @@ class AdmissionRead(Read):
     provider_id: str
     provider_name: str
     categories: tuple[str, ...]
+    prices: tuple[PriceRead, ...]
     status: AdmissionStatus
     version: int
     updated_at: ShownInstant
@@ -195,11 +235,16 @@ def resume_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep
 def admit_provider(
     programme_id: AnyId, provider_id: AnyId, body: AdmissionBody, caller: CallerDep, service: ServiceDep
 ) -> AdmissionProposed:
-    """Ask a checker to list a provider, or to change its categories."""
+    """Ask a checker to list a provider, or to change its categories and price list."""
 
     def work(tx: Any) -> AdmissionProposed:
         admission, approval_id = propose_admission(
-            tx, caller=caller, programme_id=programme_id, provider_id=provider_id, categories=body.categories
+            tx,
+            caller=caller,
+            programme_id=programme_id,
+            provider_id=provider_id,
+            categories=body.categories,
+            prices=[ListedPrice(**row.model_dump()) for row in body.prices],
         )
         approval = read_approval(tx, caller=caller, approval_id=approval_id)
         return AdmissionProposed(admission=AdmissionRead.model_validate(admission), approval=shown_approval(approval))

@@ -11,7 +11,7 @@ from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Fen, Read, Wire
 from app.api.problems import language_of
-from app.api.redemptions import BillBody, VoucherCode
+from app.api.redemptions import BillBody, FlagRead, VoucherCode, shown_flags
 from app.kernel.catalogue import detail, title
 from app.kernel.problems import AppError
 from app.services import quotes as services
@@ -77,6 +77,7 @@ class QuoteRead(Read):
     rule_version_number: int
     refusal: RefusalRead | None
     evidence: tuple[EvidenceRead, ...]
+    flags: Annotated[tuple[FlagRead, ...], Field(description="What is noted of the bill; it changes no amount")]
     unstated_facts: Annotated[tuple[str, ...], Field(description="What the rules look at and nobody stated")]
     trace: dict[str, Any]
 
@@ -86,12 +87,14 @@ def create_quote(
     programme_id: AnyId, body: QuoteBody, caller: CallerDep, service: ServiceDep, request: Request
 ) -> QuoteRead:
     """Say what a bill would get now: a firm for itself, a provider with a voucher's code and the firm's consent."""
+    bill = body.bill.bill()
     quote = service.database.transact(
         lambda tx: services.quote(
             tx,
             caller=caller,
             programme_id=programme_id,
-            lines=body.bill.bill().assessed_lines(),
+            lines=bill.assessed_lines(),
+            bill=bill,
             claim=body.claim,
             voucher_id=body.voucher_id,
             voucher_code=body.voucher_code,
@@ -111,6 +114,7 @@ def create_quote(
         rule_version_number=quote.rule_version_number,
         refusal=_shown(quote.refusal, language_of(request)),
         evidence=tuple(EvidenceRead.model_validate(document) for document in quote.evidence),
+        flags=shown_flags(quote.trace),
         unstated_facts=quote.unstated,
         trace=quote.trace,
     )

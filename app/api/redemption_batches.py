@@ -14,7 +14,7 @@ from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import Read, Wire
 from app.api.keys import IdempotencyKey
-from app.api.problems import document, language_of, refusal_renderer
+from app.api.problems import RefusalRenderer, document, language_of, refusal_renderer
 from app.api.redemptions import RedemptionCreate, command_of
 from app.kernel.places import field_errors
 from app.kernel.problems import AppError, Code
@@ -77,19 +77,18 @@ async def create_redemptions(
 
 def _read_rows(rows: list[Any], caller: Caller, key: str, request: Request) -> list[Redeem | AppError]:
     render_refusal = refusal_renderer(request)
-    read: list[Redeem | AppError] = []
-    for index, row in enumerate(rows):
-        try:
-            body = RedemptionCreate.model_validate(row)
-            read.append(
-                command_of(body, caller=caller, key=f"{key}/{index}", route=ROUTE, render_refusal=render_refusal)
-            )
-        except ValidationError as error:
-            places = field_errors(error.errors(include_url=False), row)
-            read.append(AppError(Code.VALIDATION_FAILED, count=len(places), errors=places[:SHOWN_ERRORS]))
-        except AppError as problem:
-            read.append(problem)
-    return read
+    return [_read_row(row, caller, f"{key}/{index}", render_refusal) for index, row in enumerate(rows)]
+
+
+def _read_row(row: Any, caller: Caller, key: str, render_refusal: RefusalRenderer) -> Redeem | AppError:
+    try:
+        body = RedemptionCreate.model_validate(row)
+        return command_of(body, caller=caller, key=key, route=ROUTE, render_refusal=render_refusal)
+    except ValidationError as error:
+        places = field_errors(error.errors(include_url=False), row)
+        return AppError(Code.VALIDATION_FAILED, count=len(places), errors=places[:SHOWN_ERRORS])
+    except AppError as problem:
+        return problem
 
 
 def _answered(outcome: Answer | Redeem | BaseException, request: Request) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 import orjson
@@ -23,20 +23,24 @@ from app.api.fields import (
     Reference,
     ShownInstant,
     Wire,
+    wrong,
 )
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.problems import refusal_renderer, response
+from app.kernel.clock import rfc3339
 from app.kernel.codes import parse_code, region_of_code
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.rates import parse_decimal, parse_rate
-from app.kernel.vocabulary import RedemptionStatus, Role
+from app.kernel.vocabulary import RedemptionStatus, Role, Sign
+from app.services.evidence.accelerators import CARD_HOUR
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller
 from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
 from app.services.redemption.commands import REDEEM_ROUTE, Redeem, RedemptionRecord
 from app.services.redemption.decisions import Asked
+from app.services.redemption.evidence import flags_of
 from app.services.redemption.reads import RefundRecord, list_redemptions, list_refunds, read_redemption
 from app.services.redemption.refunds import RefundLine, refund
 from app.services.redemption.replaying import read_assessment
@@ -86,20 +90,35 @@ class BillLineBody(Wire):
     used_from: Instant | None = None
     used_until: Instant | None = None
     provider_site: Word | None = None
-    usage_ref: Reference | None = None
+    usage_ref: Annotated[
+        Reference | None,
+        Field(
+            description="Your job or metering number; each is billed once. One job billed in parts has one for each."
+        ),
+    ] = None
+    accelerator: Annotated[
+        Category | None,
+        Field(
+            description="With card_hour: the card, a code of GET /v1/accelerators. The answer has its PFLOPS·hours.",
+            examples=["ascend_910b3"],
+        ),
+    ] = None
 
     @model_validator(mode="after")
-    def _adds_up(self) -> BillLineBody:
+    def _explained(self) -> BillLineBody:
         priced_fen = self.line().priced_fen()
         if abs(priced_fen - self.amount_fen) > 1:
-            raise ValueError(f"quantity × unit_price is {priced_fen} fen, amount_fen says {self.amount_fen}")
+            raise wrong("amount_not_explained", "amount_fen", limit=priced_fen, actual=self.amount_fen)
         if self.used_from and self.used_until and self.used_from > self.used_until:
-            raise ValueError("used_from is after used_until")
+            limit, actual = rfc3339(self.used_from), rfc3339(self.used_until)
+            raise wrong("ends_before_it_begins", "used_until", limit=limit, actual=actual)
+        if self.accelerator is not None and self.unit != CARD_HOUR:
+            raise wrong("only_for_card_hours", "accelerator", limit=CARD_HOUR, actual=self.unit)
         return self
 
     def line(self) -> BillLine:
         """The line as the domain's value."""
-        return BillLine(**{name: getattr(self, name) for name in BillLine.__slots__})
+        return BillLine(**{name: getattr(self, name) for name in type(self).model_fields})
 
 
 class BillBody(Wire):
@@ -113,12 +132,12 @@ class BillBody(Wire):
     def _total_is_sum(self) -> BillBody:
         sum_fen = sum(line.amount_fen for line in self.lines)
         if sum_fen != self.total_fen:
-            raise ValueError(f"total_fen is {self.total_fen}, the lines add up to {sum_fen}")
+            raise wrong("lines_do_not_add_up", "total_fen", limit=sum_fen, actual=self.total_fen)
         return self
 
     def bill(self) -> Bill:
-        """The bill as the domain's value."""
-        return Bill(self.total_fen, tuple(line.line() for line in self.lines), self.tax_rate)
+        """The bill as the domain's value, its card-hours converted. Raises `accelerator_not_known`."""
+        return Bill(self.total_fen, tuple(line.line() for line in self.lines), self.tax_rate).converted()
 
 
 class RedemptionCreate(Wire):
@@ -151,6 +170,15 @@ class RedemptionCreate(Wire):
         return self
 
 
+class FlagRead(Read):
+    """Something noted of a line for whoever reviews; it changed no amount."""
+
+    code: Sign
+    line: Annotated[int, Field(description="From 1")]
+    limit: str | None
+    actual: str | None
+
+
 class RedemptionRead(Read):
     """A redemption. `trace` shows each step from the bill and the provider's categories to the subsidy."""
 
@@ -175,6 +203,7 @@ class RedemptionRead(Read):
     redeemed_at: ShownInstant
     bill: dict[str, Any]
     provider_categories: list[str]
+    flags: tuple[FlagRead, ...]
     trace: dict[str, Any]
 
 
@@ -252,8 +281,14 @@ def shown(record: RedemptionRecord) -> RedemptionRead:
     """A redemption on the wire."""
     values = {name: getattr(record, name) for name in RedemptionRecord.__slots__}
     facts = orjson.loads(record.facts)
-    told = {name: facts[name] for name in ("bill", "provider_categories")} | {"trace": orjson.loads(record.trace)}
-    return RedemptionRead(**values | told)
+    trace = orjson.loads(record.trace)
+    told = {name: facts[name] for name in ("bill", "provider_categories")}
+    return RedemptionRead(**values | told | {"trace": trace, "flags": shown_flags(trace)})
+
+
+def shown_flags(trace: Mapping[str, Any]) -> tuple[FlagRead, ...]:
+    """What a trace notes of its bill."""
+    return tuple(FlagRead(**flag) for flag in flags_of(trace))
 
 
 def _shown_refund(record: RefundRecord) -> RefundRead:

@@ -41,6 +41,16 @@ when = { kind = "in_region", fact = "holder.region_code", regions = ["330100"] }
 least_of = ["billed"] # 另可 also: contracted, assessed, invoiced, paid, metered
 vat = "included"      # 或 or: excluded
 
+# 以什么计量：未列出的类别不限单位。 In what units it is billed: a category that is not named takes any.
+[rules.category_units]
+compute = ["card_hour", "pflops_hour"]
+
+# 核验什么：refuse 拒绝，flag 仅提示。 What is checked of every bill: refuse it, or only note it.
+[rules.bill_checks]
+usage_ref = { repeated = "refuse", required = false }
+capacity = { beyond = "flag" }
+price = { above_list = "flag" }
+
 # 补多少 How much
 [rules.rate]
 kind = "flat" # 或 or: by, line_cases, cases, bracket, fixed, attainment, up_to

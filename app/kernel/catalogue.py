@@ -496,6 +496,70 @@ CATALOGUE: dict[Code, Row] = {
             "预占号 {hold_no} 已用于 {hold_id}。请查询该笔预占；新的预占请使用新的预占号。",
         ),
     ),
+    Code.ACCELERATOR_NOT_KNOWN: Row(
+        Kind.INVALID,
+        ("Accelerator not in the table", "加速卡不在折算表中"),
+        (
+            "The published table of accelerators has no {actual}. It knows {limit}. Take one of these codes, or leave the field out.",
+            "公布的加速卡折算表中没有 {actual}，可用代码：{limit}。请改用其中之一，或不填写该字段。",
+        ),
+    ),
+    Code.UNIT_NOT_KNOWN: Row(
+        Kind.REFUSED,
+        ("Unit not known for this category", "该类别不使用此计量单位"),
+        (
+            "Line {line}: the programme counts {category} in {limit}, not in {actual}. Bill it in one of these units.",
+            "第 {line} 行：本项目中“{category}”的计量单位为 {limit}，不含 {actual}。请改用规定单位。",
+        ),
+    ),
+    Code.USAGE_REF_MISSING: Row(
+        Kind.REFUSED,
+        ("Usage reference missing", "缺少用量凭证号"),
+        (
+            "Line {line}: the programme's rules want a usage_ref (the job or order that was metered) on every covered line. Add it.",
+            "第 {line} 行：按项目规则，每个可补贴行均须填写 usage_ref（作业号或计量单号）。请补充。",
+        ),
+    ),
+    Code.USAGE_ALREADY_BILLED: Row(
+        Kind.CONFLICT,
+        ("Usage already billed", "该用量已结算过"),
+        (
+            "Line {line}: the usage {actual} was billed already, in {by_en}. Nothing was drawn. Read that bill; take a reference of its own for each period of one job.",
+            "第 {line} 行：用量 {actual} 已在{by_zh}中计费，未作抵扣。请核对该账单；同一作业分期计费时，每期应使用各自的凭证号。",
+        ),
+    ),
+    Code.USAGE_TIMES_MISSING: Row(
+        Kind.REFUSED,
+        ("Times of use missing", "缺少使用时间"),
+        (
+            "Line {line}: the programme's rules hold compute against the provider's capacity, which needs used_from and used_until. Add both.",
+            "第 {line} 行：按项目规则须将算力用量与机构算力规模核对，请填写 used_from 和 used_until。",
+        ),
+    ),
+    Code.BEYOND_CAPACITY: Row(
+        Kind.REFUSED,
+        ("Beyond the declared capacity", "超出申报的算力规模"),
+        (
+            "Line {line}: {actual} {unit} were billed; what {place_en} declares makes {limit} at most in that time. Check quantity and times, or have the registry corrected.",
+            "第 {line} 行：计费 {actual} {unit}，而{place_zh}申报的算力在该时段内至多为 {limit}。请核对数量与时间，或申请更正登记信息。",
+        ),
+    ),
+    Code.PRICE_ABOVE_LIST: Row(
+        Kind.REFUSED,
+        ("Price above the admitted list", "单价高于入围价目"),
+        (
+            "Line {line}: the admitted price for {category} is {limit} yuan a {unit}; {actual} was billed.",
+            "第 {line} 行：“{category}”的入围单价为每 {unit} {limit} 元，账单单价为 {actual} 元。",
+        ),
+    ),
+    Code.PRICE_NOT_LISTED: Row(
+        Kind.REFUSED,
+        ("Not in the admitted price list", "不在入围价目中"),
+        (
+            "Line {line}: the admitted price list has no price for {actual}. It has {limit}. Bill what is listed, or ask the authority to admit the price.",
+            "第 {line} 行：入围价目中没有 {actual} 的价格，现有：{limit}。请按价目计费，或请主管部门核准该价格。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 

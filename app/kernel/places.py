@@ -20,6 +20,7 @@ OLD_NAMES = {"caps": "cap", "floors": "minimum_bill_fen"}
 
 _CHINESE = re.compile(r"[\u4e00-\u9fff]")
 _LIMITS = ("le", "lt", "ge", "gt", "max_length", "min_length", "pattern", "expected", "expected_tags", "multiple_of")
+"""What Pydantic calls the bounds of its own errors."""
 
 FORMS: Mapping[str, tuple[str, str]] = {
     r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$": (
@@ -29,6 +30,10 @@ FORMS: Mapping[str, tuple[str, str]] = {
     r"^(0|[1-9][0-9]*)(\.[0-9]{1,8})?$": (
         'must be a decimal number in quotes without sign or thousands, such as "12.5"',
         "须为带引号的十进制数，不含正负号与千分位，如 “12.5”",
+    ),
+    r"^[a-z][a-z0-9_]{0,31}$": (
+        "must be a unit of small letters, digits and _, such as card_hour",
+        "须为由小写字母、数字和下划线组成的计量单位，如 card_hour",
     ),
     r"^[a-z][a-z0-9_]{0,62}$": (
         "must be a short name of small letters, digits and _, beginning with a letter",
@@ -91,6 +96,23 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "date_parsing": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
     "date_from_datetime_parsing": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
     "date_from_datetime_inexact": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
+    "amount_not_explained": (
+        "quantity × unit_price is {limit} fen, amount_fen says {actual}",
+        "数量 × 单价为 {limit} 分，amount_fen 为 {actual}",
+    ),
+    "lines_do_not_add_up": (
+        "the lines add up to {limit} fen, total_fen says {actual}",
+        "各行合计 {limit} 分，total_fen 为 {actual}",
+    ),
+    "ends_before_it_begins": ("must not lie before used_from, {limit}", "不得早于 used_from（{limit}）"),
+    "less_than_its_sites": (
+        "the sites together have {limit}, the provider says {actual}",
+        "各机房合计 {limit}，机构填报 {actual}",
+    ),
+    "only_for_card_hours": (
+        "an accelerator is named for card-hours only; the unit is {actual}",
+        "仅以卡时（card_hour）计量的行可填写加速卡，当前单位为 {actual}",
+    ),
 }
 """What the errors of validation mean to the author of a document; any other speaks for itself."""
 
@@ -122,11 +144,16 @@ def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
         actual = _showable(given)
     elif isinstance(given, int) and not isinstance(given, bool):
         actual = given if abs(given) <= MAX_FEN else "too large to show"
+    elif isinstance(given, float):
+        actual = repr(given)[:SHOWN]
     bounds: Mapping[str, Any] = item.get("ctx") or {}
     if isinstance(given, list | tuple) and isinstance(length := bounds.get("actual_length"), int):
         actual = length
-    limit = next((bounds[name] for name in _LIMITS if isinstance(bounds.get(name), str | int)), None)
-    pointer = pointer_of(item["loc"], document, missing=item["type"] == "missing")
+    limit = next((bounds[name] for name in ("limit", *_LIMITS) if isinstance(bounds.get(name), str | int)), None)
+    if isinstance(told := bounds.get("actual"), str | int):
+        actual = told
+    field = (bounds["field"],) if isinstance(bounds.get("field"), str) else ()
+    pointer = pointer_of(item["loc"], document, missing=item["type"] == "missing") + joined(field)
     return FieldError(pointer, item["type"], detail=_sentence(item, bounds), limit=limit, actual=actual)
 
 

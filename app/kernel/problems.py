@@ -104,6 +104,14 @@ class Code(StrEnum):
     HOLD_EXPIRED = "hold_expired"
     HOLD_ALREADY_RESOLVED = "hold_already_resolved"
     HOLD_NO_ALREADY_USED = "hold_no_already_used"
+    ACCELERATOR_NOT_KNOWN = "accelerator_not_known"
+    UNIT_NOT_KNOWN = "unit_not_known"
+    USAGE_REF_MISSING = "usage_ref_missing"
+    USAGE_ALREADY_BILLED = "usage_already_billed"
+    USAGE_TIMES_MISSING = "usage_times_missing"
+    BEYOND_CAPACITY = "beyond_capacity"
+    PRICE_ABOVE_LIST = "price_above_list"
+    PRICE_NOT_LISTED = "price_not_listed"
 
 
 @dataclass(frozen=True, slots=True)

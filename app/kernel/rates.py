@@ -52,3 +52,17 @@ def round_to(value: Fraction | int, unit_fen: int, mode: Rounding) -> int:
     if mode is Rounding.HALF_UP:
         numerator, denominator = 2 * numerator + denominator, 2 * denominator
     return numerator // denominator * unit_fen
+
+
+def decimal_text(value: Fraction) -> str:
+    """A number whose decimals end, written out: no more zeros than it needs, so `12.50` reads `12.5`.
+
+    Raises ValueError where the decimals never end, as those of a third.
+    """
+    decimals = 0
+    while (value * 10**decimals).denominator != 1:
+        decimals += 1
+        if decimals > value.denominator.bit_length():  # 2^k divides 10^k: k decimals are always enough
+            raise ValueError(f"{value} has no end as a decimal number.")
+    whole, below = divmod(int(value * 10**decimals), 10**decimals)
+    return f"{whole}.{below:0{decimals}d}" if decimals else str(whole)

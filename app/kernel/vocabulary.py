@@ -252,3 +252,16 @@ class Reason(StrEnum):
     ROUNDED_TO_NOTHING = "ROUNDED_TO_NOTHING"
     BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"
     NOT_DIVISIBLE = "NOT_DIVISIBLE"
+
+
+class Sign(StrEnum):
+    """Why a bill may not be true: the codes of what is refused or flagged. Stored in traces; the list only grows."""
+
+    UNIT_NOT_KNOWN = "unit_not_known"
+    USAGE_REF_MISSING = "usage_ref_missing"
+    USAGE_ALREADY_BILLED = "usage_already_billed"
+    USAGE_TIMES_MISSING = "usage_times_missing"
+    BEYOND_CAPACITY = "beyond_capacity"
+    CAPACITY_NOT_DECLARED = "capacity_not_declared"
+    PRICE_ABOVE_LIST = "price_above_list"
+    PRICE_NOT_LISTED = "price_not_listed"

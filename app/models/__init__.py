@@ -14,7 +14,7 @@ from app.models.organisations import Organisation
 from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import Reconciliation
-from app.models.redemptions import OrderNumber, Redemption, Refund
+from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.vouchers import Allotment, Mandate, Voucher
 
 __all__ = [
@@ -47,6 +47,7 @@ __all__ = [
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
+    "UsageReference",
     "User",
     "Voucher",
 ]

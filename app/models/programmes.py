@@ -89,6 +89,8 @@ class Admission(Base):
     programme_id: Mapped[Id] = mapped_column(primary_key=True)
     provider_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"), primary_key=True)
     categories: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    prices: Mapped[CanonicalJson | None]
+    """The price list that was approved with it, None where there is none."""
     status: Mapped[Id]
     version: Mapped[Count] = mapped_column(default=1)
     updated_at: Mapped[Instant]

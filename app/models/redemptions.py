@@ -33,6 +33,25 @@ class OrderNumber(Base):
     __table_args__ = (region_code_format(),)
 
 
+class UsageReference(Base):
+    """A metered usage that a provider billed, and where: claimed last, given back where nothing came of it."""
+
+    __tablename__ = "usage_references"
+
+    region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
+    provider_id: Mapped[Id] = mapped_column(primary_key=True)
+    usage_ref: Mapped[Id] = mapped_column(primary_key=True)
+    redemption_id: Mapped[Id]
+    line: Mapped[Small]
+    """The first line of the bill that has it, from 1."""
+
+    __table_args__ = (
+        Index(None, "region_code", "redemption_id"),
+        CheckConstraint("line > 0", name="line_positive"),
+        region_code_format(),
+    )
+
+
 class Redemption(Base):
     """One bill drawn on one voucher, with the facts and the trace that explain the amount.
 

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
+from fractions import Fraction
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic_core import PydanticCustomError
 
-from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.places import field_errors
+from app.kernel.problems import AppError, Code
+from app.kernel.rates import decimal_text
 from app.kernel.regions import is_region
 from app.kernel.vocabulary import OrganisationKind
 from app.services.rules.facts import KNOWN
@@ -68,7 +73,20 @@ Facts = Annotated[
     AfterValidator(_not_known),
     Field(max_length=100, description="Further facts that programmes' rules declare: words, numbers, days, yes or no"),
 ]
-Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,6})?$")]
+
+
+def _credible(text: str) -> str:
+    if Fraction(text) > MAX_PFLOPS:
+        raise PydanticCustomError("less_than_equal", "at most {le}", {"le": MAX_PFLOPS})
+    return text
+
+
+Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,6})?$"), AfterValidator(_credible)]
+
+
+MAX_CARDS = 10_000_000
+MAX_PFLOPS = 10_000_000
+"""More than all the world has: who declares it mistook the unit."""
 
 
 class FirmProfile(_Profile):
@@ -95,6 +113,12 @@ class Site(_Profile):
     facility_class: Annotated[
         Literal["domestic", "other"] | None, Field(description="Where it differs from the provider's. 国产 / 其他")
     ] = None
+    capacity_cards: Annotated[
+        int, Field(strict=True, ge=0, le=MAX_CARDS, description="Accelerator cards of this site. 加速卡数量")
+    ] = 0
+    capacity_pflops: Annotated[
+        Decimal | None, Field(description="PFLOPS of this site, FP16, dense. 该机房算力规模")
+    ] = None
 
 
 class ProviderProfile(_Profile):
@@ -102,7 +126,7 @@ class ProviderProfile(_Profile):
 
     provider_kind: Literal["compute", "assessment"]
     facility_class: Annotated[Literal["domestic", "other"] | None, Field(description="国产 / 其他")] = None
-    capacity_cards: Annotated[int, Field(strict=True, ge=0, le=10_000_000)] = 0
+    capacity_cards: Annotated[int, Field(strict=True, ge=0, le=MAX_CARDS)] = 0
     capacity_pflops: Annotated[Decimal | None, Field(description="PFLOPS, FP16. 算力规模")] = None
     racks: Annotated[int, Field(strict=True, ge=0, le=10_000_000, description="Racks. 机架数")] = 0
     facts: Facts = Field(default_factory=dict)
@@ -112,6 +136,20 @@ class ProviderProfile(_Profile):
     def _codes_differ(self) -> ProviderProfile:
         if len({site.code for site in self.sites}) < len(self.sites):
             raise ValueError("two sites have one code")
+        return self
+
+    @model_validator(mode="after")
+    def _sites_add_up(self) -> ProviderProfile:
+        """The sites have no more than the provider, where it says what it has."""
+        cards = sum(site.capacity_cards for site in self.sites)
+        if self.capacity_cards and cards > self.capacity_cards:
+            told = {"field": "capacity_cards", "limit": cards, "actual": self.capacity_cards}
+            raise PydanticCustomError("less_than_its_sites", "{actual}, {limit}", told)
+        pflops = sum((Fraction(site.capacity_pflops or 0) for site in self.sites), Fraction(0))
+        declared = Fraction(self.capacity_pflops or 0)
+        if declared and pflops > declared:
+            told = {"field": "capacity_pflops", "limit": decimal_text(pflops), "actual": decimal_text(declared)}
+            raise PydanticCustomError("less_than_its_sites", "{actual}, {limit}", told)
         return self
 
 
@@ -137,12 +175,6 @@ def checked_profile(kind: OrganisationKind, given: object) -> dict[str, Any]:
     try:
         return _SHAPES[kind].model_validate(given).model_dump(mode="json")
     except ValidationError as error:
-        places = [
-            FieldError(_pointer(item["loc"]), item["type"], detail=item["msg"])
-            for item in error.errors(include_url=False, include_input=False)
-        ]
+        found = error.errors(include_url=False)
+        places = [replace(one, pointer=f"/profile{one.pointer}") for one in field_errors(found, given)]
         raise AppError(Code.VALIDATION_FAILED, count=len(places), errors=places) from error
-
-
-def _pointer(loc: tuple[int | str, ...]) -> str:
-    return "".join(f"/{str(part).replace('~', '~0').replace('/', '~1')}" for part in ("profile", *loc))

@@ -20,7 +20,11 @@ from app.models import Programme
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import ProgrammeRecord, read_programme
 from app.services.redemption.assessing import Drawing, draw, gather, holders_of
+from app.services.redemption.bills import Bill
 from app.services.redemption.decisions import Refused, pinned_version, refuse_asked, refuse_assessment, refuse_state
+from app.services.redemption.evidence import judge_evidence, judge_units, refusal_of, with_flags
+from app.services.redemption.evidence_loading import load_grounds
+from app.services.redemption.grounds import Grounds
 from app.services.redemption.loading import (
     find_vouchers,
     load_admissions,
@@ -30,7 +34,9 @@ from app.services.redemption.loading import (
     read_voucher,
 )
 from app.services.redemption.positions import Positions
+from app.services.redemption.signs import Finding
 from app.services.redemption.states import DatedRules, Parties, Party, ProgrammeTerms, VoucherState
+from app.services.redemption.usage_references import holders_of_references
 from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.model import Rules
@@ -130,12 +136,16 @@ def quote(
     voucher_code: str | None = None,
     provider_id: str | None = None,
     amounts_fen: Mapping[str, int] = _NONE,
+    bill: Bill | None = None,
 ) -> Quote:
     """Say what this bill would get now, and why not more.
 
     A firm asks for itself, with or without one of its vouchers, with or without a provider. A provider asks with a
-    voucher's code and the firm's live mandate. Raises `forbidden` for anybody else, `not_found`, `voucher_not_found`,
-    `consent_missing`, `provider_not_admitted`, `validation_failed` for facts that are not the claimant's to state.
+    voucher's code and the firm's live mandate. Where the `bill` of these lines is given its evidence is judged: the
+    provider's as at its redemption, the firm's, which is yet to come, by its units alone.
+
+    Raises `forbidden` for anybody else, `not_found`, `voucher_not_found`, `consent_missing`, `provider_not_admitted`,
+    `validation_failed` for facts that are not the claimant's to state.
     """
     caller.require(Role.FIRM, Role.PROVIDER)
     programme = read_programme(tx, caller=caller, programme_id=programme_id)
@@ -164,7 +174,8 @@ def quote(
     positions = Positions.read(tx, [(programme.region_code, programme.id, kind, of) for kind, of in holders.items()])
     position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
     drawing = draw(version, facts, position, voucher.shares if voucher else None)
-    refusal = _refusal(caller, programme, voucher, version, facts, drawing, at=at)
+    findings = _findings(tx, caller, programme, version, bill) if bill is not None else ()
+    refusal = _refusal(caller, programme, voucher, version, facts, drawing, findings, at=at)
     subsidy_fen = 0 if refusal else drawing.drawn_fen
     bill_fen = sum(line.amount_fen for line in lines)
     return Quote(
@@ -177,7 +188,7 @@ def quote(
         rule_version_id=version.id,
         rule_version_number=version.number,
         assessment=drawing.assessment,
-        trace=drawing.trace,
+        trace=with_flags(drawing.trace, findings),
         refusal=refusal,
         evidence=version.rules.evidence,
         unstated=unstated(version.rules, facts),
@@ -250,6 +261,7 @@ def _refusal(
     version: DatedRules,
     facts: Facts,
     drawing: Drawing,
+    findings: Sequence[Finding],
     *,
     at: datetime,
 ) -> AppError | None:
@@ -265,5 +277,23 @@ def _refusal(
         refused = Refused(Code.PROGRAMME_CLOSED)
     if refused is None and caller.holds(Role.PROVIDER) and version.rules.claimant != "provider":
         refused = Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
+    if refused is None and (evidence := refusal_of(findings)) is not None:
+        return evidence.problem()
     refused = refused or refuse_assessment(version.rules, facts, drawing.assessment)
     return refused.problem() if refused else None
+
+
+def _findings(
+    tx: Connection, caller: Caller, programme: ProgrammeRecord, version: DatedRules, bill: Bill
+) -> tuple[Finding, ...]:
+    """What speaks against the bill now. Usage that is billed meanwhile is found by the redemption."""
+    if not caller.holds(Role.PROVIDER):
+        return tuple(judge_units(bill, version.rules))
+    key = (programme.region_code, programme.id, caller.organisation_id)
+    looks_beyond = version.rules.bill_checks.look_beyond_the_bill
+    grounds = load_grounds(tx, [key]).get(key, Grounds()) if looks_beyond else Grounds()
+    refs = {line.usage_ref for line in bill.lines if line.usage_ref is not None}
+    billed = holders_of_references(tx, [(programme.region_code, caller.organisation_id, ref) for ref in refs])
+    return judge_evidence(
+        bill, version.rules, replace(grounds, billed={scope[2]: where for scope, where in billed.items()})
+    )

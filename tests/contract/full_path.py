@@ -187,6 +187,16 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
         },
     )
     call("read_redemptions", "provider", "GET", "/v1/redemptions?order_no=HZ-JOB-20261124-0001")
+    expected = {"voucher_code": voucher["code"], "hold_no": "HZ-RUN-7", "bill": {**quoted, "lines": [TRAINING]}}
+    hold = call("create_hold", "provider", "POST", "/v1/holds", expected)
+    call("read_holds", "firm", "GET", "/v1/holds?status=open")
+    call("extend_hold", "provider", "POST", f"/v1/holds/{hold['id']}/extend", {})
+    day = {**TRAINING, "quantity": "200", "amount_fen": 770_000}
+    first = {"hold_id": hold["id"], "order_no": "HZ-RUN-7-DAY-1", "bill": {"total_fen": 770_000, "lines": [day]}}
+    call("create_redemption", "provider", "POST", "/v1/redemptions", first)
+    call("read_events", "provider", "GET", "/v1/events")
+    call("release_hold", "provider", "POST", f"/v1/holds/{hold['id']}/release")
+    call("read_one_hold", "provider", "GET", f"/v1/holds/{hold['id']}")
     call(
         "create_refund",
         "provider",

@@ -26,6 +26,8 @@ PUBLIC = {
     "read_authorization_server",
     "create_personal_token",
     "read_rules_schema",
+    "read_accelerators",
+    "read_units",
     "healthz",
     "readyz",
 }

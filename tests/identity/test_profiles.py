@@ -37,7 +37,7 @@ def test_a_providers_profile_names_its_sites() -> None:
         "capacity_pflops": None,
         "racks": 0,
         "facts": {},
-        "sites": [site | {"facility_class": None}],
+        "sites": [site | {"facility_class": None, "capacity_cards": 0, "capacity_pflops": None}],
     }
 
 
@@ -46,7 +46,7 @@ def test_facts_that_rules_declare_are_kept_with_their_types() -> None:
         "facts": {"listed_613": True, "parks": ["张江AI创新小镇"], "credit_score": 720, "held_since": "2024-05-01"}
     }
     assert checked_profile(FIRM, given)["facts"] == given["facts"]
-    assert places(FIRM, {"facts": {"Listed": True}}) == ["/profile/facts/Listed/[key]"]
+    assert places(FIRM, {"facts": {"Listed": True}}) == ["/profile/facts/Listed"]
 
 
 @pytest.mark.parametrize("kind", set(OrganisationKind) - {FIRM, PROVIDER})
@@ -89,3 +89,49 @@ def test_two_sites_need_two_codes() -> None:
 def test_the_registrys_own_facts_are_not_told_twice() -> None:
     assert places(FIRM, {"facts": {"region_code": "110101"}}) == ["/profile/facts"]
     assert places(PROVIDER, {"provider_kind": "compute", "facts": {"capacity_cards": 99999}}) == ["/profile/facts"]
+
+
+SITE = {"code": "lz-1", "name": "一号机房", "region_code": "330110"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer", "limit", "actual"),
+    [
+        ({"capacity_cards": -1}, "/profile/capacity_cards", 0, -1),
+        ({"capacity_cards": 10_000_001}, "/profile/capacity_cards", 10_000_000, 10_000_001),
+        ({"capacity_cards": 8.0}, "/profile/capacity_cards", None, "8.0"),
+        ({"capacity_pflops": "9999999999"}, "/profile/capacity_pflops", 10_000_000, "9999999999"),
+        ({"sites": [SITE | {"capacity_cards": -8}]}, "/profile/sites/0/capacity_cards", 0, -8),
+        (
+            {"sites": [SITE | {"capacity_pflops": "10000001"}]},
+            "/profile/sites/0/capacity_pflops",
+            10_000_000,
+            "10000001",
+        ),
+        (
+            {"capacity_cards": 8, "sites": [SITE | {"capacity_cards": 5}, SITE | {"code": "b", "capacity_cards": 4}]},
+            "/profile/capacity_cards",
+            9,
+            8,
+        ),
+        (
+            {"capacity_pflops": "1", "sites": [SITE | {"capacity_pflops": "1.5"}]},
+            "/profile/capacity_pflops",
+            "1.5",
+            "1",
+        ),
+    ],
+)
+def test_an_absurd_capacity_is_refused_with_what_would_do(
+    changes: dict[str, Any], pointer: str, limit: object, actual: object
+) -> None:
+    with pytest.raises(AppError) as refusal:
+        checked_profile(PROVIDER, {"provider_kind": "compute"} | changes)
+    (error,) = refusal.value.errors
+    assert (error.pointer, error.limit, error.actual) == (pointer, limit, actual)
+
+
+def test_sites_may_have_all_that_the_provider_has() -> None:
+    sites = [SITE | {"capacity_cards": 5, "capacity_pflops": "1.5"}]
+    stored = checked_profile(PROVIDER, {"provider_kind": "compute", "capacity_cards": 5, "sites": sites})
+    assert stored["sites"][0]["capacity_pflops"] == "1.5"

@@ -18,6 +18,7 @@ from app.services.redemption.assessing import claim_facts
 from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.decisions import Asked, Drawn, decide_redemption, decide_refund
+from app.services.redemption.grounds import Grounds
 from app.services.redemption.reads import RefundRecord
 from app.services.redemption.states import (
     DatedRules,
@@ -62,6 +63,7 @@ def redeemed(
         MandateState("mdt_1", 10**12, 0, datetime(2027, 1, 1, tzinfo=UTC), None),
         Asked(bill),
         Position(),
+        Grounds(),
         at=AT,
     )
     assert isinstance(decided, Drawn), decided

@@ -18,6 +18,7 @@ from app.services.redemption.bills import Bill
 from app.services.redemption.commands import Redeem, RedemptionRecord
 from app.services.redemption.decisions import Asked
 from app.services.redemption.effects import redemption_from
+from app.services.redemption.grounds import Grounds
 from app.services.redemption.holds.decisions import Redeemed, decide_redemption_from
 from app.services.redemption.holds.states import HoldState
 from app.services.redemption.states import DatedRules, Party, ProgrammeTerms, Share, VoucherState
@@ -73,7 +74,7 @@ class Till:
         bill = Bill(sum(fen for _, fen in amounts), tuple(line(category, fen) for category, fen in amounts))
         terms = ProgrammeTerms("published", (DatedRules("rul_1", 3, AT.date(), self.rules),))
         done = decide_redemption_from(
-            self.hold, self.voucher, terms, Party(), Asked(bill), Position(), final=False, at=AT
+            self.hold, self.voucher, terms, Party(), Asked(bill), Position(), Grounds(), final=False, at=AT
         )
         assert isinstance(done, Redeemed), done
         command = Redeem(
@@ -260,3 +261,11 @@ def test_the_rows_of_every_bill_of_a_hold_add_up(
         assert words("calc.spare") not in [row.label for row in rows]
         if till.hold.status != "open":
             break
+
+
+def test_what_is_noted_of_a_line_has_the_number_of_its_own_bill() -> None:
+    till = Till(rules(bill_checks={"capacity": {"beyond": "flag"}}), 300_000)
+    till.redeem(("training_inference", 1_000), ("training_inference", 1_000))
+    second = told(till.redeem(("training_inference", 1_000)))
+    (noted,) = (one for one in second.sentences if one.startswith("Noted"))
+    assert "line 1" in noted

@@ -222,3 +222,23 @@ def test_exact_figures_are_shown_whole_where_they_end_and_shortened_where_they_d
         "0.0001%",
         "0%",
     ]
+
+
+def test_what_is_noted_of_a_bill_is_said_and_changes_no_figure() -> None:
+    rule, given = rules(), facts(("training", 10_000))
+    assessment = assess(rule, given, Position())
+    flags = [
+        {"code": "usage_already_billed", "line": 1, "limit": "rdm_330100_1", "actual": "job"},
+        {"code": "capacity_not_declared", "line": 1, "limit": None, "actual": "card_hour"},
+        {"code": "of_a_later_version", "line": 1, "limit": None, "actual": None},
+    ]
+    steps = [{"step": "evidence", "flags": flags}, *assessment.steps]
+    noted = explain_assessment(steps, assessment.reductions, EN, rules=rule, amount_fen=3_000, bill_fen=10_000)
+    plain = explain_assessment(
+        assessment.steps, assessment.reductions, EN, rules=rule, amount_fen=3_000, bill_fen=10_000
+    )
+    assert noted.rows == plain.rows
+    assert [sentence for sentence in noted.sentences if sentence not in plain.sentences] == [
+        "Noted: the usage job of line 1 was billed before, in rdm_330100_1. It will be looked into; the amount stays.",
+        "Noted: the provider has not declared the capacity for line 1.",
+    ]

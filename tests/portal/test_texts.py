@@ -18,7 +18,7 @@ from app.api.portal.pages import NOTICES
 from app.api.portal.presentation import PARTS
 from app.api.portal.telling import TOGETHER
 from app.api.portal.texts import LANGUAGES, en, zh
-from app.kernel.vocabulary import EntryKind, HoldStatus, Reason, RedemptionStatus, VoucherKind, VoucherStatus
+from app.kernel.vocabulary import EntryKind, HoldStatus, Reason, RedemptionStatus, Sign, VoucherKind, VoucherStatus
 from app.services.rules.terms import Amount
 
 CLOSED = (
@@ -28,6 +28,7 @@ CLOSED = (
     "reason.",
     "because.",
     "advice.",
+    "flag.",
     "why.marginal",
     "why.cliff_",
     "floor.",
@@ -95,6 +96,7 @@ def test_no_text_is_left_over() -> None:
         ("reason", Reason),
         ("because", Reason),
         ("advice", Reason),
+        ("flag", Sign),
         ("why", ("marginal", "cliff_prospective", "cliff_recalc")),
         ("floor", ("base", "contract", "subsidy")),
         ("bracket", ("firm", "group")),

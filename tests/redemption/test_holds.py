@@ -382,3 +382,17 @@ def test_an_event_of_a_transaction_that_commits_late_is_not_missed(world: World)
     after = ok(desk.machine.get("/v1/events", **({"cursor": before["next_cursor"]} if before["data"] else {})))
     told = [event["subject_id"] for event in before["data"] + after["data"]]
     assert sorted(told) == sorted([held["id"], "late"])
+
+
+def test_the_bills_of_a_hold_show_evidence_of_their_own(world: World) -> None:
+    """A hold only expects a bill: the usage is claimed by the redemption, once, whatever the hold named."""
+    desk = counter(world.city(), bill_checks={"usage_ref": {"repeated": "refuse"}})
+    ran = {"total_fen": 10_000, "lines": [line_body(10_000) | {"usage_ref": "job-1"}]}
+    held = ok(hold(desk, 100_000, bill={"total_fen": 100_000, "lines": [line_body(100_000) | {"usage_ref": "job-1"}]}))
+    first = ok(redeem(desk, held, 10_000, "P1", bill=ran))
+    again = problem(redeem(desk, held, 10_000, "P2", bill=ran), 409, "usage_already_billed")
+    assert again["redemption_id"] == first["id"]
+    ok(redeem(desk, held, 10_000, "P2"))
+    assert world.differences() == []
+    for subject_id in (held["id"], first["id"]):
+        assert replay(stored_by(desk.city.auditor, subject_id)).differences == ()

@@ -6,8 +6,9 @@ from datetime import datetime
 from typing import Any
 
 import pytest
+from pydantic import ValidationError
 
-from app.kernel.places import in_language
+from app.kernel.places import field_errors, in_language
 from app.kernel.problems import AppError, Code
 from app.services.rules.checks import check, needs_of, raise_if_wrong
 from app.services.rules.model import Rules
@@ -43,6 +44,8 @@ def test_a_plain_document_has_no_findings() -> None:
     [
         ({"categories": ["training", "training"]}, "named_twice", "/categories/1"),
         ({"excluded_categories": ["training"]}, "category_in_both", "/excluded_categories/0"),
+        ({"category_units": {"gpu": ["card_hour"]}}, "category_unknown", "/category_units/gpu"),
+        ({"category_units": {"training": ["hour", "hour"]}}, "named_twice", "/category_units/training/1"),
         ({"category_parents": {"a": "b", "b": "a"}}, "category_cycle", "/category_parents/a"),
         ({"category_parents": {"a": "a"}}, "category_cycle", "/category_parents/a"),
         (
@@ -303,3 +306,39 @@ def test_a_word_that_the_registry_never_writes_is_pointed_out() -> None:
     (found,) = [one for one in check(rules) if one.code == "value_unknown"]
     assert (found.pointer, found.severity) == ("/requirements/0/when/one_of/1", "warning")
     assert "micro, small, medium, large" in found.zh
+
+
+def test_a_unit_that_nobody_uses_and_a_ceiling_that_never_holds_are_told() -> None:
+    ceiling = {"unit": "hour", "categories": ["training"], "unit_price": "5"}
+    document = rules(category_units={"training": ["card_hour", "card_houer"]}, base={"ceilings": [ceiling]})
+    assert told(document, "warning") == [
+        ("unit_not_published", "/category_units/training/1"),
+        ("unit_never_billed", "/base/ceilings/0/unit"),
+    ]
+    assert told(rules(base={"ceilings": [ceiling]}), "warning") == []
+
+
+@pytest.mark.parametrize(
+    ("changes", "pointer"),
+    [
+        ({"category_units": {"training": []}}, "/category_units/training"),
+        ({"category_units": {"training": ["Card Hour"]}}, "/category_units/training/0"),
+        ({"bill_checks": {"capacity": {"beyond": "block"}}}, "/bill_checks/capacity/beyond"),
+        ({"bill_checks": {"usage_ref": {"required": "yes"}}}, "/bill_checks/usage_ref/required"),
+        ({"bill_checks": {"tax": {}}}, "/bill_checks/tax"),
+    ],
+)
+def test_what_the_section_cannot_say_is_refused_at_its_place(changes: dict[str, Any], pointer: str) -> None:
+    document = {"categories": ["training"], "rate": FLAT} | changes
+    with pytest.raises(ValidationError) as refused:
+        Rules.model_validate(document)
+    assert [error.pointer for error in field_errors(refused.value.errors(), document)] == [pointer]
+
+
+def test_documents_of_before_mean_what_they_meant() -> None:
+    """No unit is refused, and a usage that was billed before is noted at most."""
+    before = rules()
+    assert before.units_of("training") is None
+    checks = before.bill_checks
+    assert (checks.usage_ref.repeated, checks.usage_ref.required) == ("flag", False)
+    assert (checks.capacity.beyond, checks.price.above_list) == (None, None)

@@ -24,6 +24,7 @@ from app.services.rules.model import Rules
 
 TELLERS: Mapping[str, Callable[[Telling, Trace], None]] = {
     "rule_version": telling_subsidy.rule_version,
+    "evidence": telling_base.evidence,
     "eligible_lines": telling_base.eligible_lines,
     "related_parties": telling_base.related_parties,
     "least_of": telling_base.least_of,

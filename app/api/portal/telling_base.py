@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.api.portal.telling import Telling, Trace, amount, exact
-from app.kernel.vocabulary import Reason
+from app.kernel.vocabulary import Reason, Sign
 
 BASE_CUTS = (
     Reason.PRICE_CEILING,
@@ -13,6 +13,9 @@ BASE_CUTS = (
     Reason.NETTED,
 )
 """Reductions of the base that have no step of their own."""
+
+SIGNS = frozenset(Sign)
+"""Flags that have a sentence here; a later one stands in the trace only."""
 
 WITH_CATEGORY = {
     Reason.NOT_ELIGIBLE_LINE: "because.line",
@@ -76,6 +79,14 @@ def _left_out(telling: Telling, line: Trace, code: str) -> None:
 def related_parties(telling: Telling, step: Trace) -> None:
     """Signs of a relation that are only noted."""
     telling.say("why.related", what=_signs(telling, step["flagged"]))
+
+
+def evidence(telling: Telling, step: Trace) -> None:
+    """What is noted of the bill without changing its amount."""
+    for flag in step["flags"]:
+        if flag["code"] in SIGNS:
+            limit, actual = flag["limit"] or "—", flag["actual"] or "—"
+            telling.say(f"flag.{flag['code']}", line=flag["line"], limit=limit, actual=actual)
 
 
 def least_of(telling: Telling, step: Trace) -> None:

@@ -135,7 +135,7 @@ def leaf(entry: JournalEntry) -> bytes:
                     "voucher": movement.voucher_id,
                     "seq": movement.voucher_seq,
                     "payee": movement.payee_id,
-                    "hold": movement.hold_id,
+                    **({"hold": movement.hold_id} if movement.hold_id is not None else {}),
                 }
                 for line, movement in enumerate(entry.movements, start=1)
             ],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -11,12 +12,15 @@ from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.database import now
+from app.kernel.canonical import canonical
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import AdmissionStatus, ApprovalKind, OrganisationKind, ProgrammeStatus, Role
 from app.models import Admission, Organisation
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
+from app.services.programmes.price_lists import wrong_prices
 from app.services.programmes.programmes import is_official_of, lock_programme, read_programme
+from app.services.redemption.grounds import ListedPrice, price_list, price_row
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,17 +31,25 @@ class AdmissionRecord:
     provider_id: str
     provider_name: str
     categories: tuple[str, ...]
+    prices: tuple[ListedPrice, ...]
     status: str
     version: int
     updated_at: datetime
 
 
 def propose_admission(
-    tx: Connection, *, caller: Caller, programme_id: str, provider_id: str, categories: Sequence[str]
+    tx: Connection,
+    *,
+    caller: Caller,
+    programme_id: str,
+    provider_id: str,
+    categories: Sequence[str],
+    prices: Sequence[ListedPrice] = (),
 ) -> tuple[AdmissionRecord, str]:
-    """Ask a checker to list a provider, or to change its categories; what is listed stays so meanwhile.
+    """Ask a checker to list a provider, or to change its categories and prices; what is listed stays so meanwhile.
 
-    Returns the admission as it stands and the approval's id.
+    The price list is approved as a whole and takes the place of the one before; none is none. Returns the admission
+    as it stands and the approval's id. Raises `validation_failed` for a list that contradicts itself.
     """
     programme = lock_programme(tx, caller=caller, programme_id=programme_id, role=Role.MAKER)
     if programme.status == ProgrammeStatus.CLOSED:
@@ -49,8 +61,11 @@ def propose_admission(
         raise AppError(
             Code.VALIDATION_FAILED, count=1, errors=[FieldError("/provider_id", "not_a_provider", actual=provider_id)]
         )
+    if errors := wrong_prices(categories, prices):
+        raise AppError(Code.VALIDATION_FAILED, count=len(errors), errors=errors)
     at = now(tx)
     wanted = sorted(set(categories))
+    listed = [price_row(row) for row in prices]
     tx.execute(
         insert(Admission)
         .values(
@@ -72,14 +87,15 @@ def propose_admission(
         authority_id=programme.authority_id,
         required_role=Role.CHECKER,
         subject_id=f"{programme.id}/{provider_id}",
-        command={"programme_id": programme.id, "provider_id": provider_id, "categories": wanted},
-        effect={"programme": programme.title, "provider": provider.name, "categories": wanted},
+        command={"programme_id": programme.id, "provider_id": provider_id, "categories": wanted, "prices": listed},
+        effect={"programme": programme.title, "provider": provider.name, "categories": wanted, "prices": listed},
     )
     return _read(tx, programme.region_code, programme.id, provider_id), approval_id
 
 
 def execute_admit_provider(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """List the provider with the approved categories."""
+    """List the provider with the approved categories and prices."""
+    prices = command.get("prices")  # acts that were asked for before there were price lists have none
     tx.execute(
         update(Admission)
         .where(
@@ -89,6 +105,7 @@ def execute_admit_provider(tx: Connection, *, command: Mapping[str, Any], decisi
         )
         .values(
             categories=command["categories"],
+            prices=canonical(prices).decode() if prices else None,
             status=AdmissionStatus.LISTED,
             version=Admission.version + 1,
             updated_at=decision.at,
@@ -163,6 +180,7 @@ def _record(row: Any) -> AdmissionRecord:
         provider_id=row.provider_id,
         provider_name=row.provider_name,
         categories=tuple(row.categories),
+        prices=price_list(json.loads(row.prices)) if row.prices else (),
         status=row.status,
         version=row.version,
         updated_at=row.updated_at,

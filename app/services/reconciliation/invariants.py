@@ -305,6 +305,11 @@ _ONCE = """
     FROM entries e LEFT JOIN holds h ON h.region_code = e.region_code AND h.entry_id = e.id
     WHERE e.kind = 'hold' AND h.id IS DISTINCT FROM e.subject_id
     UNION ALL
+    SELECT u.region_code, 'usage ' || u.provider_id || ' ' || u.usage_ref, u.redemption_id, coalesce(r.id, '-')
+    FROM usage_references u LEFT JOIN redemptions r
+        ON r.region_code = u.region_code AND r.id = u.redemption_id AND r.provider_id = u.provider_id
+    WHERE r.id IS NULL
+    UNION ALL
     SELECT region_code, 'effect of ' || subject_id, '1', count(*)::text
     FROM entries WHERE kind IN ('redeem', 'refund', 'hold', 'release')
     GROUP BY region_code, subject_id, kind HAVING count(*) > 1

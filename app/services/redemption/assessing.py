@@ -190,11 +190,13 @@ def claim_facts(
     number: Mapping[str, str],
     shares: Sequence[Share],
     hold: Mapping[str, Any] | None = None,
+    evidence: Mapping[str, Any] | None = None,
 ) -> bytes:
     """All the facts that a redemption or a hold was decided from, canonically.
 
     `number` is the provider's own, by its name. `hold` tells a redemption's place in its hold; the lines of the
-    redemptions before it are theirs, and `facts` has the whole bill's lines with this bill's at the end.
+    redemptions before it are theirs, and `facts` has the whole bill's lines with this bill's at the end. `evidence` is
+    what `grounds_to_store` gives.
     """
     own_lines = facts.lines[len(facts.lines) - len(bill.lines) :]
     return canonical(
@@ -203,8 +205,9 @@ def claim_facts(
             "provider": provider_id,
             **number,
             **({"hold": hold} if hold else {}),
+            **({"evidence": evidence} if evidence is not None else {}),
             "provider_categories": sorted(facts.provider_categories or ()),
-            "bill": bill.facts(),
+            "bill": bill.stored(),
             "given": facts.given(),
             "facility_classes": {
                 str(number): line.facility_class

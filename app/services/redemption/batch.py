@@ -1,13 +1,15 @@
 """One transaction for many commands: claim, lock, decide, post, answer. The commands' order of arrival is kept.
 
 The lock order is the same for everybody: region fence → keys → providers' numbers → vouchers (their holds and mandates
-lie under the same lock) → the holders' positions, where the programme's rules are cumulative. A command whose voucher
-or holder is busy is put off and gives back all its claims; a refused one gives back all but its key.
+lie under the same lock) → the holders' positions, where the programme's rules are cumulative → usage references. A
+command whose voucher or holder is busy is put off and gives back all its claims; a refused one gives back all but its
+key.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -22,6 +24,8 @@ from app.services.redemption.assessing import holders_of as position_holders
 from app.services.redemption.claiming import Claiming
 from app.services.redemption.commands import Command, PlaceHold, Redeem
 from app.services.redemption.decisions import Drawn, Refused, decide_redemption
+from app.services.redemption.evidence_loading import load_grounds
+from app.services.redemption.grounds import Grounds
 from app.services.redemption.holds.decisions import decide_redemption_from, expiry_of
 from app.services.redemption.holds.ending import end_due_holds
 from app.services.redemption.holds.loading import find_holds, load_holds
@@ -38,6 +42,14 @@ from app.services.redemption.loading import (
 from app.services.redemption.outcomes import Outcome, Outcomes
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.states import MandateState, Parties, Party, ProgrammeTerms, VoucherState
+from app.services.redemption.usage_references import (
+    UsageClaim,
+    UsageScope,
+    claim_references,
+    claims_of,
+    give_back_references,
+    holders_of_references,
+)
 from app.services.redemption.writing import Writes
 from app.services.rules.position import Position
 
@@ -58,6 +70,7 @@ def decide_batch(tx: Connection, commands: Sequence[Command], *, wait: bool) -> 
     batch.lock(wait=wait)
     batch.load()
     batch.lock_positions(wait=wait)
+    batch.claim_references()
     batch.decide()
     claiming.give_back(batch.made)
     batch.write()
@@ -80,6 +93,8 @@ class _Batch:
         self._parties: dict[int, Parties] = {}
         self._mandates: dict[int, MandateState] = {}
         self._holders: dict[int, dict[str, str]] = {}
+        self._grounds: dict[int, Grounds] = {}
+        self._usage_claimed: dict[UsageScope, str] = {}
         self._positions = Positions()
         self._writes = Writes()
 
@@ -151,7 +166,11 @@ class _Batch:
             for party in (vouchers[place].firm_id, commands[place].provider_id)
         }
         parties = load_parties(tx, wanted, on=civil_date(now(tx))) if wanted else {}
+        grounds = load_grounds(
+            tx, {admissions[place] for place in places if _looks_beyond_bills(terms[programmes[place]])}
+        )
         for place in places:
+            self._grounds[place] = grounds.get(admissions[place], _NO_GROUNDS)
             self._terms[place] = terms[programmes[place]]
             self._parties[place] = Parties(
                 holder=parties.get(vouchers[place].firm_id, _NOBODY),
@@ -185,6 +204,40 @@ class _Batch:
                 self._outcomes.put_off(place)
         self._positions = Positions.read(self._tx, locked)
 
+    def claim_references(self) -> None:
+        """Claim the usages that the bills name; of one that is taken the decision is told who billed it.
+
+        One that is taken in this batch waits for its rival, and so does one whose holder has just given it back.
+        """
+        places = self._outcomes.open()
+        usage = {place: self._usage_of(place) for place in places}
+        wanted = [claim for place in places for claim in usage[place]]
+        if not wanted:
+            return
+        self._usage_claimed = claimed = claim_references(self._tx, wanted)
+        holders = holders_of_references(self._tx, {one.scope for one in wanted if one.scope not in claimed})
+        for place in places:
+            lost = [one.scope for one in usage[place] if claimed.get(one.scope) != one.redemption_id]
+            if any(scope in claimed for scope in lost):
+                self._outcomes.put_off(place, counts=False)
+            elif any(scope not in holders for scope in lost):
+                self._outcomes.put_off(place)
+            elif lost:
+                billed = {scope[2]: holders[scope] for scope in lost}
+                self._grounds[place] = replace(self._grounds[place], billed=billed)
+
+    def _usage_of(self, place: int) -> list[UsageClaim]:
+        """What a redemption bills; a hold only expects it."""
+        command = self._commands[place]
+        if not isinstance(command, Redeem):
+            return []
+        return claims_of(
+            command.asked.bill,
+            region_code=command.region_code,
+            provider_id=command.provider_id,
+            redemption_id=self._ids[place],
+        )
+
     def decide(self) -> None:
         """Decide one after the other on the evolving state, and render each answer."""
         places = self._outcomes.open()
@@ -202,13 +255,15 @@ class _Batch:
                     self._hold(place, command, at)
 
     def write(self) -> None:
-        """Write everything, set by set."""
+        """Give back usage references claimed in vain, then write everything, set by set."""
+        in_vain = {scope for scope, redemption_id in self._usage_claimed.items() if redemption_id not in self.made}
+        give_back_references(self._tx, in_vain)
         self._writes.write(self._tx)
         self._positions.write(self._tx)
 
     def _redeem(self, place: int, command: Redeem, at: datetime) -> None:
         voucher, position = self._vouchers[place], self._position(place, at)
-        drawn = self._drawn(place, position, at)
+        drawn = self._drawn(place, position, self._grounds[place], at)
         if isinstance(drawn, Refused):
             self._outcomes.refuse(place, drawn)
             return
@@ -221,7 +276,7 @@ class _Batch:
 
     def _hold(self, place: int, command: PlaceHold, at: datetime) -> None:
         voucher, position = self._vouchers[place], self._position(place, at)
-        drawn = self._drawn(place, position, at)
+        drawn = self._drawn(place, position, None, at)
         if isinstance(drawn, Refused):
             self._outcomes.refuse(place, drawn)
             return
@@ -249,6 +304,7 @@ class _Batch:
             self._parties[place].provider,
             command.asked,
             others,
+            self._grounds[place],
             final=command.final,
             at=at,
         )
@@ -269,7 +325,7 @@ class _Batch:
         self._positions.add(command.region_code, voucher.programme_id, hold.holders, done.counted)
         self._make(place, command.render(made.record))
 
-    def _drawn(self, place: int, position: Position, at: datetime) -> Refused | Drawn:
+    def _drawn(self, place: int, position: Position, grounds: Grounds | None, at: datetime) -> Refused | Drawn:
         return decide_redemption(
             self._vouchers[place],
             self._terms[place],
@@ -277,6 +333,7 @@ class _Batch:
             self._mandates.get(place),
             self._commands[place].asked,
             position,
+            grounds,
             at=at,
         )
 
@@ -290,6 +347,7 @@ class _Batch:
 
 
 _NOBODY = Party()
+_NO_GROUNDS = Grounds()
 
 
 def _hold_key(command: Command) -> tuple[str, str] | None:
@@ -300,3 +358,7 @@ def _hold_key(command: Command) -> tuple[str, str] | None:
 
 def _looks_at_parties(terms: ProgrammeTerms) -> bool:
     return any(name.startswith(("holder.", "provider.")) for name in terms.looks_at())
+
+
+def _looks_beyond_bills(terms: ProgrammeTerms) -> bool:
+    return any(version.rules.bill_checks.look_beyond_the_bill for version in terms.versions)

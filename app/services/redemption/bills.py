@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
 from app.kernel.clock import rfc3339
 from app.kernel.rates import Rounding, parse_decimal, round_to
+from app.services.evidence.accelerators import pflops_hours
 from app.services.rules.facts import Line
 
 QUANTITY_DECIMALS = 6
@@ -29,6 +30,10 @@ class BillLine:
     used_until: datetime | None = None
     provider_site: str | None = None
     usage_ref: str | None = None
+    accelerator: str | None = None
+    """The card, by its code in the published table; card-hours only."""
+    pflops_hours: str | None = None
+    """Its card-hours converted by the table of the day the bill came in; whoever writes a bill leaves it out."""
 
     def priced_fen(self) -> int:
         """Quantity times unit price (元), rounded half up to fen. Raises ValueError on a malformed decimal."""
@@ -37,8 +42,8 @@ class BillLine:
         return round_to(quantity * unit_price * 100, 1, Rounding.HALF_UP)
 
     def facts(self) -> dict[str, Any]:
-        """The line as plain values."""
-        return {
+        """The line as it was stated, as plain values. What came later is left out where it was not stated."""
+        stated = {
             "category": self.category,
             "quantity": self.quantity,
             "unit": self.unit,
@@ -49,6 +54,11 @@ class BillLine:
             "provider_site": self.provider_site,
             "usage_ref": self.usage_ref,
         }
+        return stated if self.accelerator is None else stated | {"accelerator": self.accelerator}
+
+    def stored(self) -> dict[str, Any]:
+        """The line as it is stored: with what its card-hours came to, so that a later table changes nothing."""
+        return self.facts() if self.pflops_hours is None else self.facts() | {"pflops_hours": self.pflops_hours}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +70,22 @@ class Bill:
     tax_rate: str | None = None
 
     def facts(self) -> dict[str, Any]:
-        """The bill as plain values, as it is stored and hashed."""
-        return {
-            "total_fen": self.total_fen,
-            "tax_rate": self.tax_rate,
-            "lines": [line.facts() for line in self.lines],
-        }
+        """The bill as it was stated, as plain values: what makes two commands the same."""
+        return self._with([line.facts() for line in self.lines])
+
+    def stored(self) -> dict[str, Any]:
+        """The bill as it is stored and hashed."""
+        return self._with([line.stored() for line in self.lines])
+
+    def _with(self, lines: list[dict[str, Any]]) -> dict[str, Any]:
+        return {"total_fen": self.total_fen, "tax_rate": self.tax_rate, "lines": lines}
+
+    def converted(self) -> Bill:
+        """The bill with the card-hours of each named card converted by the published table.
+
+        Raises `accelerator_not_known`, with a pointer into a request that has the bill as `bill`.
+        """
+        return replace(self, lines=tuple(_converted(line, place) for place, line in enumerate(self.lines)))
 
     def assessed_lines(self) -> list[Line]:
         """What the rules look at."""
@@ -85,6 +105,14 @@ class Bill:
         ]
 
 
+def _converted(line: BillLine, place: int) -> BillLine:
+    if line.accelerator is None:
+        return line
+    card_hours = parse_decimal(line.quantity, max_decimals=QUANTITY_DECIMALS, max_digits=18)
+    pointer = f"/bill/lines/{place}/accelerator"
+    return replace(line, pflops_hours=pflops_hours(card_hours, line.accelerator, pointer=pointer))
+
+
 def bill_of_facts(bill: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> Bill:
     """A stored bill, less what was refunded of each line (number from 1 → fen), its quantity in proportion.
 
@@ -99,5 +127,6 @@ def bill_of_facts(bill: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> B
 def _line_of_facts(line: Mapping[str, Any], refunded_fen: int) -> BillLine:
     used = {name: datetime.fromisoformat(line[name]) if line[name] else None for name in ("used_from", "used_until")}
     left_fen = line["amount_fen"] - refunded_fen
-    share = {"quantity": str(Fraction(line["quantity"]) * left_fen / line["amount_fen"])} if refunded_fen else {}
+    counted = [name for name in ("quantity", "pflops_hours") if refunded_fen and line.get(name) is not None]
+    share = {name: str(Fraction(line[name]) * left_fen / line["amount_fen"]) for name in counted}
     return BillLine(**dict(line) | used | share | {"amount_fen": left_fen})

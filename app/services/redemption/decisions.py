@@ -12,6 +12,9 @@ from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Account, ProgrammeStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import Counts, claimable, draw, gather, left_of
 from app.services.redemption.bills import Bill
+from app.services.redemption.evidence import grounds_to_store, judge_evidence, judge_units, refusal_of, with_flags
+from app.services.redemption.grounds import Grounds
+from app.services.redemption.signs import Finding
 from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, VoucherState
 from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Value, fits
@@ -53,6 +56,8 @@ class Drawn:
     trace: dict[str, Any]
     facts: Facts
     counted: Counts
+    evidence: Mapping[str, Any] | None
+    """What evidence was judged by, to be stored with the facts; None where there is nothing to judge again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,11 +104,13 @@ def decide_redemption(
     mandate: MandateState | None,
     asked: Asked,
     position: Position,
+    grounds: Grounds | None,
     *,
     at: datetime,
 ) -> Refused | Drawn:
     """Say what this bill draws from this voucher, or why nothing may be drawn.
 
+    `grounds` are what the bill's evidence is held against; None for a bill to come, of which only the units are known.
     The same values give the same decision years later, which is how an auditor replays it. Amounts are fen.
     """
     if parties.admitted_for is None:
@@ -125,7 +132,8 @@ def decide_redemption(
         return version
     if version.rules.claimant != "provider":
         return Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
-    if refused := refuse_asked(version.rules, voucher, asked.claim):
+    findings = evidence_of(asked.bill, version.rules, grounds)
+    if refused := refuse_asked(version.rules, voucher, asked.claim) or refuse_evidence(findings):
         return refused
     facts = gather(version.rules, asked.bill.assessed_lines(), voucher, parties, asked.claim, at=at)
     drawing = draw(version, facts, position, voucher.shares, also_kept=programme.kept)
@@ -143,9 +151,10 @@ def decide_redemption(
         firm_pays_fen=asked.bill.total_fen - drawn_fen,
         rule_version_id=version.id,
         parts=drawing.parts,
-        trace=drawing.trace,
+        trace=with_flags(drawing.trace, findings),
         facts=facts,
         counted=drawing.counted,
+        evidence=grounds_to_store(version.rules, asked.bill, grounds, findings) if grounds else None,
     )
 
 
@@ -156,6 +165,17 @@ def refuse_asked(rules: Rules, voucher: VoucherState | None, claim: Mapping[str,
     if voucher is not None and not rules.use.divisible and voucher.redeemed_fen + voucher.held_fen:
         return Refused(Code.NOT_ELIGIBLE, {"reason": Reason.NOT_DIVISIBLE, "what": "use.divisible"})
     return None
+
+
+def evidence_of(bill: Bill, rules: Rules, grounds: Grounds | None) -> Sequence[Finding]:
+    """What speaks against a bill; of one to come (None) only its units."""
+    return tuple(judge_units(bill, rules)) if grounds is None else judge_evidence(bill, rules, grounds)
+
+
+def refuse_evidence(findings: Sequence[Finding]) -> Refused | None:
+    """Why a bill that may not be true is refused; None where it is at most flagged."""
+    why = refusal_of(findings)
+    return Refused(why.code, why.context, why.extra, why.errors) if why else None
 
 
 def refuse_assessment(rules: Rules, facts: Facts, assessment: Assessment) -> Refused | None:

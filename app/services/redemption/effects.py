@@ -62,6 +62,7 @@ def redemption(
         provider_id=command.provider_id,
         number={"order_no": command.order_no},
         shares=voucher.shares,
+        evidence=drawn.evidence,
     )
     trace = canonical(drawn.trace)
     moved = movements(voucher, drawn.parts, Account.COMMITTED, Account.OBLIGATED, payee_id=command.provider_id)
@@ -157,6 +158,7 @@ def redemption_from(
         provider_id=command.provider_id,
         number={"order_no": command.order_no},
         shares=held.shares,
+        evidence=done.evidence,
         hold={
             "id": held.id,
             "part_no": part_no,

@@ -33,6 +33,7 @@ from app.services.redemption.loading import load_terms, lock_vouchers, parse_rul
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.reads import RefundRecord, read_redemption
 from app.services.redemption.states import DatedRules, Share, VoucherState
+from app.services.redemption.usage_references import free_references
 from app.services.redemption.whole_positions import WholePosition
 from app.services.rules.position import NOTHING, Kept
 from app.services.rules.position import Counter as Counted
@@ -166,6 +167,8 @@ def _refund_one(
             bill_refunded_fen=Redemption.bill_refunded_fen + cancelled_fen,
         )
     )
+    if redemption.bill_refunded_fen + cancelled_fen == redemption.bill_total_fen:
+        free_references(tx, region_code=redemption.region_code, redemption_id=redemption.id)
     return record
 
 

@@ -27,7 +27,9 @@ from app.services.redemption.assessing import (
     stored_facts,
     stored_shares,
 )
+from app.services.redemption.bills import bill_of_facts
 from app.services.redemption.commands import HoldRecord, RedemptionRecord
+from app.services.redemption.evidence import flagged_again
 from app.services.redemption.holds.decisions import trace_of
 from app.services.redemption.holds.reads import read_hold
 from app.services.redemption.loading import parse_rules
@@ -171,6 +173,7 @@ def replay(stored: StoredAssessment) -> Replay:
             given = stored_facts(facts, {}, at=stored.judged_at)
             drawing = draw(version, given, position, first_format or stored_shares(facts))
             amount_fen, trace = drawing.drawn_fen, drawing.trace
+        trace = flagged_again(bill_of_facts(facts["bill"], {}), version.rules, facts.get("evidence"), trace)
     written = canonical(trace).decode()
     found = _differences(stored, amount_fen, written, same_format=old["v"] == trace["v"])
     return Replay(amount_fen, written, tuple(found))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
+from app.services.evidence.units import CODES as PUBLISHED_UNITS
 from app.services.rules.facts import KNOWN
 from app.services.rules.findings import Finding, finding
 from app.services.rules.limits import ClaimCap, CountCap, HolderCap
@@ -23,6 +24,7 @@ def check_names(rules: Rules) -> Iterator[Finding]:
     yield from _facts(rules)
     yield from _exceptions(rules)
     yield from _values(rules)
+    yield from _units(rules)
 
 
 def _doubled(rules: Rules) -> Iterator[Finding]:
@@ -43,6 +45,10 @@ def _doubled(rules: Rules) -> Iterator[Finding]:
             if name in seen:
                 yield finding("named_twice", (*place, number, *([field] if field else [])), name=name)
             seen.add(name)
+    for category, units in rules.category_units.items():
+        for number, unit in enumerate(units):
+            if unit in units[:number]:
+                yield finding("named_twice", ("category_units", category, number), name=unit)
     if isinstance(rules.unit, InKind):
         rows: set[tuple[str, str, str]] = set()
         for number, row in enumerate(rules.unit.exchange):
@@ -62,6 +68,9 @@ def _categories(rules: Rules) -> Iterator[Finding]:
     for name in rules.category_names:
         if name not in known:
             yield finding("category_unknown", ("category_names", name), name=name)
+    for name in rules.category_units:
+        if name not in known:
+            yield finding("category_unknown", ("category_units", name), name=name)
     for place, name in _named_categories(rules):
         if name not in known:
             yield finding("category_unknown", place, name=name)
@@ -131,6 +140,19 @@ def _values(rules: Rules) -> Iterator[Finding]:
             if known is not None and known.values and word not in known.values:
                 values = ", ".join(known.values)
                 yield finding("value_unknown", where, name=word, fact=part.fact, values=values)
+
+
+def _units(rules: Rules) -> Iterator[Finding]:
+    """Units that nobody else uses, and ceilings for units in which their category is never billed."""
+    for category, units in rules.category_units.items():
+        for number, unit in enumerate(units):
+            if unit not in PUBLISHED_UNITS:
+                yield finding("unit_not_published", ("category_units", category, number), name=unit)
+    known = {unit for units in rules.category_units.values() for unit in units}
+    for number, ceiling in enumerate(rules.base.ceilings):
+        named = ceiling.categories or rules.categories
+        if ceiling.unit not in known and all(rules.units_of(category) is not None for category in named):
+            yield finding("unit_never_billed", ("base", "ceilings", number, "unit"), name=ceiling.unit)
 
 
 def _facts_of_lines(place: Place, part: Part) -> Iterator[Finding]:

@@ -77,6 +77,16 @@ SENTENCES: Mapping[str, tuple[Severity, str, str]] = {
         ),
         "本规则未定义类别“{name}”。请将其列入 categories 或 category_parents，或更正拼写。",
     ),
+    "unit_not_published": (
+        "warning",
+        "The unit “{name}” is not in the published list of units. Correct its spelling, or tell providers what it is.",
+        "计量单位“{name}”不在公布的单位表中。请更正拼写，或向供给方说明其含义。",
+    ),
+    "unit_never_billed": (
+        "warning",
+        "category_units knows no “{name}” for these categories, so this ceiling never holds for a line.",
+        "category_units 未允许这些类别使用“{name}”，因此该上限不会对任何行生效。",
+    ),
     "category_cycle": (
         "error",
         "The category “{name}” stands above itself: {cycle}. Take one of these links out.",

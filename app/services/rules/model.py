@@ -17,6 +17,7 @@ from pydantic import Field, model_validator
 
 from app.kernel.canonical import canonical
 from app.kernel.clock import civil_date, end_of_day, fiscal_year
+from app.services.rules.bill_checks import BillChecks, UnitName
 from app.services.rules.facts import KNOWN, FactType
 from app.services.rules.limits import Cap, CountCap, Floor, HolderCap, Rolling, Stacking
 from app.services.rules.needs import facts_in, facts_needed
@@ -116,6 +117,16 @@ class Rules(Part):
     category_names: Annotated[
         dict[Slug, Name], said("What the categories are called on pages and papers.", "类别的显示名称", max_length=500)
     ] = Field(default_factory=dict)
+
+    category_units: Annotated[
+        dict[Slug, Annotated[tuple[UnitName, ...], Field(min_length=1, max_length=50, strict=False)]],
+        said(
+            "In what units a category, and all below it, is billed; one that is not named here takes any unit.",
+            "类别（含下级）允许的计量单位；未列出的类别不限单位",
+            max_length=200,
+        ),
+    ] = Field(default_factory=dict)
+    bill_checks: Annotated[BillChecks, said("What is checked of every bill.", "账单核验")] = BillChecks()
 
     base: Annotated[Base, said("From what amount the subsidy is computed.", "补贴基数")] = Base()
     floors: Annotated[
@@ -232,6 +243,10 @@ class Rules(Part):
         while (above := self.category_parents.get(found[-1])) is not None and above not in found:
             found.append(above)
         return found
+
+    def units_of(self, category: str) -> tuple[str, ...] | None:
+        """The units a category is billed in: those of the nearest one in the tree that names any; None is any unit."""
+        return next((self.category_units[one] for one in self.lineage(category) if one in self.category_units), None)
 
     def covers(self, category: str) -> bool:
         """Whether a category is covered: the nearest one in the tree that is named decides."""

@@ -14,7 +14,9 @@ from typing import Any
 from app.kernel.problems import Code, FieldError
 from app.kernel.vocabulary import Account, HoldStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import FORMAT, Counts, at_sites, counted_as_drawn, peeled
-from app.services.redemption.decisions import Asked, Refused, end_of, refuse_overflow
+from app.services.redemption.decisions import Asked, Refused, end_of, refuse_evidence, refuse_overflow
+from app.services.redemption.evidence import grounds_to_store, judge_evidence, with_flags
+from app.services.redemption.grounds import Grounds
 from app.services.redemption.holds.states import (
     MAX_LINES,
     HoldState,
@@ -48,6 +50,8 @@ class Redeemed:
     trace: dict[str, Any]
     facts: Facts
     """The whole bill so far, this one's lines at the end."""
+    evidence: Mapping[str, Any] | None
+    """What evidence was judged by, to be stored with the facts."""
     counted: Counts
     """What it changes in the counters."""
 
@@ -93,6 +97,7 @@ def decide_redemption_from(
     provider: Party,
     asked: Asked,
     others: Position,
+    grounds: Grounds,
     *,
     final: bool,
     at: datetime,
@@ -103,7 +108,8 @@ def decide_redemption_from(
     counts. A programme that was paused or closed since stops no hold: freezing the voucher does. Amounts are fen.
     """
     version = terms.version(hold.rule_version_id)
-    if refused := refuse_hold(hold, voucher, at=at) or refuse_bill(hold, version, asked):
+    findings = judge_evidence(asked.bill, version.rules, grounds)
+    if refused := refuse_hold(hold, voucher, at=at) or refuse_bill(hold, version, asked) or refuse_evidence(findings):
         return refused
     facts = hold.whole_bill(at_sites(asked.bill.assessed_lines(), provider))
     assessment = assess(version.rules, facts, others, also_kept=terms.kept)
@@ -124,8 +130,9 @@ def decide_redemption_from(
         rest=rest,
         ends=ends,
         nearly_used=not ends and _passes(USED_UP_TO, hold.redeemed_fen, drawn_fen, hold.amount_fen),
-        trace=trace,
+        trace=with_flags(trace, findings),
         facts=facts,
+        evidence=grounds_to_store(version.rules, asked.bill, grounds, findings),
         counted=_kept_cap(version, hold, change_of(target, hold.counted)),
     )
 

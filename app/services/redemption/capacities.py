@@ -1,0 +1,119 @@
+"""Card-hours and PFLOPS·hours of a bill against what is declared: the site's cards and the provider's. Pure, exact."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from fractions import Fraction
+
+from app.kernel.rates import decimal_text, parse_decimal
+from app.kernel.vocabulary import Sign
+from app.services.evidence.accelerators import CARD_HOUR, PFLOPS_HOUR
+from app.services.redemption.bills import QUANTITY_DECIMALS, BillLine
+from app.services.redemption.grounds import Capacity, Grounds
+from app.services.redemption.signs import Finding, Numbered
+from app.services.rules.bill_checks import Verdict
+
+SHOWN_DECIMALS = 6
+"""Of a limit: what is left of an hour is rounded down, as nobody could bill it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Use:
+    """So much compute between two instants, in card-hours or PFLOPS·hours."""
+
+    amount: Fraction
+    since: datetime
+    until: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class _Bound:
+    """What one place declares of one measure: so much each hour."""
+
+    site: str | None
+    unit: str
+    rate: Fraction
+
+
+def check_capacity(covered: Sequence[Numbered], grounds: Grounds, verdict: Verdict) -> Iterator[Finding]:
+    """Lines that say more compute than the place can make in their time, alone or with the lines before them.
+
+    A line must fit between its own instants; and all lines of a place together must fit into the time that they cover
+    together, so that splitting a line gains nothing. A line that says no times cannot be judged, which is as good as
+    beyond. Where nobody declared the measure the line is flagged: the registry's gap is not the bill's fault.
+    """
+    so_far: dict[_Bound, list[_Use]] = defaultdict(list)
+    for number, line in covered:
+        amounts = _amounts(line)
+        if not amounts:
+            continue
+        if line.used_from is None or line.used_until is None:
+            missing = "used_from" if line.used_from is None else "used_until"
+            yield Finding(Sign.USAGE_TIMES_MISSING, number, missing, verdict, "used_from, used_until", None)
+            continue
+        bounds = [(bound, amounts[bound.unit]) for bound in _bounds(line, grounds) if bound.unit in amounts]
+        if not bounds:
+            yield Finding(Sign.CAPACITY_NOT_DECLARED, number, "unit", "flag", None, line.unit)
+        found = None
+        for bound, amount in bounds:
+            use = _Use(amount, line.used_from, line.used_until)
+            so_far[bound].append(use)
+            found = found or _beyond(number, bound, [use], verdict) or _beyond(number, bound, so_far[bound], verdict)
+        if found is not None:
+            yield found
+
+
+def _amounts(line: BillLine) -> dict[str, Fraction]:
+    """What a line says in each measure of capacity; nothing where it is no compute."""
+    if line.unit not in {CARD_HOUR, PFLOPS_HOUR}:
+        return {}
+    amounts = {line.unit: parse_decimal(line.quantity, max_decimals=QUANTITY_DECIMALS, max_digits=18)}
+    return amounts if line.pflops_hours is None else amounts | {PFLOPS_HOUR: Fraction(line.pflops_hours)}
+
+
+def _bounds(line: BillLine, grounds: Grounds) -> Iterator[_Bound]:
+    """What holds for a line: its site's declaration, where it has one, and the provider's."""
+    if line.provider_site is not None and (site := grounds.sites.get(line.provider_site)) is not None:
+        yield from _declared(site, line.provider_site)
+    yield from _declared(grounds.provider, None)
+
+
+def _declared(capacity: Capacity, site: str | None) -> Iterator[_Bound]:
+    if capacity.cards is not None:
+        yield _Bound(site, CARD_HOUR, Fraction(capacity.cards))
+    if capacity.pflops is not None:
+        yield _Bound(site, PFLOPS_HOUR, Fraction(capacity.pflops))
+
+
+def _beyond(number: int, bound: _Bound, uses: Sequence[_Use], verdict: Verdict) -> Finding | None:
+    limit = bound.rate * _hours(uses)
+    actual = sum((use.amount for use in uses), Fraction(0))
+    if actual <= limit:
+        return None
+    shown = Fraction(int(limit * 10**SHOWN_DECIMALS), 10**SHOWN_DECIMALS)
+    place = {"place_en": "the provider", "place_zh": "该机构"}
+    if bound.site is not None:
+        place = {"place_en": f"the site {bound.site}", "place_zh": f"机房 {bound.site} "}
+    return Finding(
+        Sign.BEYOND_CAPACITY,
+        number,
+        "quantity",
+        verdict,
+        decimal_text(shown),
+        decimal_text(actual),
+        context={"unit": bound.unit, **place},
+    )
+
+
+def _hours(uses: Sequence[_Use]) -> Fraction:
+    """How long the times of use are together, each moment counted once."""
+    covered, end = timedelta(0), None
+    for use in sorted(uses, key=lambda one: one.since):
+        since = use.since if end is None else max(use.since, end)
+        if use.until > since:
+            covered += use.until - since
+            end = use.until
+    return Fraction(covered // timedelta(microseconds=1), 3_600_000_000)
