@@ -19,6 +19,7 @@ from app.api import (
     ledger,
     oauth,
     organisations,
+    payment_codes,
     personal_tokens,
     portal,
     problems,
@@ -43,6 +44,7 @@ from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.redemption.batch import redeem_batch
+from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 
 ROUTERS = (
@@ -59,6 +61,7 @@ ROUTERS = (
     approvals.router,
     issuance_batches.router,
     vouchers.router,
+    payment_codes.router,
     redemptions.router,
     redemption_batches.router,
     ledger.router,
@@ -90,6 +93,7 @@ def create_app(settings: Settings) -> FastAPI:
             database=database,
             desk=desk,
             tokens=Tokens.from_settings(settings),
+            payment_secrets=PaymentSecrets.from_settings(settings),
             passwords=Passwords(),
             principal_cache=PrincipalCache(settings.principal_cache_s),
         )

@@ -28,6 +28,7 @@ class Prefix(StrEnum):
     ISSUANCE_BATCH = "bat"
     VOUCHER = "vch"
     MANDATE = "mdt"
+    PAYMENT_CODE = "pay"
     REDEMPTION = "rdm"
     REFUND = "rfd"
     ENTRY = "ent"

@@ -159,6 +159,15 @@ class VoucherStatus(StrEnum):
     SURRENDERED = "surrendered"
 
 
+class PaymentCodeStatus(StrEnum):
+    """What a payment code is at an instant; computed, never stored."""
+
+    OPEN = "open"
+    USED = "used"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
 class RedemptionStatus(StrEnum):
     """How far a redemption is on its way to the payee."""
 
