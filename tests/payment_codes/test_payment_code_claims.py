@@ -74,7 +74,7 @@ class Till:
                 refused = codes.refuse(use, voucher_id=voucher_id, at=at)
                 answers[use] = "drawn" if refused is None else refused.code.value
         used = {use for use, answer in answers.items() if answer == "drawn"} if keep else set()
-        codes.write(used, at=at)
+        codes.write(used)
         return answers
 
     def used_by(self, database: Database) -> list[str]:
@@ -241,7 +241,7 @@ def test_a_code_withdrawn_while_a_batch_waits_for_the_voucher_is_not_used(databa
         tx.execute(text("SELECT 1 FROM vouchers FOR NO KEY UPDATE"))
         codes.load()
         refused = codes.refuse(use_id, voucher_id=till.desk.voucher["id"], at=now(tx))
-        codes.write(set(), at=now(tx))
+        codes.write(set())
         return refused
 
     assert database.transact(work) == Refused(Code.PAYMENT_CODE_INVALID)

@@ -52,6 +52,7 @@ class PresentedCodes:
         self._used_by: dict[CodeKey, str] = {}
         self._states: dict[CodeKey, PaymentCodeState] = {}
         self._misses: Counter[Holder] = Counter()
+        self._at: datetime | None = None
 
     def claim(self, presented: Mapping[str, Presented]) -> set[str]:
         """Claim the codes of these uses; return the uses that wait for a rival of the same batch: put them off."""
@@ -91,6 +92,7 @@ class PresentedCodes:
         )
         if state is None and is_digits:
             self._miss((presented.region_code, voucher_id, presented.provider_id))
+            self._at = at
         return refused
 
     def refuse_amount(self, use: str, *, amount_fen: int) -> Refused | None:
@@ -99,13 +101,13 @@ class PresentedCodes:
         assert state is not None, "what has not been refused has a code"
         return refuse_over_limit(state, amount_fen=amount_fen)
 
-    def write(self, used: Collection[str], *, at: datetime) -> None:
+    def write(self, used: Collection[str]) -> None:
         """Give back the codes of all uses but those that came to be, and count the wrong numbers."""
         in_vain = {self._found[use] for use in self._claimed if use not in used}
         if in_vain:
             give_back_payment_codes(self._tx, in_vain)
-        if self._misses:
-            count_wrong_digits(self._tx, self._misses, at=at)
+        if self._at is not None:
+            count_wrong_digits(self._tx, self._misses, at=self._at)
 
     def _state(self, use: str) -> PaymentCodeState | None:
         key = self._found.get(use)
