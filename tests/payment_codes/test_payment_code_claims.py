@@ -23,6 +23,7 @@ from app.services.redemption.payment_codes import (
     PaymentCodeGiven,
     PaymentCodeState,
     claim_payment_codes,
+    find_payment_codes,
     read_given,
     refuse_over_limit,
     refuse_payment_code,
@@ -217,6 +218,18 @@ def test_what_is_forged_unknown_or_foreign_is_not_valid_and_claims_nothing(
     assert set(till.batch(database, uses).values()) == {"payment_code_invalid"}
     assert till.used_by(database) == []
     assert list(till.batch(database, {use(): till.sent(made["token"])}).values()) == ["drawn"]
+
+
+def test_nobody_claims_another_providers_code_not_even_for_a_moment(database: Database, till: Till) -> None:
+    neighbour = counter(till.desk.city)
+    made = make(till.desk)
+    given = till.sent(made["token"]).given
+
+    def found_by(provider_id: str) -> dict[str, tuple[str, str]]:
+        return database.transact(lambda tx: find_payment_codes(tx, {"use": (HANGZHOU, provider_id, given)}))
+
+    assert found_by(till.desk.machine.organisation_id) == {"use": (HANGZHOU, made["id"])}
+    assert found_by(neighbour.machine.organisation_id) == {}
 
 
 def test_withdrawn_is_not_valid_and_expired_says_so(database: Database, till: Till, urls: Urls) -> None:
