@@ -22,6 +22,7 @@ from app.api import (
     ledger,
     oauth,
     organisations,
+    payment_codes,
     personal_tokens,
     portal,
     problems,
@@ -47,6 +48,7 @@ from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.holds.sweeper import Sweeper
+from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 
 ROUTERS = (
@@ -64,6 +66,7 @@ ROUTERS = (
     approvals.router,
     issuance_batches.router,
     vouchers.router,
+    payment_codes.router,
     redemptions.router,
     holds.router,
     events.router,
@@ -99,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
             database=database,
             desk=desk,
             tokens=Tokens.from_settings(settings),
+            payment_secrets=PaymentSecrets.from_settings(settings),
             passwords=Passwords(),
             principal_cache=PrincipalCache(settings.principal_cache_s),
         )

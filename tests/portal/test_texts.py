@@ -17,7 +17,15 @@ from app.api.portal.calculator_form import READERS
 from app.api.portal.pages import NOTICES
 from app.api.portal.presentation import PARTS
 from app.api.portal.texts import LANGUAGES, en, zh
-from app.kernel.vocabulary import EntryKind, Reason, RedemptionStatus, Sign, VoucherKind, VoucherStatus
+from app.kernel.vocabulary import (
+    EntryKind,
+    PaymentCodeStatus,
+    Reason,
+    RedemptionStatus,
+    Sign,
+    VoucherKind,
+    VoucherStatus,
+)
 from app.services.rules.terms import Amount
 
 CLOSED = (
@@ -86,6 +94,8 @@ def test_no_text_is_left_over() -> None:
         ("kind", VoucherKind),
         ("entry", EntryKind),
         ("settlement", RedemptionStatus),
+        ("payment_code_status", PaymentCodeStatus),
+        ("payment_code.closed", ("used", "expired", "withdrawn")),
         ("part", PARTS),
         ("notice", sorted(NOTICES)),
         ("mandate", ("live", "used_up", "ended", "withdrawn")),

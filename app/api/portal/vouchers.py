@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from fastapi import APIRouter, Request, Response
@@ -10,13 +10,14 @@ from sqlalchemy import Connection
 
 from app.api.context import Service, ServiceDep
 from app.api.portal.explanation import Explanation, explain, lines
-from app.api.portal.forms import GrantForm
+from app.api.portal.forms import GrantForm, PaymentCodeForm
 from app.api.portal.guard import PortalRoute, SignedIn
 from app.api.portal.pages import see_other, show, words_of
 from app.api.portal.presentation import (
     ShownVoucher,
     shown_mandates,
     shown_movements,
+    shown_payment_code,
     shown_voucher,
 )
 from app.api.portal.texts import Words
@@ -28,12 +29,14 @@ from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.loading import load_terms
 from app.services.redemption.reads import list_redemptions, list_refunds, read_redemption
 from app.services.rules.model import Rules
-from app.services.vouchers.mandates import MandateRecord, admitted_providers, list_mandates
+from app.services.vouchers.mandates import admitted_providers, list_mandates
+from app.services.vouchers.payment_codes import MAX_MINUTES, list_payment_codes, providers_of
 from app.services.vouchers.reads import list_vouchers, movements, read_voucher
 
 VOUCHERS_SHOWN = 50
 BILLS_SHOWN = 10
 MOVEMENTS_SHOWN = 10
+CODES_SHOWN = 5
 """The newest of each stand on the voucher's page; the rest is one click away."""
 
 router = APIRouter(prefix="/portal", route_class=PortalRoute, include_in_schema=False)
@@ -90,7 +93,7 @@ def older_bills(
 
     def read(tx: Connection) -> dict[str, object]:
         voucher = own_voucher(tx, caller, voucher_id)
-        names = _provider_names(list_mandates(tx, caller=caller, voucher_id=voucher_id, at=now(tx)))
+        names = _provider_names(tx, voucher)
         bills, older = _bills(tx, caller, voucher, names, words, before=before if is_id(before, "rdm") else None)
         return {"voucher": voucher, "bills": bills, "older_bills": older}
 
@@ -112,7 +115,7 @@ def bill_page(
         if redemption.voucher_id != voucher_id:
             raise AppError(Code.NOT_FOUND, what="redemption")
         refunds = list_refunds(tx, caller=caller, redemption_id=redemption_id)
-        names = _provider_names(list_mandates(tx, caller=caller, voucher_id=voucher_id, at=now(tx)))
+        names = _provider_names(tx, voucher)
         rules = _rules(tx, voucher).get(redemption.rule_version_id)
         explanation = explain(redemption, words, refunds, rules=rules)
         bill = ShownBill(redemption, names[redemption.provider_id], explanation)
@@ -128,9 +131,8 @@ def all_movements(request: Request, service: ServiceDep, visitor: SignedIn, vouc
 
     def read(tx: Connection) -> dict[str, object]:
         voucher = own_voucher(tx, caller, voucher_id)
-        at = now(tx)
-        names = _provider_names(list_mandates(tx, caller=caller, voucher_id=voucher_id, at=at))
-        shown = shown_movements(movements(tx, caller=caller, voucher_id=voucher_id, at=at), names)
+        moved = movements(tx, caller=caller, voucher_id=voucher_id, at=now(tx))
+        shown = shown_movements(moved, _provider_names(tx, voucher))
         return {"voucher": voucher, "movements": shown, "movement_count": len(shown)}
 
     return show(request, "movements.html", service.database.snapshot(read), part="_movements.html")
@@ -143,16 +145,18 @@ def show_voucher(
     voucher_id: str,
     *,
     form: GrantForm | None = None,
+    code_form: PaymentCodeForm | None = None,
     status: int = 200,
 ) -> Response:
-    """The voucher's page, with the form for a mandate as it was sent; to htmx only the mandates' section."""
+    """The voucher's page, with a form as it was sent; to htmx only the mandates' section."""
     words = words_of(request)
 
     def read(tx: Connection) -> dict[str, object]:
         voucher = own_voucher(tx, caller, voucher_id)
         at = now(tx)
         mandates = list_mandates(tx, caller=caller, voucher_id=voucher_id, at=at)
-        names = _provider_names(mandates)
+        names = _provider_names(tx, voucher)
+        codes = list_payment_codes(tx, caller=caller, voucher_id=voucher_id, at=at, limit=CODES_SHOWN)
         bills, older = _bills(tx, caller, voucher, names, words)
         moved = shown_movements(movements(tx, caller=caller, voucher_id=voucher_id, at=at), names)
         programme = {"region_code": voucher.record.region_code, "programme_id": voucher.record.programme_id}
@@ -160,12 +164,15 @@ def show_voucher(
             "at": at,
             "voucher": voucher,
             "mandates": shown_mandates(mandates, at=at),
+            "codes": [shown_payment_code(code, at=at) for code in codes],
             "providers": admitted_providers(tx, **programme),
             "bills": bills,
             "older_bills": older,
             "movements": moved[:MOVEMENTS_SHOWN],
             "movement_count": len(moved),
             "form": form or GrantForm(until=voucher.last_day.isoformat()),
+            "code_form": code_form or PaymentCodeForm(),
+            "max_minutes": MAX_MINUTES,
         }
 
     return show(request, "voucher.html", service.database.snapshot(read), part="_mandates.html", status=status)
@@ -204,6 +211,6 @@ def _rules(tx: Connection, voucher: ShownVoucher) -> dict[str, Rules]:
     return {version.id: version.rules for version in load_terms(tx, [programme])[programme].versions}
 
 
-def _provider_names(mandates: Iterable[MandateRecord]) -> dict[str, str]:
-    """Id → name of every provider that ever drew on the voucher: none of them did so without a mandate."""
-    return {mandate.provider_id: mandate.provider_name for mandate in mandates}
+def _provider_names(tx: Connection, voucher: ShownVoucher) -> dict[str, str]:
+    """Id → name of every provider that ever drew on the voucher."""
+    return providers_of(tx, region_code=voucher.record.region_code, voucher_id=voucher.record.id)

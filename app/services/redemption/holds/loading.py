@@ -31,8 +31,9 @@ _PLACES = text(
 )
 _HOLDS = text(
     "SELECT h.region_code, h.id, h.voucher_id, h.programme_id, h.firm_id, h.provider_id, h.mandate_id,"
-    " h.rule_version_id, h.status, h.amount_fen, h.held_fen, h.redeemed_fen, h.facts, h.held_at, h.expires_at,"
-    f" h.end_counted FROM holds h JOIN {_ASKED} ON h.region_code = asked.region_code AND h.id = asked.id"
+    " h.payment_code_id, h.rule_version_id, h.status, h.amount_fen, h.held_fen, h.redeemed_fen, h.facts,"
+    " h.held_at, h.expires_at, h.end_counted FROM holds h"
+    f" JOIN {_ASKED} ON h.region_code = asked.region_code AND h.id = asked.id"
     " ORDER BY h.region_code, h.id"
 )
 _SHARES = text(
