@@ -1,14 +1,16 @@
 """Is there an order in which these operations could have happened one after the other? Pure.
 
 The search is that of Wing and Gong ("Testing and verifying concurrent objects", 1993) with Lowe's memory of what was
-tried (2017): an operation may come next if it was invoked before any that is still open had returned. Deciding this is
-NP-complete; answers that say what state they saw keep the search almost without detours, and it is bounded besides.
+tried (2017): an operation may come next if it was invoked before any that is still open had returned. One that fits and
+changes nothing may always come at once, for it is in nobody's way. Deciding this is NP-complete; answers that say what
+state they saw keep the search almost without detours, and it is bounded besides.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from math import inf
 from typing import Generic, TypeVar
 
 S = TypeVar("S", bound=Hashable)
@@ -45,45 +47,45 @@ def check(history: Sequence[Event[T]], initial: S, step: Callable[[S, T], S | No
     state. Raises RuntimeError where the search takes too long to decide.
     """
     events = sorted(history, key=lambda event: (event.invoked, event.returned))
+
+    def fitting(state: S, places: Sequence[int]) -> Iterator[tuple[int, S]]:
+        fits = [(place, after) for place in places if (after := step(state, events[place].operation)) is not None]
+        idle = [(place, after) for place, after in fits if after == state]
+        return iter(idle[:1] or fits)
+
     path: list[int] = []
     done = 0
+    places = _next(events, done, 0)
+    best: list[int] = []
+    stuck = places
+    levels = [(0, fitting(initial, places))]
     tried: set[tuple[int, S]] = set()
-    levels: list[tuple[S, Iterator[int]]] = [(initial, iter(_next(events, done, 0)))]
-    first_open = [0]
-    best: tuple[int, ...] = ()
-    best_open: Sequence[int] = _next(events, 0, 0)
     for _ in range(STEPS_LIMIT):
         if len(path) == len(events):
             return Verdict(tuple(events[place] for place in path), ())
-        state, candidates = levels[-1]
-        place = next(candidates, None)
+        low, candidates = levels[-1]
+        place, after = next(candidates, (None, initial))
         if place is None:
-            if not path:
-                return Verdict(tuple(events[n] for n in best), tuple(events[n] for n in best_open))
             levels.pop()
-            first_open.pop()
-            done &= ~(1 << path.pop())
-            continue
-        after = step(state, events[place].operation)
-        if after is None or (done | 1 << place, after) in tried:
-            continue
-        done |= 1 << place
-        tried.add((done, after))
-        path.append(place)
-        low = first_open[-1]
-        while done >> low & 1:
-            low += 1
-        candidate_places = _next(events, done, low)
-        first_open.append(low)
-        levels.append((after, iter(candidate_places)))
-        if len(path) > len(best):
-            best, best_open = tuple(path), candidate_places
+            if not levels:
+                return Verdict(tuple(events[n] for n in best), tuple(events[n] for n in stuck))
+            done ^= 1 << path.pop()
+        elif (now_done := done | 1 << place, after) not in tried:
+            tried.add((now_done, after))
+            done = now_done
+            path.append(place)
+            while done >> low & 1:
+                low += 1
+            places = _next(events, done, low)
+            levels.append((low, fitting(after, places)))
+            if len(path) > len(best):
+                best, stuck = path.copy(), places
     raise RuntimeError(f"undecided after {STEPS_LIMIT} steps")
 
 
 def _next(events: Sequence[Event[T]], done: int, low: int) -> list[int]:
-    """The places that may come next, those that returned first first."""
-    first_return = float("inf")
+    """The places that may come next, those that returned first first. All before `low` are done."""
+    first_return = inf
     places = []
     for place in range(low, len(events)):
         if events[place].invoked > first_return:
@@ -91,5 +93,4 @@ def _next(events: Sequence[Event[T]], done: int, low: int) -> list[int]:
         if not done >> place & 1:
             places.append(place)
             first_return = min(first_return, events[place].returned)
-    kept = [place for place in places if events[place].invoked <= first_return]
-    return sorted(kept, key=lambda place: events[place].returned)
+    return sorted(places, key=lambda place: events[place].returned)
