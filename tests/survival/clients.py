@@ -11,7 +11,7 @@ import random
 import time
 from collections.abc import Callable, Coroutine, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
@@ -166,6 +166,26 @@ def redemption(desk: Counter, total_fen: int, *, rate_percent: int, order_no: st
     asked_fen = total_fen * rate_percent // 100
     path = "/v1/redemptions"
     return Request("redeem", desk.voucher["id"], asked_fen, path, json.dumps(body).encode(), f"survival-{number}")
+
+
+def batch(desk: Counter, total_fen: int, *, count: int) -> Request:
+    """That many bills in one request."""
+    number = next(_numbers)
+    bills = [redemption_body(desk.voucher["code"], total_fen, order_no=f"B{number}-{n}") for n in range(count)]
+    body = json.dumps({"redemptions": bills}).encode()
+    return Request("batch", desk.voucher["id"], 0, "/v1/redemptions:batch", body, f"survival-{number}")
+
+
+def rows_of(answered: Answered, asked_fen: int) -> list[Answered]:
+    """The rows of a batch as if each had been sent alone."""
+    return [
+        replace(
+            answered,
+            request=replace(answered.request, kind="redeem", asked_fen=asked_fen, key=f"{answered.request.key}/{n}"),
+            response=Response(row["status"], answered.response.replayed, json.dumps(row["body"]).encode()),
+        )
+        for n, row in enumerate(answered.response.json["data"])
+    ]
 
 
 def refund(desk: Counter, redemption_id: str, bill_fen: int, *, rate_percent: int) -> Request:

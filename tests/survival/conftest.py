@@ -10,6 +10,8 @@ import pytest
 from app.settings import Settings
 from tests.survival.processes import Workers, workers_of
 
+pytest.register_assert_rewrite("tests.survival.checks")
+
 
 @pytest.fixture
 def workers(settings: Settings, tmp_path: Path) -> Iterator[Workers]:

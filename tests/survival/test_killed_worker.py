@@ -8,7 +8,18 @@ from multiprocessing.context import ForkServerProcess
 import pytest
 
 from tests.survival.checks import assert_replays, assert_survived, assert_whole
-from tests.survival.clients import Answered, Client, Request, address_of, redemption, refund, run_apart, send_lanes
+from tests.survival.clients import (
+    Answered,
+    Client,
+    Request,
+    address_of,
+    batch,
+    redemption,
+    refund,
+    rows_of,
+    run_apart,
+    send_lanes,
+)
 from tests.survival.faults import POINTS, REFUND_POINTS, Kill
 from tests.survival.processes import Workers, assert_killed
 from tests.world import Counter, World, counter
@@ -46,6 +57,23 @@ def test_a_worker_killed_in_a_batch_did_all_of_it_or_nothing(world: World, worke
         assert_survived(world, desk, of_desk)
     assert_whole(world)
     assert max(one.tries for one in answered) > 1, "somebody was cut off"
+
+
+@pytest.mark.parametrize("point", ["answers stored", "committed"])
+def test_a_batch_cut_between_its_transactions_goes_on_where_it_stopped(
+    world: World, workers: Workers, point: str
+) -> None:
+    """Sixty rows in three transactions or more; the worker dies in the second, or before it can tell of it."""
+    desk = counter(world.city(), face_value_fen=FACE_FEN, rate="0.30")
+    doomed = workers.start(Kill(point, nth=2), VOUCHER_DESK_BATCH_LIMIT="20")
+    lanes = [[batch(desk, 1_000, count=60)]]
+    (answered,) = run_apart(through_a_death(workers, doomed, point, desk, lanes))
+    assert answered.tries > 1
+    rows = rows_of(answered, 300)
+    assert {(row.response.status, row.response.json["subsidy_fen"]) for row in rows} == {(201, 300)}
+    assert desk.balance_fen() == FACE_FEN - 60 * 300
+    assert_survived(world, desk, rows)
+    assert_whole(world)
 
 
 @pytest.mark.parametrize("point", REFUND_POINTS)

@@ -12,7 +12,7 @@ from tests.world import Counter, World, counter
 
 TWINS = 50
 ROUNDS = 500
-AT_ONCE = 25
+AT_ONCE = 16
 """Rounds that run side by side, each on connections of its own."""
 FACE_FEN = 1_000_000
 
