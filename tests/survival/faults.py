@@ -12,7 +12,6 @@ import os
 import signal
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -87,35 +86,33 @@ class Kill:
 
 
 @dataclass(frozen=True, slots=True)
-class StaleBalance:
-    """A lost update: balances are read before the lock, and somebody else may draw in the `pause_s` between.
+class RememberedBalance:
+    """A lost update: balances are those of the lock before, as a cache would have them, whoever has drawn since.
 
     The rest of the state is read under the lock, so that no constraint of the database stands in the way.
     """
 
-    pause_s: float
-
     def arm(self) -> None:
-        from app.services.redemption.loading import read_voucher  # noqa: PLC0415 - what is wrapped is looked up late
+        remembered: dict[Any, list[int]] = {}
 
-        def before(original: Callable[..., Any]) -> Callable[..., Any]:
+        def lock(original: Callable[..., Any]) -> Callable[..., Any]:
             @functools.wraps(original)
-            def call(tx: Any, keys: Any, *, wait: bool) -> Any:
-                stale = {key: found for key in keys if (found := read_voucher(tx, key)) is not None}
-                time.sleep(self.pause_s)
-                locked = original(tx, keys, wait=wait)
+            def call(*args: Any, **named: Any) -> Any:
+                locked = original(*args, **named)
                 for key, state in locked.items():
-                    state.balance_fen = stale[key].balance_fen
-                    for share, old in zip(state.shares, stale[key].shares, strict=True):
-                        share.balance_fen = old.balance_fen
+                    now_fen = [share.balance_fen for share in state.shares]
+                    for share, fen in zip(state.shares, remembered.get(key, now_fen), strict=True):
+                        share.balance_fen = fen
+                    state.balance_fen = sum(share.balance_fen for share in state.shares)
+                    remembered[key] = now_fen
                 return locked
 
             return call
 
-        _wrap(POINTS["vouchers locked"].path, before)
+        _wrap(POINTS["vouchers locked"].path, lock)
 
 
-Fault = Kill | StaleBalance
+Fault = Kill | RememberedBalance
 
 
 def _wrap(path: str, wrapper: Callable[[Callable[..., Any]], Callable[..., Any]]) -> None:

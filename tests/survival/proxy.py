@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple, Protocol, TypeVar
+
+T = TypeVar("T")
 
 UP, DOWN = "to the server", "to the client"
 
@@ -40,41 +42,55 @@ class Policy(Protocol):
 
 
 class RandomCuts:
-    """Cuts at any chunk of either direction. Going down, nothing forwarded: done there, and nobody is told."""
+    """Cuts at any chunk of either direction. Going down, nothing forwarded: done there, and nobody is told.
 
-    def __init__(self, seed: int, share: float) -> None:
+    The gaps between cuts and the kinds of cuts are drawn, each direction by itself, so that all kinds come up.
+    """
+
+    def __init__(self, seed: int, *, longest_gap: int) -> None:
         self._draws = random.Random(seed)
-        self._share = share
+        self._longest_gap = longest_gap
+        self._left = {direction: self._draws.randint(1, longest_gap) for direction in (UP, DOWN)}
+        self._kinds = {direction: shuffled(self._draws, list(Cut)) for direction in (UP, DOWN)}
         self.made: Counter[tuple[str, Cut]] = Counter()
 
     def __call__(self, chunk: Chunk) -> Cut | None:
-        if self._draws.random() >= self._share:
+        self._left[chunk.direction] -= 1
+        if self._left[chunk.direction]:
             return None
-        cut = self._draws.choice(list(Cut))
+        self._left[chunk.direction] = self._draws.randint(1, self._longest_gap)
+        cut = next(self._kinds[chunk.direction])
         self.made[chunk.direction, cut] += 1
         return cut
 
 
 class CommitCuts:
-    """Cuts a database's connection at COMMIT: before it arrives, or when it is done and not yet acknowledged."""
+    """Cuts a database's connection at every other COMMIT: before it arrives, or done and not yet acknowledged."""
 
     COMMIT = b"COMMIT\0"
 
-    def __init__(self, seed: int, share: float) -> None:
-        self._draws = random.Random(seed)
-        self._share = share
+    def __init__(self, seed: int) -> None:
+        self._fates = shuffled(random.Random(seed), ["passes", "passes", "not committed", "committed"])
         self.made: Counter[str] = Counter()
 
     def __call__(self, chunk: Chunk) -> Cut | None:
         if chunk.direction == DOWN and chunk.connection["acknowledgement is lost"]:
             self.made["committed"] += 1
             return Cut.NOTHING
-        if chunk.direction == UP and self.COMMIT in chunk.data and self._draws.random() < self._share:
-            if self._draws.random() < 0.5:
-                self.made["not committed"] += 1
+        if chunk.direction == UP and self.COMMIT in chunk.data:
+            fate = next(self._fates)
+            if fate == "not committed":
+                self.made[fate] += 1
                 return Cut.NOTHING
-            chunk.connection["acknowledgement is lost"] += 1
+            chunk.connection["acknowledgement is lost"] += fate == "committed"
         return None
+
+
+def shuffled(draws: random.Random, values: list[T]) -> Iterator[T]:
+    """All values in a drawn order, and again in another one, for ever."""
+    while True:
+        draws.shuffle(values)
+        yield from values
 
 
 class Proxy:

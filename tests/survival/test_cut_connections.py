@@ -42,7 +42,7 @@ def test_requests_and_answers_that_get_lost_are_repeated_without_effect(
 ) -> None:
     workers.start()
     workers.wait_ready()
-    cuts = RandomCuts(seed, share=0.2)
+    cuts = RandomCuts(seed, longest_gap=9)
     with proxying(workers.address, cuts) as proxy:
         proxy.on.set()
         answered = send_through(proxy.address, desk)
@@ -54,7 +54,7 @@ def test_requests_and_answers_that_get_lost_are_repeated_without_effect(
 def test_a_database_connection_cut_anywhere_leaves_nothing_half_done(
     world: World, workers: Workers, desk: Counter, seed: int
 ) -> None:
-    cuts = RandomCuts(seed, share=0.01)
+    cuts = RandomCuts(seed, longest_gap=90)
     answered = _send_over_cut_database(workers, desk, cuts)
     assert {direction for direction, _ in cuts.made} == {UP, DOWN}
     assert_each_bill_was_redeemed_once(world, workers, desk, answered)
@@ -63,7 +63,7 @@ def test_a_database_connection_cut_anywhere_leaves_nothing_half_done(
 def test_a_database_connection_cut_at_commit_is_cleared_up_by_the_keys(
     world: World, workers: Workers, desk: Counter, seed: int
 ) -> None:
-    cuts = CommitCuts(seed, share=0.5)
+    cuts = CommitCuts(seed)
     answered = _send_over_cut_database(workers, desk, cuts)
     assert set(cuts.made) == {"committed", "not committed"}, "COMMIT was lost on its way there and on its way back"
     assert_each_bill_was_redeemed_once(world, workers, desk, answered)

@@ -23,7 +23,7 @@ from tests.survival.processes import Workers, workers_of
 from tests.world import Counter, World, counter
 
 CLIENTS = 32
-BILLS = 18
+BILLS = 30
 DEATHS = 2
 FACE_FEN = 1_000_000
 

@@ -12,8 +12,8 @@ from tests.world import Counter, World, counter
 
 TWINS = 50
 ROUNDS = 500
-AT_ONCE = 16
-"""Rounds that run side by side, each on connections of its own."""
+AT_ONCE = 12
+"""Rounds that run side by side, each on connections of its own: 600 in all, below the usual limit of open files."""
 FACE_FEN = 1_000_000
 
 
