@@ -25,7 +25,11 @@ def _always(*_: Any) -> bool:
 
 
 def _into(table: str) -> Callable[..., bool]:
-    return lambda bulk, *_: bool(bulk.statement.text.startswith(f"INSERT INTO {table} "))
+    return lambda _, query, *__: isinstance(query, str) and query.startswith(f"INSERT INTO {table} ")
+
+
+STATEMENT = "psycopg:Cursor.execute"
+"""Where the service has no function for a step of its own: after a statement, whoever had it made."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +45,13 @@ class Point:
 POINTS: Mapping[str, Point] = {
     "region fenced": Point("app.services.ledger.fences:try_fences"),
     "keys claimed": Point("app.services.redemption.claims:claim_keys"),
-    "order numbers claimed": Point("app.services.redemption.claims:claim_orders"),
+    "order numbers claimed": Point(STATEMENT, _into("order_numbers")),
     "vouchers locked": Point("app.services.redemption.loading:lock_vouchers"),
     "positions locked": Point("app.services.redemption.positions:lock_holders"),
     "decided": Point("app.services.redemption.decisions:decide_redemption"),
-    "entries without postings": Point("app.database:BulkInsert.__call__", _into("entries")),
+    "entries without postings": Point(STATEMENT, _into("entries")),
     "posted": Point("app.services.ledger.journal:post"),
-    "redemptions inserted": Point("app.database:BulkInsert.__call__", _into("redemptions")),
+    "redemptions inserted": Point(STATEMENT, _into("redemptions")),
     "answers stored": Point("app.services.redemption.claims:store_answers"),
     "committed": Point("app.database:Database.transact"),
 }
