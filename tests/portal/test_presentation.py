@@ -96,32 +96,63 @@ def test_the_parts_fill_the_bar_without_gap_or_overlap(amounts: list[int]) -> No
     assert edge == (BAR_WIDTH if sum(amounts) else 0)
 
 
-def test_an_entry_over_two_fund_sources_is_one_movement() -> None:
-    def posting(seq: int, entry: str, kind: str, change_fen: int, balance_fen: int) -> VoucherMovement:
-        return VoucherMovement(
-            voucher_seq=seq,
-            at=NOON,
-            kind=kind,
-            source="",
-            destination="",
-            amount_fen=abs(change_fen),
-            change_fen=change_fen,
-            balance_fen=balance_fen,
-            entry_id=entry,
-            subject_id=f"of {entry}",
-            pool_id=f"pol_{seq % 2}",
-            payee_id="org_9" if kind == "redeem" else None,
-        )
+def posting(
+    seq: int,
+    entry: str,
+    kind: str,
+    change_fen: int,
+    balance_fen: int,
+    *,
+    held_fen: int | None = None,
+    provider_id: str | None = None,
+) -> VoucherMovement:
+    """One posting; `held_fen` is what moved where money of a hold did."""
+    return VoucherMovement(
+        voucher_seq=seq,
+        at=NOON,
+        kind=kind,
+        source="",
+        destination="",
+        amount_fen=abs(change_fen) if held_fen is None else held_fen,
+        change_fen=change_fen,
+        balance_fen=balance_fen,
+        entry_id=entry,
+        subject_id=f"of {entry}",
+        pool_id=f"pol_{seq % 2}",
+        payee_id=None,
+        hold_id="hld_1" if held_fen is not None else None,
+        provider_id=provider_id,
+    )
 
+
+def test_an_entry_over_two_fund_sources_is_one_movement() -> None:
     found = [
         posting(1, "ent_1", "issue", 60, 60),
         posting(2, "ent_1", "issue", 40, 100),
-        posting(3, "ent_2", "redeem", -6, 94),
-        posting(4, "ent_2", "redeem", -4, 90),
+        posting(3, "ent_2", "redeem", -6, 94, provider_id="org_9"),
+        posting(4, "ent_2", "redeem", -4, 90, provider_id="org_9"),
     ]
     shown = shown_movements(found, {"org_9": "智算中心"})
     assert [(one.kind, one.change_fen, one.balance_fen) for one in shown] == [("redeem", -10, 90), ("issue", 100, 100)]
     assert [(one.provider, one.redemption_id) for one in shown] == [("智算中心", "of ent_2"), (None, None)]
+
+
+def test_a_redemption_from_a_hold_says_what_it_took_from_there_and_what_came_back() -> None:
+    found = [
+        posting(1, "ent_1", "hold", -60, 40, held_fen=60, provider_id="org_9"),
+        posting(2, "ent_2", "redeem", 0, 40, held_fen=25, provider_id="org_9"),
+        posting(3, "ent_2", "redeem", 0, 40, held_fen=20, provider_id="org_9"),
+        posting(4, "ent_2", "redeem", 10, 50, held_fen=10, provider_id="org_9"),
+        posting(5, "ent_2", "redeem", 5, 55, held_fen=5, provider_id="org_9"),
+        posting(6, "ent_3", "release", 7, 62, held_fen=7, provider_id="org_9"),
+    ]
+    shown = shown_movements(found, {"org_9": "智算中心"})
+    assert [(one.kind, one.change_fen, one.balance_fen, one.from_hold_fen, one.freed_fen) for one in shown] == [
+        ("release", 7, 62, 0, 0),
+        ("redeem", 15, 55, 45, 15),
+        ("hold", -60, 40, 0, 0),
+    ]
+    assert {one.provider for one in shown} == {"智算中心"}
 
 
 def test_a_mandate_says_whether_it_can_still_be_used() -> None:

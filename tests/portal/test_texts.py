@@ -16,9 +16,11 @@ import app.api.portal
 from app.api.portal.calculator_form import READERS
 from app.api.portal.pages import NOTICES
 from app.api.portal.presentation import PARTS
+from app.api.portal.telling import TOGETHER
 from app.api.portal.texts import LANGUAGES, en, zh
 from app.kernel.vocabulary import (
     EntryKind,
+    HoldStatus,
     PaymentCodeStatus,
     Reason,
     RedemptionStatus,
@@ -81,6 +83,7 @@ def test_no_text_is_left_over() -> None:
         key
         for key in zh.TEXTS
         if f'"{key}"' not in source
+        and key not in TOGETHER.values()
         and not key.startswith(CLOSED)
         and not any(key == given if is_whole else key.startswith(given) for given, is_whole in asked)
     ]
@@ -96,6 +99,7 @@ def test_no_text_is_left_over() -> None:
         ("settlement", RedemptionStatus),
         ("payment_code_status", PaymentCodeStatus),
         ("payment_code.closed", ("used", "expired", "withdrawn")),
+        ("hold.status", HoldStatus),
         ("part", PARTS),
         ("notice", sorted(NOTICES)),
         ("mandate", ("live", "used_up", "ended", "withdrawn")),
@@ -116,6 +120,11 @@ def test_every_word_of_a_closed_list_has_its_text(prefix: str, words: type[StrEn
     for language, texts in LANGUAGES.items():
         missing = [str(word) for word in words if f"{prefix}.{word}" not in texts]
         assert missing == [], language
+
+
+def test_a_sentence_about_one_bill_and_the_one_about_several_are_both_there() -> None:
+    for language, texts in LANGUAGES.items():
+        assert [key for both in TOGETHER.items() for key in both if key not in texts] == [], language
 
 
 def _asked_for(path: Path) -> Iterator[tuple[str, bool]]:

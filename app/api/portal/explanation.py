@@ -1,9 +1,9 @@
 """Why a bill got its amount: the trace that was stored with the redemption, as sentences and as a small sum. Pure.
 
-The trace is written by `services/rules/assess.py` and `services/redemption/decisions.py`. Nothing is assessed again
-here: what is shown is what was decided. A step that this page does not know is left out of the sum; a reduction that it
-does not know is named by its code, so that no cut goes unmentioned. An assessment that has drawn nothing yet is told by
-the same words.
+The trace is written by `services/rules/assess.py`, `services/redemption/decisions.py` and, for a bill from a hold,
+`services/redemption/holds/decisions.py`. Nothing is assessed again here: what is shown is what was decided. A step that
+this page does not know is left out of the sum; a reduction that it does not know is named by its code, so that no cut
+goes unmentioned. An assessment that has drawn nothing yet is told by the same words.
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
-from app.api.portal import telling_base, telling_subsidy
+from app.api.portal import telling_base, telling_hold, telling_subsidy
 from app.api.portal.naming import Names
 from app.api.portal.presentation import local_time
-from app.api.portal.telling import SumRow, Telling, Trace, lifted
+from app.api.portal.telling import OfHold, SumRow, Telling, Trace, lifted
 from app.api.portal.texts import Words
 from app.kernel.money import format_yuan
 from app.services.redemption.commands import RedemptionRecord
@@ -38,6 +38,7 @@ TELLERS: Mapping[str, Callable[[Telling, Trace], None]] = {
     "ceiling": telling_subsidy.ceiling,
     "granted_before": telling_subsidy.granted_before,
     "voucher": telling_subsidy.voucher,
+    "hold": telling_hold.hold,
 }
 """The kinds of steps, and what tells each."""
 
@@ -83,14 +84,19 @@ def explain(
     """
     steps, reductions = lifted(json.loads(redemption.trace))
     drawn_fen, firm_pays_fen = redemption.subsidy_fen, redemption.firm_pays_fen
-    told = _tell(Telling(Names(words, rules), steps, reductions), drawn_fen)
-    told.say("why.drawn", drawn=format_yuan(drawn_fen), firm_pays=format_yuan(firm_pays_fen))
+    telling = Telling(Names(words, rules), steps, reductions, of_hold=_of_hold(redemption))
+    telling_hold.opening(telling)
+    told = _tell(telling, drawn_fen)
+    key = "why.drawn" if drawn_fen or redemption.hold_id is None else "why.drawn_nothing"
+    told.say(key, drawn=format_yuan(drawn_fen), firm_pays=format_yuan(firm_pays_fen))
     if refunds is not None:
         for refund in refunds:
             _refund(told, refund)
     elif redemption.bill_refunded_fen:
         cancelled, returned = format_yuan(redemption.bill_refunded_fen), format_yuan(redemption.refunded_fen)
         told.say("why.refunded_later", bill=cancelled, returned=returned)
+    elif redemption.refunded_fen:
+        told.say("why.refunded_with_another", returned=format_yuan(redemption.refunded_fen))
     return _explanation(told, words("calc.drawn"), drawn_fen, firm_pays_fen)
 
 
@@ -138,7 +144,9 @@ def lines(redemption: RedemptionRecord, words: Words) -> list[ShownLine]:
     """The bill's lines from the stored facts, each with whether the rules covered it."""
     bill = json.loads(redemption.facts)["bill"]
     steps = json.loads(redemption.trace)["steps"]
-    left_out = {line["line"] for step in steps for line in step.get("left_out", ())}
+    of_hold = _of_hold(redemption)
+    before = of_hold.lines_before if of_hold is not None else 0
+    left_out = {line["line"] - before for step in steps for line in step.get("left_out", ())}
     return [
         ShownLine(
             number=number,
@@ -153,14 +161,29 @@ def lines(redemption: RedemptionRecord, words: Words) -> list[ShownLine]:
     ]
 
 
+def _of_hold(redemption: RedemptionRecord) -> OfHold | None:
+    if redemption.part_no is None:
+        return None
+    lines_before = json.loads(redemption.facts)["hold"]["lines_before"]
+    return OfHold(redemption.part_no, lines_before, redemption.bill_total_fen)
+
+
 def _refund(told: Telling, refund: RefundRecord) -> None:
+    """What a refund did; one on a hold judged all its bills, and its trace has their totals."""
     outcome = next(step for step in json.loads(refund.trace)["steps"] if step["step"] == "refund")
+    if refund.because_of_id is not None:
+        key = "why.refund_of_another"
+    elif told.of_hold is not None:
+        key = "why.refund_on_hold" if outcome["returned_fen"] else "why.refund_on_hold_nothing"
+    else:
+        key = "why.refund" if refund.subsidy_refund_fen else "why.refund_nothing"
     told.say(
-        "why.refund" if refund.subsidy_refund_fen else "why.refund_nothing",
+        key,
         at=local_time(refund.refunded_at),
         bill=format_yuan(refund.bill_refund_fen),
         reason=refund.reason,
         entitled=format_yuan(outcome["entitled_fen"]),
         drawn=format_yuan(outcome["drawn_fen"]),
         returned=format_yuan(outcome["returned_fen"]),
+        here=format_yuan(refund.subsidy_refund_fen),
     )

@@ -72,6 +72,10 @@ class ShownMovement:
     balance_fen: int
     provider: str | None
     redemption_id: str | None
+    from_hold_fen: int
+    """What a redemption drew from its hold: the balance gave it when the hold was made."""
+    freed_fen: int
+    """What was left of the hold and came back with its last redemption."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +121,9 @@ def shown_movements(movements: Sequence[VoucherMovement], providers: Mapping[str
     """Movements newest first, the postings of one entry (one per fund source) as one. `providers`: id → name."""
     shown: dict[str, ShownMovement] = {}
     for movement in movements:
+        redeems = movement.kind == EntryKind.REDEEM
+        from_hold_fen = movement.amount_fen if redeems and movement.hold_id and not movement.change_fen else 0
+        freed_fen = movement.change_fen if redeems and movement.hold_id else 0
         earlier = shown.get(movement.entry_id)
         if earlier is None:
             shown[movement.entry_id] = ShownMovement(
@@ -124,12 +131,18 @@ def shown_movements(movements: Sequence[VoucherMovement], providers: Mapping[str
                 kind=movement.kind,
                 change_fen=movement.change_fen,
                 balance_fen=movement.balance_fen,
-                provider=providers.get(movement.payee_id or ""),
-                redemption_id=movement.subject_id if movement.kind == EntryKind.REDEEM else None,
+                provider=providers.get(movement.provider_id or ""),
+                redemption_id=movement.subject_id if redeems else None,
+                from_hold_fen=from_hold_fen,
+                freed_fen=freed_fen,
             )
         else:
             shown[movement.entry_id] = replace(
-                earlier, change_fen=earlier.change_fen + movement.change_fen, balance_fen=movement.balance_fen
+                earlier,
+                change_fen=earlier.change_fen + movement.change_fen,
+                balance_fen=movement.balance_fen,
+                from_hold_fen=earlier.from_hold_fen + from_hold_fen,
+                freed_fen=earlier.freed_fen + freed_fen,
             )
     return list(reversed(shown.values()))
 

@@ -21,6 +21,30 @@ Trace = Mapping[str, Any]
 CODES = frozenset(Reason)
 """Reasons that have a name, a sentence and an advice here; a later one is named by its code."""
 
+TOGETHER: Mapping[str, str] = {
+    key: f"{key}.together"
+    for key in (
+        "why.base",
+        "why.base_part",
+        "why.covered",
+        "why.covered_part",
+        "why.marginal",
+        "why.cliff_prospective",
+        "why.cliff_recalc",
+        "why.set_off",
+        "why.ceiling",
+        "why.cap_not_reached",
+        "why.cap_within",
+        "because.CAP_CLAIM",
+        "because.CAP_CONTRACT",
+        "because.CAP_VOUCHER",
+        "because.CAP_FIRM_PERIOD",
+        "because.CAP_GROUP",
+        "because.CAP_COUNT",
+    )
+}
+"""Sentences that speak of this bill, and those in their place where the earlier bills of its hold are meant too."""
+
 DECIMALS_SHOWN = 8
 """Exact figures that end within so many decimals of a yuan are shown whole; longer ones are shortened, with an `…`."""
 
@@ -37,6 +61,16 @@ class SumRow:
     kind: Literal["plain", "cut", "subtotal", "result"] = "plain"
 
 
+@dataclass(frozen=True, slots=True)
+class OfHold:
+    """The place of a bill in its hold. The trace numbers the lines of all its bills so far, this one's last."""
+
+    part_no: int
+    lines_before: int
+    bill_fen: int
+    """This bill alone."""
+
+
 @dataclass(slots=True)
 class Telling:
     """What has been told so far, and the reductions that still wait to be told, in their order."""
@@ -46,6 +80,7 @@ class Telling:
     waiting: list[Trace]
     quoted: bool = False
     """Whether nothing has been drawn: it is told as what would be."""
+    of_hold: OfHold | None = None
     sentences: list[str] = field(default_factory=list)
     rows: list[SumRow] = field(default_factory=list)
     cuts: dict[str, None] = field(default_factory=dict)
@@ -62,8 +97,19 @@ class Telling:
     unrounded: Fraction = Fraction(0)
     """What the rates gave exactly."""
 
+    @property
+    def together(self) -> bool:
+        """Whether this bill was judged together with earlier ones of its hold."""
+        return self.of_hold is not None and self.of_hold.part_no > 1
+
+    def own_line(self, number: int) -> int:
+        """The number of one of the trace's lines on this bill; none of its own where it is not positive."""
+        return number - self.of_hold.lines_before if self.of_hold is not None else number
+
     def say(self, key: str, **values: object) -> None:
         """Add a sentence; amounts among its values are written already."""
+        if self.together:
+            key = TOGETHER.get(key, key)
         self.sentences.append(self.names.words(key, unit=self.names.unit, **values))
 
     def row(self, label: str, basis: str, amount_fen: int, kind: Literal["plain", "cut"] = "plain") -> None:

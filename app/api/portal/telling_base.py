@@ -36,23 +36,44 @@ def eligible_lines(telling: Telling, step: Trace) -> None:
         telling.say("why.base" if bill_fen == eligible_fen else "why.base_part", vat=vat, **figures)
     else:
         telling.say("why.covered" if bill_fen == eligible_fen else "why.covered_part", **figures)
-    telling.row(words("calc.bill"), "", bill_fen)
-    codes = dict.fromkeys(line.get("code", Reason.NOT_ELIGIBLE_LINE) for line in step["left_out"])
+    own_fen = telling.of_hold.bill_fen if telling.of_hold is not None else bill_fen
+    telling.row(words("calc.bill"), "", own_fen)
+    if own_fen != bill_fen:
+        telling.row(words("calc.bills_before"), "", bill_fen - own_fen)
+    earlier: dict[str, int] = {}
     for line in step["left_out"]:
-        _left_out(telling, line, line.get("code", Reason.NOT_ELIGIBLE_LINE))
-    for code in codes:
+        code = line.get("code", Reason.NOT_ELIGIBLE_LINE)
+        if telling.own_line(line["line"]) > 0:
+            _left_out(telling, line, code)
+        else:
+            earlier[code] = earlier.get(code, 0) + line["amount_fen"]
+    for code, fen in earlier.items():
+        of_earlier_bills(telling, code, fen)
+    for code in dict.fromkeys(line.get("code", Reason.NOT_ELIGIBLE_LINE) for line in step["left_out"]):
         telling.find(Reason(code))
 
 
+def of_earlier_bills(telling: Telling, code: str, cut_fen: int) -> None:
+    """What earlier bills of the hold lose for one reason, in one breath: their own pages name the lines.
+
+    It is a row of the sum, which is that of all bills, but no cut of this one.
+    """
+    words = telling.names.words
+    if cut_fen:  # a line that was cancelled since has nothing to lose
+        reason = words(f"reason.{code}")
+        telling.say("because.earlier_bills", amount=amount(cut_fen), reason=reason)
+        telling.row(reason, words("calc.basis.earlier_bills"), 0 if telling.base_told else -cut_fen, "cut")
+
+
 def _left_out(telling: Telling, line: Trace, code: str) -> None:
-    names = telling.names
+    names, number = telling.names, telling.own_line(line["line"])
     category = names.category(line["category"])
     key = WITH_CATEGORY[Reason(code)]
     what = names.facts(line.get("missing", ()))
     if code == Reason.NOT_ELIGIBLE_LINE and "requirement" in line:
         key, what = "because.line_condition", names.requirement(line["requirement"])
-    telling.say(key, line=line["line"], category=category, amount=amount(line["amount_fen"]), what=what)
-    telling.cut(code, names.words("calc.basis.line", line=line["line"], category=category), line["amount_fen"])
+    telling.say(key, line=number, category=category, amount=amount(line["amount_fen"]), what=what)
+    telling.cut(code, names.words("calc.basis.line", line=number, category=category), line["amount_fen"])
 
 
 def related_parties(telling: Telling, step: Trace) -> None:

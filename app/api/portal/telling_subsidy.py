@@ -5,6 +5,7 @@ from __future__ import annotations
 from fractions import Fraction
 
 from app.api.portal.telling import Telling, Trace, amount, exact, percent
+from app.api.portal.telling_base import of_earlier_bills
 from app.kernel.rates import Rounding, round_to
 from app.kernel.vocabulary import Reason
 from app.services.rules.capping import REASONS
@@ -39,8 +40,13 @@ def rate(telling: Telling, step: Trace) -> None:
     _set_off(telling, step)
     telling.unrounded += Fraction(step["exact_fen"])
     if telling.is_last(step):
+        earlier_fen = 0
         for reduction in telling.take(*AT_THE_RATE, of_base=True):
-            _earns_nothing(telling, reduction)
+            if "line" in reduction and telling.own_line(reduction["line"]) < 1:
+                earlier_fen += reduction["base_fen"]
+            else:
+                _earns_nothing(telling, reduction)
+        of_earlier_bills(telling, Reason.NO_RATE, earlier_fen)
 
 
 def _product(telling: Telling, part: Trace, period: str) -> str:
@@ -97,8 +103,9 @@ def _earns_nothing(telling: Telling, reduction: Trace) -> None:
     basis, label = "", None
     match code:
         case Reason.NO_RATE if "line" in reduction:
-            basis = names.words("calc.basis.line_only", line=reduction["line"])
-            telling.say("because.line_no_rate", line=reduction["line"], amount=amount(reduction["base_fen"]))
+            number = telling.own_line(reduction["line"])
+            basis = names.words("calc.basis.line_only", line=number)
+            telling.say("because.line_no_rate", line=number, amount=amount(reduction["base_fen"]))
         case Reason.NO_RATE:
             telling.say("because.NO_RATE")
         case Reason.FACT_MISSING:

@@ -1,4 +1,4 @@
-"""The firm's vouchers: the list, one voucher with everything on it, its bills and its movements."""
+"""The firm's vouchers: the list, one voucher with everything on it, its holds, its bills and its movements."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from app.api.context import Service, ServiceDep
 from app.api.portal.explanation import Explanation, explain, lines
 from app.api.portal.forms import GrantForm, PaymentCodeForm
 from app.api.portal.guard import PortalRoute, SignedIn
+from app.api.portal.holds import Stretch, shown_holds
 from app.api.portal.pages import see_other, show, words_of
 from app.api.portal.presentation import (
     ShownVoucher,
@@ -26,12 +27,13 @@ from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.services.identity.principals import Caller
 from app.services.redemption.commands import RedemptionRecord
+from app.services.redemption.holds.reads import read_hold
 from app.services.redemption.loading import load_terms
 from app.services.redemption.reads import list_redemptions, list_refunds, read_redemption
 from app.services.rules.model import Rules
 from app.services.vouchers.mandates import admitted_providers, list_mandates
-from app.services.vouchers.payment_codes import MAX_MINUTES, list_payment_codes, providers_of
-from app.services.vouchers.reads import list_vouchers, movements, read_voucher
+from app.services.vouchers.payment_codes import MAX_MINUTES, list_payment_codes
+from app.services.vouchers.reads import list_vouchers, movements, provider_names, read_voucher
 
 VOUCHERS_SHOWN = 50
 BILLS_SHOWN = 10
@@ -84,6 +86,27 @@ def voucher_page(request: Request, service: ServiceDep, visitor: SignedIn, vouch
     return show_voucher(request, service, visitor.caller, voucher_id)
 
 
+@router.get("/vouchers/{voucher_id}/holds")
+def more_holds(
+    request: Request,
+    service: ServiceDep,
+    visitor: SignedIn,
+    voucher_id: str,
+    open_before: str = "",
+    ended_before: str = "",
+) -> Response:
+    """The holds after one: a page, or the next stretch of the list."""
+    caller, stretch = visitor.caller, Stretch.read(open_before, ended_before)
+
+    def read(tx: Connection) -> dict[str, object]:
+        voucher = own_voucher(tx, caller, voucher_id)
+        names = provider_names(tx, caller=caller, voucher_id=voucher_id)
+        holds, more = shown_holds(tx, caller, voucher_id, names, stretch, at=now(tx))
+        return {"voucher": voucher, "holds": holds, "more_holds": more}
+
+    return show(request, "holds.html", service.database.snapshot(read), part="_holds.html")
+
+
 @router.get("/vouchers/{voucher_id}/bills")
 def older_bills(
     request: Request, service: ServiceDep, visitor: SignedIn, voucher_id: str, before: str = ""
@@ -93,7 +116,7 @@ def older_bills(
 
     def read(tx: Connection) -> dict[str, object]:
         voucher = own_voucher(tx, caller, voucher_id)
-        names = _provider_names(tx, voucher)
+        names = provider_names(tx, caller=caller, voucher_id=voucher_id)
         bills, older = _bills(tx, caller, voucher, names, words, before=before if is_id(before, "rdm") else None)
         return {"voucher": voucher, "bills": bills, "older_bills": older}
 
@@ -115,11 +138,12 @@ def bill_page(
         if redemption.voucher_id != voucher_id:
             raise AppError(Code.NOT_FOUND, what="redemption")
         refunds = list_refunds(tx, caller=caller, redemption_id=redemption_id)
-        names = _provider_names(tx, voucher)
+        names = provider_names(tx, caller=caller, voucher_id=voucher_id)
         rules = _rules(tx, voucher).get(redemption.rule_version_id)
         explanation = explain(redemption, words, refunds, rules=rules)
         bill = ShownBill(redemption, names[redemption.provider_id], explanation)
-        return {"voucher": voucher, "bill": bill, "lines": lines(redemption, words)}
+        hold = read_hold(tx, caller=caller, hold_id=redemption.hold_id) if redemption.hold_id else None
+        return {"voucher": voucher, "bill": bill, "hold": hold, "lines": lines(redemption, words)}
 
     return show(request, "bill.html", service.database.snapshot(read))
 
@@ -131,8 +155,9 @@ def all_movements(request: Request, service: ServiceDep, visitor: SignedIn, vouc
 
     def read(tx: Connection) -> dict[str, object]:
         voucher = own_voucher(tx, caller, voucher_id)
-        moved = movements(tx, caller=caller, voucher_id=voucher_id, at=now(tx))
-        shown = shown_movements(moved, _provider_names(tx, voucher))
+        at = now(tx)
+        names = provider_names(tx, caller=caller, voucher_id=voucher_id)
+        shown = shown_movements(movements(tx, caller=caller, voucher_id=voucher_id, at=at), names)
         return {"voucher": voucher, "movements": shown, "movement_count": len(shown)}
 
     return show(request, "movements.html", service.database.snapshot(read), part="_movements.html")
@@ -155,8 +180,9 @@ def show_voucher(
         voucher = own_voucher(tx, caller, voucher_id)
         at = now(tx)
         mandates = list_mandates(tx, caller=caller, voucher_id=voucher_id, at=at)
-        names = _provider_names(tx, voucher)
         codes = list_payment_codes(tx, caller=caller, voucher_id=voucher_id, at=at, limit=CODES_SHOWN)
+        names = provider_names(tx, caller=caller, voucher_id=voucher_id)
+        holds, more_holds = shown_holds(tx, caller, voucher_id, names, Stretch(), at=at)
         bills, older = _bills(tx, caller, voucher, names, words)
         moved = shown_movements(movements(tx, caller=caller, voucher_id=voucher_id, at=at), names)
         programme = {"region_code": voucher.record.region_code, "programme_id": voucher.record.programme_id}
@@ -166,6 +192,8 @@ def show_voucher(
             "mandates": shown_mandates(mandates, at=at),
             "codes": [shown_payment_code(code, at=at) for code in codes],
             "providers": admitted_providers(tx, **programme),
+            "holds": holds,
+            "more_holds": more_holds,
             "bills": bills,
             "older_bills": older,
             "movements": moved[:MOVEMENTS_SHOWN],
@@ -209,8 +237,3 @@ def _rules(tx: Connection, voucher: ShownVoucher) -> dict[str, Rules]:
     """The programme's published rule versions by id."""
     programme = (voucher.record.region_code, voucher.record.programme_id)
     return {version.id: version.rules for version in load_terms(tx, [programme])[programme].versions}
-
-
-def _provider_names(tx: Connection, voucher: ShownVoucher) -> dict[str, str]:
-    """Id → name of every provider that ever drew on the voucher."""
-    return providers_of(tx, region_code=voucher.record.region_code, voucher_id=voucher.record.id)

@@ -179,7 +179,13 @@ def redemption_from(
         number={"order_no": command.order_no},
         shares=held.shares,
         evidence=done.evidence,
-        hold={"id": held.id, "part_no": part_no, "drawn_fen": held.drawn_fen, "refunded": refunded_json(held.parts)},
+        hold={
+            "id": held.id,
+            "part_no": part_no,
+            "drawn_fen": held.drawn_fen,
+            "lines_before": len(done.facts.lines) - len(command.asked.bill.lines),
+            "refunded": refunded_json(held.parts),
+        },
     )
     trace = canonical(done.trace)
     moved = movements(

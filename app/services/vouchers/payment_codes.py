@@ -6,13 +6,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, union, update
+from sqlalchemy import Connection, and_, func, insert, select, update
 
 from app.database import now
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import PaymentCodeStatus, VoucherStatus
-from app.models import Mandate, Organisation, PaymentCode, PaymentCodeUse
+from app.models import Organisation, PaymentCode, PaymentCodeUse
 from app.models.payment_codes import WRONG_DIGITS_LIMIT
 from app.services import audit
 from app.services.identity.principals import Caller
@@ -167,20 +167,6 @@ def reveal(record: PaymentCodeRecord, secrets: PaymentSecrets) -> Revealed | Non
     )
     digits = secrets.digits(key_id=record.key_id, code_id=record.id)
     return None if token is None or digits is None else Revealed(token, digits)
-
-
-def providers_of(tx: Connection, *, region_code: str, voucher_id: str) -> dict[str, str]:
-    """Id → name of every provider that the firm ever let draw on the voucher; nobody else ever did."""
-    consents = union(
-        *(
-            select(table.provider_id).where(table.region_code == region_code, table.voucher_id == voucher_id)
-            for table in (Mandate, PaymentCode)
-        )
-    ).subquery()
-    rows = tx.execute(
-        select(Organisation.id, Organisation.name).join(consents, consents.c.provider_id == Organisation.id)
-    )
-    return {row.id: row.name for row in rows}
 
 
 def _require_drawable(voucher: VoucherRecord, limit_fen: int, at: datetime) -> None:

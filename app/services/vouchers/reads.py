@@ -7,12 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, select, tuple_, union
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ProgrammeStatus, Role, VoucherStatus
-from app.models import Admission, Entry, Mandate, Organisation, Posting, Programme, Voucher
+from app.models import Admission, Entry, Hold, Mandate, Organisation, Posting, Programme, Redemption, Voucher
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import VOUCHER_PART
 from app.services.reach import within_reach
@@ -65,6 +65,10 @@ class VoucherMovement:
     subject_id: str
     pool_id: str
     payee_id: str | None
+    hold_id: str | None
+    """The hold that it came from or went to."""
+    provider_id: str | None
+    """Whom it concerns: the payee, else the provider of the hold."""
 
 
 def visible_to(caller: Caller) -> ColumnElement[bool]:
@@ -114,12 +118,35 @@ def movements(tx: Connection, *, caller: Caller, voucher_id: str, at: datetime) 
     """Everything that moved on a voucher, oldest first, with the running balance."""
     voucher = read_voucher(tx, caller=caller, voucher_id=voucher_id, at=at)
     rows = tx.execute(
-        select(Posting, Entry.at, Entry.kind, Entry.subject_id)
+        select(Posting, Entry.at, Entry.kind, Entry.subject_id, Hold.provider_id.label("reserver_id"))
         .join(Entry, and_(Entry.region_code == Posting.region_code, Entry.id == Posting.entry_id))
+        .outerjoin(Hold, and_(Hold.region_code == Posting.region_code, Hold.id == Posting.hold_id))
         .where(Posting.region_code == voucher.region_code, Posting.voucher_id == voucher.id)
         .order_by(Posting.voucher_seq)
     ).all()
     return list(_with_running_balance(rows))
+
+
+def provider_names(tx: Connection, *, caller: Caller, voucher_id: str) -> dict[str, str]:
+    """Id → name of every provider in a voucher's holds, bills and movements; empty beyond the caller's reach."""
+    voucher = (
+        select(Voucher.region_code, Voucher.id)
+        .join(Programme, and_(Programme.region_code == Voucher.region_code, Programme.id == Voucher.programme_id))
+        .where(Voucher.region_code == region_of(voucher_id), Voucher.id == voucher_id, visible_to(caller))
+        .subquery()
+    )
+    named = union(
+        *(
+            select(column).join(voucher, and_(table.region_code == voucher.c.region_code, of_voucher == voucher.c.id))
+            for table, of_voucher, column in (
+                (Hold, Hold.voucher_id, Hold.provider_id),
+                (Redemption, Redemption.voucher_id, Redemption.provider_id),
+                (Posting, Posting.voucher_id, Posting.payee_id),
+            )
+        )
+    )
+    rows = tx.execute(select(Organisation.id, Organisation.name).where(Organisation.id.in_(named)))
+    return {row.id: row.name for row in rows}
 
 
 def _with_running_balance(rows: Sequence[Any]) -> list[VoucherMovement]:
@@ -143,6 +170,8 @@ def _with_running_balance(rows: Sequence[Any]) -> list[VoucherMovement]:
                 subject_id=row.subject_id,
                 pool_id=row.pool_id,
                 payee_id=row.payee_id,
+                hold_id=row.hold_id,
+                provider_id=row.payee_id or row.reserver_id,
             )
         )
     return shown

@@ -35,10 +35,11 @@ def list_holds(
     hold_no: str | None = None,
     voucher_id: str | None = None,
     status: HoldStatus | None = None,
+    ended: bool = False,
     at: datetime,
 ) -> list[HoldRecord]:
     """Holds within the caller's reach, newest first. `status` is the one at this instant: what is past its end is not
-    open, whether or not its money has moved yet.
+    open, whether or not its money has moved yet. `ended`: only those that are not open, however they ended.
     """
     query = _query().where(_visible_to(caller)).order_by(Hold.id.desc()).limit(limit)
     if before_id is not None:
@@ -49,6 +50,8 @@ def list_holds(
         query = query.where(Hold.region_code == region_of(voucher_id), Hold.voucher_id == voucher_id)
     if status is not None:
         query = query.where(_is(status, at))
+    if ended:
+        query = query.where(~_is(HoldStatus.OPEN, at))
     return [_record(row) for row in tx.execute(query)]
 
 
