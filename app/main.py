@@ -38,6 +38,7 @@ from app.api.context import Service
 from app.api.documentation import describe
 from app.api.middleware import BodyLimit, RequestId, limit_of
 from app.api.principal_cache import PrincipalCache
+from app.api.shortcut import Shortcut
 from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
@@ -101,6 +102,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPIOffline(redoc_url=None, lifespan=lifespan, generate_unique_id_function=_operation_id)
     problems.install(app)
+    app.add_middleware(Shortcut)
     app.add_middleware(BodyLimit, limit_of=limit_of)
     app.add_middleware(RequestId)
     for router in ROUTERS:
