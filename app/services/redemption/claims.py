@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from app.database import BulkInsert
+from app.database import BulkInsert, Statement
 from app.models import IdempotencyKey, OrderNumber
 from app.services.idempotency import Answer
 
@@ -34,15 +34,15 @@ _KEY_MATCH = (
     "k.region_code = asked.region_code AND k.principal_id = asked.principal_id"
     " AND k.route = asked.route AND k.key = asked.key"
 )
-_STORED_KEYS = text(
+_STORED_KEYS = Statement(
     "SELECT k.region_code, k.principal_id, k.route, k.key, k.fingerprint, k.status, k.body, k.resource_id"
     f" FROM idempotency_keys k JOIN {_KEY_ARRAYS}) AS asked(region_code, principal_id, route, key) ON {_KEY_MATCH}"
 )
-_GIVE_BACK_KEYS = text(
+_GIVE_BACK_KEYS = Statement(
     f"DELETE FROM idempotency_keys k USING {_KEY_ARRAYS})"
     f" AS asked(region_code, principal_id, route, key) WHERE {_KEY_MATCH}"
 )
-_STORE_ANSWERS = text(
+_STORE_ANSWERS = Statement(
     "UPDATE idempotency_keys k SET status = asked.status, body = asked.body, resource_id = asked.resource_id"
     f" FROM {_KEY_ARRAYS}, CAST(:statuses AS smallint[]), CAST(:bodies AS bytea[]), CAST(:resources AS text[]))"
     f" AS asked(region_code, principal_id, route, key, status, body, resource_id) WHERE {_KEY_MATCH}"
@@ -54,11 +54,11 @@ _CLAIM_ORDERS = BulkInsert(
 )
 _ORDER_ARRAYS = "unnest(CAST(:regions AS text[]), CAST(:providers AS text[]), CAST(:orders AS text[]))"
 _ORDER_MATCH = "o.region_code = asked.region_code AND o.provider_id = asked.provider_id AND o.order_no = asked.order_no"
-_STORED_ORDERS = text(
+_STORED_ORDERS = Statement(
     "SELECT o.region_code, o.provider_id, o.order_no, o.redemption_id FROM order_numbers o"
     f" JOIN {_ORDER_ARRAYS} AS asked(region_code, provider_id, order_no) ON {_ORDER_MATCH}"
 )
-_GIVE_BACK_ORDERS = text(
+_GIVE_BACK_ORDERS = Statement(
     f"DELETE FROM order_numbers o USING {_ORDER_ARRAYS}"
     f" AS asked(region_code, provider_id, order_no) WHERE {_ORDER_MATCH}"
 )
@@ -82,19 +82,19 @@ def claim_keys(tx: Connection, fingerprints: Mapping[Scope, bytes], *, at: datet
 
 def stored_keys(tx: Connection, scopes: Sequence[Scope]) -> dict[Scope, Any]:
     """What stands under keys that were not free: fingerprint, status, body, resource_id."""
-    rows = tx.execute(_STORED_KEYS, _key_columns(scopes))
+    rows = _STORED_KEYS(tx, _key_columns(scopes))
     return {(row.region_code, row.principal_id, row.route, row.key): row for row in rows}
 
 
 def give_back_keys(tx: Connection, scopes: Sequence[Scope]) -> None:
     """Free keys again whose commands were put off, or refused in a way that is not stored."""
-    tx.execute(_GIVE_BACK_KEYS, _key_columns(scopes))
+    _GIVE_BACK_KEYS(tx, _key_columns(scopes))
 
 
 def store_answers(tx: Connection, answers: Mapping[Scope, Answer]) -> None:
     """Put the answers under their keys, as the bytes that are sent."""
-    tx.execute(
-        _STORE_ANSWERS,
+    _STORE_ANSWERS(
+        tx,
         _key_columns(list(answers))
         | {
             "statuses": [answer.status for answer in answers.values()],
@@ -115,13 +115,13 @@ def claim_orders(tx: Connection, orders: Mapping[str, OrderScope]) -> set[str]:
 
 def holders_of(tx: Connection, orders: Sequence[OrderScope]) -> dict[OrderScope, str]:
     """The redemptions that hold order numbers which were not free."""
-    rows = tx.execute(_STORED_ORDERS, _order_columns(orders))
+    rows = _STORED_ORDERS(tx, _order_columns(orders))
     return {(row.region_code, row.provider_id, row.order_no): row.redemption_id for row in rows}
 
 
 def give_back_orders(tx: Connection, orders: Sequence[OrderScope]) -> None:
     """Free order numbers again that no redemption came to use."""
-    tx.execute(_GIVE_BACK_ORDERS, _order_columns(orders))
+    _GIVE_BACK_ORDERS(tx, _order_columns(orders))
 
 
 def _key_columns(scopes: Sequence[Scope]) -> dict[str, Any]:
