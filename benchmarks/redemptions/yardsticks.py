@@ -90,6 +90,8 @@ class Told:
 
     per_second: float
     median_ms: float | None = None
+    processor_us: float = 0
+    """Of the server and of pgbench together, per transaction."""
 
 
 class Yardsticks:
