@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
+
+from app.database import Statement
 
 MandateKey = tuple[str, str | None]
 """(region_code, mandate id); no id where the consent is a payment code, which counts nothing."""
 
-_USE = text(
+_USE = Statement(
     "UPDATE mandates m SET used_fen = m.used_fen + change.fen"
     " FROM unnest(CAST(:regions AS text[]), CAST(:ids AS text[]), CAST(:fen AS bigint[]))"
     " AS change(region_code, id, fen)"
@@ -22,4 +24,4 @@ def use_mandates(tx: Connection, changes: Mapping[MandateKey, int]) -> None:
     used = sorted((region, mandate_id, fen) for (region, mandate_id), fen in changes.items() if mandate_id and fen)
     if used:
         regions, ids, fen = (list(column) for column in zip(*used, strict=True))
-        tx.execute(_USE, {"regions": regions, "ids": ids, "fen": fen})
+        _USE(tx, {"regions": regions, "ids": ids, "fen": fen})
