@@ -47,9 +47,13 @@ format: $(DEV)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-## make bench         how many bills a second the rules judge; figures to compare, none to pass
-.PHONY: bench
+## make bench         redemptions over HTTP beside pgbench on the same PostgreSQL, about ten minutes; ARGS=--help
+.PHONY: bench bench-rules
 bench: $(RUNTIME)
+	@$(BIN)/python -m benchmarks.redemptions $(ARGS)
+
+## make bench-rules   how many bills a second the rules judge; figures to compare, none to pass
+bench-rules: $(RUNTIME)
 	@$(BIN)/python -m benchmarks.rules $(ARGS)
 
 ## make openapi       write the published contract anew

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, TypeVar
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
 
 import psycopg
+from psycopg.rows import namedtuple_row
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import (
     BigInteger,
     Connection,
-    DateTime,
     Dialect,
     FromClause,
     Table,
-    TextClause,
     create_engine,
     event,
-    func,
-    select,
     text,
 )
 from sqlalchemy.dialects import postgresql
@@ -28,9 +28,12 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.types import String
 
+from app.arrays import PACK, register
 from app.kernel.problems import AppError, Code
 
 T = TypeVar("T")
+
+NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 
 ATTEMPTS = 3
 PAUSES_S = (0.05, 0.5)
@@ -54,7 +57,9 @@ class CommitUnknown(Exception):
 class Database:
     """Transactions on one PostgreSQL, as one role."""
 
-    def __init__(self, url: str, *, pool_size: int = 10, lock_timeout_ms: int = 5_000) -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 10, lock_timeout_ms: int = 5_000, settings: Mapping[str, str] = NO_SETTINGS
+    ) -> None:
         self.engine = create_engine(
             url,
             pool_size=pool_size,
@@ -63,7 +68,8 @@ class Database:
             pool_timeout=10,
             connect_args={
                 "options": f"-c timezone=UTC -c lock_timeout={lock_timeout_ms}"
-                " -c idle_in_transaction_session_timeout=60s",
+                " -c idle_in_transaction_session_timeout=60s"
+                + "".join(f" -c {name}={value}" for name, value in settings.items()),
                 "application_name": "voucher",
                 "connect_timeout": 5,
             },
@@ -133,15 +139,71 @@ def _send_arrays_as_they_are(connection: psycopg.Connection[Any], _: Any) -> Non
     Escaping took two fifths of the desk's time.
     """
     connection.adapters.register_dumper(list, ListBinaryDumper)
+    register(connection)
 
 
 def now(tx: Connection) -> datetime:
     """The database's clock at this moment (not the start of the transaction): ask after the locks are held."""
-    at: datetime = tx.execute(_CLOCK).scalar_one()
-    return at
+    ((at,),) = _CLOCK(tx, {})
+    return cast(datetime, at)
 
 
-_CLOCK = select(func.clock_timestamp(type_=DateTime(timezone=True)))
+class Statement:
+    """A statement of the hot path, with `:name` for what is bound: psycopg gets it as it is and prepares it at once.
+
+    SQLAlchemy's own way (find the compiled form, build a context and a result) took almost as long as all that psycopg
+    does. Runs in the transaction of `tx`; fails with the same DBAPIError.
+    """
+
+    def __init__(self, sql: str) -> None:
+        self._sql = _PLACEHOLDER.sub(r"%(\1)s", sql.replace("%", "%%"))
+        self._pack = {name: PACK[kind] for name, kind in _ARRAY.findall(sql) if kind in PACK}
+
+    def __call__(self, tx: Connection, parameters: Mapping[str, Any]) -> list[Any]:
+        """Run it; the rows, as named tuples."""
+        with _failing_alike(tx), _psycopg(tx).cursor(row_factory=namedtuple_row) as cursor:
+            cursor.execute(self._sql, self._packed(parameters), prepare=True)
+            return cursor.fetchall() if cursor.description else []
+
+    def send(self, tx: Connection, parameters: Mapping[str, Any]) -> None:
+        """Run it without looking for rows: within `pipelined` nobody waits for it."""
+        with _failing_alike(tx):
+            _psycopg(tx).cursor().execute(self._sql, self._packed(parameters), prepare=True)
+
+    def _packed(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
+        pack = self._pack
+        return {name: pack[name](value) if name in pack else value for name, value in parameters.items()}
+
+
+@contextmanager
+def pipelined(tx: Connection) -> Iterator[None]:
+    """Within it statements that are sent go out one after the other, and only its end waits for all of them.
+
+    The first failure is raised at the end at the latest, and none of the later statements has run then.
+    """
+    with _failing_alike(tx), _psycopg(tx).pipeline():
+        yield
+
+
+@contextmanager
+def _failing_alike(tx: Connection) -> Iterator[None]:
+    """What psycopg raises as what SQLAlchemy would have made of it.
+
+    Where the connection is lost, SQLAlchemy notices at the rollback that follows, and forgets its neighbours as well.
+    """
+    try:
+        yield
+    except psycopg.Error as error:
+        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True, dialect=tx.dialect) from error
+
+
+def _psycopg(tx: Connection) -> psycopg.Connection[Any]:
+    return cast("psycopg.Connection[Any]", tx.connection.driver_connection)
+
+
+_ARRAY = re.compile(r"CAST\(:([a-z_]+) AS ([a-z]+)\[\]\)")
+_PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)")
+_CLOCK = Statement("SELECT clock_timestamp()")
 
 
 class BulkInsert:
@@ -152,14 +214,21 @@ class BulkInsert:
         self.columns = tuple(columns)
         arrays = ", ".join(f"CAST(:{name} AS {_array_type(table, name)})" for name in self.columns)
         listed = ", ".join(self.columns)
-        self.statement: TextClause = text(
+        self._statement = Statement(
             f"INSERT INTO {table.name} ({listed}) SELECT {listed} FROM unnest({arrays}) "
             f"WITH ORDINALITY AS given({listed}, place) ORDER BY place {suffix}"
         )
 
-    def __call__(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> Any:
-        """Insert the rows in the order given; one parameter a column, whatever their number."""
-        return tx.execute(self.statement, {name: [row[name] for row in rows] for name in self.columns})
+    def __call__(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
+        """Insert the rows in the order given, one parameter a column, whatever their number; then its RETURNING."""
+        return self._statement(tx, self._parameters(rows))
+
+    def send(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Insert the rows; within `pipelined` nobody waits for it."""
+        self._statement.send(tx, self._parameters(rows))
+
+    def _parameters(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:
+        return {name: [row[name] for row in rows] for name in self.columns}
 
 
 _DIALECT: Dialect = postgresql.dialect()  # type: ignore[no-untyped-call]
@@ -171,7 +240,8 @@ def _array_type(table: Table, column: str) -> str:
         return "text[]"
     if isinstance(kind, BigInteger):
         return "bigint[]"
-    return kind.compile(dialect=_DIALECT) + "[]"
+    named = kind.compile(dialect=_DIALECT).lower()
+    return ("timestamptz" if named == "timestamp with time zone" else named) + "[]"
 
 
 def timed_out_on_lock(error: DBAPIError) -> bool:

@@ -1,4 +1,4 @@
-"""`make bench`: how many bills a second assess() and simulate() judge on one core, and what the trace costs beside it.
+"""`make bench-rules`: how many bills a second assess() and simulate() judge on one core, and what the trace costs.
 
 Nothing is asserted: what a second holds depends on the machine. Compare the lines of one run with each other, and runs
 on one machine before and after a change.

@@ -12,6 +12,7 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 
 
@@ -23,6 +24,7 @@ class Service:
     database: Database
     desk: Desk
     tokens: Tokens
+    payment_secrets: PaymentSecrets
     passwords: Passwords
     principal_cache: PrincipalCache
 

@@ -14,8 +14,9 @@ from app.api.context import ServiceDep
 from app.api.fields import AnyId, Instant, Read, Reference, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.payment_codes import PaymentCodeText
 from app.api.problems import refusal_renderer, response
-from app.api.redemptions import BillBody, VoucherCode
+from app.api.redemptions import BillBody, VoucherCode, given_code
 from app.database import now
 from app.kernel.codes import region_of_code
 from app.kernel.ids import region_of
@@ -36,6 +37,7 @@ class HoldCreate(Wire):
     """Reserve what a bill to come will draw: the bill as it is expected."""
 
     voucher_code: VoucherCode
+    payment_code: PaymentCodeText | None = None
     hold_no: Annotated[Reference, Field(description="Your own number of this hold; taken once, for ever.")]
     bill: BillBody
     claim: Annotated[
@@ -65,7 +67,8 @@ class HoldRead(Read):
     programme_id: str
     firm_id: str
     provider_id: str
-    mandate_id: str
+    mandate_id: Annotated[str | None, Field(description="The firm's consent: this or a payment code.")]
+    payment_code_id: str | None
     hold_no: str
     status: Annotated[HoldStatus, Field(description="At this instant: past `expires_at` it is expired.")]
     bill_total_fen: int
@@ -117,6 +120,7 @@ async def create_hold(
         voucher_code=body.voucher_code,
         hold_no=body.hold_no,
         expires_at=body.expires_at,
+        payment_code=given_code(body.payment_code, body.voucher_code, caller, service.payment_secrets),
         asked=Asked(body.bill.bill(), body.claim),
         key=key,
         render=_render,

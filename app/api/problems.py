@@ -46,8 +46,12 @@ NEVER_STORED = frozenset({Code.REQUEST_IN_PROGRESS, Code.REPLAY_EXPIRED})
 
 def language_of(request: Request) -> str:
     """`zh` or `en` by Accept-Language; the first that is known wins, Chinese where none is named."""
+    return _language_among(request.headers.get("accept-language", ""))
+
+
+def _language_among(accepted: str) -> str:
     wanted = []
-    for part in request.headers.get("accept-language", "").split(","):
+    for part in accepted.split(","):
         tag, _, quality = part.strip().partition(";q=")
         try:
             rank = -int(quality.replace(".", "").ljust(4, "0")[:4]) if quality else -1000
@@ -83,16 +87,19 @@ def document(error: AppError, *, language: str, request_id: str, instance: str) 
 
 def refusal_renderer(request: Request) -> RefusalRenderer:
     """How a refusal of this request is rendered where it is stored with its key."""
-    return RefusalRenderer(language_of(request), request.state.request_id, request.url.path)
+    return RefusalRenderer(request.headers.get("accept-language", ""), request.state.request_id, request.scope["path"])
 
 
 class RefusalRenderer:
-    """Pure: what it needs of the request is copied, so that it may run in another thread."""
+    """Pure: what it needs of the request is copied, so that it may run in another thread.
 
-    __slots__ = ("_instance", "_language", "_request_id")
+    Most requests are not refused, so what is copied is read only then.
+    """
 
-    def __init__(self, language: str, request_id: str, instance: str) -> None:
-        self._language = language
+    __slots__ = ("_accepted", "_instance", "_request_id")
+
+    def __init__(self, accepted: str, request_id: str, instance: str) -> None:
+        self._accepted = accepted
         self._request_id = request_id
         self._instance = instance
 
@@ -100,7 +107,8 @@ class RefusalRenderer:
         """The answer to store, or None for a refusal that leaves its key free."""
         if CATALOGUE[error.code].kind not in STORED_KINDS or error.code in NEVER_STORED:
             return None
-        status, body = document(error, language=self._language, request_id=self._request_id, instance=self._instance)
+        language = _language_among(self._accepted)
+        status, body = document(error, language=language, request_id=self._request_id, instance=self._instance)
         return Answer(status, body)
 
 
@@ -173,6 +181,11 @@ async def _http(request: Request, error: Exception) -> Response:
 
 
 async def _commit_unknown(request: Request, _: Exception) -> Response:
+    return commit_unknown(request)
+
+
+def commit_unknown(request: Request) -> Response:
+    """The response where nobody knows whether it happened: the same request, repeated, will tell."""
     return problem_response(request, AppError(Code.UNAVAILABLE, retry_after_s=1))
 
 

@@ -22,6 +22,7 @@ from app.kernel.vocabulary import Role
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller
 from app.services.redemption.commands import Redeem
+from app.services.vouchers.payment_secrets import PaymentSecrets
 
 MAX_ROWS = 1_000
 SHOWN_ERRORS = 20
@@ -66,7 +67,7 @@ async def create_redemptions(
     their first answers and tries the others again. Rows need not be decided in their order.
     """
     caller.require(Role.PROVIDER)
-    read = await run_in_threadpool(_read_rows, body.redemptions, caller, key, request)
+    read = await run_in_threadpool(_read_rows, body.redemptions, caller, service.payment_secrets, key, request)
     commands = {index: row for index, row in enumerate(read) if isinstance(row, Redeem)}
     decided = dict(zip(commands, await service.desk.submit_all(list(commands.values())), strict=True))
     rows = [_answered(decided.get(index, row), request) for index, row in enumerate(read)]
@@ -75,15 +76,19 @@ async def create_redemptions(
     return Response(orjson.dumps({"data": data}), media_type="application/json", headers=headers)
 
 
-def _read_rows(rows: list[Any], caller: Caller, key: str, request: Request) -> list[Redeem | AppError]:
+def _read_rows(
+    rows: list[Any], caller: Caller, secrets: PaymentSecrets, key: str, request: Request
+) -> list[Redeem | AppError]:
     render_refusal = refusal_renderer(request)
-    return [_read_row(row, caller, f"{key}/{index}", render_refusal) for index, row in enumerate(rows)]
+    return [_read_row(row, caller, secrets, f"{key}/{index}", render_refusal) for index, row in enumerate(rows)]
 
 
-def _read_row(row: Any, caller: Caller, key: str, render_refusal: RefusalRenderer) -> Redeem | AppError:
+def _read_row(
+    row: Any, caller: Caller, secrets: PaymentSecrets, key: str, render_refusal: RefusalRenderer
+) -> Redeem | AppError:
     try:
         body = RedemptionCreate.model_validate(row)
-        return command_of(body, caller=caller, key=key, route=ROUTE, render_refusal=render_refusal)
+        return command_of(body, caller=caller, secrets=secrets, key=key, route=ROUTE, render_refusal=render_refusal)
     except ValidationError as error:
         places = field_errors(error.errors(include_url=False), row)
         return AppError(Code.VALIDATION_FAILED, count=len(places), errors=places[:SHOWN_ERRORS])

@@ -27,6 +27,7 @@ from app.api.fields import (
 )
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.payment_codes import PaymentCodeText
 from app.api.problems import refusal_renderer, response
 from app.kernel.clock import rfc3339
 from app.kernel.codes import parse_code, region_of_code
@@ -41,10 +42,12 @@ from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS
 from app.services.redemption.commands import REDEEM_ROUTE, Redeem, RedemptionRecord
 from app.services.redemption.decisions import Asked
 from app.services.redemption.evidence import flags_of
+from app.services.redemption.payment_codes import PaymentCodeGiven, read_given
 from app.services.redemption.reads import RefundRecord, list_redemptions, list_refunds, read_redemption
 from app.services.redemption.refunds import RefundLine, refund
 from app.services.redemption.replaying import read_assessment
 from app.services.rules.stated import Values
+from app.services.vouchers.payment_secrets import PaymentSecrets
 
 router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"])
 
@@ -144,6 +147,7 @@ class RedemptionCreate(Wire):
     """Draw on a voucher for a bill: in one step under the firm's consent, or from a hold."""
 
     voucher_code: Annotated[VoucherCode | None, Field(description="For a redemption in one step.")] = None
+    payment_code: PaymentCodeText | None = None
     hold_id: Annotated[AnyId | None, Field(description="For a redemption from a hold; instead of voucher_code.")] = None
     final: Annotated[
         bool,
@@ -165,6 +169,8 @@ class RedemptionCreate(Wire):
             raise ValueError("give either voucher_code or hold_id")
         if self.hold_id is None and self.final:
             raise ValueError("final is for a redemption from a hold")
+        if self.hold_id is not None and self.payment_code is not None:
+            raise ValueError("the consent was given to the hold: payment_code is for a redemption in one step")
         if self.hold_id is not None and self.claim:
             raise ValueError("claim was stated when the hold was made")
         return self
@@ -188,7 +194,8 @@ class RedemptionRead(Read):
     programme_id: str
     firm_id: str
     provider_id: str
-    mandate_id: str
+    mandate_id: Annotated[str | None, Field(description="The firm's consent: this or a payment code.")]
+    payment_code_id: str | None
     hold_id: str | None
     part_no: Annotated[int | None, Field(description="Its number among the redemptions of its hold, from 1.")]
     order_no: str
@@ -304,6 +311,7 @@ def command_of(
     body: RedemptionCreate,
     *,
     caller: Caller,
+    secrets: PaymentSecrets,
     key: str,
     route: str,
     render_refusal: Callable[[AppError], Answer | None],
@@ -316,6 +324,7 @@ def command_of(
         voucher_code=body.voucher_code,
         hold_id=body.hold_id,
         final=body.final,
+        payment_code=given_code(body.payment_code, body.voucher_code, caller, secrets),
         order_no=body.order_no,
         asked=Asked(body.bill.bill(), body.claim, body.expected_subsidy_fen),
         key=key,
@@ -323,6 +332,15 @@ def command_of(
         render_refusal=render_refusal,
         route=route,
     )
+
+
+def given_code(
+    sent: str | None, voucher_code: str | None, caller: Caller, secrets: PaymentSecrets
+) -> PaymentCodeGiven | None:
+    """The payment code that came with a voucher's code, verified as far as that needs no database."""
+    if sent is None or voucher_code is None:
+        return None
+    return read_given(sent, secrets, voucher_code=voucher_code, provider_id=caller.organisation_id)
 
 
 def _region_of(body: RedemptionCreate) -> str:
@@ -343,7 +361,14 @@ async def create_redemption(
     From a hold, each bill draws what all its bills so far are due, less what was drawn, and at most what it holds.
     """
     caller.require(Role.PROVIDER)
-    command = command_of(body, caller=caller, key=key, route=REDEEM_ROUTE, render_refusal=refusal_renderer(request))
+    command = command_of(
+        body,
+        caller=caller,
+        secrets=service.payment_secrets,
+        key=key,
+        route=REDEEM_ROUTE,
+        render_refusal=refusal_renderer(request),
+    )
     return response(await service.desk.submit(command))
 
 

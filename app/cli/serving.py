@@ -37,6 +37,11 @@ class Service:
         self.url = url
         self._processes = processes
 
+    @property
+    def pids(self) -> tuple[int, ...]:
+        """The ids of the processes, for whoever watches them."""
+        return tuple(process.pid for process in self._processes)
+
     def ended(self) -> int | None:
         """The exit status of a process that has ended, as a shell gives it, or None while all are there."""
         for process in self._processes:

@@ -370,8 +370,8 @@ CATALOGUE: dict[Code, Row] = {
         Kind.REFUSED,
         ("The firm's consent is missing", "缺少企业授权"),
         (
-            "The firm has no standing mandate for you on this voucher. Ask it to grant one on the portal.",
-            "企业尚未就该券向贵单位授权。请企业在门户中授予授权额度。",
+            "The firm has no standing mandate for you on this voucher, and no payment code was sent. Ask it for either; it makes them on the portal.",
+            "企业尚未就该券向贵单位授权，请求中也没有付款码。请企业在门户中授予授权额度，或生成付款码。",
         ),
     ),
     Code.MANDATE_EXCEEDED: Row(
@@ -388,6 +388,46 @@ CATALOGUE: dict[Code, Row] = {
         (
             "There is a live mandate for this provider ({mandate_id}). Withdraw it first.",
             "该机构已有有效授权（{mandate_id}），请先撤回。",
+        ),
+    ),
+    Code.PAYMENT_CODE_INVALID: Row(
+        Kind.REFUSED,
+        ("Payment code not valid", "付款码无效"),
+        (
+            "The firm gave you no such payment code for this voucher, or has withdrawn it. Compare it with the firm, or ask for a new one.",
+            "企业未就该券向贵单位出具此付款码，或已将其撤回。请与企业核对，或请企业重新生成。",
+        ),
+    ),
+    Code.PAYMENT_CODE_EXPIRED: Row(
+        Kind.CONFLICT,
+        ("Payment code expired", "付款码已过期"),
+        (
+            "The payment code was valid until {limit:local}; it is {actual:local} now. Ask the firm for a new one.",
+            "该付款码有效期至 {limit:local}，现为 {actual:local}。请企业重新生成。",
+        ),
+    ),
+    Code.PAYMENT_CODE_USED: Row(
+        Kind.CONFLICT,
+        ("Payment code already used", "付款码已使用"),
+        (
+            "The payment code was used for {used_by}. It is good for one hold or redemption; ask the firm for a new one.",
+            "该付款码已用于 {used_by}。每个付款码只能用于一次预扣或核销，请企业重新生成。",
+        ),
+    ),
+    Code.PAYMENT_CODE_EXCEEDED: Row(
+        Kind.REFUSED,
+        ("Beyond the payment code's maximum", "超出付款码最高金额"),
+        (
+            "The payment code is good for {limit_fen:yuan} yuan at most; this bill would draw {actual_fen:yuan}. Ask the firm for one with a higher maximum.",
+            "该付款码最高 {limit_fen:yuan} 元，本账单需抵扣 {actual_fen:yuan} 元。请企业生成金额更高的付款码。",
+        ),
+    ),
+    Code.TOO_MANY_PAYMENT_CODES: Row(
+        Kind.CONFLICT,
+        ("Too many open payment codes", "未使用的付款码过多"),
+        (
+            "There are {limit} open payment codes for this provider on this voucher. Use or withdraw one, or wait until one has run out.",
+            "该券对该机构已有 {limit} 个未使用的付款码。请先使用或撤回其中一个，或等待其过期。",
         ),
     ),
     Code.ORDER_NO_ALREADY_USED: Row(
@@ -572,6 +612,7 @@ WORDS = {
     "invitation": "邀请",
     "mandate": "授权",
     "organisation": "机构",
+    "payment_code": "付款码",
     "programme": "项目",
     "reconciliation": "对账记录",
     "redemption": "核销记录",

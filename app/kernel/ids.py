@@ -29,6 +29,7 @@ class Prefix(StrEnum):
     VOUCHER = "vch"
     MANDATE = "mdt"
     HOLD = "hld"
+    PAYMENT_CODE = "pay"
     REDEMPTION = "rdm"
     REFUND = "rfd"
     ENTRY = "ent"

@@ -175,6 +175,15 @@ class EventKind(StrEnum):
     HOLD_EXPIRED = "hold.expired"
 
 
+class PaymentCodeStatus(StrEnum):
+    """What a payment code is at an instant; computed, never stored."""
+
+    OPEN = "open"
+    USED = "used"
+    EXPIRED = "expired"
+    WITHDRAWN = "withdrawn"
+
+
 class RedemptionStatus(StrEnum):
     """How far a redemption is on its way to the payee."""
 

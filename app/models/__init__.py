@@ -11,6 +11,7 @@ from app.models.identity import Client, Invitation, PortalSession, RoleGrant, Us
 from app.models.issuance import IssuanceBatch, IssuanceRow
 from app.models.ledger import Entry, Posting, SealQueue
 from app.models.organisations import Organisation
+from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import Reconciliation
@@ -36,6 +37,8 @@ __all__ = [
     "Mandate",
     "OrderNumber",
     "Organisation",
+    "PaymentCode",
+    "PaymentCodeUse",
     "Pool",
     "PortalSession",
     "PositionCounter",

@@ -46,7 +46,8 @@ class Hold(Whereabouts, Base):
     programme_id: Mapped[Id]
     firm_id: Mapped[Id]
     provider_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
-    mandate_id: Mapped[Id]
+    mandate_id: Mapped[Id | None]
+    payment_code_id: Mapped[Id | None]
     hold_no: Mapped[Id]
     rule_version_id: Mapped[Id]
     bill_total_fen: Mapped[Fen]
@@ -65,6 +66,7 @@ class Hold(Whereabouts, Base):
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "voucher_id"], ["vouchers.region_code", "vouchers.id"]),
         ForeignKeyConstraint(["region_code", "mandate_id"], ["mandates.region_code", "mandates.id"]),
+        ForeignKeyConstraint(["region_code", "payment_code_id"], ["payment_codes.region_code", "payment_codes.id"]),
         ForeignKeyConstraint(["region_code", "rule_version_id"], ["rule_versions.region_code", "rule_versions.id"]),
         ForeignKeyConstraint(
             ["region_code", "entry_id"],
@@ -77,6 +79,8 @@ class Hold(Whereabouts, Base):
         Index(None, "region_code", "voucher_id", "id"),
         Index("ix_holds_open", "expires_at", postgresql_where="status = 'open'"),
         one_of("status", HoldStatus),
+        UniqueConstraint("region_code", "payment_code_id"),
+        CheckConstraint("num_nonnulls(mandate_id, payment_code_id) = 1", name="one_consent"),
         CheckConstraint("amount_fen > 0 AND amount_fen <= bill_total_fen", name="amount_within_bill"),
         CheckConstraint(PARTS_ADD_UP, name="parts_add_up"),
         CheckConstraint(NOT_NEGATIVE, name="not_negative"),

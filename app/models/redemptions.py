@@ -66,7 +66,8 @@ class Redemption(Base):
     programme_id: Mapped[Id]
     firm_id: Mapped[Id]
     provider_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
-    mandate_id: Mapped[Id]
+    mandate_id: Mapped[Id | None]
+    payment_code_id: Mapped[Id | None]
     hold_id: Mapped[Id | None]
     part_no: Mapped[Small | None]
     order_no: Mapped[Id]
@@ -88,14 +89,23 @@ class Redemption(Base):
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "voucher_id"], ["vouchers.region_code", "vouchers.id"]),
         ForeignKeyConstraint(["region_code", "mandate_id"], ["mandates.region_code", "mandates.id"]),
+        ForeignKeyConstraint(["region_code", "payment_code_id"], ["payment_codes.region_code", "payment_codes.id"]),
         ForeignKeyConstraint(["region_code", "rule_version_id"], ["rule_versions.region_code", "rule_versions.id"]),
         ForeignKeyConstraint(["region_code", "entry_id"], ["entries.region_code", "entries.id"]),
         ForeignKeyConstraint(["region_code", "hold_id"], ["holds.region_code", "holds.id"]),
         UniqueConstraint("region_code", "provider_id", "order_no"),
         UniqueConstraint("region_code", "entry_id"),
         UniqueConstraint("region_code", "hold_id", "part_no"),
+        Index(
+            "uq_redemptions_payment_code",
+            "region_code",
+            "payment_code_id",
+            unique=True,
+            postgresql_where="hold_id IS NULL",  # those of a hold have the code of their hold
+        ),
         Index(None, "region_code", "voucher_id", "id"),
         one_of("status", RedemptionStatus),
+        CheckConstraint("num_nonnulls(mandate_id, payment_code_id) = 1", name="one_consent"),
         CheckConstraint("subsidy_fen + firm_pays_fen = bill_total_fen", name="split_adds_up"),
         CheckConstraint("subsidy_fen > 0 OR (subsidy_fen = 0 AND hold_id IS NOT NULL)", name="draws_something"),
         CheckConstraint("subsidy_fen = 0 OR entry_id IS NOT NULL", name="entry_where_money_moved"),

@@ -5,7 +5,7 @@ that provider sees it. References are claims like order numbers: inserted before
 came of it, or where the whole bill was cancelled so that it can be billed anew; a trigger holds that. The list of
 prices belongs to the admission that a second person approved.
 
-Revision: 0007, after 0005
+Revision: 0007, after 0006
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0007"
-down_revision = "0005"
+down_revision = "0006"
 branch_labels = None
 depends_on = None
 

@@ -85,6 +85,7 @@ def redeemed(
         firm_id="org_2",
         provider_id="org_1",
         mandate_id="mdt_1",
+        payment_code_id=None,
         hold_id=None,
         part_no=None,
         order_no="A-1",

@@ -52,6 +52,7 @@ class Till:
             firm_id="org_2",
             provider_id="org_1",
             mandate_id="mdt_1",
+            payment_code_id=None,
             rule_version_id="rul_1",
             status="open",
             amount_fen=self.held_fen,

@@ -18,7 +18,16 @@ from app.api.portal.pages import NOTICES
 from app.api.portal.presentation import PARTS
 from app.api.portal.telling import TOGETHER
 from app.api.portal.texts import LANGUAGES, en, zh
-from app.kernel.vocabulary import EntryKind, HoldStatus, Reason, RedemptionStatus, Sign, VoucherKind, VoucherStatus
+from app.kernel.vocabulary import (
+    EntryKind,
+    HoldStatus,
+    PaymentCodeStatus,
+    Reason,
+    RedemptionStatus,
+    Sign,
+    VoucherKind,
+    VoucherStatus,
+)
 from app.services.rules.terms import Amount
 
 CLOSED = (
@@ -88,6 +97,8 @@ def test_no_text_is_left_over() -> None:
         ("kind", VoucherKind),
         ("entry", EntryKind),
         ("settlement", RedemptionStatus),
+        ("payment_code_status", PaymentCodeStatus),
+        ("payment_code.closed", ("used", "expired", "withdrawn")),
         ("hold.status", HoldStatus),
         ("part", PARTS),
         ("notice", sorted(NOTICES)),

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api.portal import calculator, mandates, pages, signing_in, vouchers
+from app.api.portal import calculator, mandates, pages, payment_codes, signing_in, vouchers
 from app.api.portal.guard import PortalRoute
 from app.kernel.problems import AppError, Code
 
@@ -35,5 +35,12 @@ def no_such_page(path: str) -> Response:
 def mount(app: FastAPI) -> None:
     """Add the portal to the application: its files, its pages, and a page for what is not there."""
     app.mount("/portal/static", _Assets(directory=pages.STATIC), name="portal-static")
-    for router in (signing_in.router, mandates.router, vouchers.router, calculator.router, _missing):
+    for router in (
+        signing_in.router,
+        mandates.router,
+        payment_codes.router,
+        vouchers.router,
+        calculator.router,
+        _missing,
+    ):
         app.include_router(router)

@@ -12,13 +12,14 @@ from fastapi.responses import HTMLResponse, RedirectResponse
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 
 from app.api.context import get_service
-from app.api.portal.presentation import ends_with_day, last_day, local_time
+from app.api.portal.presentation import ends_with_day, last_day, local_second, local_time
 from app.api.portal.texts import LANGUAGES, Words
 from app.api.portal.tokens import stranger_cookie, stranger_token
 from app.api.problems import STATUS, language_of
 from app.kernel.catalogue import CATALOGUE, detail, title
 from app.kernel.codes import format_code
 from app.kernel.money import format_yuan
+from app.kernel.payment_digits import format_digits
 from app.kernel.problems import AppError, Kind
 
 HERE = Path(__file__).parent
@@ -155,8 +156,10 @@ def _environment() -> Environment:
     environment.globals["asset"] = _asset
     environment.filters |= {
         "code": format_code,
+        "digits": format_digits,
         "ends_with_day": ends_with_day,
         "last_day": last_day,
+        "local_second": local_second,
         "local_time": local_time,
         "signed_yuan": signed_yuan,
         "yuan": yuan,

@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime, time, timedelta
 
 from app.kernel.clock import SHANGHAI, civil_date
-from app.kernel.vocabulary import EntryKind, VoucherStatus
+from app.kernel.vocabulary import EntryKind, PaymentCodeStatus, VoucherStatus
 from app.services.vouchers.mandates import MandateRecord
+from app.services.vouchers.payment_codes import PaymentCodeRecord
 from app.services.vouchers.reads import VoucherMovement, VoucherRecord
 
 WARNING_DAYS = 30
@@ -51,6 +52,11 @@ class ShownVoucher:
         return self.record.status not in ENDS
 
     @property
+    def can_pay(self) -> bool:
+        """Whether a payment code for it can be made now."""
+        return self.record.status is VoucherStatus.ACTIVE
+
+    @property
     def last_day(self) -> date:
         """The last day on which it is valid, for at least a part of it."""
         return last_day(self.record.valid_until)
@@ -83,6 +89,19 @@ class ShownMandate:
     def left_fen(self) -> int:
         """What may still be drawn under it."""
         return self.record.limit_fen - self.record.used_fen if self.state == "live" else 0
+
+
+@dataclass(frozen=True, slots=True)
+class ShownPaymentCode:
+    """A payment code with its state at an instant."""
+
+    record: PaymentCodeRecord
+    status: PaymentCodeStatus
+
+
+def shown_payment_code(record: PaymentCodeRecord, *, at: datetime) -> ShownPaymentCode:
+    """The payment code as the pages show it at that instant."""
+    return ShownPaymentCode(record, record.status(at))
 
 
 def shown_voucher(record: VoucherRecord, *, at: datetime) -> ShownVoucher:
@@ -141,6 +160,11 @@ def last_day(until: datetime) -> date:
 def local_time(at: datetime) -> str:
     """An instant in Asia/Shanghai, to the minute."""
     return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
+
+
+def local_second(at: datetime) -> str:
+    """An instant in Asia/Shanghai, to the second: for what is good for minutes."""
+    return f"{at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
 
 
 def ends_with_day(until: datetime) -> bool:

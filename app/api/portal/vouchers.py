@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.api.context import Service, ServiceDep
 from app.api.portal.explanation import Explanation, explain, lines
-from app.api.portal.forms import GrantForm
+from app.api.portal.forms import GrantForm, PaymentCodeForm
 from app.api.portal.guard import PortalRoute, SignedIn
 from app.api.portal.holds import Stretch, shown_holds
 from app.api.portal.pages import see_other, show, words_of
@@ -18,6 +18,7 @@ from app.api.portal.presentation import (
     ShownVoucher,
     shown_mandates,
     shown_movements,
+    shown_payment_code,
     shown_voucher,
 )
 from app.api.portal.texts import Words
@@ -31,11 +32,13 @@ from app.services.redemption.loading import load_terms
 from app.services.redemption.reads import list_redemptions, list_refunds, read_redemption
 from app.services.rules.model import Rules
 from app.services.vouchers.mandates import admitted_providers, list_mandates
+from app.services.vouchers.payment_codes import MAX_MINUTES, list_payment_codes
 from app.services.vouchers.reads import list_vouchers, movements, provider_names, read_voucher
 
 VOUCHERS_SHOWN = 50
 BILLS_SHOWN = 10
 MOVEMENTS_SHOWN = 10
+CODES_SHOWN = 5
 """The newest of each stand on the voucher's page; the rest is one click away."""
 
 router = APIRouter(prefix="/portal", route_class=PortalRoute, include_in_schema=False)
@@ -167,15 +170,17 @@ def show_voucher(
     voucher_id: str,
     *,
     form: GrantForm | None = None,
+    code_form: PaymentCodeForm | None = None,
     status: int = 200,
 ) -> Response:
-    """The voucher's page, with the form for a mandate as it was sent; to htmx only the mandates' section."""
+    """The voucher's page, with a form as it was sent; to htmx only the mandates' section."""
     words = words_of(request)
 
     def read(tx: Connection) -> dict[str, object]:
         voucher = own_voucher(tx, caller, voucher_id)
         at = now(tx)
         mandates = list_mandates(tx, caller=caller, voucher_id=voucher_id, at=at)
+        codes = list_payment_codes(tx, caller=caller, voucher_id=voucher_id, at=at, limit=CODES_SHOWN)
         names = provider_names(tx, caller=caller, voucher_id=voucher_id)
         holds, more_holds = shown_holds(tx, caller, voucher_id, names, Stretch(), at=at)
         bills, older = _bills(tx, caller, voucher, names, words)
@@ -185,6 +190,7 @@ def show_voucher(
             "at": at,
             "voucher": voucher,
             "mandates": shown_mandates(mandates, at=at),
+            "codes": [shown_payment_code(code, at=at) for code in codes],
             "providers": admitted_providers(tx, **programme),
             "holds": holds,
             "more_holds": more_holds,
@@ -193,6 +199,8 @@ def show_voucher(
             "movements": moved[:MOVEMENTS_SHOWN],
             "movement_count": len(moved),
             "form": form or GrantForm(until=voucher.last_day.isoformat()),
+            "code_form": code_form or PaymentCodeForm(),
+            "max_minutes": MAX_MINUTES,
         }
 
     return show(request, "voucher.html", service.database.snapshot(read), part="_mandates.html", status=status)

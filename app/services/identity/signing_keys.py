@@ -1,4 +1,4 @@
-"""The keys that sign access tokens: one Ed25519 key a file, `<kid>.pem`, in a folder of the service's own.
+"""The keys that sign tokens and payment codes: one Ed25519 key a file, `<kid>.pem`, in a folder of the service's own.
 
 Several may be there: the newest signs, all verify. To rotate, add one (`add_key`) and restart the processes one by
 one: those still running find the new key by its name. Once the tokens of an old key have run out its file may go.
@@ -15,8 +15,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from cryptography.hazmat.primitives import serialization
+from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 from jwt.algorithms import OKPAlgorithm
 
 from app.kernel.clock import utc_now
@@ -57,9 +58,24 @@ class SigningKeys:
         key = self._find(kid)
         return None if key is None else key.public_key()
 
+    def private(self, kid: str) -> Ed25519PrivateKey | None:
+        """The key of this name, or None where none of ours has it."""
+        return self._find(kid)
+
+    def kids(self) -> list[str]:
+        """Names of all keys, newest first, with those that other processes have added meanwhile."""
+        return list(reversed(_kids(self._folder)))
+
+    def derived(self, kid: str, purpose: str) -> bytes | None:
+        """32 bytes for another purpose that follow from the key and tell nothing of it (HKDF-SHA256, RFC 5869)."""
+        key = self._find(kid)
+        if key is None:
+            return None
+        return HKDF(hashes.SHA256(), 32, salt=None, info=purpose.encode()).derive(key.private_bytes_raw())
+
     def jwks(self) -> dict[str, Any]:
         """All public keys as a JSON Web Key Set (RFC 7517), newest first."""
-        return {"keys": [self._jwk(kid) for kid in reversed(_kids(self._folder))]}
+        return {"keys": [self._jwk(kid) for kid in self.kids()]}
 
     def _jwk(self, kid: str) -> dict[str, Any]:
         public = self.public(kid)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Sequence
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 
-from app.database import BulkInsert
+from app.database import BulkInsert, Statement, pipelined
 from app.kernel.vocabulary import Account, LeafKind
 from app.models import Entry, Posting, SealQueue
 from app.services.ledger.entries import (
@@ -63,11 +63,11 @@ _POSTINGS = BulkInsert(
 _QUEUE = BulkInsert(SealQueue.__table__, ("region_code", "leaf_kind", "leaf_id"))
 
 
-def _advance(table: str, keys: tuple[str, ...], counters: tuple[str, ...]) -> TextClause:
+def _advance(table: str, keys: tuple[str, ...], counters: tuple[str, ...]) -> Statement:
     arrays = [f"CAST(:{key} AS text[])" for key in keys] + [f"CAST(:{counter} AS bigint[])" for counter in counters]
     changes = ", ".join(f"{counter} = {table}.{counter} + change.{counter}" for counter in counters)
     match = " AND ".join(f"{table}.{key} = change.{key}" for key in keys)
-    return text(
+    return Statement(
         f"UPDATE {table} SET {changes} FROM unnest({', '.join(arrays)}) "
         f"AS change({', '.join(keys + counters)}) WHERE {match}"
     )
@@ -84,7 +84,7 @@ _POOLS = _advance("pools", ("region_code", "id"), ("available_fen",))
 def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
     """Append entries and their postings, advance every stored counter, queue the leaves for sealing.
 
-    Set-based: at most eight statements, however many entries. The caller holds the locks of the vouchers
+    Set-based: at most eight statements, however many entries, sent together. The caller holds the locks of the vouchers
     (and of the pools, where money leaves or reaches `available`) and has already decided that this may happen.
     A hold that is made by one of the entries is written before.
     Nothing is rounded here. A counter that would turn negative or break its identity violates a CHECK.
@@ -92,32 +92,33 @@ def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
     assert entries, "posting nothing is a bug of the caller"
     assert all(movement.amount_fen > 0 for entry in entries for movement in entry.movements)
     assert all(entry.movements for entry in entries), "an entry without postings is an audit event"
-    _ENTRIES(tx, [_entry_row(entry) for entry in entries])
-    _POSTINGS(
-        tx,
-        [
-            {
-                "region_code": entry.region_code,
-                "entry_id": entry.id,
-                "line": line,
-                "pool_id": movement.pool_id,
-                "source": movement.source,
-                "destination": movement.destination,
-                "amount_fen": movement.amount_fen,
-                "voucher_id": movement.voucher_id,
-                "voucher_seq": movement.voucher_seq,
-                "payee_id": movement.payee_id,
-                "hold_id": movement.hold_id,
-            }
-            for entry in entries
-            for line, movement in enumerate(entry.movements, start=1)
-        ],
-    )
-    _QUEUE(
-        tx,
-        [{"region_code": entry.region_code, "leaf_kind": LeafKind.ENTRY, "leaf_id": entry.id} for entry in entries],
-    )
-    _advance_counters(tx, entries)
+    with pipelined(tx):
+        _ENTRIES.send(tx, [_entry_row(entry) for entry in entries])
+        _POSTINGS.send(
+            tx,
+            [
+                {
+                    "region_code": entry.region_code,
+                    "entry_id": entry.id,
+                    "line": line,
+                    "pool_id": movement.pool_id,
+                    "source": movement.source,
+                    "destination": movement.destination,
+                    "amount_fen": movement.amount_fen,
+                    "voucher_id": movement.voucher_id,
+                    "voucher_seq": movement.voucher_seq,
+                    "payee_id": movement.payee_id,
+                    "hold_id": movement.hold_id,
+                }
+                for entry in entries
+                for line, movement in enumerate(entry.movements, start=1)
+            ],
+        )
+        _QUEUE.send(
+            tx,
+            [{"region_code": entry.region_code, "leaf_kind": LeafKind.ENTRY, "leaf_id": entry.id} for entry in entries],
+        )
+        _advance_counters(tx, entries)
 
 
 def _entry_row(entry: JournalEntry) -> dict[str, object]:
@@ -180,7 +181,7 @@ def _advance_counters(tx: Connection, entries: Sequence[JournalEntry]) -> None:
 
 def _apply(
     tx: Connection,
-    statement: TextClause,
+    statement: Statement,
     keys: tuple[str, ...],
     changes: dict[tuple[str, ...], Counter[str]]
     | dict[tuple[str, str], Counter[str]]
@@ -192,4 +193,4 @@ def _apply(
     ordered = sorted(changes.items())
     parameters: dict[str, object] = {key: [place[n] for place, _ in ordered] for n, key in enumerate(keys)}
     parameters |= {counter: [change[counter] for _, change in ordered] for counter in counters}
-    tx.execute(statement, parameters)
+    statement.send(tx, parameters)

@@ -358,11 +358,12 @@ _CAUSES = """
     FROM postings p JOIN holds h ON h.region_code = p.region_code AND h.id = p.hold_id
     WHERE p.voucher_id IS DISTINCT FROM h.voucher_id
     UNION ALL
-    SELECT r.region_code, 'hold of ' || r.id, concat_ws(' ', r.voucher_id, r.provider_id, r.mandate_id),
-        concat_ws(' ', h.voucher_id, h.provider_id, h.mandate_id)
+    SELECT r.region_code, 'hold of ' || r.id,
+        concat_ws(' ', r.voucher_id, r.provider_id, r.mandate_id, r.payment_code_id),
+        concat_ws(' ', h.voucher_id, h.provider_id, h.mandate_id, h.payment_code_id)
     FROM redemptions r JOIN holds h ON h.region_code = r.region_code AND h.id = r.hold_id
-    WHERE (h.voucher_id, h.provider_id, h.mandate_id, h.rule_version_id)
-        <> (r.voucher_id, r.provider_id, r.mandate_id, r.rule_version_id)
+    WHERE (h.voucher_id, h.provider_id, h.mandate_id, h.payment_code_id, h.rule_version_id)
+        IS DISTINCT FROM (r.voucher_id, r.provider_id, r.mandate_id, r.payment_code_id, r.rule_version_id)
     UNION ALL
     SELECT r.region_code, 'voucher of ' || r.id, r.firm_id || ' ' || r.programme_id, v.firm_id || ' ' || v.programme_id
     FROM redemptions r JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
@@ -372,6 +373,20 @@ _CAUSES = """
         m.voucher_id || ' ' || m.provider_id
     FROM redemptions r JOIN mandates m ON m.region_code = r.region_code AND m.id = r.mandate_id
     WHERE m.voucher_id <> r.voucher_id OR m.provider_id <> r.provider_id
+    UNION ALL
+    SELECT r.region_code, 'payment code of ' || r.id,
+        concat_ws(' ', r.voucher_id, r.provider_id, r.id, r.drawn_fen),
+        concat_ws(' ', p.voucher_id, p.provider_id, coalesce(u.used_by, '-'), p.limit_fen)
+    FROM (
+        SELECT region_code, id, voucher_id, provider_id, payment_code_id, subsidy_fen AS drawn_fen, redeemed_at AS at
+        FROM redemptions WHERE hold_id IS NULL
+        UNION ALL
+        SELECT region_code, id, voucher_id, provider_id, payment_code_id, amount_fen, held_at FROM holds
+    ) AS r
+    JOIN payment_codes p ON p.region_code = r.region_code AND p.id = r.payment_code_id
+    LEFT JOIN payment_code_uses u ON u.region_code = p.region_code AND u.payment_code_id = p.id
+    WHERE p.voucher_id <> r.voucher_id OR p.provider_id <> r.provider_id OR u.used_by IS DISTINCT FROM r.id
+        OR p.limit_fen < r.drawn_fen OR p.valid_until <= r.at OR p.withdrawn_at <= r.at
     UNION ALL
     SELECT f.region_code, f.id, r.voucher_id || ' ' || r.provider_id || ' obligated',
         coalesce(p.voucher_id, '-') || ' ' || coalesce(p.payee_id, '-') || ' ' || p.source
@@ -401,6 +416,7 @@ _REGIONS = """
         UNION ALL SELECT region_code, id, 'voucher' FROM vouchers
         UNION ALL SELECT region_code, id, 'redemption' FROM redemptions
         UNION ALL SELECT region_code, id, 'hold' FROM holds
+        UNION ALL SELECT region_code, id, 'payment code' FROM payment_codes
         UNION ALL SELECT region_code, id, 'refund' FROM refunds
         UNION ALL SELECT region_code, id, 'mandate' FROM mandates
         UNION ALL SELECT region_code, id, 'entry' FROM entries

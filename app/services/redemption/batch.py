@@ -1,9 +1,9 @@
 """One transaction for many commands: claim, lock, decide, post, answer. The commands' order of arrival is kept.
 
-The lock order is the same for everybody: region fence → keys → providers' numbers → vouchers (their holds and mandates
-lie under the same lock) → the holders' positions, where the programme's rules are cumulative → usage references. A
-command whose voucher or holder is busy is put off and gives back all its claims; a refused one gives back all but its
-key.
+The lock order is the same for everybody: region fence → keys → providers' numbers → payment codes → vouchers (their
+holds and mandates lie under the same lock) → the holders' positions, where the programme's rules are cumulative →
+usage references. A command whose voucher or holder is busy is put off and gives back all its claims; a refused one
+gives back all but its key.
 """
 
 from __future__ import annotations
@@ -41,6 +41,7 @@ from app.services.redemption.loading import (
 )
 from app.services.redemption.outcomes import Outcome, Outcomes
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
+from app.services.redemption.presented_codes import Presented, PresentedCodes
 from app.services.redemption.states import MandateState, Parties, Party, ProgrammeTerms, VoucherState
 from app.services.redemption.usage_references import (
     UsageClaim,
@@ -67,6 +68,7 @@ def decide_batch(tx: Connection, commands: Sequence[Command], *, wait: bool) -> 
     claiming.keys(wait=wait)
     claiming.numbers()
     batch = _Batch(tx, outcomes, ids)
+    batch.claim_codes()
     batch.lock(wait=wait)
     batch.load()
     batch.lock_positions(wait=wait)
@@ -93,10 +95,23 @@ class _Batch:
         self._parties: dict[int, Parties] = {}
         self._mandates: dict[int, MandateState] = {}
         self._holders: dict[int, dict[str, str]] = {}
+        self._codes = PresentedCodes(tx)
         self._grounds: dict[int, Grounds] = {}
         self._usage_claimed: dict[UsageScope, str] = {}
         self._positions = Positions()
         self._writes = Writes()
+
+    def claim_codes(self) -> None:
+        """Claim every payment code; one that came twice in this batch waits for its rival."""
+        presented = {
+            self._ids[place]: Presented(command.region_code, command.provider_id, command.payment_code)
+            for place in self._outcomes.open()
+            if (command := self._commands[place]).payment_code is not None
+        }
+        waiting = self._codes.claim(presented) if presented else frozenset()
+        for place in self._outcomes.open():
+            if self._ids[place] in waiting:
+                self._outcomes.put_off(place, counts=False)
 
     def lock(self, *, wait: bool) -> None:
         """Find the vouchers by code or by hold, lock them in sorted order, and load the holds that are asked for.
@@ -156,6 +171,7 @@ class _Batch:
         }
         programmes = {place: (commands[place].region_code, vouchers[place].programme_id) for place in places}
         admissions = {place: (*programmes[place], commands[place].provider_id) for place in places}
+        self._codes.load()
         mandates = load_mandates(tx, set(consents.values()))
         admitted = load_admissions(tx, set(admissions.values()))
         terms = load_terms(tx, set(programmes.values()))
@@ -177,7 +193,7 @@ class _Batch:
                 provider=parties.get(commands[place].provider_id, _NOBODY),
                 admitted_for=admitted.get(admissions[place]),
             )
-            if (mandate := mandates.get(consents[place])) is not None:
+            if (mandate := mandates.get(consents[place])) is not None and not self._codes.has(self._ids[place]):
                 self._mandates[place] = mandate
 
     def lock_positions(self, *, wait: bool) -> None:
@@ -255,9 +271,10 @@ class _Batch:
                     self._hold(place, command, at)
 
     def write(self) -> None:
-        """Give back usage references claimed in vain, then write everything, set by set."""
+        """Give back payment codes and usage references claimed in vain, then write everything, set by set."""
         in_vain = {scope for scope, redemption_id in self._usage_claimed.items() if redemption_id not in self.made}
         give_back_references(self._tx, in_vain)
+        self._codes.write(self.made)
         self._writes.write(self._tx)
         self._positions.write(self._tx)
 
@@ -267,10 +284,10 @@ class _Batch:
         if isinstance(drawn, Refused):
             self._outcomes.refuse(place, drawn)
             return
-        mandate, holders = self._mandates[place], self._holders[place]
-        made = effects.redemption(command, self._ids[place], voucher, mandate, drawn, position, holders, at=at)
+        consent, holders = self._consent(place), self._holders[place]
+        made = effects.redemption(command, self._ids[place], voucher, consent, drawn, position, holders, at=at)
         self._writes.redemption(made, by=command.caller.principal_id)
-        self._writes.used_fen[command.region_code, mandate.id] += drawn.subsidy_fen
+        self._writes.used_fen[command.region_code, consent.mandate_id] += drawn.subsidy_fen
         self._positions.add(command.region_code, voucher.programme_id, holders, drawn.counted)
         self._make(place, command.render(made.record))
 
@@ -285,12 +302,12 @@ class _Batch:
         if isinstance(expires_at, Refused):
             self._outcomes.refuse(place, expires_at)
             return
-        mandate, holders = self._mandates[place], self._holders[place]
+        consent, holders = self._consent(place), self._holders[place]
         made = effects.hold(
-            command, self._ids[place], voucher, mandate, drawn, position, holders, expires_at=expires_at, at=at
+            command, self._ids[place], voucher, consent, drawn, position, holders, expires_at=expires_at, at=at
         )
         self._writes.hold(made, by=command.caller.principal_id)
-        self._writes.used_fen[command.region_code, mandate.id] += drawn.subsidy_fen
+        self._writes.used_fen[command.region_code, consent.mandate_id] += drawn.subsidy_fen
         self._positions.add(command.region_code, voucher.programme_id, holders, drawn.counted)
         self._make(place, command.render(made.record))
 
@@ -326,16 +343,27 @@ class _Batch:
         self._make(place, command.render(made.record))
 
     def _drawn(self, place: int, position: Position, grounds: Grounds | None, at: datetime) -> Refused | Drawn:
-        return decide_redemption(
-            self._vouchers[place],
+        use, voucher = self._ids[place], self._vouchers[place]
+        by_code = self._codes.has(use)
+        if by_code and (refused := self._codes.refuse(use, voucher_id=voucher.id, at=at)):
+            return refused
+        drawn = decide_redemption(
+            voucher,
             self._terms[place],
             self._parties[place],
             self._mandates.get(place),
             self._commands[place].asked,
             position,
             grounds,
+            by_payment_code=by_code,
             at=at,
         )
+        if by_code and isinstance(drawn, Drawn):
+            return self._codes.refuse_amount(use, amount_fen=drawn.subsidy_fen) or drawn
+        return drawn
+
+    def _consent(self, place: int) -> effects.Consent:
+        return effects.Consent(self._mandates.get(place), self._codes.id_of(self._ids[place]))
 
     def _position(self, place: int, at: datetime) -> Position:
         voucher, since = self._vouchers[place], self._terms[place].since(at)

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, FromClause, Table, TextClause, text
+from sqlalchemy import Connection, FromClause, Table
 
-from app.database import BulkInsert
+from app.database import BulkInsert, Statement
 from app.models import HoldNumber, IdempotencyKey, OrderNumber
 from app.services.idempotency import Answer
 
@@ -35,15 +35,15 @@ _KEY_MATCH = (
     "k.region_code = asked.region_code AND k.principal_id = asked.principal_id"
     " AND k.route = asked.route AND k.key = asked.key"
 )
-_STORED_KEYS = text(
+_STORED_KEYS = Statement(
     "SELECT k.region_code, k.principal_id, k.route, k.key, k.fingerprint, k.status, k.body, k.resource_id"
     f" FROM idempotency_keys k JOIN {_KEY_ARRAYS}) AS asked(region_code, principal_id, route, key) ON {_KEY_MATCH}"
 )
-_GIVE_BACK_KEYS = text(
+_GIVE_BACK_KEYS = Statement(
     f"DELETE FROM idempotency_keys k USING {_KEY_ARRAYS})"
     f" AS asked(region_code, principal_id, route, key) WHERE {_KEY_MATCH}"
 )
-_STORE_ANSWERS = text(
+_STORE_ANSWERS = Statement(
     "UPDATE idempotency_keys k SET status = asked.status, body = asked.body, resource_id = asked.resource_id"
     f" FROM {_KEY_ARRAYS}, CAST(:statuses AS smallint[]), CAST(:bodies AS bytea[]), CAST(:resources AS text[]))"
     f" AS asked(region_code, principal_id, route, key, status, body, resource_id) WHERE {_KEY_MATCH}"
@@ -56,8 +56,8 @@ class Numbers:
 
     name: str
     claim: BulkInsert
-    stored: TextClause
-    give_back: TextClause
+    stored: Statement
+    give_back: Statement
 
     @classmethod
     def of(cls, table: FromClause, name: str, used_by: str) -> Numbers:
@@ -75,11 +75,11 @@ class Numbers:
                 ("region_code", "provider_id", name, used_by),
                 suffix=f"ON CONFLICT DO NOTHING RETURNING {used_by}",
             ),
-            text(
+            Statement(
                 f"SELECT n.region_code, n.provider_id, n.{name} AS number, n.{used_by} AS used_by FROM {table.name} n"
                 f" JOIN {asked} ON {match}"
             ),
-            text(f"DELETE FROM {table.name} n USING {asked} WHERE {match}"),
+            Statement(f"DELETE FROM {table.name} n USING {asked} WHERE {match}"),
         )
 
 
@@ -105,19 +105,19 @@ def claim_keys(tx: Connection, fingerprints: Mapping[Scope, bytes], *, at: datet
 
 def stored_keys(tx: Connection, scopes: Sequence[Scope]) -> dict[Scope, Any]:
     """What stands under keys that were not free: fingerprint, status, body, resource_id."""
-    rows = tx.execute(_STORED_KEYS, _key_columns(scopes))
+    rows = _STORED_KEYS(tx, _key_columns(scopes))
     return {(row.region_code, row.principal_id, row.route, row.key): row for row in rows}
 
 
 def give_back_keys(tx: Connection, scopes: Sequence[Scope]) -> None:
     """Free keys again whose commands were put off, or refused in a way that is not stored."""
-    tx.execute(_GIVE_BACK_KEYS, _key_columns(scopes))
+    _GIVE_BACK_KEYS(tx, _key_columns(scopes))
 
 
 def store_answers(tx: Connection, answers: Mapping[Scope, Answer]) -> None:
     """Put the answers under their keys, as the bytes that are sent."""
-    tx.execute(
-        _STORE_ANSWERS,
+    _STORE_ANSWERS(
+        tx,
         _key_columns(list(answers))
         | {
             "statuses": [answer.status for answer in answers.values()],
@@ -139,13 +139,13 @@ def claim_numbers(tx: Connection, numbers: Numbers, claims: Mapping[str, NumberS
 
 def holders_of(tx: Connection, numbers: Numbers, scopes: Sequence[NumberScope]) -> dict[NumberScope, str]:
     """The redemptions or holds that have the numbers which were not free."""
-    rows = tx.execute(numbers.stored, _number_columns(scopes))
+    rows = numbers.stored(tx, _number_columns(scopes))
     return {(row.region_code, row.provider_id, row.number): row.used_by for row in rows}
 
 
 def give_back_numbers(tx: Connection, numbers: Numbers, scopes: Sequence[NumberScope]) -> None:
     """Free numbers again that nothing came to use."""
-    tx.execute(numbers.give_back, _number_columns(scopes))
+    numbers.give_back(tx, _number_columns(scopes))
 
 
 def _key_columns(scopes: Sequence[Scope]) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from app.kernel.problems import AppError
 from app.services.idempotency import Answer, fingerprint
 from app.services.identity.principals import Caller
 from app.services.redemption.decisions import Asked
+from app.services.redemption.payment_codes import PaymentCodeGiven
 from app.services.rules.facts import Value
 
 REDEEM_ROUTE = "POST /v1/redemptions"
@@ -33,7 +34,8 @@ class RedemptionRecord:
     programme_id: str
     firm_id: str
     provider_id: str
-    mandate_id: str
+    mandate_id: str | None
+    payment_code_id: str | None
     hold_id: str | None
     part_no: int | None
     order_no: str
@@ -60,7 +62,8 @@ class HoldRecord:
     programme_id: str
     firm_id: str
     provider_id: str
-    mandate_id: str
+    mandate_id: str | None
+    payment_code_id: str | None
     hold_no: str
     rule_version_id: str
     bill_total_fen: int
@@ -92,6 +95,7 @@ class Command(ABC):
     key: str
     route: str
     render_refusal: Callable[[AppError], Answer | None]
+    payment_code: PaymentCodeGiven | None = None
 
     @property
     def claim(self) -> Mapping[str, Value]:
@@ -121,6 +125,8 @@ class Command(ABC):
         """SHA-256 of what is asked for, whatever the spelling of the request."""
         asked = {"bill": self.asked.bill.facts(), "expected_subsidy_fen": self.asked.expected_subsidy_fen}
         command = self.told() | asked
+        if self.payment_code is not None:
+            command["payment_code"] = self.payment_code.sha256
         if self.asked.claim:
             command["claim"] = dict(self.asked.claim)
         return fingerprint(self.route, command)

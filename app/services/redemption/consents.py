@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-MandateKey = tuple[str, str]
-"""(region_code, mandate id)."""
+from app.database import Statement
 
-_USE = text(
+MandateKey = tuple[str, str | None]
+"""(region_code, mandate id); no id where the consent is a payment code, which counts nothing."""
+
+_USE = Statement(
     "UPDATE mandates m SET used_fen = m.used_fen + change.fen"
     " FROM unnest(CAST(:regions AS text[]), CAST(:ids AS text[]), CAST(:fen AS bigint[]))"
     " AS change(region_code, id, fen)"
@@ -19,7 +21,7 @@ _USE = text(
 
 def use_mandates(tx: Connection, changes: Mapping[MandateKey, int]) -> None:
     """Add what was drawn or held under each mandate; less where it came back. One statement."""
-    keys = sorted(key for key, fen in changes.items() if fen)
-    if keys:
-        columns = {"regions": [region for region, _ in keys], "ids": [mandate_id for _, mandate_id in keys]}
-        tx.execute(_USE, columns | {"fen": [changes[key] for key in keys]})
+    used = sorted((region, mandate_id, fen) for (region, mandate_id), fen in changes.items() if mandate_id and fen)
+    if used:
+        regions, ids, fen = (list(column) for column in zip(*used, strict=True))
+        _USE(tx, {"regions": regions, "ids": ids, "fen": fen})

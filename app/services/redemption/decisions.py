@@ -106,16 +106,18 @@ def decide_redemption(
     position: Position,
     grounds: Grounds | None,
     *,
+    by_payment_code: bool = False,
     at: datetime,
 ) -> Refused | Drawn:
     """Say what this bill draws from this voucher, or why nothing may be drawn.
 
     `grounds` are what the bill's evidence is held against; None for a bill to come, of which only the units are known.
+    `by_payment_code`: the firm's consent is a payment code, which is judged apart, and there is no mandate.
     The same values give the same decision years later, which is how an auditor replays it. Amounts are fen.
     """
     if parties.admitted_for is None:
         return Refused(Code.PROVIDER_NOT_ADMITTED)
-    if mandate is None:
+    if mandate is None and not by_payment_code:
         return Refused(Code.CONSENT_MISSING)
     if refused := refuse_state(voucher, at=at):
         return refused
@@ -123,7 +125,7 @@ def decide_redemption(
         return Refused(Code.PROGRAMME_PAUSED)
     if programme.status != ProgrammeStatus.PUBLISHED:
         return Refused(Code.PROGRAMME_CLOSED)
-    if not mandate.live(at):
+    if mandate is not None and not mandate.live(at):
         return Refused(Code.CONSENT_MISSING)
     if voucher.balance_fen == 0:
         return Refused(Code.INSUFFICIENT_BALANCE)
@@ -144,7 +146,7 @@ def decide_redemption(
     drawn_fen, expected_fen = drawing.drawn_fen, asked.expected_subsidy_fen
     if expected_fen is not None and expected_fen != drawn_fen:
         return Refused(Code.SUBSIDY_CHANGED, {"limit_fen": expected_fen, "actual_fen": drawn_fen})
-    if drawn_fen > mandate.left_fen:
+    if mandate is not None and drawn_fen > mandate.left_fen:
         return Refused(Code.MANDATE_EXCEEDED, {"limit_fen": mandate.left_fen, "actual_fen": drawn_fen})
     return Drawn(
         subsidy_fen=drawn_fen,

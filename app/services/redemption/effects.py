@@ -25,6 +25,24 @@ Parts = tuple[tuple[str, int], ...]
 
 
 @dataclass(frozen=True, slots=True)
+class Consent:
+    """What the firm consented by: its standing mandate, or a payment code."""
+
+    mandate: MandateState | None
+    payment_code_id: str | None
+
+    @property
+    def mandate_id(self) -> str | None:
+        """The mandate, where it is one."""
+        return self.mandate.id if self.mandate else None
+
+    def use(self, fen: int) -> None:
+        """Let the next command see what was drawn or held under a mandate."""
+        if self.mandate is not None:
+            self.mandate.used_fen += fen
+
+
+@dataclass(frozen=True, slots=True)
 class NewRedemption:
     """A redemption to be written. `entry` is None where nothing moved."""
 
@@ -45,7 +63,7 @@ def redemption(
     command: Redeem,
     redemption_id: str,
     voucher: VoucherState,
-    mandate: MandateState,
+    consent: Consent,
     drawn: Drawn,
     position: Position,
     holders: Mapping[str, str],
@@ -70,12 +88,13 @@ def redemption(
     _draw(voucher, drawn.parts)
     for share, part_fen in _by_pool(voucher.shares, drawn.parts):
         share.redeemed_fen += part_fen
-    mandate.used_fen += drawn.subsidy_fen
+    consent.use(drawn.subsidy_fen)
     record = _record(
         command,
         redemption_id,
         voucher,
-        mandate_id=mandate.id,
+        mandate_id=consent.mandate_id,
+        payment_code_id=consent.payment_code_id,
         rule_version_id=drawn.rule_version_id,
         subsidy_fen=drawn.subsidy_fen,
         facts=facts,
@@ -90,7 +109,7 @@ def hold(
     command: PlaceHold,
     hold_id: str,
     voucher: VoucherState,
-    mandate: MandateState,
+    consent: Consent,
     drawn: Drawn,
     position: Position,
     holders: Mapping[str, str],
@@ -114,10 +133,11 @@ def hold(
     entry = _entry(command, EntryKind.HOLD, hold_id, voucher, drawn.rule_version_id, facts, trace, moved, at)
     _draw(voucher, drawn.parts)
     voucher.held_fen += drawn.subsidy_fen
-    mandate.used_fen += drawn.subsidy_fen
+    consent.use(drawn.subsidy_fen)
     record = HoldRecord(
         **_whose(command, hold_id, voucher),
-        mandate_id=mandate.id,
+        mandate_id=consent.mandate_id,
+        payment_code_id=consent.payment_code_id,
         hold_no=command.hold_no,
         rule_version_id=drawn.rule_version_id,
         bill_total_fen=command.asked.bill.total_fen,
@@ -184,6 +204,7 @@ def redemption_from(
         redemption_id,
         voucher,
         mandate_id=held.mandate_id,
+        payment_code_id=held.payment_code_id,
         hold_id=held.id,
         part_no=part_no,
         rule_version_id=held.rule_version_id,
@@ -227,7 +248,8 @@ def _record(
     redemption_id: str,
     voucher: VoucherState,
     *,
-    mandate_id: str,
+    mandate_id: str | None,
+    payment_code_id: str | None,
     hold_id: str | None = None,
     part_no: int | None = None,
     rule_version_id: str,
@@ -241,6 +263,7 @@ def _record(
     return RedemptionRecord(
         **_whose(command, redemption_id, voucher),
         mandate_id=mandate_id,
+        payment_code_id=payment_code_id,
         hold_id=hold_id,
         part_no=part_no,
         order_no=command.order_no,

@@ -9,8 +9,9 @@ from datetime import date
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection
 
+from app.database import Statement
 from app.services.redemption.parties import party_of
 from app.services.redemption.states import (
     DatedRules,
@@ -26,7 +27,7 @@ from app.services.rules.model import Rules
 VoucherKey = tuple[str, str]
 """(region_code, voucher id)."""
 
-_VOUCHER_IDS = text(
+_VOUCHER_IDS = Statement(
     "SELECT v.region_code, v.code, v.id FROM vouchers v"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:codes AS text[])) AS asked(region_code, code)"
     " ON v.region_code = asked.region_code AND v.code = asked.code"
@@ -39,16 +40,16 @@ _VOUCHERS = (
     " ON v.region_code = asked.region_code AND v.id = asked.id"
     " ORDER BY v.region_code, v.id"
 )
-_READ = text(_VOUCHERS)
-_LOCK_WAITING = text(_VOUCHERS + " FOR NO KEY UPDATE OF v")
-_LOCK_SKIPPING = text(_VOUCHERS + " FOR NO KEY UPDATE OF v SKIP LOCKED")
-_SHARES = text(
+_READ = Statement(_VOUCHERS)
+_LOCK_WAITING = Statement(_VOUCHERS + " FOR NO KEY UPDATE OF v")
+_LOCK_SKIPPING = Statement(_VOUCHERS + " FOR NO KEY UPDATE OF v SKIP LOCKED")
+_SHARES = Statement(
     "SELECT a.region_code, a.voucher_id, a.pool_id, a.balance_fen, a.redeemed_fen FROM allotments a"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, voucher_id)"
     " ON a.region_code = asked.region_code AND a.voucher_id = asked.voucher_id"
     " ORDER BY a.region_code, a.voucher_id, a.line"
 )
-_MANDATES = text(
+_MANDATES = Statement(
     "SELECT DISTINCT ON (m.region_code, m.voucher_id, m.provider_id) m.region_code, m.voucher_id, m.provider_id,"
     " m.id, m.limit_fen, m.used_fen, m.valid_until, m.revoked_at FROM mandates m"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[]), CAST(:providers AS text[]))"
@@ -56,20 +57,20 @@ _MANDATES = text(
     " AND m.voucher_id = asked.voucher_id AND m.provider_id = asked.provider_id"
     " ORDER BY m.region_code, m.voucher_id, m.provider_id, m.revoked_at DESC NULLS FIRST, m.id DESC"
 )
-_ADMISSIONS = text(
+_ADMISSIONS = Statement(
     "SELECT a.region_code, a.programme_id, a.provider_id, a.categories FROM admissions a"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:programmes AS text[]), CAST(:providers AS text[]))"
     " AS asked(region_code, programme_id, provider_id) ON a.region_code = asked.region_code"
     " AND a.programme_id = asked.programme_id AND a.provider_id = asked.provider_id WHERE a.status = 'listed'"
 )
-_TERMS = text(
+_TERMS = Statement(
     "SELECT p.region_code, p.id AS programme_id, p.status, r.id, r.number, r.effective_on, r.rules FROM programmes p"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:programmes AS text[])) AS asked(region_code, id)"
     " ON p.region_code = asked.region_code AND p.id = asked.id"
     " JOIN rule_versions r ON r.region_code = p.region_code AND r.programme_id = p.id AND r.status = 'published'"
     " ORDER BY p.region_code, p.id, r.effective_on DESC, r.number DESC"
 )
-_PARTIES = text(
+_PARTIES = Statement(
     "SELECT o.id, o.kind, o.identifier_type, o.region_code, o.profile FROM organisations o"
     " WHERE o.id = ANY(CAST(:ids AS text[]))"
 )
@@ -77,7 +78,7 @@ _PARTIES = text(
 
 def find_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
     """Voucher ids by (region_code, code), without a lock."""
-    rows = tx.execute(_VOUCHER_IDS, _columns(sorted(codes), "regions", "codes"))
+    rows = _VOUCHER_IDS(tx, _columns(sorted(codes), "regions", "codes"))
     return {(row.region_code, row.code): row.id for row in rows}
 
 
@@ -94,12 +95,12 @@ def read_voucher(tx: Connection, key: VoucherKey) -> VoucherState | None:
     return _states(tx, _READ, [key]).get(key)
 
 
-def _states(tx: Connection, statement: TextClause, keys: Collection[VoucherKey]) -> dict[VoucherKey, VoucherState]:
-    rows = tx.execute(statement, _columns(sorted(keys), "regions", "ids")).all()
+def _states(tx: Connection, statement: Statement, keys: Collection[VoucherKey]) -> dict[VoucherKey, VoucherState]:
+    rows = statement(tx, _columns(sorted(keys), "regions", "ids"))
     shares = _shares(tx, [(row.region_code, row.id) for row in rows])
     return {
         (row.region_code, row.id): VoucherState(
-            **{**row._mapping, "terms": parse_terms(row.terms), "shares": shares[row.region_code, row.id]}
+            **{**row._asdict(), "terms": parse_terms(row.terms), "shares": shares[row.region_code, row.id]}
         )
         for row in rows
     }
@@ -107,7 +108,7 @@ def _states(tx: Connection, statement: TextClause, keys: Collection[VoucherKey])
 
 def load_mandates(tx: Connection, keys: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], MandateState]:
     """The consent per (region_code, voucher id, provider id): the live one, or else the one withdrawn last."""
-    rows = tx.execute(_MANDATES, _columns(sorted(keys), "regions", "ids", "providers"))
+    rows = _MANDATES(tx, _columns(sorted(keys), "regions", "ids", "providers"))
     return {
         (row.region_code, row.voucher_id, row.provider_id): MandateState(
             row.id, row.limit_fen, row.used_fen, row.valid_until, row.revoked_at
@@ -120,7 +121,7 @@ def load_admissions(
     tx: Connection, keys: Collection[tuple[str, str, str]]
 ) -> dict[tuple[str, str, str], tuple[str, ...]]:
     """Categories per (region_code, programme id, provider id) of the listed providers."""
-    rows = tx.execute(_ADMISSIONS, _columns(sorted(keys), "regions", "programmes", "providers"))
+    rows = _ADMISSIONS(tx, _columns(sorted(keys), "regions", "programmes", "providers"))
     return {(row.region_code, row.programme_id, row.provider_id): tuple(row.categories) for row in rows}
 
 
@@ -128,7 +129,7 @@ def load_terms(tx: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[
     """Status and published rule versions per (region_code, programme id)."""
     statuses: dict[tuple[str, str], str] = {}
     versions: dict[tuple[str, str], list[DatedRules]] = defaultdict(list)
-    for row in tx.execute(_TERMS, _columns(sorted(keys), "regions", "programmes")):
+    for row in _TERMS(tx, _columns(sorted(keys), "regions", "programmes")):
         key = (row.region_code, row.programme_id)
         statuses[key] = row.status
         versions[key].append(DatedRules(row.id, row.number, row.effective_on, parse_rules(row.rules)))
@@ -137,7 +138,7 @@ def load_terms(tx: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[
 
 def load_parties(tx: Connection, ids: Collection[str], *, on: date) -> dict[str, Party]:
     """What the registry says of firms and providers, by id; tags are those that hold on that day."""
-    rows = tx.execute(_PARTIES, {"ids": sorted(ids)})
+    rows = _PARTIES(tx, {"ids": sorted(ids)})
     return {
         row.id: party_of(row.id, row.kind, row.identifier_type, row.region_code, row.profile, on=on) for row in rows
     }
@@ -164,7 +165,7 @@ def parse_rules(document: str) -> Rules:
 def _shares(tx: Connection, keys: Sequence[VoucherKey]) -> dict[VoucherKey, list[Share]]:
     shares: dict[VoucherKey, list[Share]] = defaultdict(list)
     if keys:
-        for row in tx.execute(_SHARES, _columns(keys, "regions", "ids")):
+        for row in _SHARES(tx, _columns(keys, "regions", "ids")):
             shares[row.region_code, row.voucher_id].append(Share(row.pool_id, row.balance_fen, row.redeemed_fen))
     return shares
 

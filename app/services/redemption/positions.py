@@ -10,8 +10,9 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from app.database import Statement
 from app.services.redemption.holds.states import HoldState
 from app.services.redemption.states import ProgrammeTerms
 from app.services.rules.position import ALL, Bucket, Counter, Position
@@ -27,7 +28,7 @@ _MATCH = (
     "p.region_code = asked.region_code AND p.programme_id = asked.programme_id"
     " AND p.holder = asked.holder AND p.holder_id = asked.holder_id"
 )
-_OPEN = text(
+_OPEN = Statement(
     "INSERT INTO positions (region_code, programme_id, holder, holder_id, period, category,"
     " base_fen, gross_fen, granted_fen, claims)"
     f" SELECT region_code, programme_id, holder, holder_id, '{ALL}', '', 0, 0, 0, 0 FROM {_ASKED}"
@@ -38,13 +39,13 @@ _LOCK = (
     f" WHERE p.period = '{ALL}' AND p.category = ''"
     " ORDER BY p.region_code, p.programme_id, p.holder, p.holder_id FOR NO KEY UPDATE OF p"
 )
-_LOCK_WAITING = text(_LOCK)
-_LOCK_SKIPPING = text(_LOCK + " SKIP LOCKED")
-_READ = text(
+_LOCK_WAITING = Statement(_LOCK)
+_LOCK_SKIPPING = Statement(_LOCK + " SKIP LOCKED")
+_READ = Statement(
     "SELECT p.region_code, p.programme_id, p.holder, p.holder_id, p.period, p.category,"
     f" p.base_fen, p.gross_fen, p.granted_fen, p.claims FROM positions p JOIN {_ASKED} ON {_MATCH}"
 )
-_WRITE = text(
+_WRITE = Statement(
     "INSERT INTO positions (region_code, programme_id, holder, holder_id, period, category,"
     " base_fen, gross_fen, granted_fen, claims)"
     " SELECT * FROM unnest(CAST(:regions AS text[]), CAST(:programmes AS text[]), CAST(:holders AS text[]),"
@@ -61,8 +62,8 @@ def lock_holders(tx: Connection, keys: Collection[HolderKey], *, wait: bool) -> 
     if not keys:
         return set()
     asked = _columns(sorted(keys))
-    tx.execute(_OPEN, asked)
-    return {tuple(row) for row in tx.execute(_LOCK_WAITING if wait else _LOCK_SKIPPING, asked)}
+    _OPEN(tx, asked)
+    return {tuple(row) for row in (_LOCK_WAITING if wait else _LOCK_SKIPPING)(tx, asked)}
 
 
 @dataclass(slots=True)
@@ -77,7 +78,7 @@ class Positions:
         """The counters of holders that are locked."""
         found = cls()
         if keys:
-            for row in tx.execute(_READ, _columns(sorted(keys))):
+            for row in _READ(tx, _columns(sorted(keys))):
                 of_holder = found._counters.setdefault((row[0], row[1], row[2], row[3]), {})
                 of_holder[row.period, row.category] = Counter(row.base_fen, row.gross_fen, row.granted_fen, row.claims)
         return found
@@ -124,7 +125,7 @@ class Positions:
         ]
         if rows:
             columns = zip(_WRITTEN, zip(*rows, strict=True), strict=True)
-            tx.execute(_WRITE, {name: list(column) for name, column in columns})
+            _WRITE(tx, {name: list(column) for name, column in columns})
 
 
 _WRITTEN = ("regions", "programmes", "holders", "ids", "periods", "categories", "base", "gross", "granted", "claims")

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from app.database import BulkInsert
+from app.database import BulkInsert, Statement
 from app.kernel.canonical import canonical
 from app.kernel.clock import rfc3339
 from app.kernel.vocabulary import EventKind, HoldStatus
@@ -31,7 +31,7 @@ _HOLD_SHARES = BulkInsert(
     HoldShare.__table__,
     ("region_code", "hold_id", "pool_id", "line", "amount_fen", "held_fen", "redeemed_fen", "released_fen"),
 )
-_END_HOLDS = text(
+_END_HOLDS = Statement(
     "UPDATE holds h SET status = ended.status, ended_at = ended.at, end_counted = ended.counted"
     " FROM unnest(CAST(:regions AS text[]), CAST(:ids AS text[]), CAST(:statuses AS text[]),"
     " CAST(:at AS timestamptz[]), CAST(:counted AS text[])) AS ended(region_code, id, status, at, counted)"
@@ -110,6 +110,6 @@ class Writes:
         if self._ends:
             regions, ids, statuses, at, counted = (list(column) for column in zip(*self._ends, strict=True))
             columns = {"regions": regions, "ids": ids, "statuses": statuses, "at": at, "counted": counted}
-            tx.execute(_END_HOLDS, columns)
+            _END_HOLDS(tx, columns)
         use_mandates(tx, self.used_fen)
         tell(tx, self._events)

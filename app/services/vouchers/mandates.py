@@ -48,7 +48,7 @@ def grant_mandate(
     `valid_until` defaults to the end of the voucher and may not lie behind it. Raises `voucher_not_found` for a
     voucher that is not the firm's, `provider_not_admitted`, `mandate_exists`, `validation_failed`.
     """
-    voucher = _own_voucher_locked(tx, caller, voucher_id)
+    voucher = own_voucher_locked(tx, caller, voucher_id)
     at = now(tx)
     if voucher.ended_at is not None:
         raise AppError(Code.WRONG_STATE, actual=voucher.status, expected=VoucherStatus.ACTIVE)
@@ -66,16 +66,7 @@ def grant_mandate(
             count=1,
             errors=[FieldError("/limit_fen", "too_large", limit=voucher.face_value_fen, actual=limit_fen)],
         )
-    admitted = tx.execute(
-        select(Admission.provider_id).where(
-            Admission.region_code == voucher.region_code,
-            Admission.programme_id == voucher.programme_id,
-            Admission.provider_id == provider_id,
-            Admission.status == AdmissionStatus.LISTED,
-        )
-    ).one_or_none()
-    if admitted is None:
-        raise AppError(Code.PROVIDER_NOT_ADMITTED)
+    require_admitted(tx, voucher, provider_id)
     live = tx.execute(
         select(Mandate.id, Mandate.valid_until).where(
             Mandate.region_code == voucher.region_code,
@@ -117,7 +108,7 @@ def grant_mandate(
 
 def withdraw_mandate(tx: Connection, *, caller: Caller, voucher_id: str, mandate_id: str) -> MandateRecord:
     """End a mandate at once; what was drawn under it stays. Doing it twice changes nothing."""
-    voucher = _own_voucher_locked(tx, caller, voucher_id)
+    voucher = own_voucher_locked(tx, caller, voucher_id)
     at = now(tx)
     row = tx.execute(
         select(Mandate.id, Mandate.revoked_at).where(
@@ -154,7 +145,7 @@ def list_mandates(tx: Connection, *, caller: Caller, voucher_id: str, at: dateti
 
 
 def admitted_providers(tx: Connection, *, region_code: str, programme_id: str) -> list[tuple[str, str]]:
-    """Id and name of the providers that a firm can give a mandate to."""
+    """Id and name of the providers that a firm can give a mandate or a payment code to."""
     rows = tx.execute(
         select(Organisation.id, Organisation.name)
         .join(Admission, Admission.provider_id == Organisation.id)
@@ -169,7 +160,22 @@ def admitted_providers(tx: Connection, *, region_code: str, programme_id: str) -
     return [(row.id, row.name) for row in rows]
 
 
-def _own_voucher_locked(tx: Connection, caller: Caller, voucher_id: str) -> VoucherRecord:
+def require_admitted(tx: Connection, voucher: VoucherRecord, provider_id: str) -> None:
+    """Raise `provider_not_admitted` unless the voucher's programme lists the provider."""
+    admitted = tx.execute(
+        select(Admission.provider_id).where(
+            Admission.region_code == voucher.region_code,
+            Admission.programme_id == voucher.programme_id,
+            Admission.provider_id == provider_id,
+            Admission.status == AdmissionStatus.LISTED,
+        )
+    ).one_or_none()
+    if admitted is None:
+        raise AppError(Code.PROVIDER_NOT_ADMITTED)
+
+
+def own_voucher_locked(tx: Connection, caller: Caller, voucher_id: str) -> VoucherRecord:
+    """The firm's own voucher, locked: its consents change under this lock. Raises `forbidden`, `voucher_not_found`."""
     caller.require(Role.FIRM)
     found = tx.execute(
         select(Voucher.region_code)

@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
+from app.database import Statement
 from app.services.redemption.assessing import Counts, counts_of_json
 from app.services.redemption.holds.states import HoldState, Part, summed
 from app.services.redemption.states import Share
@@ -25,38 +26,39 @@ class Place(NamedTuple):
 
 
 _ASKED = "unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
-_PLACES = text(
+_PLACES = Statement(
     "SELECT h.region_code, h.id, h.voucher_id, h.provider_id FROM holds h"
     f" JOIN {_ASKED} ON h.region_code = asked.region_code AND h.id = asked.id"
 )
-_HOLDS = text(
+_HOLDS = Statement(
     "SELECT h.region_code, h.id, h.voucher_id, h.programme_id, h.firm_id, h.provider_id, h.mandate_id,"
-    " h.rule_version_id, h.status, h.amount_fen, h.held_fen, h.redeemed_fen, h.facts, h.held_at, h.expires_at,"
-    f" h.end_counted FROM holds h JOIN {_ASKED} ON h.region_code = asked.region_code AND h.id = asked.id"
+    " h.payment_code_id, h.rule_version_id, h.status, h.amount_fen, h.held_fen, h.redeemed_fen, h.facts,"
+    " h.held_at, h.expires_at, h.end_counted FROM holds h"
+    f" JOIN {_ASKED} ON h.region_code = asked.region_code AND h.id = asked.id"
     " ORDER BY h.region_code, h.id"
 )
-_SHARES = text(
+_SHARES = Statement(
     "SELECT s.region_code, s.hold_id, s.pool_id, s.held_fen, s.redeemed_fen FROM hold_shares s"
     f" JOIN {_ASKED} ON s.region_code = asked.region_code AND s.hold_id = asked.id"
     " ORDER BY s.region_code, s.hold_id, s.line"
 )
-_PARTS = text(
+_PARTS = Statement(
     "SELECT r.region_code, r.hold_id, r.id, r.part_no, r.facts, r.subsidy_fen, r.refunded_fen FROM redemptions r"
     f" JOIN {_ASKED} ON r.region_code = asked.region_code AND r.hold_id = asked.id"
     " ORDER BY r.region_code, r.hold_id, r.part_no"
 )
-_REFUNDS = text(
+_REFUNDS = Statement(
     "SELECT r.region_code, r.hold_id, r.id AS redemption_id, f.facts FROM refunds f"
     " JOIN redemptions r ON r.region_code = f.region_code AND r.id = f.redemption_id"
     f" JOIN {_ASKED} ON r.region_code = asked.region_code AND r.hold_id = asked.id"
     " WHERE f.because_of_id IS NULL"
 )
-_DUE = text(
+_DUE = Statement(
     "SELECT h.region_code, h.id FROM holds h JOIN vouchers v ON v.region_code = h.region_code AND v.id = h.voucher_id"
     f" JOIN {_ASKED} ON v.region_code = asked.region_code AND v.id = asked.id"
     " WHERE h.status = 'open' AND h.expires_at <= least(v.frozen_at, clock_timestamp())"
 )
-_OPEN = text(
+_OPEN = Statement(
     "SELECT h.region_code, h.id FROM holds h"
     f" JOIN {_ASKED} ON h.region_code = asked.region_code AND h.voucher_id = asked.id WHERE h.status = 'open'"
 )
@@ -64,46 +66,46 @@ _OPEN = text(
 
 def find_holds(tx: Connection, keys: Collection[HoldKey]) -> dict[HoldKey, Place]:
     """Voucher and provider of holds, without a lock."""
-    rows = tx.execute(_PLACES, _columns(keys))
+    rows = _PLACES(tx, _columns(keys))
     return {(row.region_code, row.id): Place(row.voucher_id, row.provider_id) for row in rows}
 
 
 def due_holds(tx: Connection, vouchers: Collection[tuple[str, str]]) -> list[HoldKey]:
     """The open holds of vouchers whose time has run out by the database's clock; a freeze stops it."""
-    return [(row.region_code, row.id) for row in tx.execute(_DUE, _columns(vouchers))]
+    return [(row.region_code, row.id) for row in _DUE(tx, _columns(vouchers))]
 
 
 def open_holds(tx: Connection, vouchers: Collection[tuple[str, str]]) -> list[HoldKey]:
     """The open holds of vouchers."""
-    return [(row.region_code, row.id) for row in tx.execute(_OPEN, _columns(vouchers))]
+    return [(row.region_code, row.id) for row in _OPEN(tx, _columns(vouchers))]
 
 
 def load_holds(tx: Connection, keys: Collection[HoldKey]) -> dict[HoldKey, HoldState]:
     """Holds of locked vouchers with their shares, redemptions and what was refunded of these."""
     asked = _columns(keys)
     shares: dict[HoldKey, list[Share]] = defaultdict(list)
-    for row in tx.execute(_SHARES, asked):
+    for row in _SHARES(tx, asked):
         shares[row.region_code, row.hold_id].append(Share(row.pool_id, row.held_fen, row.redeemed_fen))
     parts: dict[HoldKey, list[Part]] = defaultdict(list)
     by_id: dict[str, Part] = {}
-    for row in tx.execute(_PARTS, asked):
+    for row in _PARTS(tx, asked):
         part = Part(row.id, row.part_no, json.loads(row.facts), row.subsidy_fen - row.refunded_fen, {})
         parts[row.region_code, row.hold_id].append(part)
         by_id[row.id] = part
     recounted: dict[HoldKey, Counts] = defaultdict(tuple)
     if parts:
-        for row in tx.execute(_REFUNDS, asked):
+        for row in _REFUNDS(tx, asked):
             document = json.loads(row.facts)
             part = by_id[row.redemption_id]
             part.refunded_fen = _added(part.refunded_fen, document["cancelled"])
             recounted[row.region_code, row.hold_id] += counts_of_json(document["counted"])
     found = {}
-    for row in tx.execute(_HOLDS, asked).all():
+    for row in _HOLDS(tx, asked):
         key = (row.region_code, row.id)
         facts = json.loads(row.facts)
         documents = [facts["counted"], *(part.facts["counted"] for part in parts[key])]
         documents += [json.loads(row.end_counted)] if row.end_counted else []
-        values = {name: value for name, value in row._mapping.items() if name != "end_counted"}
+        values = {name: value for name, value in row._asdict().items() if name != "end_counted"}
         found[key] = HoldState(
             **values | {"facts": facts},
             shares=shares[key],

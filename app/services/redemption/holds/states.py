@@ -44,7 +44,8 @@ class HoldState:
     programme_id: str
     firm_id: str
     provider_id: str
-    mandate_id: str
+    mandate_id: str | None
+    payment_code_id: str | None
     rule_version_id: str
     status: str
     amount_fen: int

@@ -1,0 +1,92 @@
+"""kill -9 of a worker at named points of its transaction: all of it happened or none, and the retry finds out."""
+
+from __future__ import annotations
+
+import asyncio
+from multiprocessing.context import ForkServerProcess
+
+import pytest
+
+from tests.survival.checks import assert_replays, assert_survived, assert_whole
+from tests.survival.clients import (
+    Answered,
+    Client,
+    Request,
+    address_of,
+    batch,
+    redemption,
+    refund,
+    rows_of,
+    run_apart,
+    send_lanes,
+)
+from tests.survival.faults import POINTS, REFUND_POINTS, Kill
+from tests.survival.processes import Workers, assert_killed
+from tests.world import Counter, World, counter
+
+FACE_FEN = 1_000_000
+CEILING = {"scope": "firm", "name": "firm_year", "limit_fen": 10 * FACE_FEN}
+"""Never reached: it makes the rules cumulative, so that positions are locked and written."""
+
+
+async def through_a_death(
+    workers: Workers, doomed: ForkServerProcess, point: str, desk: Counter, lanes: list[list[Request]]
+) -> list[Answered]:
+    """Send while the worker dies; another one takes its place, and everything is answered."""
+    sending = asyncio.create_task(send_lanes(workers.address, desk.machine, lanes))
+    await asyncio.to_thread(assert_killed, doomed, point)
+    await asyncio.to_thread(assert_whole, desk.city.world)
+    workers.start()
+    answered = await sending
+    await assert_replays(Client(workers.address, desk.machine), answered)
+    return answered
+
+
+@pytest.mark.parametrize("point", POINTS)
+def test_a_worker_killed_in_a_batch_did_all_of_it_or_nothing(world: World, workers: Workers, point: str) -> None:
+    first = counter(world.city(), face_value_fen=FACE_FEN, rate="0.30", caps=[CEILING])
+    second = first.second_voucher(FACE_FEN)
+    lanes = [[redemption(desk, 1_000, rate_percent=30) for _ in range(3)] for desk in (first, second) for _ in range(3)]
+    lanes += [lanes[0], lanes[3]]  # twins
+    doomed = workers.start(Kill(point, nth=2))
+    answered = run_apart(through_a_death(workers, doomed, point, first, lanes))
+    for desk in (first, second):
+        of_desk = [one for one in answered if one.request.voucher_id == desk.voucher["id"]]
+        assert {(one.response.status, one.response.json.get("subsidy_fen")) for one in of_desk} == {(201, 300)}
+        assert desk.balance_fen() == FACE_FEN - 9 * 300
+        assert_survived(world, desk, of_desk)
+    assert_whole(world)
+    assert max(one.tries for one in answered) > 1, "somebody was cut off"
+
+
+@pytest.mark.parametrize("point", ["answers stored", "committed"])
+def test_a_batch_cut_between_its_transactions_goes_on_where_it_stopped(
+    world: World, workers: Workers, point: str
+) -> None:
+    """Sixty rows in three transactions or more; the worker dies in the second, or before it can tell of it."""
+    desk = counter(world.city(), face_value_fen=FACE_FEN, rate="0.30")
+    doomed = workers.start(Kill(point, nth=2), VOUCHER_DESK_BATCH_LIMIT="20")
+    lanes = [[batch(desk, 1_000, count=60)]]
+    (answered,) = run_apart(through_a_death(workers, doomed, point, desk, lanes))
+    assert answered.tries > 1
+    rows = rows_of(answered, 300)
+    assert {(row.response.status, row.response.json["subsidy_fen"]) for row in rows} == {(201, 300)}
+    assert desk.balance_fen() == FACE_FEN - 60 * 300
+    assert_survived(world, desk, rows)
+    assert_whole(world)
+
+
+@pytest.mark.parametrize("point", REFUND_POINTS)
+def test_a_worker_killed_in_a_refund_gave_back_once(world: World, workers: Workers, point: str) -> None:
+    desk = counter(world.city(), face_value_fen=FACE_FEN, rate="0.30", caps=[CEILING])
+    opened = run_apart(send_lanes(address_of(world), desk.machine, [[redemption(desk, 100_000, rate_percent=30)]]))
+    redemption_id = opened[0].response.json["id"]
+    lanes = [[refund(desk, redemption_id, 10_000, rate_percent=30) for _ in range(2)] for _ in range(3)]
+    lanes += [lanes[0]]
+    doomed = workers.start(Kill(point, nth=2))
+    answered = run_apart(through_a_death(workers, doomed, point, desk, lanes))
+    assert {one.response.status for one in answered} == {201}
+    assert {one.response.json["refund"]["subsidy_refund_fen"] for one in answered} == {3_000}
+    assert desk.balance_fen() == FACE_FEN - 30_000 + 6 * 3_000
+    assert_survived(world, desk, [*opened, *answered])
+    assert_whole(world)
