@@ -114,8 +114,9 @@ class Bench:
             for books_name, case in cases:
                 self._take(books_name, case)
             _tell(f"round {number}/{self._options.rounds}")
-        if self._options.soak:
-            self._soak(*next(named for named in cases if named[1].name == MAIN))
+        for books_name, case in cases:
+            if self._options.soak and case.name == MAIN:
+                self._soak(books_name, case)
         for name, of in (("few", few), ("many", many)):
             if of is not None:
                 self._check(name, of[1])
