@@ -121,7 +121,10 @@ class BillLineBody(Wire):
 
     def line(self) -> BillLine:
         """The line as the domain's value."""
-        return BillLine(**{name: getattr(self, name) for name in type(self).model_fields})
+        return BillLine(**{name: getattr(self, name) for name in _LINE})
+
+
+_LINE = tuple(BillLineBody.model_fields)
 
 
 class BillBody(Wire):
@@ -303,8 +306,25 @@ def _shown_refund(record: RefundRecord) -> RefundRead:
     return RefundRead(**values | {"trace": orjson.loads(record.trace)})
 
 
+def written(record: RedemptionRecord) -> bytes:
+    """The bytes of `shown(record)`, its stored texts copied instead of read and written again: a third of the time."""
+    facts = orjson.loads(record.facts)
+    values = {name: getattr(record, name) for name in _FIELDS}
+    values |= {
+        "redeemed_at": rfc3339(record.redeemed_at),
+        "bill": facts["bill"],
+        "provider_categories": facts["provider_categories"],
+        "trace": orjson.Fragment(record.trace),
+        "flags": flags_of(orjson.loads(record.trace)) if '"evidence"' in record.trace else [],
+    }
+    return orjson.dumps({name: values[name] for name in RedemptionRead.model_fields})
+
+
+_FIELDS = tuple(name for name in RedemptionRead.model_fields if name in RedemptionRecord.__slots__)
+
+
 def _render(record: RedemptionRecord) -> Answer:
-    return created(shown(record), record.id)
+    return Answer(201, written(record), record.id)
 
 
 def command_of(

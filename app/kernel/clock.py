@@ -1,8 +1,12 @@
-"""The clock and the calendar: instants in UTC, days and budget years as Asia/Shanghai counts them."""
+"""The clock and the calendar: instants in UTC, days and budget years as Asia/Shanghai counts them.
+
+One transaction asks for the same instant again and again, so the last answers are kept.
+"""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime, time, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 FIRST_DAY, LAST_DAY = date(2000, 1, 1), date(2999, 12, 31)
@@ -26,6 +30,7 @@ def end_of_day(on: date) -> datetime:
     return start_of_day(on + timedelta(days=1))
 
 
+@lru_cache(maxsize=1024)
 def civil_date(at: datetime) -> date:
     """The day it is in Shanghai at that instant. Raises ValueError for a time without a zone."""
     return _aware(at).astimezone(SHANGHAI).date()
@@ -36,6 +41,7 @@ def fiscal_year(at: datetime) -> int:
     return civil_date(at).year
 
 
+@lru_cache(maxsize=4096)
 def rfc3339(at: datetime) -> str:
     """The instant in UTC, always with six decimals (`2026-12-31T16:00:00.000000Z`): strings sort as instants do."""
     return _aware(at).astimezone(UTC).isoformat(timespec="microseconds")[:26] + "Z"  # half the time of strftime

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 import secrets
+from functools import lru_cache
 
 from stdnum.iso7064 import mod_37_36
 
@@ -33,11 +34,13 @@ def new_code(region_code: str) -> str:
             return body + check
 
 
+@lru_cache(maxsize=8192)
 def parse_code(text: str) -> str:
     """Read a code as it was typed and return its stored form.
 
     Case, width, spaces and separators do not count, and after the region O is read as 0, I and L as 1. Raises
     ValueError with a sentence that says what is wrong: the length, a character and its place, or the check character.
+    The last ones read are remembered: a voucher's code comes with each of its bills.
     """
     typed = _SEPARATORS.sub("", half_width(text)).upper()
     if len(typed) != CODE_LENGTH:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from enum import StrEnum
 from fractions import Fraction
+from functools import lru_cache
 
 RATE_DECIMALS = 6
 
@@ -18,11 +19,13 @@ class Rounding(StrEnum):
     HALF_UP = "half_up"
 
 
+@lru_cache(maxsize=8192)
 def parse_decimal(text: str, *, max_decimals: int, max_digits: int) -> Fraction:
     """Read a quantity or unit price such as `12.5`, exactly. `max_digits` counts those on both sides of the point.
 
     Raises ValueError with a sentence. One number has one spelling: no sign, exponent, leading zero, comma or
-    full-width digit, because these strings come from machines and enter hashes.
+    full-width digit, because these strings come from machines and enter hashes. The last ones read are remembered: a
+    bill's numbers are looked at several times on its way, and prices come again with every bill.
     """
     match = _DECIMAL.fullmatch(text)
     if match is None:

@@ -55,7 +55,13 @@ class Entry(Base):
         ForeignKeyConstraint(["region_code", "programme_id"], ["programmes.region_code", "programmes.id"]),
         ForeignKeyConstraint(["region_code", "voucher_id"], ["vouchers.region_code", "vouchers.id"]),
         ForeignKeyConstraint(["region_code", "reverses_id"], ["entries.region_code", "entries.id"]),
-        UniqueConstraint("region_code", "reverses_id"),
+        Index(
+            "uq_entries_reverses",
+            "region_code",
+            "reverses_id",
+            unique=True,
+            postgresql_where="reverses_id IS NOT NULL",  # few entries reverse one; the others cost this index nothing
+        ),
         Index(None, "region_code", "programme_id", "id"),
         Index(None, "region_code", "subject_id"),
         one_of("kind", EntryKind),

@@ -95,13 +95,20 @@ class Redemption(Base):
         ForeignKeyConstraint(["region_code", "hold_id"], ["holds.region_code", "holds.id"]),
         UniqueConstraint("region_code", "provider_id", "order_no"),
         UniqueConstraint("region_code", "entry_id"),
-        UniqueConstraint("region_code", "hold_id", "part_no"),
+        Index(
+            "uq_redemptions_hold_part",
+            "region_code",
+            "hold_id",
+            "part_no",
+            unique=True,
+            postgresql_where="hold_id IS NOT NULL",  # most redemptions are in one step and cost this index nothing
+        ),
         Index(
             "uq_redemptions_payment_code",
             "region_code",
             "payment_code_id",
             unique=True,
-            postgresql_where="hold_id IS NULL",  # those of a hold have the code of their hold
+            postgresql_where="payment_code_id IS NOT NULL AND hold_id IS NULL",  # a hold's have the code of their hold
         ),
         Index(None, "region_code", "voucher_id", "id"),
         one_of("status", RedemptionStatus),

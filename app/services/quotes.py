@@ -165,7 +165,7 @@ def quote(
     parties = _parties(tx, programme, firm_id, provider_id)
     facts = gather(version.rules, lines, voucher, parties, claim, at=at, amounts_fen=amounts_fen)
     holders = holders_of(
-        terms.kept_for(),
+        terms.kept_for,
         firm_id=firm_id,
         voucher_id=voucher.id if voucher else "",
         holder=parties.holder,

@@ -165,8 +165,12 @@ def _redemptions() -> None:
         ["region_code", "hold_id"],
         ["region_code", "id"],
     )
-    op.create_unique_constraint(
-        op.f("uq_redemptions_region_code_hold_id_part_no"), "redemptions", ["region_code", "hold_id", "part_no"]
+    op.create_index(
+        "uq_redemptions_hold_part",
+        "redemptions",
+        ["region_code", "hold_id", "part_no"],
+        unique=True,
+        postgresql_where=sa.text("hold_id IS NOT NULL"),
     )
     op.drop_constraint(op.f("ck_redemptions_split_adds_up"), "redemptions")
     for name, condition in {

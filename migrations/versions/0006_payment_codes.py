@@ -96,7 +96,7 @@ def upgrade() -> None:
         "redemptions",
         ["region_code", "payment_code_id"],
         unique=True,
-        postgresql_where=sa.text("hold_id IS NULL"),
+        postgresql_where=sa.text("payment_code_id IS NOT NULL AND hold_id IS NULL"),
     )
     op.execute(f"GRANT SELECT, INSERT ON payment_codes TO {APP}")
     op.execute(f"GRANT UPDATE (wrong_digits, withdrawn_at, withdrawn_by) ON payment_codes TO {APP}")

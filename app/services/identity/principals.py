@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from app.kernel.problems import AppError, Code
 from app.kernel.regions import covers
@@ -27,7 +28,7 @@ class Grant:
         return self.region_code == region_code
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Principal:
     """A signed-in person (`usr_…`) or machine (`cli_…`) of one organisation."""
 
@@ -35,6 +36,11 @@ class Principal:
     organisation_id: str
     organisation_region: str
     grants: tuple[Grant, ...]
+
+    @cached_property
+    def roles(self) -> frozenset[Role]:
+        """The roles it holds anywhere."""
+        return frozenset(grant.role for grant in self.grants)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +63,7 @@ class Caller:
 
     def holds(self, role: Role) -> bool:
         """Whether the caller holds the role anywhere."""
-        return any(grant.role is role for grant in self.principal.grants)
+        return role in self.principal.roles
 
     def holds_in(self, role: Role, region_code: str, authority_id: str | None = None) -> bool:
         """Whether the caller holds the role in this region, and for this authority where the role is bound to one."""
@@ -70,7 +76,7 @@ class Caller:
 
     def require(self, *roles: Role) -> None:
         """Raise `forbidden` unless one of the roles is held anywhere."""
-        if not any(self.holds(role) for role in roles):
+        if self.principal.roles.isdisjoint(roles):
             raise AppError(Code.FORBIDDEN, role=" / ".join(roles))
 
     def regions(self, *roles: Role) -> tuple[Grant, ...]:

@@ -92,7 +92,7 @@ class JournalEntry:
 
 def details_json(entry: JournalEntry) -> bytes:
     """The entry's details as the canonical bytes whose SHA-256 stands in the leaf."""
-    return canonical(dict(entry.details))
+    return canonical(dict(entry.details)) if entry.details else b"{}"
 
 
 def leaf(entry: JournalEntry) -> bytes:

@@ -178,12 +178,12 @@ class _Batch:
         wanted = {
             party
             for place in places
-            if _looks_at_parties(terms[programmes[place]])
+            if terms[programmes[place]].looks_at_parties
             for party in (vouchers[place].firm_id, commands[place].provider_id)
         }
         parties = load_parties(tx, wanted, on=civil_date(now(tx))) if wanted else {}
         grounds = load_grounds(
-            tx, {admissions[place] for place in places if _looks_beyond_bills(terms[programmes[place]])}
+            tx, {admissions[place] for place in places if terms[programmes[place]].looks_beyond_bills}
         )
         for place in places:
             self._grounds[place] = grounds.get(admissions[place], _NO_GROUNDS)
@@ -205,7 +205,7 @@ class _Batch:
                 holders = dict(self._holds[place].holders)
             else:
                 holders = position_holders(
-                    self._terms[place].kept_for(),
+                    self._terms[place].kept_for,
                     firm_id=voucher.firm_id,
                     voucher_id=voucher.id,
                     holder=self._parties[place].holder,
@@ -366,8 +366,11 @@ class _Batch:
         return effects.Consent(self._mandates.get(place), self._codes.id_of(self._ids[place]))
 
     def _position(self, place: int, at: datetime) -> Position:
-        voucher, since = self._vouchers[place], self._terms[place].since(at)
-        return self._positions.of_claim(voucher.region_code, voucher.programme_id, self._holders[place], since=since)
+        holders, voucher = self._holders[place], self._vouchers[place]
+        if not holders:
+            return Position()
+        since = self._terms[place].since(at)
+        return self._positions.of_claim(voucher.region_code, voucher.programme_id, holders, since=since)
 
     def _make(self, place: int, answer: Outcome) -> None:
         self.made.add(self._ids[place])
@@ -382,11 +385,3 @@ def _hold_key(command: Command) -> tuple[str, str] | None:
     if isinstance(command, Redeem) and command.hold_id is not None:
         return (command.region_code, command.hold_id)
     return None
-
-
-def _looks_at_parties(terms: ProgrammeTerms) -> bool:
-    return any(name.startswith(("holder.", "provider.")) for name in terms.looks_at())
-
-
-def _looks_beyond_bills(terms: ProgrammeTerms) -> bool:
-    return any(version.rules.bill_checks.look_beyond_the_bill for version in terms.versions)

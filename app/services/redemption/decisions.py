@@ -277,6 +277,8 @@ def pinned_version(
 
 def _misstated(rules: Rules, claim: Mapping[str, Value]) -> tuple[FieldError, ...]:
     """What a claimant may not state, or stated in the wrong way."""
+    if not claim:
+        return ()
     allowed = claimable(rules)
     errors = []
     for name, value in claim.items():

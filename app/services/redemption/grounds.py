@@ -59,6 +59,8 @@ class Grounds:
         """No more of it than these rules look at for this bill: so much is stored with the redemption."""
         checks = rules.bill_checks
         capacity, price = checks.capacity.beyond is not None, checks.price.above_list is not None
+        if not (capacity or price or self.billed):
+            return _NOTHING
         named = {line.provider_site for line in bill.lines}
         return Grounds(
             provider=self.provider if capacity else Capacity(),
@@ -90,6 +92,9 @@ class Grounds:
             prices=price_list(stored["prices"]),
             billed={ref: Billed(one["redemption"], one["line"]) for ref, one in stored["billed"].items()},
         )
+
+
+_NOTHING = Grounds()
 
 
 def price_row(row: ListedPrice) -> dict[str, Any]:

@@ -128,12 +128,19 @@ def load_admissions(
 def load_terms(tx: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], ProgrammeTerms]:
     """Status and published rule versions per (region_code, programme id)."""
     statuses: dict[tuple[str, str], str] = {}
-    versions: dict[tuple[str, str], list[DatedRules]] = defaultdict(list)
+    versions: dict[tuple[str, str], list[tuple[str, int, date, str]]] = defaultdict(list)
     for row in _TERMS(tx, _columns(sorted(keys), "regions", "programmes")):
         key = (row.region_code, row.programme_id)
         statuses[key] = row.status
-        versions[key].append(DatedRules(row.id, row.number, row.effective_on, parse_rules(row.rules)))
-    return {key: ProgrammeTerms(status, tuple(versions[key])) for key, status in statuses.items()}
+        versions[key].append((row.id, row.number, row.effective_on, row.rules))
+    return {key: _terms_of(status, tuple(versions[key])) for key, status in statuses.items()}
+
+
+@lru_cache(maxsize=4096)
+def _terms_of(status: str, versions: tuple[tuple[str, int, date, str], ...]) -> ProgrammeTerms:
+    """The terms that these rows say: the same rows give the same object, and what it found out is not sought again."""
+    dated = [DatedRules(one_id, number, on, parse_rules(rules)) for one_id, number, on, rules in versions]
+    return ProgrammeTerms(status, tuple(dated))
 
 
 def load_parties(tx: Connection, ids: Collection[str], *, on: date) -> dict[str, Party]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
+from functools import cached_property
 
 from app.kernel.clock import civil_date
 from app.services.rules.facts import Value, fits
@@ -108,9 +109,9 @@ class DatedRules:
     rules: Rules
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ProgrammeTerms:
-    """A programme's status and its published rule versions, newest first."""
+    """A programme's status and its published rule versions, newest first. What follows from them is found once."""
 
     status: str
     versions: tuple[DatedRules, ...]
@@ -138,7 +139,7 @@ class ProgrammeTerms:
             return None
         return self.rules_on(min(date.fromisoformat(str(signed_on)), civil_date(at)))  # no version of days to come
 
-    @property
+    @cached_property
     def kept(self) -> tuple[Kept, ...]:
         """The series of counters that any version reads: every claim is counted in all of them.
 
@@ -149,15 +150,30 @@ class ProgrammeTerms:
     def _all_kept(self) -> Iterator[Kept]:
         return (kept for version in self.versions for kept in version.rules.kept)
 
+    @cached_property
     def kept_for(self) -> frozenset[str]:
         """Whose counters any of the versions reads: firm, group, contract, voucher."""
         return frozenset(kept.holder for kept in self._all_kept())
 
+    @cached_property
     def looks_at(self) -> frozenset[str]:
         """The facts that any of the versions looks at."""
         return frozenset(name for version in self.versions for name in version.rules.looks_at)
 
+    @cached_property
+    def looks_at_parties(self) -> bool:
+        """Whether any of the versions looks at what the registry says of holder or provider."""
+        return any(name.startswith(("holder.", "provider.")) for name in self.looks_at)
+
+    @cached_property
+    def looks_beyond_bills(self) -> bool:
+        """Whether any of the versions holds bills against capacity or prices."""
+        return any(version.rules.bill_checks.look_beyond_the_bill for version in self.versions)
+
     def since(self, at: datetime) -> date:
         """The first day that a rolling window of any version takes in; earlier days' counters are not looked at."""
-        months = max((version.rules.rolling_months for version in self.versions), default=0)
-        return add_months(civil_date(at), -months)
+        return add_months(civil_date(at), -self._rolling_months)
+
+    @cached_property
+    def _rolling_months(self) -> int:
+        return max((version.rules.rolling_months for version in self.versions), default=0)
