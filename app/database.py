@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 import psycopg
+from psycopg.pq import PipelineStatus
 from psycopg.rows import namedtuple_row
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import (
@@ -148,6 +150,10 @@ def now(tx: Connection) -> datetime:
     return cast(datetime, at)
 
 
+Rows = Callable[[], list[Any]]
+"""Rows that were asked for, as named tuples: to be taken once."""
+
+
 class Statement:
     """A statement of the hot path, with `:name` for what is bound: psycopg gets it as it is and prepares it at once.
 
@@ -165,10 +171,30 @@ class Statement:
             cursor.execute(self._sql, self._packed(parameters), prepare=True)
             return cursor.fetchall() if cursor.description else []
 
+    def ask(self, tx: Connection, parameters: Mapping[str, Any]) -> Rows:
+        """Run it and give the rows when they are asked for: within `pipelined` several are on their way together."""
+        with _failing_alike(tx):
+            cursor = _psycopg(tx).cursor(row_factory=namedtuple_row)
+            cursor.execute(self._sql, self._packed(parameters), prepare=True)
+
+        def rows() -> list[Any]:
+            with _failing_alike(tx), cursor:
+                return cursor.fetchall()
+
+        return rows
+
     def send(self, tx: Connection, parameters: Mapping[str, Any]) -> None:
-        """Run it without looking for rows: within `pipelined` nobody waits for it."""
+        """Run it without looking for rows; within `together` at its end, with all the others."""
+        gathered: list[tuple[Statement, dict[str, Any]]] | None = tx.info.get(_GATHERED)
+        if gathered is not None:
+            gathered.append((self, self._packed(parameters)))
+            return
         with _failing_alike(tx):
             _psycopg(tx).cursor().execute(self._sql, self._packed(parameters), prepare=True)
+
+    def named(self, place: int) -> str:
+        """Its text with the place in front of each parameter's name, for one statement of several parts."""
+        return _BOUND.sub(rf"%(s{place}_\1)s", self._sql)
 
     def _packed(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
         pack = self._pack
@@ -177,12 +203,52 @@ class Statement:
 
 @contextmanager
 def pipelined(tx: Connection) -> Iterator[None]:
-    """Within it statements that are sent go out one after the other, and only its end waits for all of them.
+    """Within it what is asked goes out one after the other, and only who takes the rows waits for them.
 
-    The first failure is raised at the end at the latest, and none of the later statements has run then.
+    The first failure is raised at the end at the latest, and none of the later statements has run then. One within
+    another is one.
     """
-    with _failing_alike(tx), _psycopg(tx).pipeline():
+    connection = _psycopg(tx)
+    if connection.pgconn.pipeline_status is not PipelineStatus.OFF:
         yield
+        return
+    with _failing_alike(tx), connection.pipeline():
+        yield
+
+
+@contextmanager
+def together(tx: Connection) -> Iterator[None]:
+    """Within it statements that are sent are gathered, and its end runs them as one: one journey, not ten.
+
+    They see the rows as they were before all of them, run in no order, and no two may change one row; keys between
+    their tables are checked when all have run. One within another is one. Where it is left by an exception, none runs.
+    """
+    if _GATHERED in tx.info:
+        yield
+        return
+    gathered = tx.info[_GATHERED] = []
+    try:
+        yield
+    finally:
+        del tx.info[_GATHERED]
+    if gathered:
+        sql = _as_one(tuple(statement for statement, _ in gathered))
+        bound = {
+            f"s{place}_{name}": value
+            for place, (_, parameters) in enumerate(gathered)
+            for name, value in parameters.items()
+        }
+        with _failing_alike(tx):
+            _psycopg(tx).cursor().execute(sql, bound, prepare=True)
+
+
+_GATHERED = "voucher.gathered"
+
+
+@lru_cache(maxsize=256)
+def _as_one(statements: tuple[Statement, ...]) -> str:
+    parts = ", ".join(f"s{place} AS ({statement.named(place)})" for place, statement in enumerate(statements))
+    return f"WITH {parts} SELECT 1"
 
 
 @contextmanager
@@ -202,8 +268,21 @@ def _psycopg(tx: Connection) -> psycopg.Connection[Any]:
 
 
 _ARRAY = re.compile(r"CAST\(:([a-z_]+) AS ([a-z]+)\[\]\)")
+_BOUND = re.compile(r"%\(([a-z_]+)\)s")
 _PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _CLOCK = Statement("SELECT clock_timestamp()")
+
+
+def ask_now(tx: Connection) -> Callable[[], datetime]:
+    """The database's clock when the statements before it have run; within `pipelined` nobody waits for it alone."""
+    rows = _CLOCK.ask(tx, {})
+
+    def at() -> datetime:
+        ((instant,),) = rows()
+        assert isinstance(instant, datetime)
+        return instant
+
+    return at
 
 
 class BulkInsert:
@@ -224,7 +303,7 @@ class BulkInsert:
         return self._statement(tx, self._parameters(rows))
 
     def send(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Insert the rows; within `pipelined` nobody waits for it."""
+        """Insert the rows; within `together` at its end, with all that is sent."""
         self._statement.send(tx, self._parameters(rows))
 
     def _parameters(self, rows: Sequence[Mapping[str, Any]]) -> dict[str, list[Any]]:

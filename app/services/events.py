@@ -60,7 +60,7 @@ def tell(tx: Connection, events: Sequence[Told]) -> None:
             {name: getattr(event, name) for name in Told.__slots__} | {"id": new_id("evn", event.region_code)}
             for event in events
         ]
-        _INSERT(tx, rows)
+        _INSERT.send(tx, rows)
 
 
 def pull(tx: Connection, *, caller: Caller, after: Mark, limit: int) -> list[EventRecord]:

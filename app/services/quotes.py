@@ -211,7 +211,7 @@ def _voucher(
     elif voucher_code is not None:
         code = (region_of_code(voucher_code), voucher_code)
         found = find_vouchers(tx, [code]).get(code)
-        key = (code[0], found) if found else ("", "")
+        key = (code[0], found.voucher_id) if found else ("", "")
     elif not caller.holds(Role.FIRM):
         raise AppError(Code.CONSENT_MISSING)
     if key is None:

@@ -24,8 +24,8 @@ def _always(*_: Any) -> bool:
     return True
 
 
-def _into(table: str) -> Callable[..., bool]:
-    return lambda _, query, *__: isinstance(query, str) and query.startswith(f"INSERT INTO {table} ")
+def _says(words: str) -> Callable[..., bool]:
+    return lambda _, query, *__: isinstance(query, str) and words in query
 
 
 STATEMENT = "psycopg:Cursor.execute"
@@ -43,16 +43,15 @@ class Point:
 
 
 POINTS: Mapping[str, Point] = {
-    "region fenced": Point("app.services.ledger.fences:try_fences"),
+    "region fenced": Point(STATEMENT, _says("pg_try_advisory_xact_lock_shared")),
     "keys claimed": Point("app.services.redemption.claims:claim_keys"),
-    "order numbers claimed": Point(STATEMENT, _into("order_numbers")),
-    "vouchers locked": Point("app.services.redemption.loading:lock_vouchers"),
+    "order numbers claimed": Point(STATEMENT, _says("INSERT INTO order_numbers ")),
+    "vouchers locked": Point("app.services.redemption.loading:ask_locked_vouchers"),
     "positions locked": Point("app.services.redemption.positions:lock_holders"),
     "decided": Point("app.services.redemption.decisions:decide_redemption"),
-    "entries without postings": Point(STATEMENT, _into("entries")),
-    "posted": Point("app.services.ledger.journal:post"),
-    "redemptions inserted": Point(STATEMENT, _into("redemptions")),
-    "answers stored": Point("app.services.redemption.claims:store_answers"),
+    "answers rendered": Point("app.services.redemption.claims:store_answers"),
+    "postings rendered": Point("app.services.ledger.journal:post"),
+    "all written": Point(STATEMENT, _says("INSERT INTO redemptions ")),
     "committed": Point("app.database:Database.transact"),
 }
 REFUND_POINTS: Mapping[str, Point] = {
@@ -102,14 +101,19 @@ class RememberedBalance:
         def lock(original: Callable[..., Any]) -> Callable[..., Any]:
             @functools.wraps(original)
             def call(*args: Any, **named: Any) -> Any:
-                locked = original(*args, **named)
-                for key, state in locked.items():
-                    now_fen = [share.balance_fen for share in state.shares]
-                    for share, fen in zip(state.shares, remembered.get(key, now_fen), strict=True):
-                        share.balance_fen = fen
-                    state.balance_fen = sum(share.balance_fen for share in state.shares)
-                    remembered[key] = now_fen
-                return locked
+                asked = original(*args, **named)
+
+                def states() -> Any:
+                    locked = asked()
+                    for key, state in locked.items():
+                        now_fen = [share.balance_fen for share in state.shares]
+                        for share, fen in zip(state.shares, remembered.get(key, now_fen), strict=True):
+                            share.balance_fen = fen
+                        state.balance_fen = sum(share.balance_fen for share in state.shares)
+                        remembered[key] = now_fen
+                    return locked
+
+                return states
 
             return call
 

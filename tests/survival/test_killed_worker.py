@@ -59,7 +59,7 @@ def test_a_worker_killed_in_a_batch_did_all_of_it_or_nothing(world: World, worke
     assert max(one.tries for one in answered) > 1, "somebody was cut off"
 
 
-@pytest.mark.parametrize("point", ["answers stored", "committed"])
+@pytest.mark.parametrize("point", ["all written", "committed"])
 def test_a_batch_cut_between_its_transactions_goes_on_where_it_stopped(
     world: World, workers: Workers, point: str
 ) -> None:

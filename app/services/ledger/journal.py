@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection
 
-from app.database import BulkInsert, Statement, pipelined
+from app.database import BulkInsert, Statement, together
 from app.kernel.vocabulary import Account, LeafKind
 from app.models import Entry, Posting, SealQueue
 from app.services.ledger.entries import (
@@ -84,7 +84,7 @@ _POOLS = _advance("pools", ("region_code", "id"), ("available_fen",))
 def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
     """Append entries and their postings, advance every stored counter, queue the leaves for sealing.
 
-    Set-based: at most eight statements, however many entries, sent together. The caller holds the locks of the vouchers
+    Set-based: at most eight statements, however many entries, run as one. The caller holds the locks of the vouchers
     (and of the pools, where money leaves or reaches `available`) and has already decided that this may happen.
     A hold that is made by one of the entries is written before.
     Nothing is rounded here. A counter that would turn negative or break its identity violates a CHECK.
@@ -92,7 +92,7 @@ def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
     assert entries, "posting nothing is a bug of the caller"
     assert all(movement.amount_fen > 0 for entry in entries for movement in entry.movements)
     assert all(entry.movements for entry in entries), "an entry without postings is an audit event"
-    with pipelined(tx):
+    with together(tx):
         _ENTRIES.send(tx, [_entry_row(entry) for entry in entries])
         _POSTINGS.send(
             tx,

@@ -8,36 +8,38 @@ gives back all but its key.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.database import now
+from app.database import ask_now, now, pipelined, together
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
-from app.kernel.problems import Code
 from app.kernel.vocabulary import EventKind, HoldStatus
+from app.services.ledger.fences import ask_fences
 from app.services.redemption import effects
 from app.services.redemption.assessing import holders_of as position_holders
 from app.services.redemption.claiming import Claiming
 from app.services.redemption.commands import Command, PlaceHold, Redeem
 from app.services.redemption.decisions import Drawn, Refused, decide_redemption
 from app.services.redemption.evidence_loading import load_grounds
+from app.services.redemption.finding import ask_found, hold_key
 from app.services.redemption.grounds import Grounds
 from app.services.redemption.holds.decisions import decide_redemption_from, expiry_of
 from app.services.redemption.holds.ending import end_due_holds
-from app.services.redemption.holds.loading import find_holds, load_holds
+from app.services.redemption.holds.loading import load_holds
 from app.services.redemption.holds.states import HoldState
 from app.services.redemption.loading import (
-    VoucherKey,
-    find_vouchers,
-    load_admissions,
+    AdmissionKey,
+    Found,
+    ask_admissions,
+    ask_locked_vouchers,
+    ask_mandates,
+    ask_terms,
     load_mandates,
     load_parties,
-    load_terms,
-    lock_vouchers,
 )
 from app.services.redemption.outcomes import Outcome, Outcomes
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
@@ -64,31 +66,39 @@ def decide_batch(tx: Connection, commands: Sequence[Command], *, wait: bool) -> 
     outcomes = Outcomes(commands)
     ids = [new_id(command.PREFIX, command.region_code) for command in commands]
     claiming = Claiming(tx, outcomes, ids)
-    claiming.fence(wait=wait)
+    with pipelined(tx):
+        fences = ask_fences(tx, {command.region_code for command in commands}, wait=wait)
+        found = ask_found(tx, commands)
+    free, at = fences()
+    claiming.fence(free, at=at)
     claiming.keys(wait=wait)
     claiming.numbers()
-    batch = _Batch(tx, outcomes, ids)
+    batch = _Batch(tx, outcomes, ids, found())
     batch.claim_codes()
-    batch.lock(wait=wait)
-    batch.load()
+    batch.lock_and_load(wait=wait)
     batch.lock_positions(wait=wait)
     batch.claim_references()
     batch.decide()
-    claiming.give_back(batch.made)
-    batch.write()
+    with together(tx):
+        claiming.give_back(batch.made)
+        batch.write()
+    batch.end_holds()
     return outcomes.all()
 
 
 class _Batch:
     """The steps from the locks on, and what each leaves for the next."""
 
-    def __init__(self, tx: Connection, outcomes: Outcomes, ids: Sequence[str]) -> None:
+    def __init__(
+        self, tx: Connection, outcomes: Outcomes, ids: Sequence[str], found: Sequence[Found | Refused]
+    ) -> None:
         self.made: set[str] = set()
         """The ids of the redemptions and holds that came to be."""
         self._tx = tx
         self._outcomes = outcomes
         self._commands = outcomes.commands
         self._ids = ids
+        self._found = found
         self._vouchers: dict[int, VoucherState] = {}
         self._holds: dict[int, HoldState] = {}
         self._terms: dict[int, ProgrammeTerms] = {}
@@ -96,6 +106,8 @@ class _Batch:
         self._mandates: dict[int, MandateState] = {}
         self._holders: dict[int, dict[str, str]] = {}
         self._codes = PresentedCodes(tx)
+        self._at: datetime
+        """The database's clock, after the last lock."""
         self._grounds: dict[int, Grounds] = {}
         self._usage_claimed: dict[UsageScope, str] = {}
         self._positions = Positions()
@@ -113,88 +125,84 @@ class _Batch:
             if self._ids[place] in waiting:
                 self._outcomes.put_off(place, counts=False)
 
-    def lock(self, *, wait: bool) -> None:
-        """Find the vouchers by code or by hold, lock them in sorted order, and load the holds that are asked for.
+    def lock_and_load(self, *, wait: bool) -> None:
+        """Lock the vouchers in sorted order, and load what the decisions look at: under the locks, in one journey.
 
-        Holds on them whose time has run out give their money back first.
+        That is the vouchers, the firm's consent, admissions, the programmes' terms, the clock; registry entries of the
+        parties and grounds of evidence where the rules look at them; payment codes and holds where they are asked for.
+        Holds whose time has run out give their money back first.
         """
-        keys = self._find()
-        locked = lock_vouchers(self._tx, set(keys.values()), wait=wait) if keys else {}
-        if any(voucher.held_fen for voucher in locked.values()):
-            end_due_holds(self._tx, locked, wait=wait)
+        found = self._those_found()
+        if not found:
+            return
+        tx, commands = self._tx, self._commands
+        keys = {place: (commands[place].region_code, one.voucher_id) for place, one in found.items()}
+        consents = {place: (*key, commands[place].provider_id) for place, key in keys.items()}
+        programmes = {place: (commands[place].region_code, one.programme_id) for place, one in found.items()}
+        admissions = {place: (*key, commands[place].provider_id) for place, key in programmes.items()}
+        with pipelined(tx):
+            vouchers = ask_locked_vouchers(tx, set(keys.values()), wait=wait)
+            mandates = ask_mandates(tx, set(consents.values()))
+            admitted = ask_admissions(tx, set(admissions.values()))
+            terms = ask_terms(tx, set(programmes.values()))
+            clock = ask_now(tx)
+        locked, live, self._at = vouchers(), mandates(), clock()
+        if any(voucher.held_fen for voucher in locked.values()) and end_due_holds(tx, locked, wait=wait):
+            live, self._at = load_mandates(tx, set(consents.values())), now(tx)
+        of_programmes, listed = terms(), admitted()
         for place, key in keys.items():
-            if key in locked:
-                self._vouchers[place] = locked[key]
-            else:
+            if key not in locked:
                 self._outcomes.put_off(place)
-        asked = {place: hold for place in self._outcomes.open() if (hold := _hold_key(self._commands[place]))}
+                continue
+            self._vouchers[place] = locked[key]
+            self._terms[place] = of_programmes[programmes[place]]
+            if (mandate := live.get(consents[place])) is not None and not self._codes.has(self._ids[place]):
+                self._mandates[place] = mandate
+        self._codes.load()
+        self._load_holds()
+        self._load_parties({place: listed.get(admissions[place]) for place in keys})
+        self._load_grounds(admissions)
+
+    def _load_holds(self) -> None:
+        asked = {place: hold for place in self._outcomes.open() if (hold := hold_key(self._commands[place]))}
         if asked:
             holds = load_holds(self._tx, set(asked.values()))
             self._holds = {place: holds[key] for place, key in asked.items()}
 
-    def _find(self) -> dict[int, VoucherKey]:
-        """The voucher of each command, without a lock; a command without one is refused."""
-        commands = {place: self._commands[place] for place in self._outcomes.open()}
-        by_hold = {place: key for place, command in commands.items() if (key := _hold_key(command))}
-        holds = find_holds(self._tx, set(by_hold.values())) if by_hold else {}
-        by_code = {
-            place: (command.region_code, command.voucher_code)
-            for place, command in commands.items()
-            if isinstance(command, PlaceHold | Redeem) and command.voucher_code is not None and place not in by_hold
-        }
-        codes = find_vouchers(self._tx, set(by_code.values())) if by_code else {}
-        found: dict[int, VoucherKey] = {}
-        for place, command in commands.items():
-            if place in by_hold:
-                hold = holds.get(by_hold[place])
-                if hold is None or hold.provider_id != command.provider_id:
-                    self._outcomes.refuse(place, Refused(Code.HOLD_NOT_FOUND))
-                else:
-                    found[place] = (command.region_code, hold.voucher_id)
-            elif by_code[place] in codes:
-                found[place] = (command.region_code, codes[by_code[place]])
-            else:
-                self._outcomes.refuse(place, Refused(Code.VOUCHER_NOT_FOUND))
-        return found
-
-    def load(self) -> None:
-        """Load what the decisions look at: consent, admission, the programme's terms, the parties' registry entries.
-
-        Most rules look at no fact of a party, and then the registry is not asked. A hold brings its own consent.
-        """
+    def _load_parties(self, admitted: Mapping[int, Sequence[str] | None]) -> None:
+        """Most rules look at no fact of a party, and then the registry is not asked."""
         places = self._outcomes.open()
-        if not places:
-            return
-        tx, commands, vouchers = self._tx, self._commands, self._vouchers
-        consents = {
-            place: (commands[place].region_code, vouchers[place].id, commands[place].provider_id) for place in places
-        }
-        programmes = {place: (commands[place].region_code, vouchers[place].programme_id) for place in places}
-        admissions = {place: (*programmes[place], commands[place].provider_id) for place in places}
-        self._codes.load()
-        mandates = load_mandates(tx, set(consents.values()))
-        admitted = load_admissions(tx, set(admissions.values()))
-        terms = load_terms(tx, set(programmes.values()))
         wanted = {
             party
             for place in places
-            if terms[programmes[place]].looks_at_parties
-            for party in (vouchers[place].firm_id, commands[place].provider_id)
+            if self._terms[place].looks_at_parties
+            for party in (self._vouchers[place].firm_id, self._commands[place].provider_id)
         }
-        parties = load_parties(tx, wanted, on=civil_date(now(tx))) if wanted else {}
-        grounds = load_grounds(
-            tx, {admissions[place] for place in places if terms[programmes[place]].looks_beyond_bills}
-        )
+        parties = load_parties(self._tx, wanted, on=civil_date(self._at)) if wanted else {}
         for place in places:
-            self._grounds[place] = grounds.get(admissions[place], _NO_GROUNDS)
-            self._terms[place] = terms[programmes[place]]
             self._parties[place] = Parties(
-                holder=parties.get(vouchers[place].firm_id, _NOBODY),
-                provider=parties.get(commands[place].provider_id, _NOBODY),
-                admitted_for=admitted.get(admissions[place]),
+                holder=parties.get(self._vouchers[place].firm_id, _NOBODY),
+                provider=parties.get(self._commands[place].provider_id, _NOBODY),
+                admitted_for=admitted[place],
             )
-            if (mandate := mandates.get(consents[place])) is not None and not self._codes.has(self._ids[place]):
-                self._mandates[place] = mandate
+
+    def _load_grounds(self, admissions: Mapping[int, AdmissionKey]) -> None:
+        places = self._outcomes.open()
+        grounds = load_grounds(
+            self._tx, {admissions[place] for place in places if self._terms[place].looks_beyond_bills}
+        )
+        self._grounds = {place: grounds.get(admissions[place], _NO_GROUNDS) for place in places}
+
+    def _those_found(self) -> dict[int, Found]:
+        """The vouchers of the commands that are still open; one without a voucher is refused."""
+        found: dict[int, Found] = {}
+        for place in self._outcomes.open():
+            match self._found[place]:
+                case Refused() as refused:
+                    self._outcomes.refuse(place, refused)
+                case Found() as voucher:
+                    found[place] = voucher
+        return found
 
     def lock_positions(self, *, wait: bool) -> None:
         """Lock the holders whose counters the rules read; commands whose holders are busy are put off."""
@@ -218,7 +226,8 @@ class _Batch:
         for place, of_place in keys.items():
             if not of_place <= locked:
                 self._outcomes.put_off(place)
-        self._positions = Positions.read(self._tx, locked)
+        if locked:
+            self._positions, self._at = Positions.read(self._tx, locked), now(self._tx)
 
     def claim_references(self) -> None:
         """Claim the usages that the bills name; of one that is taken the decision is told who billed it.
@@ -231,6 +240,7 @@ class _Batch:
         if not wanted:
             return
         self._usage_claimed = claimed = claim_references(self._tx, wanted)
+        self._at = now(self._tx)
         holders = holders_of_references(self._tx, {one.scope for one in wanted if one.scope not in claimed})
         for place in places:
             lost = [one.scope for one in usage[place] if claimed.get(one.scope) != one.redemption_id]
@@ -255,13 +265,9 @@ class _Batch:
         )
 
     def decide(self) -> None:
-        """Decide one after the other on the evolving state, and render each answer."""
-        places = self._outcomes.open()
-        if not places:
-            return
-        at = now(self._tx)
-        for place in places:
-            command = self._commands[place]
+        """Decide one after the other on the evolving state by the clock as it was after all locks."""
+        for place in self._outcomes.open():
+            command, at = self._commands[place], self._at
             match command:
                 case Redeem(hold_id=str()):
                     self._redeem_from_hold(place, command, at)
@@ -277,6 +283,10 @@ class _Batch:
         self._codes.write(self.made)
         self._writes.write(self._tx)
         self._positions.write(self._tx)
+
+    def end_holds(self) -> None:
+        """Say of the holds that were used up, or redeemed for the last time, that they have ended."""
+        self._writes.end_holds(self._tx)
 
     def _redeem(self, place: int, command: Redeem, at: datetime) -> None:
         voucher, position = self._vouchers[place], self._position(place, at)
@@ -379,9 +389,3 @@ class _Batch:
 
 _NOBODY = Party()
 _NO_GROUNDS = Grounds()
-
-
-def _hold_key(command: Command) -> tuple[str, str] | None:
-    if isinstance(command, Redeem) and command.hold_id is not None:
-        return (command.region_code, command.hold_id)
-    return None

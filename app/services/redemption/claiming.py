@@ -1,16 +1,16 @@
-"""The first steps of a batch: region fences, idempotency keys, providers' numbers; and giving back what was in vain."""
+"""The first steps of a batch: regions, idempotency keys, providers' numbers; and giving back what was in vain."""
 
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.database import now, timed_out_on_lock
+from app.database import timed_out_on_lock
 from app.kernel.problems import AppError, Code
 from app.services.idempotency import Answer, replay_of
-from app.services.ledger.fences import try_fences
 from app.services.redemption.claims import (
     HOLD_NUMBERS,
     ORDER_NUMBERS,
@@ -37,12 +37,13 @@ class Claiming:
         self._outcomes = outcomes
         self._commands = outcomes.commands
         self._ids = ids
+        self._at: datetime
         self._keys: set[int] = set()
         self._numbers: dict[Numbers, set[int]] = {ORDER_NUMBERS: set(), HOLD_NUMBERS: set()}
 
-    def fence(self, *, wait: bool) -> None:
-        """Take each region's shared fence; a region that is just closing its year puts its commands off."""
-        free = try_fences(self._tx, {command.region_code for command in self._commands}, wait=wait)
+    def fence(self, free: Collection[str], *, at: datetime) -> None:
+        """Go on with the regions whose fence was free; one that is just closing its year puts its commands off."""
+        self._at = at
         for place, command in enumerate(self._commands):
             if command.region_code not in free:
                 self._outcomes.put_off(place)
@@ -61,7 +62,7 @@ class Claiming:
             return
         prints = {scope: self._commands[place].fingerprint() for scope, place in by_scope.items()}
         try:
-            claimed = claim_keys(self._tx, prints, at=now(self._tx))
+            claimed = claim_keys(self._tx, prints, at=self._at)
         except DBAPIError as error:
             if wait and timed_out_on_lock(error):
                 raise AppError(Code.REQUEST_IN_PROGRESS, retry_after_s=1) from error

@@ -111,12 +111,12 @@ def stored_keys(tx: Connection, scopes: Sequence[Scope]) -> dict[Scope, Any]:
 
 def give_back_keys(tx: Connection, scopes: Sequence[Scope]) -> None:
     """Free keys again whose commands were put off, or refused in a way that is not stored."""
-    _GIVE_BACK_KEYS(tx, _key_columns(scopes))
+    _GIVE_BACK_KEYS.send(tx, _key_columns(scopes))
 
 
 def store_answers(tx: Connection, answers: Mapping[Scope, Answer]) -> None:
     """Put the answers under their keys, as the bytes that are sent."""
-    _STORE_ANSWERS(
+    _STORE_ANSWERS.send(
         tx,
         _key_columns(list(answers))
         | {
@@ -145,7 +145,7 @@ def holders_of(tx: Connection, numbers: Numbers, scopes: Sequence[NumberScope]) 
 
 def give_back_numbers(tx: Connection, numbers: Numbers, scopes: Sequence[NumberScope]) -> None:
     """Free numbers again that nothing came to use."""
-    numbers.give_back(tx, _number_columns(scopes))
+    numbers.give_back.send(tx, _number_columns(scopes))
 
 
 def _key_columns(scopes: Sequence[Scope]) -> dict[str, Any]:

@@ -24,4 +24,4 @@ def use_mandates(tx: Connection, changes: Mapping[MandateKey, int]) -> None:
     used = sorted((region, mandate_id, fen) for (region, mandate_id), fen in changes.items() if mandate_id and fen)
     if used:
         regions, ids, fen = (list(column) for column in zip(*used, strict=True))
-        _USE(tx, {"regions": regions, "ids": ids, "fen": fen})
+        _USE.send(tx, {"regions": regions, "ids": ids, "fen": fen})

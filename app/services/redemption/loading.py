@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable
 from datetime import date
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
@@ -27,8 +27,17 @@ from app.services.rules.model import Rules
 VoucherKey = tuple[str, str]
 """(region_code, voucher id)."""
 
+ProgrammeKey = tuple[str, str]
+"""(region_code, programme id)."""
+
+ConsentKey = tuple[str, str, str]
+"""(region_code, voucher id, provider id)."""
+
+AdmissionKey = tuple[str, str, str]
+"""(region_code, programme id, provider id)."""
+
 _VOUCHER_IDS = Statement(
-    "SELECT v.region_code, v.code, v.id FROM vouchers v"
+    "SELECT v.region_code, v.code, v.id, v.programme_id FROM vouchers v"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:codes AS text[])) AS asked(region_code, code)"
     " ON v.region_code = asked.region_code AND v.code = asked.code"
 )
@@ -76,10 +85,22 @@ _PARTIES = Statement(
 )
 
 
-def find_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], str]:
-    """Voucher ids by (region_code, code), without a lock."""
-    rows = _VOUCHER_IDS(tx, _columns(sorted(codes), "regions", "codes"))
-    return {(row.region_code, row.code): row.id for row in rows}
+class Found(NamedTuple):
+    """A voucher and its programme: neither ever changes, so no lock is needed to know them."""
+
+    voucher_id: str
+    programme_id: str
+
+
+def find_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], Found]:
+    """Vouchers by (region_code, code), without a lock."""
+    return ask_vouchers(tx, codes)()
+
+
+def ask_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> Callable[[], dict[tuple[str, str], Found]]:
+    """The same, given when it is asked for: see `pipelined`."""
+    rows = _VOUCHER_IDS.ask(tx, _columns(sorted(codes), "regions", "codes"))
+    return lambda: {(row.region_code, row.code): Found(row.id, row.programme_id) for row in rows()}
 
 
 def lock_vouchers(tx: Connection, keys: Collection[VoucherKey], *, wait: bool) -> dict[VoucherKey, VoucherState]:
@@ -87,53 +108,88 @@ def lock_vouchers(tx: Connection, keys: Collection[VoucherKey], *, wait: bool) -
 
     With `wait` false, what somebody else holds is left out instead of waited for.
     """
-    return _states(tx, _LOCK_WAITING if wait else _LOCK_SKIPPING, keys)
+    return ask_locked_vouchers(tx, keys, wait=wait)()
+
+
+def ask_locked_vouchers(
+    tx: Connection, keys: Collection[VoucherKey], *, wait: bool
+) -> Callable[[], dict[VoucherKey, VoucherState]]:
+    """The same, given when it is asked for: see `pipelined`. What is asked after it is read under the locks."""
+    return _ask_states(tx, _LOCK_WAITING if wait else _LOCK_SKIPPING, keys)
 
 
 def read_voucher(tx: Connection, key: VoucherKey) -> VoucherState | None:
     """A voucher as it is, without a lock: for what only asks."""
-    return _states(tx, _READ, [key]).get(key)
+    return _ask_states(tx, _READ, [key])().get(key)
 
 
-def _states(tx: Connection, statement: Statement, keys: Collection[VoucherKey]) -> dict[VoucherKey, VoucherState]:
-    rows = statement(tx, _columns(sorted(keys), "regions", "ids"))
-    shares = _shares(tx, [(row.region_code, row.id) for row in rows])
-    return {
-        (row.region_code, row.id): VoucherState(
-            **{**row._asdict(), "terms": parse_terms(row.terms), "shares": shares[row.region_code, row.id]}
-        )
-        for row in rows
-    }
+def _ask_states(
+    tx: Connection, statement: Statement, keys: Collection[VoucherKey]
+) -> Callable[[], dict[VoucherKey, VoucherState]]:
+    asked = _columns(sorted(keys), "regions", "ids")
+    vouchers, allotments = statement.ask(tx, asked), _SHARES.ask(tx, asked)
+
+    def states() -> dict[VoucherKey, VoucherState]:
+        rows = vouchers()
+        shares: dict[VoucherKey, list[Share]] = defaultdict(list)
+        for row in allotments():
+            shares[row.region_code, row.voucher_id].append(Share(row.pool_id, row.balance_fen, row.redeemed_fen))
+        return {
+            (row.region_code, row.id): VoucherState(
+                **{**row._asdict(), "terms": parse_terms(row.terms), "shares": shares[row.region_code, row.id]}
+            )
+            for row in rows
+        }
+
+    return states
 
 
-def load_mandates(tx: Connection, keys: Collection[tuple[str, str, str]]) -> dict[tuple[str, str, str], MandateState]:
+def load_mandates(tx: Connection, keys: Collection[ConsentKey]) -> dict[ConsentKey, MandateState]:
     """The consent per (region_code, voucher id, provider id): the live one, or else the one withdrawn last."""
-    rows = _MANDATES(tx, _columns(sorted(keys), "regions", "ids", "providers"))
-    return {
+    return ask_mandates(tx, keys)()
+
+
+def ask_mandates(tx: Connection, keys: Collection[ConsentKey]) -> Callable[[], dict[ConsentKey, MandateState]]:
+    """The same, given when it is asked for: see `pipelined`."""
+    rows = _MANDATES.ask(tx, _columns(sorted(keys), "regions", "ids", "providers"))
+    return lambda: {
         (row.region_code, row.voucher_id, row.provider_id): MandateState(
             row.id, row.limit_fen, row.used_fen, row.valid_until, row.revoked_at
         )
-        for row in rows
+        for row in rows()
     }
 
 
-def load_admissions(
-    tx: Connection, keys: Collection[tuple[str, str, str]]
-) -> dict[tuple[str, str, str], tuple[str, ...]]:
+def load_admissions(tx: Connection, keys: Collection[AdmissionKey]) -> dict[AdmissionKey, tuple[str, ...]]:
     """Categories per (region_code, programme id, provider id) of the listed providers."""
-    rows = _ADMISSIONS(tx, _columns(sorted(keys), "regions", "programmes", "providers"))
-    return {(row.region_code, row.programme_id, row.provider_id): tuple(row.categories) for row in rows}
+    return ask_admissions(tx, keys)()
 
 
-def load_terms(tx: Connection, keys: Collection[tuple[str, str]]) -> dict[tuple[str, str], ProgrammeTerms]:
+def ask_admissions(tx: Connection, keys: Collection[AdmissionKey]) -> Callable[[], dict[AdmissionKey, tuple[str, ...]]]:
+    """The same, given when it is asked for: see `pipelined`."""
+    rows = _ADMISSIONS.ask(tx, _columns(sorted(keys), "regions", "programmes", "providers"))
+    return lambda: {(row.region_code, row.programme_id, row.provider_id): tuple(row.categories) for row in rows()}
+
+
+def load_terms(tx: Connection, keys: Collection[ProgrammeKey]) -> dict[ProgrammeKey, ProgrammeTerms]:
     """Status and published rule versions per (region_code, programme id)."""
-    statuses: dict[tuple[str, str], str] = {}
-    versions: dict[tuple[str, str], list[tuple[str, int, date, str]]] = defaultdict(list)
-    for row in _TERMS(tx, _columns(sorted(keys), "regions", "programmes")):
-        key = (row.region_code, row.programme_id)
-        statuses[key] = row.status
-        versions[key].append((row.id, row.number, row.effective_on, row.rules))
-    return {key: _terms_of(status, tuple(versions[key])) for key, status in statuses.items()}
+    return ask_terms(tx, keys)()
+
+
+def ask_terms(tx: Connection, keys: Collection[ProgrammeKey]) -> Callable[[], dict[ProgrammeKey, ProgrammeTerms]]:
+    """The same, given when it is asked for: see `pipelined`."""
+    rows = _TERMS.ask(tx, _columns(sorted(keys), "regions", "programmes"))
+
+    def terms() -> dict[ProgrammeKey, ProgrammeTerms]:
+        statuses: dict[ProgrammeKey, str] = {}
+        versions: dict[ProgrammeKey, list[tuple[str, int, date, str]]] = defaultdict(list)
+        for row in rows():
+            key = (row.region_code, row.programme_id)
+            statuses[key] = row.status
+            versions[key].append((row.id, row.number, row.effective_on, row.rules))
+        return {key: _terms_of(status, tuple(versions[key])) for key, status in statuses.items()}
+
+    return terms
 
 
 @lru_cache(maxsize=4096)
@@ -167,14 +223,6 @@ _NO_TERMS = GrantTerms()
 def parse_rules(document: str) -> Rules:
     """The typed rules of a stored document; published documents never change, so they are parsed once."""
     return Rules.model_validate_json(document)
-
-
-def _shares(tx: Connection, keys: Sequence[VoucherKey]) -> dict[VoucherKey, list[Share]]:
-    shares: dict[VoucherKey, list[Share]] = defaultdict(list)
-    if keys:
-        for row in _SHARES(tx, _columns(keys, "regions", "ids")):
-            shares[row.region_code, row.voucher_id].append(Share(row.pool_id, row.balance_fen, row.redeemed_fen))
-    return shares
 
 
 def _columns(rows: Iterable[tuple[Any, ...]], *names: str) -> dict[str, list[Any]]:

@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from app.database import BulkInsert
+from app.database import BulkInsert, Statement
 from app.kernel.canonical import sha256_hex
 from app.kernel.payment_digits import parse_digits
 from app.kernel.problems import Code
@@ -121,7 +121,7 @@ def refuse_over_limit(state: PaymentCodeState, *, amount_fen: int) -> Refused | 
     return None
 
 
-_FIND = text(
+_FIND = Statement(
     "SELECT asked.use_id, p.region_code, p.id FROM payment_codes p"
     " JOIN unnest(CAST(:uses AS text[]), CAST(:regions AS text[]), CAST(:providers AS text[]), CAST(:ids AS text[]))"
     " AS asked(use_id, region_code, provider_id, id)"
@@ -136,19 +136,19 @@ _CLAIM = BulkInsert(
     suffix="ON CONFLICT DO NOTHING RETURNING used_by",
 )
 _KEYS = "unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
-_USES = text(
+_USES = Statement(
     f"SELECT u.region_code, u.payment_code_id, u.used_by FROM payment_code_uses u JOIN {_KEYS}"
     " ON u.region_code = asked.region_code AND u.payment_code_id = asked.id"
 )
-_GIVE_BACK = text(
+_GIVE_BACK = Statement(
     f"DELETE FROM payment_code_uses u USING {_KEYS}"
     " WHERE u.region_code = asked.region_code AND u.payment_code_id = asked.id"
 )
-_LOAD = text(
+_LOAD = Statement(
     "SELECT p.region_code, p.id, p.voucher_id, p.provider_id, p.limit_fen, p.valid_until, p.withdrawn_at,"
     f" p.wrong_digits FROM payment_codes p JOIN {_KEYS} ON p.region_code = asked.region_code AND p.id = asked.id"
 )
-_COUNT_WRONG = text(
+_COUNT_WRONG = Statement(
     "UPDATE payment_codes p SET wrong_digits = LEAST(p.wrong_digits + asked.times, :most)"
     " FROM unnest(CAST(:regions AS text[]), CAST(:vouchers AS text[]), CAST(:providers AS text[]),"
     " CAST(:times AS bigint[])) AS asked(region_code, voucher_id, provider_id, times)"
@@ -168,8 +168,8 @@ def find_payment_codes(tx: Connection, given: Mapping[str, tuple[str, str, Payme
         (use, region, provider, sent.id) for use, (region, provider, sent) in given.items() if sent.id is not None
     ]
     macs = [(use, region, mac) for use, (region, _, sent) in given.items() for mac in sent.digits_macs]
-    rows = tx.execute(
-        _FIND,
+    rows = _FIND(
+        tx,
         _columns(tokens, "uses", "regions", "providers", "ids") | _columns(macs, "mac_uses", "mac_regions", "macs"),
     )
     return {row.use_id: (row.region_code, row.id) for row in rows}
@@ -186,26 +186,26 @@ def claim_payment_codes(tx: Connection, codes: Mapping[str, CodeKey]) -> set[str
 
 def uses_of(tx: Connection, keys: Collection[CodeKey]) -> dict[CodeKey, str]:
     """The holds and redemptions that hold codes which were not free."""
-    rows = tx.execute(_USES, _columns(sorted(keys), "regions", "ids"))
+    rows = _USES(tx, _columns(sorted(keys), "regions", "ids"))
     return {(row.region_code, row.payment_code_id): row.used_by for row in rows}
 
 
 def give_back_payment_codes(tx: Connection, keys: Collection[CodeKey]) -> None:
     """Free codes again that no hold and no redemption came to use."""
-    tx.execute(_GIVE_BACK, _columns(sorted(keys), "regions", "ids"))
+    _GIVE_BACK.send(tx, _columns(sorted(keys), "regions", "ids"))
 
 
 def load_payment_codes(tx: Connection, keys: Collection[CodeKey]) -> dict[CodeKey, PaymentCodeState]:
     """The codes as they stand. Ask after their vouchers are locked: withdrawing and counting happen under that lock."""
-    rows = tx.execute(_LOAD, _columns(sorted(keys), "regions", "ids"))
-    return {(row.region_code, row.id): PaymentCodeState(**row._mapping) for row in rows}
+    rows = _LOAD(tx, _columns(sorted(keys), "regions", "ids"))
+    return {(row.region_code, row.id): PaymentCodeState(**row._asdict()) for row in rows}
 
 
 def count_wrong_digits(tx: Connection, misses: Mapping[Holder, int], *, at: datetime) -> None:
     """Count numbers that none of a holder's codes has against those that are open. The vouchers are locked."""
     rows = [(*holder, times) for holder, times in sorted(misses.items())]
     columns = _columns(rows, "regions", "vouchers", "providers", "times")
-    tx.execute(_COUNT_WRONG, columns | {"most": WRONG_DIGITS_LIMIT, "at": at})
+    _COUNT_WRONG.send(tx, columns | {"most": WRONG_DIGITS_LIMIT, "at": at})
 
 
 def _columns(rows: Iterable[tuple[Any, ...]], *names: str) -> dict[str, list[Any]]:

@@ -62,7 +62,7 @@ def lock_holders(tx: Connection, keys: Collection[HolderKey], *, wait: bool) -> 
     if not keys:
         return set()
     asked = _columns(sorted(keys))
-    _OPEN(tx, asked)
+    _OPEN.send(tx, asked)
     return {tuple(row) for row in (_LOCK_WAITING if wait else _LOCK_SKIPPING)(tx, asked)}
 
 
@@ -125,7 +125,7 @@ class Positions:
         ]
         if rows:
             columns = zip(_WRITTEN, zip(*rows, strict=True), strict=True)
-            _WRITE(tx, {name: list(column) for name, column in columns})
+            _WRITE.send(tx, {name: list(column) for name, column in columns})
 
 
 _WRITTEN = ("regions", "programmes", "holders", "ids", "periods", "categories", "base", "gross", "granted", "claims")

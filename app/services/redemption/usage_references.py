@@ -10,9 +10,9 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from app.database import BulkInsert
+from app.database import BulkInsert, Statement
 from app.models import UsageReference
 from app.services.redemption.bills import Bill
 from app.services.redemption.grounds import Billed
@@ -37,14 +37,14 @@ _CLAIM = BulkInsert(
 )
 _ARRAYS = "unnest(CAST(:regions AS text[]), CAST(:providers AS text[]), CAST(:refs AS text[]))"
 _MATCH = "u.region_code = asked.region_code AND u.provider_id = asked.provider_id AND u.usage_ref = asked.usage_ref"
-_HOLDERS = text(
+_HOLDERS = Statement(
     "SELECT u.region_code, u.provider_id, u.usage_ref, u.redemption_id, u.line FROM usage_references u"
     f" JOIN {_ARRAYS} AS asked(region_code, provider_id, usage_ref) ON {_MATCH}"
 )
-_GIVE_BACK = text(
+_GIVE_BACK = Statement(
     f"DELETE FROM usage_references u USING {_ARRAYS} AS asked(region_code, provider_id, usage_ref) WHERE {_MATCH}"
 )
-_FREE = text(
+_FREE = Statement(
     "DELETE FROM usage_references u USING redemptions r WHERE u.region_code = :region AND u.redemption_id = :redemption"
     " AND r.region_code = u.region_code AND r.id = u.redemption_id AND r.bill_refunded_fen = r.bill_total_fen"
 )
@@ -82,19 +82,19 @@ def holders_of_references(tx: Connection, scopes: Collection[UsageScope]) -> dic
     """Where usages were billed; one that nobody has is not among them."""
     if not scopes:
         return {}
-    rows = tx.execute(_HOLDERS, _columns(sorted(scopes)))
+    rows = _HOLDERS(tx, _columns(sorted(scopes)))
     return {(row.region_code, row.provider_id, row.usage_ref): Billed(row.redemption_id, row.line) for row in rows}
 
 
 def give_back_references(tx: Connection, scopes: Collection[UsageScope]) -> None:
     """Free usages again that no redemption came to bill. The database refuses one that was billed."""
     if scopes:
-        tx.execute(_GIVE_BACK, _columns(sorted(scopes)))
+        _GIVE_BACK.send(tx, _columns(sorted(scopes)))
 
 
 def free_references(tx: Connection, *, region_code: str, redemption_id: str) -> None:
     """Free the usages of a redemption whose bill was cancelled as a whole, so that they can be billed anew."""
-    tx.execute(_FREE, {"region": region_code, "redemption": redemption_id})
+    _FREE.send(tx, {"region": region_code, "redemption": redemption_id})
 
 
 def _columns(scopes: Sequence[UsageScope]) -> dict[str, Any]:

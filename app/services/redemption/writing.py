@@ -41,7 +41,7 @@ _END_HOLDS = Statement(
 
 @dataclass(slots=True)
 class Writes:
-    """What is to be written. `write` keeps the order that keys between the tables need."""
+    """What is to be written."""
 
     entries: list[JournalEntry] = field(default_factory=list)
     used_fen: Counter[MandateKey] = field(default_factory=Counter)
@@ -99,17 +99,20 @@ class Writes:
         ]
 
     def write(self, tx: Connection) -> None:
-        """Holds before the entries that name them; redemptions and ends after those that cause them."""
+        """Write it all, in no order that matters: see `together`. The ends of holds come after, by `end_holds`."""
         if self._holds:
-            _HOLDS(tx, self._holds)
-            _HOLD_SHARES(tx, self._shares)
+            _HOLDS.send(tx, self._holds)
+            _HOLD_SHARES.send(tx, self._shares)
         if self.entries:
             post(tx, self.entries)
         if self._redemptions:
-            _REDEMPTIONS(tx, self._redemptions)
+            _REDEMPTIONS.send(tx, self._redemptions)
+        use_mandates(tx, self.used_fen)
+        tell(tx, self._events)
+
+    def end_holds(self, tx: Connection) -> None:
+        """Say of the holds that ended how: after their money has left them."""
         if self._ends:
             regions, ids, statuses, at, counted = (list(column) for column in zip(*self._ends, strict=True))
             columns = {"regions": regions, "ids": ids, "statuses": statuses, "at": at, "counted": counted}
-            _END_HOLDS(tx, columns)
-        use_mandates(tx, self.used_fen)
-        tell(tx, self._events)
+            _END_HOLDS.send(tx, columns)

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
-from app.database import now
+from app.database import now, together
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, EventKind, HoldStatus
 from app.services.ledger.entries import Cause, JournalEntry
@@ -111,8 +111,10 @@ def end_holds(
         positions.add(hold.region_code, hold.programme_id, hold.holders, end.counted)
         _give_back(voucher, end.parts, end.destination)
         ended += 1
-    writes.write(tx)
-    positions.write(tx)
+    with together(tx):
+        writes.write(tx)
+        positions.write(tx)
+    writes.end_holds(tx)
     return ended
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
@@ -19,15 +19,16 @@ HoldKey = tuple[str, str]
 
 
 class Place(NamedTuple):
-    """Whose a hold is and on which voucher: neither ever changes, so no lock is needed to know it."""
+    """Whose a hold is, on which voucher of which programme: none of it ever changes, so it needs no lock."""
 
     voucher_id: str
+    programme_id: str
     provider_id: str
 
 
 _ASKED = "unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
 _PLACES = Statement(
-    "SELECT h.region_code, h.id, h.voucher_id, h.provider_id FROM holds h"
+    "SELECT h.region_code, h.id, h.voucher_id, h.programme_id, h.provider_id FROM holds h"
     f" JOIN {_ASKED} ON h.region_code = asked.region_code AND h.id = asked.id"
 )
 _HOLDS = Statement(
@@ -66,8 +67,15 @@ _OPEN = Statement(
 
 def find_holds(tx: Connection, keys: Collection[HoldKey]) -> dict[HoldKey, Place]:
     """Voucher and provider of holds, without a lock."""
-    rows = _PLACES(tx, _columns(keys))
-    return {(row.region_code, row.id): Place(row.voucher_id, row.provider_id) for row in rows}
+    return ask_places(tx, keys)()
+
+
+def ask_places(tx: Connection, keys: Collection[HoldKey]) -> Callable[[], dict[HoldKey, Place]]:
+    """The same, given when it is asked for: see `pipelined`."""
+    rows = _PLACES.ask(tx, _columns(keys))
+    return lambda: {
+        (row.region_code, row.id): Place(row.voucher_id, row.programme_id, row.provider_id) for row in rows()
+    }
 
 
 def due_holds(tx: Connection, vouchers: Collection[tuple[str, str]]) -> list[HoldKey]:
