@@ -83,6 +83,7 @@ def decide_batch(tx: Connection, commands: Sequence[Command], *, wait: bool) -> 
         claiming.give_back(batch.made)
         batch.write()
     batch.end_holds()
+    claiming.answer_twins()
     return outcomes.all()
 
 

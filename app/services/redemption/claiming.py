@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -39,6 +40,8 @@ class Claiming:
         self._ids = ids
         self._at: datetime
         self._keys: set[int] = set()
+        self._twins: list[tuple[int, int]] = []
+        """Later commands under a key of this batch, each with the first one."""
         self._numbers: dict[Numbers, set[int]] = {ORDER_NUMBERS: set(), HOLD_NUMBERS: set()}
 
     def fence(self, free: Collection[str], *, at: datetime) -> None:
@@ -56,7 +59,9 @@ class Claiming:
         """
         by_scope: dict[Scope, int] = {}
         for place in self._outcomes.open():
-            if by_scope.setdefault(self._commands[place].scope, place) != place:
+            first = by_scope.setdefault(self._commands[place].scope, place)
+            if first != place:
+                self._twins.append((place, first))
                 self._outcomes.put_off(place, counts=False)
         if not by_scope:
             return
@@ -97,6 +102,20 @@ class Claiming:
                 give_back_numbers(self._tx, numbers, unused)
         if answers:
             store_answers(self._tx, answers)
+
+    def answer_twins(self) -> None:
+        """Give twins the answer of the first; one that asks for something else under the same key is refused.
+
+        Where the first has no answer to store, its twins try again.
+        """
+        for place, first in self._twins:
+            answer = self._outcomes[first]
+            if not isinstance(answer, Answer):
+                continue
+            if self._commands[place].fingerprint() == self._commands[first].fingerprint():
+                self._outcomes.settle(place, replace(answer, replayed=True))
+            else:
+                self._outcomes.settle(place, AppError(Code.IDEMPOTENCY_KEY_REUSED))
 
     def _numbers_of(self, place: int) -> Numbers:
         return HOLD_NUMBERS if isinstance(self._commands[place], PlaceHold) else ORDER_NUMBERS
