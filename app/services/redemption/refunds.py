@@ -82,7 +82,13 @@ def refund(
     others = counters.of_claim(redemption.region_code, redemption.programme_id, position.holders, since=since)
     others = others.without(position.counted)
     returned = decide_refund(
-        voucher, version, position.left(), others, kept=_kept(tx, redemption), drawn_fen=position.drawn_fen, at=at
+        voucher,
+        version,
+        position.left(),
+        others,
+        kept=_kept(tx, redemption, position.holders),
+        drawn_fen=position.drawn_fen,
+        at=at,
     )
     target = position.counts(returned.assessment, position.drawn_fen - returned.subsidy_fen)
     recounted = difference_of(target, position.counted, restores_cap=version.rules.adjustment.restores_cap)
@@ -198,9 +204,9 @@ def difference_of(now_counted: Counts, counted: Counts, *, restores_cap: bool) -
     return tuple(changes)
 
 
-def _kept(tx: Connection, redemption: RedemptionRecord) -> tuple[Kept, ...]:
+def _kept(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> tuple[Kept, ...]:
     key = (redemption.region_code, redemption.programme_id)
-    return load_terms(tx, [key])[key].kept
+    return load_terms(tx, [key])[key].kept_in(holders)
 
 
 def _lock_counters(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> Positions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 
@@ -145,6 +145,13 @@ class ProgrammeTerms:
         So a cap that a later version brings knows the claims from the day on which that version was published.
         """
         return tuple({series_of(one): one for one in self._all_kept()}.values())
+
+    def kept_in(self, holders: Collection[str]) -> tuple[Kept, ...]:
+        """The same, of these kinds of holders: whose counters a claim counts in was settled when it was judged.
+
+        A later version may look at others, such as the group; what was held or redeemed before does not count there.
+        """
+        return tuple(kept for kept in self.kept if kept.holder in holders)
 
     def _all_kept(self) -> Iterator[Kept]:
         return (kept for version in self.versions for kept in version.rules.kept)

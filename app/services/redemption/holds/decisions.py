@@ -112,7 +112,7 @@ def decide_redemption_from(
     if refused := refuse_hold(hold, voucher, at=at) or refuse_bill(hold, version, asked) or refuse_evidence(findings):
         return refused
     facts = hold.whole_bill(at_sites(asked.bill.assessed_lines(), provider))
-    assessment = assess(version.rules, facts, others, also_kept=terms.kept)
+    assessment = assess(version.rules, facts, others, also_kept=terms.kept_in(hold.holders))
     drawn_fen, trace = trace_of(version, assessment, hold.shares, drawn_before_fen=hold.drawn_fen)
     expected_fen = asked.expected_subsidy_fen
     if expected_fen is not None and expected_fen != drawn_fen:
@@ -193,7 +193,7 @@ def decide_end(
         version = terms.version(hold.rule_version_id)
         earned: Counts = ()
         if hold.parts:
-            assessment = assess(version.rules, hold.whole_bill(), others, also_kept=terms.kept)
+            assessment = assess(version.rules, hold.whole_bill(), others, also_kept=terms.kept_in(hold.holders))
             earned = counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen))
         counted = _kept_cap(version, hold, change_of(earned, hold.counted))
     return Ended(
