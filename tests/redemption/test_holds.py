@@ -396,3 +396,36 @@ def test_the_bills_of_a_hold_show_evidence_of_their_own(world: World) -> None:
     assert world.differences() == []
     for subject_id in (held["id"], first["id"]):
         assert replay(stored_by(desk.city.auditor, subject_id)).differences == ()
+
+
+def test_a_freeze_stops_no_clock_beyond_the_vouchers_end(world: World) -> None:
+    """A voucher that ended while it was frozen is frozen for ever: what it holds must go back all the same."""
+    desk = counter(world.city())
+    held = ok(hold(desk, 100_000))
+    ok(redeem(desk, held, 40_000, "P1"))
+    city = desk.city
+    ok(city.approve(city.maker.post(f"/v1/vouchers/{desk.voucher['id']}/freeze", {"reason": "核查"})))
+    world.database.transact(  # the freeze was a day ago; the hold and its voucher ended this second
+        lambda tx: (
+            tx.execute(
+                text(
+                    "UPDATE vouchers SET frozen_at = frozen_at - interval '1 day',"
+                    " valid_until = clock_timestamp(), redeemable_until = clock_timestamp()"
+                )
+            ),
+            tx.execute(text("UPDATE holds SET expires_at = (SELECT redeemable_until FROM vouchers)")),
+        )
+    )
+    assert read(desk, held)["status"] == "expired"
+    assert [one["id"] for one in ok(desk.machine.get("/v1/holds", status="expired"))["data"]] == [held["id"]]
+    problem(redeem(desk, held, 10_000, "P2"), 409, "hold_expired")
+    world.database.transact(lambda tx: sweep(tx, most=10))
+    assert (read(desk, held)["held_fen"], read(desk, held)["released_fen"]) == (0, 18_000)
+    gone = ok(desk.manager.get(f"/v1/vouchers/{desk.voucher['id']}"))
+    assert (gone["status"], gone["held_fen"], gone["redeemed_fen"], gone["expired_fen"]) == (
+        "expired",
+        0,
+        12_000,
+        18_000,
+    )
+    assert world.differences() == []

@@ -54,6 +54,10 @@ class VoucherState:
     shares: list[Share]
     """In the declared order of the fund sources."""
 
+    def stands_since(self, at: datetime) -> datetime | None:
+        """Since when a freeze has stopped the clocks of its holds; None where they run, as from its own end on."""
+        return None if at >= self.redeemable_until else self.frozen_at
+
     @property
     def redeemed_fen(self) -> int:
         """What has been drawn from it, net of refunds."""

@@ -79,7 +79,7 @@ def expiry_of(wanted: datetime | None, voucher: VoucherState, hold_days: int, *,
 
 def refuse_hold(hold: HoldState, voucher: VoucherState, *, at: datetime) -> Refused | None:
     """Why nothing may be redeemed from a hold, nor its end put off, at this instant; None where it may."""
-    status = status_of(hold.status, hold.expires_at, at=at, frozen_at=voucher.frozen_at)
+    status = status_of(hold.status, hold.expires_at, at=at, frozen_at=voucher.stands_since(at))
     told: dict[str, str | int] = {"hold_id": hold.id}
     if status is HoldStatus.EXPIRED:
         return Refused(Code.HOLD_EXPIRED, {"limit": hold.expires_at, "actual": at}, told)
@@ -206,7 +206,7 @@ def decide_end(
 
 def is_due(hold: HoldState, voucher: VoucherState, *, at: datetime) -> bool:
     """Whether an open hold has expired, so that its money is to go back."""
-    return hold.status == HoldStatus.OPEN and clock_of(at, voucher.frozen_at) >= hold.expires_at
+    return hold.status == HoldStatus.OPEN and clock_of(at, voucher.stands_since(at)) >= hold.expires_at
 
 
 def counted_after_refund(hold: HoldState, assessment: Assessment, drawn_fen: int) -> Counts:
