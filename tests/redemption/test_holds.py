@@ -297,6 +297,39 @@ def test_cumulative_caps_count_holds_while_they_run(world: World, *, restores_ca
     assert world.differences() == []
 
 
+@pytest.mark.parametrize("refunded_first", [False, True])
+def test_a_refund_uses_up_what_it_gave_back_and_no_more(world: World, *, refunded_first: bool) -> None:
+    """Of a cap of 400 yuan 30 were drawn and refunded, which these rules do not restore: 370 are left, 270 released.
+
+    Whether the refund or the end of the hold comes first changes nothing.
+    """
+    cap = {"scope": "firm", "name": "yearly", "limit_fen": 40_000, "per": "year"}
+    desk = counter(world.city(), caps=[cap], adjustment={"restores_cap": False})
+    held = ok(hold(desk, 100_000))
+    part = ok(redeem(desk, held, 10_000, "P1"))
+    acts: list[tuple[str, dict[str, Any]]] = [(f"/v1/holds/{held['id']}/release", {})]
+    acts.insert(
+        0 if refunded_first else 1,
+        (f"/v1/redemptions/{part['id']}/refunds", {"amount_fen": 10_000, "reason": "退单"}),
+    )
+    for path, body in acts:
+        ok(desk.machine.post(path, body))
+    assert ok(desk.redeem(200_000))["subsidy_fen"] == 37_000
+    assert world.differences() == []
+
+
+def test_a_final_bill_after_a_refund_uses_up_both(world: World) -> None:
+    """30 yuan drawn and refunded, 60 drawn by the last bill: 90 of 400 are used up."""
+    cap = {"scope": "firm", "name": "yearly", "limit_fen": 40_000, "per": "year"}
+    desk = counter(world.city(), caps=[cap], adjustment={"restores_cap": False})
+    held = ok(hold(desk, 100_000))
+    part = ok(redeem(desk, held, 10_000, "P1"))
+    ok(desk.machine.post(f"/v1/redemptions/{part['id']}/refunds", {"amount_fen": 10_000, "reason": "退单"}))
+    assert ok(redeem(desk, held, 20_000, "P2", final=True))["subsidy_fen"] == 6_000
+    assert ok(desk.redeem(200_000))["subsidy_fen"] == 31_000
+    assert world.differences() == []
+
+
 def test_a_programme_with_two_sources_holds_and_draws_from_both(world: World) -> None:
     sources = [{"source": "province", "share": 1}, {"source": "city", "share": 1}]
     desk = counter(world.city(), fund_sources=sources, face_value_fen=100_001)

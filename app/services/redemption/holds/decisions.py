@@ -24,11 +24,12 @@ from app.services.redemption.holds.states import (
     clock_of,
     greater_of_each,
     status_of,
+    with_grants,
 )
 from app.services.redemption.states import DatedRules, Party, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment, assess
-from app.services.rules.facts import Facts
-from app.services.rules.position import Counter, Position
+from app.services.rules.facts import Facts, Line
+from app.services.rules.position import Position
 
 USED_UP_TO = (8, 10)
 """The share of a hold at which its provider and its firm are told that it will soon be used up: 80 %."""
@@ -111,7 +112,8 @@ def decide_redemption_from(
     findings = judge_evidence(asked.bill, version.rules, grounds)
     if refused := refuse_hold(hold, voucher, at=at) or refuse_bill(hold, version, asked) or refuse_evidence(findings):
         return refused
-    facts = hold.whole_bill(at_sites(asked.bill.assessed_lines(), provider))
+    lines = at_sites(asked.bill.assessed_lines(), provider)
+    facts = hold.whole_bill(lines)
     assessment = assess(version.rules, facts, others, also_kept=terms.kept_in(hold.holders))
     drawn_fen, trace = trace_of(version, assessment, hold.shares, drawn_before_fen=hold.drawn_fen)
     expected_fen = asked.expected_subsidy_fen
@@ -120,7 +122,9 @@ def decide_redemption_from(
     parts = peeled(hold.shares, drawn_fen, [share.balance_fen for share in hold.shares])
     ends = final or drawn_fen == hold.held_fen
     rest = _rest(hold.shares, dict(parts)) if ends else ()
-    target = _target(hold, counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen + drawn_fen)), ends=ends)
+    earned = counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen + drawn_fen))
+    earned = _with_used_up(version, hold, terms, others, earned, lines, drawn_fen=hold.redeemed_fen + drawn_fen)
+    target = _target(hold, earned, ends=ends)
     if refused := refuse_overflow(others, target):
         return refused
     return Redeemed(
@@ -133,7 +137,7 @@ def decide_redemption_from(
         trace=with_flags(trace, findings),
         facts=facts,
         evidence=grounds_to_store(version.rules, asked.bill, grounds, findings),
-        counted=_kept_cap(version, hold, change_of(target, hold.counted)),
+        counted=change_of(target, hold.counted),
     )
 
 
@@ -195,7 +199,8 @@ def decide_end(
         if hold.parts:
             assessment = assess(version.rules, hold.whole_bill(), others, also_kept=terms.kept_in(hold.holders))
             earned = counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen))
-        counted = _kept_cap(version, hold, change_of(earned, hold.counted))
+            earned = _with_used_up(version, hold, terms, others, earned, (), drawn_fen=hold.redeemed_fen)
+        counted = change_of(earned, hold.counted)
     return Ended(
         parts=_rest(hold.shares, {}),
         destination=Account.AVAILABLE if ended else Account.COMMITTED,
@@ -220,15 +225,25 @@ def _target(hold: HoldState, earned: Counts, *, ends: bool) -> Counts:
     return earned if ends else greater_of_each(hold.counted_at_first, earned)
 
 
-def _kept_cap(version: DatedRules, hold: HoldState, change: Counts) -> Counts:
-    """The change without giving back a cap that refunds used up, where the rules do not restore it. D24."""
-    refunded = any(part.refunded_fen for part in hold.parts)
-    if version.rules.adjustment.restores_cap or not refunded:
-        return change
-    return tuple(
-        (bucket, Counter(counter.base_fen, counter.gross_fen, max(0, counter.granted_fen), max(0, counter.claims)))
-        for bucket, counter in change
-    )
+def _with_used_up(
+    version: DatedRules,
+    hold: HoldState,
+    terms: ProgrammeTerms,
+    others: Position,
+    earned: Counts,
+    lines: Sequence[Line],
+    *,
+    drawn_fen: int,
+) -> Counts:
+    """What was earned, with what refunds have used up of the caps for good, where the rules do not restore it. D24.
+
+    That is what the bills (`lines` are the last one's) would count, had nothing been cancelled; `drawn_fen` is what was
+    drawn on them, refunded or not.
+    """
+    if version.rules.adjustment.restores_cap or not any(part.refunded_fen for part in hold.parts):
+        return earned
+    billed = assess(version.rules, hold.as_billed(lines), others, also_kept=terms.kept_in(hold.holders))
+    return with_grants(earned, counted_as_drawn(billed, _capped(billed, drawn_fen)))
 
 
 def _capped(assessment: Assessment, drawn_fen: int) -> int:
