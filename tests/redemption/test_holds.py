@@ -330,6 +330,43 @@ def test_a_final_bill_after_a_refund_uses_up_both(world: World) -> None:
     assert world.differences() == []
 
 
+@pytest.mark.parametrize(
+    ("method", "between_fen"), [("marginal", 260_000), ("cliff_prospective", 180_000), ("cliff_recalc", 60_000)]
+)
+def test_a_hold_keeps_its_place_among_the_claims_of_the_year(world: World, method: str, between_fen: int) -> None:
+    """Up to 10,000 yuan of the year's bills 50 %, above 30 %. The hold for 6,000 came first and gets 3,000.
+
+    The bill of 6,000 between gets 2,600 (4,000 at 50 %, 2,000 at 30 %); or 1,800, all of it at 30 %; or 600, so that
+    all 12,000 have had 30 %. Nor does the refund of one fen of the hold's bill move it behind that one.
+    """
+    bands = [
+        {"up_to_fen": 1_000_000, "rate": {"kind": "flat", "rate": "0.50"}},
+        {"rate": {"kind": "flat", "rate": "0.30"}},
+    ]
+    city = world.city()
+    desk = counter(city)
+    programme_id = city.programme(
+        rules={"categories": ["training"], "rate": {"kind": "bracket", "method": method, "bands": bands}}
+    )
+    city.admit(programme_id, desk.machine.organisation_id)
+    voucher_there = city.issue(programme_id, desk.voucher["firm_id"], 1_000_000)
+    body = {"provider_id": desk.machine.organisation_id, "limit_fen": 1_000_000}
+    ok(desk.manager.post(f"/v1/vouchers/{voucher_there['id']}/mandates", body))
+    there = Counter(city, programme_id, voucher_there, desk.manager, desk.machine, {})
+    held = ok(hold(there, 600_000))
+    assert held["subsidy_fen"] == 300_000
+    assert ok(there.redeem(600_000))["subsidy_fen"] == between_fen
+    assert ok(redeem(there, held, 200_000, "P1"))["subsidy_fen"] == 100_000
+    last = ok(redeem(there, held, 400_000, "P2", final=True))
+    assert last["subsidy_fen"] == 200_000
+    assert replay(stored_by(city.auditor, last["id"])).differences == ()
+    refund = {"amount_fen": 1, "reason": "尾差"}
+    back = ok(there.machine.post(f"/v1/redemptions/{last['id']}/refunds", refund))
+    assert back["refund"]["subsidy_refund_fen"] <= 1
+    assert replay(stored_by(city.auditor, back["refund"]["id"])).differences == ()
+    assert world.differences() == []
+
+
 def test_a_programme_with_two_sources_holds_and_draws_from_both(world: World) -> None:
     sources = [{"source": "province", "share": 1}, {"source": "city", "share": 1}]
     desk = counter(world.city(), fund_sources=sources, face_value_fen=100_001)

@@ -81,6 +81,8 @@ def refund(
     since = add_months(civil_date(position.judged_at), -version.rules.rolling_months)
     others = counters.of_claim(redemption.region_code, redemption.programme_id, position.holders, since=since)
     others = others.without(position.counted)
+    if position.hold is not None:
+        others = others.in_the_place_of(position.hold.position_at_first)
     returned = decide_refund(
         voucher,
         version,

@@ -11,7 +11,7 @@ from app.kernel.vocabulary import HoldStatus
 from app.services.redemption.assessing import Counts, counts_of_json, lines_of_facts
 from app.services.redemption.states import Share
 from app.services.rules.facts import Facts, Line
-from app.services.rules.position import NOTHING, Bucket, Counter
+from app.services.rules.position import NOTHING, Bucket, Counter, Position
 
 MAX_LINES = 2_000
 """Lines of all the bills of one hold together: each redemption assesses all of them anew."""
@@ -71,6 +71,11 @@ class HoldState:
     def counted_at_first(self) -> Counts:
         """What it counted when it was made."""
         return counts_of_json(self.facts["counted"])
+
+    @property
+    def position_at_first(self) -> Position:
+        """What its holders had come to when it was made."""
+        return Position(counts_of_json(self.facts["position"]))
 
     @property
     def drawn_fen(self) -> int:
