@@ -367,6 +367,39 @@ def test_a_hold_keeps_its_place_among_the_claims_of_the_year(world: World, metho
     assert world.differences() == []
 
 
+@pytest.mark.parametrize("last_fen", [110_000, 200_000])
+def test_what_was_drawn_beyond_what_is_due_counts_in_the_cap(world: World, last_fen: int) -> None:
+    """9,000 yuan at 50 % are 4,500; with the last bill all is at 30 %, or beyond 10,500 yuan at nothing.
+
+    The cap of the firm must know of the 4,500, though the bills together are due 3,030, or nothing.
+    """
+    bands = [
+        {"up_to_fen": 1_000_000, "rate": {"kind": "flat", "rate": "0.50"}},
+        {"up_to_fen": 1_050_000, "rate": {"kind": "flat", "rate": "0.30"}},
+        {"rate": {"kind": "flat", "rate": "0.00"}},
+    ]
+    city = world.city()
+    desk = counter(city)
+    rules = {
+        "categories": ["training"],
+        "rate": {"kind": "bracket", "method": "cliff_prospective", "bands": bands, "per": "lifetime"},
+        "caps": [{"scope": "firm", "name": "ever", "limit_fen": 500_000, "per": "lifetime"}],
+    }
+    programme_id = city.programme(rules=rules)
+    city.admit(programme_id, desk.machine.organisation_id)
+    voucher_there = city.issue(programme_id, desk.voucher["firm_id"], 1_000_000)
+    body = {"provider_id": desk.machine.organisation_id, "limit_fen": 1_000_000}
+    ok(desk.manager.post(f"/v1/vouchers/{voucher_there['id']}/mandates", body))
+    there = Counter(city, programme_id, voucher_there, desk.manager, desk.machine, {})
+    held = ok(hold(there, 950_000))
+    assert ok(redeem(there, held, 900_000, "P1"))["subsidy_fen"] == 450_000
+    assert ok(redeem(there, held, last_fen, "P2", final=True))["subsidy_fen"] == 0
+    granted = text("SELECT granted_fen FROM positions WHERE programme_id = :id AND period = 'all'")
+    counted = world.database.transact(lambda tx: tx.execute(granted, {"id": programme_id}).scalar_one())
+    assert counted == 450_000
+    assert world.differences() == []
+
+
 def test_a_programme_with_two_sources_holds_and_draws_from_both(world: World) -> None:
     sources = [{"source": "province", "share": 1}, {"source": "city", "share": 1}]
     desk = counter(world.city(), fund_sources=sources, face_value_fen=100_001)

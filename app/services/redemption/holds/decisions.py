@@ -29,7 +29,7 @@ from app.services.redemption.holds.states import (
 from app.services.redemption.states import DatedRules, Party, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment, assess
 from app.services.rules.facts import Facts, Line
-from app.services.rules.position import Position
+from app.services.rules.position import Counter, Position
 
 USED_UP_TO = (8, 10)
 """The share of a hold at which its provider and its firm are told that it will soon be used up: 80 %."""
@@ -122,7 +122,7 @@ def decide_redemption_from(
     parts = peeled(hold.shares, drawn_fen, [share.balance_fen for share in hold.shares])
     ends = final or drawn_fen == hold.held_fen
     rest = _rest(hold.shares, dict(parts)) if ends else ()
-    earned = counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen + drawn_fen))
+    earned = _counted(hold, assessment, hold.drawn_fen + drawn_fen)
     earned = _with_used_up(version, hold, terms, others, earned, lines, drawn_fen=hold.redeemed_fen + drawn_fen)
     target = _target(hold, earned, ends=ends)
     if refused := refuse_overflow(others, target):
@@ -198,7 +198,7 @@ def decide_end(
         earned: Counts = ()
         if hold.parts:
             assessment = assess(version.rules, hold.whole_bill(), others, also_kept=terms.kept_in(hold.holders))
-            earned = counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen))
+            earned = _counted(hold, assessment, hold.drawn_fen)
             earned = _with_used_up(version, hold, terms, others, earned, (), drawn_fen=hold.redeemed_fen)
         counted = change_of(earned, hold.counted)
     return Ended(
@@ -216,7 +216,7 @@ def is_due(hold: HoldState, voucher: VoucherState, *, at: datetime) -> bool:
 
 def counted_after_refund(hold: HoldState, assessment: Assessment, drawn_fen: int) -> Counts:
     """What a hold counts once refunds have left `drawn_fen` on its redemptions, and `assessment` of their bills."""
-    earned = counted_as_drawn(assessment, _capped(assessment, drawn_fen))
+    earned = _counted(hold, assessment, drawn_fen)
     return _target(hold, earned, ends=hold.status != HoldStatus.OPEN)
 
 
@@ -243,12 +243,26 @@ def _with_used_up(
     if version.rules.adjustment.restores_cap or not any(part.refunded_fen for part in hold.parts):
         return earned
     billed = assess(version.rules, hold.as_billed(lines), others, also_kept=terms.kept_in(hold.holders))
-    return with_grants(earned, counted_as_drawn(billed, _capped(billed, drawn_fen)))
+    return with_grants(earned, _counted(hold, billed, drawn_fen))
 
 
-def _capped(assessment: Assessment, drawn_fen: int) -> int:
-    """What counts as granted: never more than is due for the bills there are."""
-    return min(assessment.amount_fen, drawn_fen)
+def _counted(hold: HoldState, assessment: Assessment, drawn_fen: int) -> Counts:
+    """What the bills of a hold count: as granted what was drawn on them, also where that is more than is due by now.
+
+    A later bill may lower what all of them are due. What was drawn before is not taken back, so a cap must know of it.
+    """
+    if drawn_fen <= assessment.amount_fen:
+        return counted_as_drawn(assessment, drawn_fen)
+    if assessment.amount_fen:
+        counted, whole_fen = assessment.counted, assessment.amount_fen
+    else:
+        at_first = hold.counted_at_first
+        counted = tuple((bucket, Counter(0, 0, one.granted_fen, one.claims)) for bucket, one in at_first)
+        whole_fen = hold.amount_fen
+    return tuple(
+        (bucket, counter._replace(granted_fen=-(-counter.granted_fen * drawn_fen // whole_fen)))
+        for bucket, counter in counted
+    )
 
 
 def _rest(shares: Sequence[Share], drawn: Mapping[str, int]) -> tuple[tuple[str, int], ...]:
