@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
+from app.embedded.databases import Urls
+from app.embedded.server import Server
 from app.services.redemption.holds.ending import sweep
+from app.services.redemption.holds.sweeper import Sweeper
 from app.services.redemption.replaying import replay
 from tests.redemption.test_replay_assessment import stored_by
 from tests.world import Counter, World, bill_body, counter, line_body, ok, problem
@@ -532,3 +536,23 @@ def test_a_freeze_stops_no_clock_beyond_the_vouchers_end(world: World) -> None:
         18_000,
     )
     assert world.differences() == []
+
+
+def test_a_hold_that_cannot_be_given_back_keeps_no_other(world: World, server: Server, urls: Urls) -> None:
+    desk = counter(world.city())
+    broken, whole = desk, desk.second_voucher(1_000_000)
+    bad, good = ok(hold(broken, 100_000)), ok(hold(whole, 200_000))
+    engine = create_engine(server.url("postgres", server.password, urls.owner_url.rsplit("/", 1)[1]))
+    with engine.begin() as connection:  # as nobody can through the service
+        connection.execute(text("UPDATE holds SET facts = '{}' WHERE id = :id"), {"id": bad["id"]})
+    engine.dispose()
+    for held in (bad, good):
+        let_expire(world, held)
+    sweeper = Sweeper(world.database, every_s=0.05)
+    sweeper.start()
+    deadline = time.monotonic() + 20
+    while voucher(whole)[1] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    sweeper.stop()
+    assert voucher(whole) == (1_000_000, 0, 0)
+    assert voucher(broken) == (970_000, 30_000, 0)

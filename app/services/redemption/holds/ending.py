@@ -42,7 +42,16 @@ def sweep(tx: Connection, *, most: int) -> int:
     Nothing depends on when it runs, or whether twice: an expired hold cannot be redeemed, and who draws on its voucher
     gives its money back first. What is busy, or in a region that is just closing its year, is left to the next run.
     """
-    found = [(row.region_code, row.voucher_id) for row in tx.execute(_WITH_DUE_HOLDS, {"most": most})]
+    return sweep_vouchers(tx, find_due(tx, most=most))
+
+
+def find_due(tx: Connection, *, most: int) -> list[VoucherKey]:
+    """Up to `most` vouchers with expired holds, without a lock."""
+    return [(row.region_code, row.voucher_id) for row in tx.execute(_WITH_DUE_HOLDS, {"most": most})]
+
+
+def sweep_vouchers(tx: Connection, found: Sequence[VoucherKey]) -> int:
+    """Give back the money of the expired holds of these vouchers; see `sweep`."""
     fenced = try_fences(tx, {key[0] for key in found}) if found else set()
     keys = [key for key in found if key[0] in fenced]
     return end_due_holds(tx, lock_vouchers(tx, keys, wait=False), wait=False) if keys else 0
