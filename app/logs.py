@@ -30,6 +30,8 @@ def configure() -> None:
 def name_the_failure(_: Any, __: str, event: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
     """Put the chain of exceptions in as types and places. Their messages may hold a row, a body or a secret."""
     error = event.pop("exc_info", None)
+    if error is True:  # the one that is being handled
+        error = sys.exc_info()[1]
     if not isinstance(error, BaseException):
         return event
     chain: list[str] = []

@@ -48,6 +48,19 @@ def test_a_failure_is_logged_by_type_and_place_without_its_values() -> None:
     assert secret not in line
 
 
+def test_a_failure_that_is_being_handled_is_told_as_well() -> None:
+    """What the sweeper logs: `exc_info=True`."""
+    written = io.StringIO()
+    logs.configure()
+    log = structlog.wrap_logger(structlog.WriteLogger(written))
+    try:
+        int("p4ssw0rd")
+    except ValueError:
+        log.warning("sweep.failed", exc_info=True)
+    structlog.reset_defaults()
+    assert "builtins.ValueError at " in written.getvalue()
+
+
 def test_a_key_held_elsewhere_delays_only_its_own_command(world: World, desk: Counter) -> None:
     body = redemption_body(desk.voucher["code"], 1_000)
     answers: dict[str, int] = {}

@@ -59,6 +59,7 @@ def tamper(server: Server, urls: Urls, statements: str) -> None:
         ("UPDATE redemptions SET refunded_fen = refunded_fen + 1", {"refunds", "stored_counters"}),
         ("DELETE FROM refunds", {"refunds", "once"}),
         ("DELETE FROM order_numbers", {"once"}),
+        ("INSERT INTO payment_code_uses SELECT region_code, 'pay_1', id FROM redemptions", {"once"}),
         ("UPDATE idempotency_keys SET status = NULL, body = NULL", {"once"}),
         ("DELETE FROM redemptions; DELETE FROM refunds", {"once", "stored_counters"}),
         ("UPDATE redemptions SET firm_id = 'org_somebody'", {"causes"}),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import pytest
 from sqlalchemy import select, text
 
 from app.kernel.vocabulary import Role
@@ -95,6 +96,41 @@ def test_a_refund_gives_the_cap_back_where_the_rules_say_so(world: World) -> Non
             == 10
         )
         assert ok(desk.redeem(50))["subsidy_fen"] == expected_fen
+    assert world.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "refund_fen", "returned_fen"),
+    [
+        ("marginal", 1, 1),
+        ("marginal", 100_000, 50_000),
+        ("cliff_prospective", 1, 1),
+        ("cliff_prospective", 100_000, 50_000),
+        ("cliff_recalc", 100_000, 30_000),
+    ],
+)
+def test_a_refund_leaves_a_bill_its_place_in_the_bracket(
+    world: World, method: str, refund_fen: int, returned_fen: int
+) -> None:
+    """Two bills of 300,000 yuan, the first at 50 %. Of half a fen the whole goes back (the rest is rounded down).
+
+    Where the bracket works out all of the year anew, all bills are at 30 % by now.
+    """
+    city = world.city()
+    desk = programme_with(city, {})
+    rounding = {"mode": "floor"}
+    programme_id = city.programme(rules=rules_body() | {"rate": bracket(method), "rounding": rounding})
+    city.admit(programme_id, desk.machine.organisation_id)
+    voucher = city.issue(programme_id, desk.voucher["firm_id"], 80 * WAN)
+    mandate = {"provider_id": desk.machine.organisation_id, "limit_fen": 80 * WAN}
+    ok(desk.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", mandate))
+    there = Counter(city, programme_id, voucher, desk.manager, desk.machine, {})
+    first = ok(there.redeem(30 * WAN))
+    assert first["subsidy_fen"] == 15 * WAN
+    ok(there.redeem(30 * WAN))
+    body = {"amount_fen": refund_fen, "reason": "尾差"}
+    back = ok(desk.machine.post(f"/v1/redemptions/{first['id']}/refunds", body))
+    assert back["refund"]["subsidy_refund_fen"] == returned_fen
     assert world.differences() == []
 
 

@@ -164,6 +164,23 @@ def test_splitting_a_line_gains_nothing() -> None:
     assert found(long, rules, grounds) == [(Sign.BEYOND_CAPACITY, 2, "quantity", "refuse", "8", "9")]
 
 
+def test_each_moment_of_many_lines_counts_once() -> None:
+    """Hours 0–10, 20–30, 30–40, then 5–25, which closes the gap: 40 hours of 8 cards are 320 card-hours."""
+
+    def between(first: int, last: int, quantity: str) -> BillLine:
+        used_from, used_until = NOON + timedelta(hours=first), NOON + timedelta(hours=last)
+        return line_of(quantity=quantity, used_from=used_from, used_until=used_until)
+
+    apart = [between(20, 30, "80"), between(0, 10, "80"), between(30, 40, "80")]
+    grounds, rules = Grounds(provider=Capacity(cards=8)), rules_of(**BEYOND)
+    assert found(bill_of(*apart, between(5, 25, "80")), rules, grounds) == []
+    assert found(bill_of(*apart, between(5, 25, "80.5")), rules, grounds) == [
+        (Sign.BEYOND_CAPACITY, 4, "quantity", "refuse", "320", "320.5")
+    ]
+    within = [between(0, 40, "300"), between(10, 10, "0"), between(12, 14, "16"), between(39, 40, "5")]
+    assert found(bill_of(*within), rules, grounds) == [(Sign.BEYOND_CAPACITY, 4, "quantity", "refuse", "320", "321")]
+
+
 def test_pflops_hours_are_held_against_pflops_also_those_of_named_cards() -> None:
     """100 card-hours of a 910B3 are 31.3 PFLOPS·h; 3 PFLOPS over 10 h are 30."""
     grounds, rules = Grounds(provider=Capacity(pflops="3")), rules_of(**BEYOND)

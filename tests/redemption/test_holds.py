@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import time
 from datetime import datetime, timedelta
 from typing import Any
 
 import httpx
 import pytest
-from sqlalchemy import text
+from sqlalchemy import create_engine, text
 
+from app.embedded.databases import Urls
+from app.embedded.server import Server
 from app.services.redemption.holds.ending import sweep
+from app.services.redemption.holds.sweeper import Sweeper
 from app.services.redemption.replaying import replay
 from tests.redemption.test_replay_assessment import stored_by
 from tests.world import Counter, World, bill_body, counter, line_body, ok, problem
@@ -297,6 +301,109 @@ def test_cumulative_caps_count_holds_while_they_run(world: World, *, restores_ca
     assert world.differences() == []
 
 
+@pytest.mark.parametrize("refunded_first", [False, True])
+def test_a_refund_uses_up_what_it_gave_back_and_no_more(world: World, *, refunded_first: bool) -> None:
+    """Of a cap of 400 yuan 30 were drawn and refunded, which these rules do not restore: 370 are left, 270 released.
+
+    Whether the refund or the end of the hold comes first changes nothing.
+    """
+    cap = {"scope": "firm", "name": "yearly", "limit_fen": 40_000, "per": "year"}
+    desk = counter(world.city(), caps=[cap], adjustment={"restores_cap": False})
+    held = ok(hold(desk, 100_000))
+    part = ok(redeem(desk, held, 10_000, "P1"))
+    acts: list[tuple[str, dict[str, Any]]] = [(f"/v1/holds/{held['id']}/release", {})]
+    acts.insert(
+        0 if refunded_first else 1,
+        (f"/v1/redemptions/{part['id']}/refunds", {"amount_fen": 10_000, "reason": "退单"}),
+    )
+    for path, body in acts:
+        ok(desk.machine.post(path, body))
+    assert ok(desk.redeem(200_000))["subsidy_fen"] == 37_000
+    assert world.differences() == []
+
+
+def test_a_final_bill_after_a_refund_uses_up_both(world: World) -> None:
+    """30 yuan drawn and refunded, 60 drawn by the last bill: 90 of 400 are used up."""
+    cap = {"scope": "firm", "name": "yearly", "limit_fen": 40_000, "per": "year"}
+    desk = counter(world.city(), caps=[cap], adjustment={"restores_cap": False})
+    held = ok(hold(desk, 100_000))
+    part = ok(redeem(desk, held, 10_000, "P1"))
+    ok(desk.machine.post(f"/v1/redemptions/{part['id']}/refunds", {"amount_fen": 10_000, "reason": "退单"}))
+    assert ok(redeem(desk, held, 20_000, "P2", final=True))["subsidy_fen"] == 6_000
+    assert ok(desk.redeem(200_000))["subsidy_fen"] == 31_000
+    assert world.differences() == []
+
+
+@pytest.mark.parametrize(
+    ("method", "between_fen"), [("marginal", 260_000), ("cliff_prospective", 180_000), ("cliff_recalc", 60_000)]
+)
+def test_a_hold_keeps_its_place_among_the_claims_of_the_year(world: World, method: str, between_fen: int) -> None:
+    """Up to 10,000 yuan of the year's bills 50 %, above 30 %. The hold for 6,000 came first and gets 3,000.
+
+    The bill of 6,000 between gets 2,600 (4,000 at 50 %, 2,000 at 30 %); or 1,800, all of it at 30 %; or 600, so that
+    all 12,000 have had 30 %. Nor does the refund of one fen of the hold's bill move it behind that one.
+    """
+    bands = [
+        {"up_to_fen": 1_000_000, "rate": {"kind": "flat", "rate": "0.50"}},
+        {"rate": {"kind": "flat", "rate": "0.30"}},
+    ]
+    city = world.city()
+    desk = counter(city)
+    programme_id = city.programme(
+        rules={"categories": ["training"], "rate": {"kind": "bracket", "method": method, "bands": bands}}
+    )
+    city.admit(programme_id, desk.machine.organisation_id)
+    voucher_there = city.issue(programme_id, desk.voucher["firm_id"], 1_000_000)
+    body = {"provider_id": desk.machine.organisation_id, "limit_fen": 1_000_000}
+    ok(desk.manager.post(f"/v1/vouchers/{voucher_there['id']}/mandates", body))
+    there = Counter(city, programme_id, voucher_there, desk.manager, desk.machine, {})
+    held = ok(hold(there, 600_000))
+    assert held["subsidy_fen"] == 300_000
+    assert ok(there.redeem(600_000))["subsidy_fen"] == between_fen
+    assert ok(redeem(there, held, 200_000, "P1"))["subsidy_fen"] == 100_000
+    last = ok(redeem(there, held, 400_000, "P2", final=True))
+    assert last["subsidy_fen"] == 200_000
+    assert replay(stored_by(city.auditor, last["id"])).differences == ()
+    refund = {"amount_fen": 1, "reason": "尾差"}
+    back = ok(there.machine.post(f"/v1/redemptions/{last['id']}/refunds", refund))
+    assert back["refund"]["subsidy_refund_fen"] <= 1
+    assert replay(stored_by(city.auditor, back["refund"]["id"])).differences == ()
+    assert world.differences() == []
+
+
+@pytest.mark.parametrize("last_fen", [110_000, 200_000])
+def test_what_was_drawn_beyond_what_is_due_counts_in_the_cap(world: World, last_fen: int) -> None:
+    """9,000 yuan at 50 % are 4,500; with the last bill all is at 30 %, or beyond 10,500 yuan at nothing.
+
+    The cap of the firm must know of the 4,500, though the bills together are due 3,030, or nothing.
+    """
+    bands = [
+        {"up_to_fen": 1_000_000, "rate": {"kind": "flat", "rate": "0.50"}},
+        {"up_to_fen": 1_050_000, "rate": {"kind": "flat", "rate": "0.30"}},
+        {"rate": {"kind": "flat", "rate": "0.00"}},
+    ]
+    city = world.city()
+    desk = counter(city)
+    rules = {
+        "categories": ["training"],
+        "rate": {"kind": "bracket", "method": "cliff_prospective", "bands": bands, "per": "lifetime"},
+        "caps": [{"scope": "firm", "name": "ever", "limit_fen": 500_000, "per": "lifetime"}],
+    }
+    programme_id = city.programme(rules=rules)
+    city.admit(programme_id, desk.machine.organisation_id)
+    voucher_there = city.issue(programme_id, desk.voucher["firm_id"], 1_000_000)
+    body = {"provider_id": desk.machine.organisation_id, "limit_fen": 1_000_000}
+    ok(desk.manager.post(f"/v1/vouchers/{voucher_there['id']}/mandates", body))
+    there = Counter(city, programme_id, voucher_there, desk.manager, desk.machine, {})
+    held = ok(hold(there, 950_000))
+    assert ok(redeem(there, held, 900_000, "P1"))["subsidy_fen"] == 450_000
+    assert ok(redeem(there, held, last_fen, "P2", final=True))["subsidy_fen"] == 0
+    granted = text("SELECT granted_fen FROM positions WHERE programme_id = :id AND period = 'all'")
+    counted = world.database.transact(lambda tx: tx.execute(granted, {"id": programme_id}).scalar_one())
+    assert counted == 450_000
+    assert world.differences() == []
+
+
 def test_a_programme_with_two_sources_holds_and_draws_from_both(world: World) -> None:
     sources = [{"source": "province", "share": 1}, {"source": "city", "share": 1}]
     desk = counter(world.city(), fund_sources=sources, face_value_fen=100_001)
@@ -396,3 +503,56 @@ def test_the_bills_of_a_hold_show_evidence_of_their_own(world: World) -> None:
     assert world.differences() == []
     for subject_id in (held["id"], first["id"]):
         assert replay(stored_by(desk.city.auditor, subject_id)).differences == ()
+
+
+def test_a_freeze_stops_no_clock_beyond_the_vouchers_end(world: World) -> None:
+    """A voucher that ended while it was frozen is frozen for ever: what it holds must go back all the same."""
+    desk = counter(world.city())
+    held = ok(hold(desk, 100_000))
+    ok(redeem(desk, held, 40_000, "P1"))
+    city = desk.city
+    ok(city.approve(city.maker.post(f"/v1/vouchers/{desk.voucher['id']}/freeze", {"reason": "核查"})))
+    world.database.transact(  # the freeze was a day ago; the hold and its voucher ended this second
+        lambda tx: (
+            tx.execute(
+                text(
+                    "UPDATE vouchers SET frozen_at = frozen_at - interval '1 day',"
+                    " valid_until = clock_timestamp(), redeemable_until = clock_timestamp()"
+                )
+            ),
+            tx.execute(text("UPDATE holds SET expires_at = (SELECT redeemable_until FROM vouchers)")),
+        )
+    )
+    assert read(desk, held)["status"] == "expired"
+    assert [one["id"] for one in ok(desk.machine.get("/v1/holds", status="expired"))["data"]] == [held["id"]]
+    problem(redeem(desk, held, 10_000, "P2"), 409, "hold_expired")
+    world.database.transact(lambda tx: sweep(tx, most=10))
+    assert (read(desk, held)["held_fen"], read(desk, held)["released_fen"]) == (0, 18_000)
+    gone = ok(desk.manager.get(f"/v1/vouchers/{desk.voucher['id']}"))
+    assert (gone["status"], gone["held_fen"], gone["redeemed_fen"], gone["expired_fen"]) == (
+        "expired",
+        0,
+        12_000,
+        18_000,
+    )
+    assert world.differences() == []
+
+
+def test_a_hold_that_cannot_be_given_back_keeps_no_other(world: World, server: Server, urls: Urls) -> None:
+    desk = counter(world.city())
+    broken, whole = desk, desk.second_voucher(1_000_000)
+    bad, good = ok(hold(broken, 100_000)), ok(hold(whole, 200_000))
+    engine = create_engine(server.url("postgres", server.password, urls.owner_url.rsplit("/", 1)[1]))
+    with engine.begin() as connection:  # as nobody can through the service
+        connection.execute(text("UPDATE holds SET facts = '{}' WHERE id = :id"), {"id": bad["id"]})
+    engine.dispose()
+    for held in (bad, good):
+        let_expire(world, held)
+    sweeper = Sweeper(world.database, every_s=0.05)
+    sweeper.start()
+    deadline = time.monotonic() + 20
+    while voucher(whole)[1] and time.monotonic() < deadline:
+        time.sleep(0.05)
+    sweeper.stop()
+    assert voucher(whole) == (1_000_000, 0, 0)
+    assert voucher(broken) == (970_000, 30_000, 0)

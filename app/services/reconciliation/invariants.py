@@ -310,6 +310,12 @@ _ONCE = """
         ON r.region_code = u.region_code AND r.id = u.redemption_id AND r.provider_id = u.provider_id
     WHERE r.id IS NULL
     UNION ALL
+    SELECT u.region_code, 'use of ' || u.payment_code_id, u.used_by, '-'
+    FROM payment_code_uses u
+        LEFT JOIN redemptions r ON r.region_code = u.region_code AND r.id = u.used_by
+        LEFT JOIN holds h ON h.region_code = u.region_code AND h.id = u.used_by
+    WHERE coalesce(r.payment_code_id, h.payment_code_id) IS DISTINCT FROM u.payment_code_id
+    UNION ALL
     SELECT region_code, 'effect of ' || subject_id, '1', count(*)::text
     FROM entries WHERE kind IN ('redeem', 'refund', 'hold', 'release')
     GROUP BY region_code, subject_id, kind HAVING count(*) > 1

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from fractions import Fraction
 
@@ -19,6 +20,9 @@ from app.services.rules.bill_checks import Verdict
 SHOWN_DECIMALS = 6
 """Of a limit: what is left of an hour is rounded down, as nobody could bill it."""
 
+_MICROSECOND = timedelta(microseconds=1)
+_MICROSECONDS_AN_HOUR = 3_600_000_000
+
 
 @dataclass(frozen=True, slots=True)
 class _Use:
@@ -27,6 +31,36 @@ class _Use:
     amount: Fraction
     since: datetime
     until: datetime
+
+
+@dataclass(slots=True)
+class _Used:
+    """What lines used together: how much, and how long, each moment counted once."""
+
+    amount: Fraction = Fraction(0)
+    time: timedelta = timedelta(0)
+    _spans: list[tuple[datetime, datetime]] = field(default_factory=list)
+    """The times covered, in order and apart from each other: what one line adds is found at once, not counted anew."""
+
+    def add(self, use: _Use) -> _Used:
+        """One line more."""
+        first = bisect_left(self._spans, use.since, key=_end)
+        last = bisect_right(self._spans, use.until, key=_beginning)
+        touched = self._spans[first:last]
+        since = min([use.since, *map(_beginning, touched)])
+        until = max([use.until, *map(_end, touched)])
+        self._spans[first:last] = [(since, until)]
+        self.time += until - since - sum((end - beginning for beginning, end in touched), timedelta(0))
+        self.amount += use.amount
+        return self
+
+
+def _beginning(span: tuple[datetime, datetime]) -> datetime:
+    return span[0]
+
+
+def _end(span: tuple[datetime, datetime]) -> datetime:
+    return span[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +79,7 @@ def check_capacity(covered: Sequence[Numbered], grounds: Grounds, verdict: Verdi
     together, so that splitting a line gains nothing. A line that says no times cannot be judged, which is as good as
     beyond. Where nobody declared the measure the line is flagged: the registry's gap is not the bill's fault.
     """
-    so_far: dict[_Bound, list[_Use]] = defaultdict(list)
+    so_far: dict[_Bound, _Used] = defaultdict(_Used)
     for number, line in covered:
         amounts = _amounts(line)
         if not amounts:
@@ -60,8 +94,9 @@ def check_capacity(covered: Sequence[Numbered], grounds: Grounds, verdict: Verdi
         found = None
         for bound, amount in bounds:
             use = _Use(amount, line.used_from, line.used_until)
-            so_far[bound].append(use)
-            found = found or _beyond(number, bound, [use], verdict) or _beyond(number, bound, so_far[bound], verdict)
+            together = so_far[bound].add(use)
+            found = found or _beyond(number, bound, _Used().add(use), verdict)
+            found = found or _beyond(number, bound, together, verdict)
         if found is not None:
             yield found
 
@@ -88,9 +123,9 @@ def _declared(capacity: Capacity, site: str | None) -> Iterator[_Bound]:
         yield _Bound(site, PFLOPS_HOUR, Fraction(capacity.pflops))
 
 
-def _beyond(number: int, bound: _Bound, uses: Sequence[_Use], verdict: Verdict) -> Finding | None:
-    limit = bound.rate * _hours(uses)
-    actual = sum((use.amount for use in uses), Fraction(0))
+def _beyond(number: int, bound: _Bound, used: _Used, verdict: Verdict) -> Finding | None:
+    limit = bound.rate * Fraction(used.time // _MICROSECOND, _MICROSECONDS_AN_HOUR)
+    actual = used.amount
     if actual <= limit:
         return None
     shown = Fraction(int(limit * 10**SHOWN_DECIMALS), 10**SHOWN_DECIMALS)
@@ -106,14 +141,3 @@ def _beyond(number: int, bound: _Bound, uses: Sequence[_Use], verdict: Verdict) 
         decimal_text(actual),
         context={"unit": bound.unit, **place},
     )
-
-
-def _hours(uses: Sequence[_Use]) -> Fraction:
-    """How long the times of use are together, each moment counted once."""
-    covered, end = timedelta(0), None
-    for use in sorted(uses, key=lambda one: one.since):
-        since = use.since if end is None else max(use.since, end)
-        if use.until > since:
-            covered += use.until - since
-            end = use.until
-    return Fraction(covered // timedelta(microseconds=1), 3_600_000_000)

@@ -54,7 +54,7 @@ class RedemptionRecord:
 
 @dataclass(frozen=True, slots=True)
 class HoldRecord:
-    """A hold as it is read and shown. Amounts are fen; `status` is as stored, and `frozen_at` the voucher's."""
+    """A hold as it is read and shown. Amounts are fen; `status` as stored, `frozen_at` since when its clock stands."""
 
     region_code: str
     id: str

@@ -96,11 +96,15 @@ class Positions:
         )
 
     def around(self, hold: HoldState, terms: ProgrammeTerms | None) -> Position:
-        """What the holders of a hold have come to without it; nothing where it counts in nobody's counters."""
+        """What the holders of a hold have come to without it; nothing where it counts in nobody's counters.
+
+        It keeps its place among the claims: see `Position.in_the_place_of`.
+        """
         if terms is None:
             return Position()
         since = terms.since(hold.held_at)
-        return self.of_claim(hold.region_code, hold.programme_id, hold.holders, since=since).without(hold.counted)
+        now_there = self.of_claim(hold.region_code, hold.programme_id, hold.holders, since=since).without(hold.counted)
+        return now_there.in_the_place_of(hold.position_at_first)
 
     def add(
         self,

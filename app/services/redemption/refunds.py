@@ -35,7 +35,7 @@ from app.services.redemption.reads import RefundRecord, read_redemption
 from app.services.redemption.states import DatedRules, Share, VoucherState
 from app.services.redemption.usage_references import free_references
 from app.services.redemption.whole_positions import WholePosition
-from app.services.rules.position import NOTHING, Kept
+from app.services.rules.position import NOTHING, Kept, Position
 from app.services.rules.position import Counter as Counted
 from app.services.rules.terms import add_months
 
@@ -80,9 +80,15 @@ def refund(
     at = now(tx)
     since = add_months(civil_date(position.judged_at), -version.rules.rolling_months)
     others = counters.of_claim(redemption.region_code, redemption.programme_id, position.holders, since=since)
-    others = others.without(position.counted)
+    others = position.others(others, version.rules)
     returned = decide_refund(
-        voucher, version, position.left(), others, kept=_kept(tx, redemption), drawn_fen=position.drawn_fen, at=at
+        voucher,
+        version,
+        position.left(),
+        others,
+        kept=_kept(tx, redemption, position.holders),
+        drawn_fen=position.drawn_fen,
+        at=at,
     )
     target = position.counts(returned.assessment, position.drawn_fen - returned.subsidy_fen)
     recounted = difference_of(target, position.counted, restores_cap=version.rules.adjustment.restores_cap)
@@ -198,9 +204,9 @@ def difference_of(now_counted: Counts, counted: Counts, *, restores_cap: bool) -
     return tuple(changes)
 
 
-def _kept(tx: Connection, redemption: RedemptionRecord) -> tuple[Kept, ...]:
+def _kept(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> tuple[Kept, ...]:
     key = (redemption.region_code, redemption.programme_id)
-    return load_terms(tx, [key])[key].kept
+    return load_terms(tx, [key])[key].kept_in(holders)
 
 
 def _lock_counters(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> Positions:
@@ -223,7 +229,8 @@ def _position_of(tx: Connection, redemption: RedemptionRecord) -> WholePosition:
         counted.append(counts_of_json(document.get("counted", ())))
     assert cancelled.total() == redemption.bill_refunded_fen, "the refunds explain what has left the bill"
     part = Part(redemption.id, 1, facts, redemption.subsidy_fen - redemption.refunded_fen, dict(cancelled))
-    return WholePosition(redemption.redeemed_at, [part], facts.get("holders", {}), summed(*counted))
+    place = Position(counts_of_json(facts["position"])) if "position" in facts else None
+    return WholePosition(redemption.redeemed_at, [part], facts.get("holders", {}), summed(*counted), place)
 
 
 def _lock_voucher(tx: Connection, redemption: RedemptionRecord) -> VoucherState:

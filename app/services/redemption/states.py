@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
@@ -54,6 +54,10 @@ class VoucherState:
     terms: GrantTerms
     shares: list[Share]
     """In the declared order of the fund sources."""
+
+    def stands_since(self, at: datetime) -> datetime | None:
+        """Since when a freeze has stopped the clocks of its holds; None where they run, as from its own end on."""
+        return None if at >= self.redeemable_until else self.frozen_at
 
     @property
     def redeemed_fen(self) -> int:
@@ -146,6 +150,13 @@ class ProgrammeTerms:
         So a cap that a later version brings knows the claims from the day on which that version was published.
         """
         return tuple({series_of(one): one for one in self._all_kept()}.values())
+
+    def kept_in(self, holders: Collection[str]) -> tuple[Kept, ...]:
+        """The same, of these kinds of holders: whose counters a claim counts in was settled when it was judged.
+
+        A later version may look at others, such as the group; what was held or redeemed before does not count there.
+        """
+        return tuple(kept for kept in self.kept if kept.holder in holders)
 
     def _all_kept(self) -> Iterator[Kept]:
         return (kept for version in self.versions for kept in version.rules.kept)

@@ -14,6 +14,8 @@ from app.services.redemption.holds.decisions import counted_after_refund
 from app.services.redemption.holds.states import HoldState, Part
 from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts
+from app.services.rules.model import Rules
+from app.services.rules.position import Position, brackets_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,12 +30,14 @@ class WholePosition:
     """Whose counters it counts in, by kind."""
     counted: Counts
     """What it counts there by now."""
+    place: Position | None
+    """What the holders had come to when its bills were judged; None where that was not stored yet."""
     hold: HoldState | None = None
 
     @classmethod
     def of_hold(cls, hold: HoldState) -> WholePosition:
         """All that was redeemed from a hold."""
-        return cls(hold.held_at, hold.parts, hold.holders, hold.counted, hold)
+        return cls(hold.held_at, hold.parts, hold.holders, hold.counted, hold.position_at_first, hold)
 
     @property
     def drawn_fen(self) -> int:
@@ -55,6 +59,18 @@ class WholePosition:
             return self.hold.whole_bill()
         (part,) = self.parts
         return stored_facts(part.facts, part.refunded_fen, at=self.judged_at)
+
+    def others(self, present: Position, rules: Rules) -> Position:
+        """What its holders have come to without it, seen from its place among the claims of a bracket.
+
+        A bracket that works out all of the period anew is told all there is: what was taken from one bill for another
+        is balanced out. A hold keeps its place there too, as its redemptions did.
+        """
+        rest = present.without(self.counted)
+        works_out_anew = any(bracket.method == "cliff_recalc" for bracket in brackets_of(rules.rate))
+        if self.place is None or (works_out_anew and self.hold is None):
+            return rest
+        return rest.in_the_place_of(self.place)
 
     def counts(self, assessment: Assessment, drawn_fen: int) -> Counts:
         """What it counts once `drawn_fen` is left of its subsidy, and `assessment` judges what is left of its bills."""

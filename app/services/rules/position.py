@@ -81,6 +81,18 @@ class Position:
         rest.add((bucket, NOTHING.less(counter)) for bucket, counter in counts)
         return rest
 
+    def in_the_place_of(self, earlier: Position) -> Position:
+        """For a claim that came at an earlier position: bases and subsidies before caps as they were then.
+
+        So it keeps its bracket, whatever was claimed since. What has been granted meanwhile, and how many claims, is
+        as now: caps bind all claims together.
+        """
+        return Position(
+            (bucket, Counter(then.base_fen, then.gross_fen, here.granted_fen, here.claims))
+            for bucket in sorted(self._counters.keys() | earlier._counters.keys())
+            for then, here in [(earlier.of(bucket), self.of(bucket))]
+        )
+
     def items(self) -> Iterator[tuple[Bucket, Counter]]:
         """Every counter, in a fixed order."""
         return iter(sorted(self._counters.items()))

@@ -24,10 +24,11 @@ from app.services.redemption.holds.states import (
     clock_of,
     greater_of_each,
     status_of,
+    with_grants,
 )
 from app.services.redemption.states import DatedRules, Party, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment, assess
-from app.services.rules.facts import Facts
+from app.services.rules.facts import Facts, Line
 from app.services.rules.position import Counter, Position
 
 USED_UP_TO = (8, 10)
@@ -79,7 +80,7 @@ def expiry_of(wanted: datetime | None, voucher: VoucherState, hold_days: int, *,
 
 def refuse_hold(hold: HoldState, voucher: VoucherState, *, at: datetime) -> Refused | None:
     """Why nothing may be redeemed from a hold, nor its end put off, at this instant; None where it may."""
-    status = status_of(hold.status, hold.expires_at, at=at, frozen_at=voucher.frozen_at)
+    status = status_of(hold.status, hold.expires_at, at=at, frozen_at=voucher.stands_since(at))
     told: dict[str, str | int] = {"hold_id": hold.id}
     if status is HoldStatus.EXPIRED:
         return Refused(Code.HOLD_EXPIRED, {"limit": hold.expires_at, "actual": at}, told)
@@ -111,8 +112,9 @@ def decide_redemption_from(
     findings = judge_evidence(asked.bill, version.rules, grounds)
     if refused := refuse_hold(hold, voucher, at=at) or refuse_bill(hold, version, asked) or refuse_evidence(findings):
         return refused
-    facts = hold.whole_bill(at_sites(asked.bill.assessed_lines(), provider))
-    assessment = assess(version.rules, facts, others, also_kept=terms.kept)
+    lines = at_sites(asked.bill.assessed_lines(), provider)
+    facts = hold.whole_bill(lines)
+    assessment = assess(version.rules, facts, others, also_kept=terms.kept_in(hold.holders))
     drawn_fen, trace = trace_of(version, assessment, hold.shares, drawn_before_fen=hold.drawn_fen)
     expected_fen = asked.expected_subsidy_fen
     if expected_fen is not None and expected_fen != drawn_fen:
@@ -120,7 +122,9 @@ def decide_redemption_from(
     parts = peeled(hold.shares, drawn_fen, [share.balance_fen for share in hold.shares])
     ends = final or drawn_fen == hold.held_fen
     rest = _rest(hold.shares, dict(parts)) if ends else ()
-    target = _target(hold, counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen + drawn_fen)), ends=ends)
+    earned = _counted(hold, assessment, hold.drawn_fen + drawn_fen)
+    earned = _with_used_up(version, hold, terms, others, earned, lines, drawn_fen=hold.redeemed_fen + drawn_fen)
+    target = _target(hold, earned, ends=ends)
     if refused := refuse_overflow(others, target):
         return refused
     return Redeemed(
@@ -133,7 +137,7 @@ def decide_redemption_from(
         trace=with_flags(trace, findings),
         facts=facts,
         evidence=grounds_to_store(version.rules, asked.bill, grounds, findings),
-        counted=_kept_cap(version, hold, change_of(target, hold.counted)),
+        counted=change_of(target, hold.counted),
     )
 
 
@@ -193,9 +197,10 @@ def decide_end(
         version = terms.version(hold.rule_version_id)
         earned: Counts = ()
         if hold.parts:
-            assessment = assess(version.rules, hold.whole_bill(), others, also_kept=terms.kept)
-            earned = counted_as_drawn(assessment, _capped(assessment, hold.drawn_fen))
-        counted = _kept_cap(version, hold, change_of(earned, hold.counted))
+            assessment = assess(version.rules, hold.whole_bill(), others, also_kept=terms.kept_in(hold.holders))
+            earned = _counted(hold, assessment, hold.drawn_fen)
+            earned = _with_used_up(version, hold, terms, others, earned, (), drawn_fen=hold.redeemed_fen)
+        counted = change_of(earned, hold.counted)
     return Ended(
         parts=_rest(hold.shares, {}),
         destination=Account.AVAILABLE if ended else Account.COMMITTED,
@@ -206,12 +211,12 @@ def decide_end(
 
 def is_due(hold: HoldState, voucher: VoucherState, *, at: datetime) -> bool:
     """Whether an open hold has expired, so that its money is to go back."""
-    return hold.status == HoldStatus.OPEN and clock_of(at, voucher.frozen_at) >= hold.expires_at
+    return hold.status == HoldStatus.OPEN and clock_of(at, voucher.stands_since(at)) >= hold.expires_at
 
 
 def counted_after_refund(hold: HoldState, assessment: Assessment, drawn_fen: int) -> Counts:
     """What a hold counts once refunds have left `drawn_fen` on its redemptions, and `assessment` of their bills."""
-    earned = counted_as_drawn(assessment, _capped(assessment, drawn_fen))
+    earned = _counted(hold, assessment, drawn_fen)
     return _target(hold, earned, ends=hold.status != HoldStatus.OPEN)
 
 
@@ -220,20 +225,44 @@ def _target(hold: HoldState, earned: Counts, *, ends: bool) -> Counts:
     return earned if ends else greater_of_each(hold.counted_at_first, earned)
 
 
-def _kept_cap(version: DatedRules, hold: HoldState, change: Counts) -> Counts:
-    """The change without giving back a cap that refunds used up, where the rules do not restore it. D24."""
-    refunded = any(part.refunded_fen for part in hold.parts)
-    if version.rules.adjustment.restores_cap or not refunded:
-        return change
+def _with_used_up(
+    version: DatedRules,
+    hold: HoldState,
+    terms: ProgrammeTerms,
+    others: Position,
+    earned: Counts,
+    lines: Sequence[Line],
+    *,
+    drawn_fen: int,
+) -> Counts:
+    """What was earned, with what refunds have used up of the caps for good, where the rules do not restore it. D24.
+
+    That is what the bills (`lines` are the last one's) would count, had nothing been cancelled; `drawn_fen` is what was
+    drawn on them, refunded or not.
+    """
+    if version.rules.adjustment.restores_cap or not any(part.refunded_fen for part in hold.parts):
+        return earned
+    billed = assess(version.rules, hold.as_billed(lines), others, also_kept=terms.kept_in(hold.holders))
+    return with_grants(earned, _counted(hold, billed, drawn_fen))
+
+
+def _counted(hold: HoldState, assessment: Assessment, drawn_fen: int) -> Counts:
+    """What the bills of a hold count: as granted what was drawn on them, also where that is more than is due by now.
+
+    A later bill may lower what all of them are due. What was drawn before is not taken back, so a cap must know of it.
+    """
+    if drawn_fen <= assessment.amount_fen:
+        return counted_as_drawn(assessment, drawn_fen)
+    if assessment.amount_fen:
+        counted, whole_fen = assessment.counted, assessment.amount_fen
+    else:
+        at_first = hold.counted_at_first
+        counted = tuple((bucket, Counter(0, 0, one.granted_fen, one.claims)) for bucket, one in at_first)
+        whole_fen = hold.amount_fen
     return tuple(
-        (bucket, Counter(counter.base_fen, counter.gross_fen, max(0, counter.granted_fen), max(0, counter.claims)))
-        for bucket, counter in change
+        (bucket, counter._replace(granted_fen=-(-counter.granted_fen * drawn_fen // whole_fen)))
+        for bucket, counter in counted
     )
-
-
-def _capped(assessment: Assessment, drawn_fen: int) -> int:
-    """What counts as granted: never more than is due for the bills there are."""
-    return min(assessment.amount_fen, drawn_fen)
 
 
 def _rest(shares: Sequence[Share], drawn: Mapping[str, int]) -> tuple[tuple[str, int], ...]:

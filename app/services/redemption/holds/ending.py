@@ -10,11 +10,12 @@ from app.database import now, together
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, EventKind, HoldStatus
 from app.services.ledger.entries import Cause, JournalEntry
+from app.services.ledger.fences import try_fences
 from app.services.ledger.pools import lock_pools
 from app.services.redemption.decisions import end_of
 from app.services.redemption.effects import movements
 from app.services.redemption.holds.decisions import decide_end, is_due
-from app.services.redemption.holds.loading import due_holds, load_holds, open_holds
+from app.services.redemption.holds.loading import DUE, due_holds, load_holds, open_holds
 from app.services.redemption.holds.states import HoldState
 from app.services.redemption.loading import VoucherKey, load_terms, lock_vouchers
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
@@ -31,7 +32,7 @@ Vouchers = Mapping[VoucherKey, VoucherState]
 _WITH_DUE_HOLDS = text(
     "SELECT DISTINCT h.region_code, h.voucher_id FROM holds h"
     " JOIN vouchers v ON v.region_code = h.region_code AND v.id = h.voucher_id"
-    " WHERE h.status = 'open' AND h.expires_at <= least(v.frozen_at, clock_timestamp()) LIMIT :most"
+    f" WHERE {DUE.format(clock='statement_timestamp()')} LIMIT :most"
 )
 
 
@@ -39,9 +40,20 @@ def sweep(tx: Connection, *, most: int) -> int:
     """Give back the money of expired holds of up to `most` vouchers; return how many holds that were.
 
     Nothing depends on when it runs, or whether twice: an expired hold cannot be redeemed, and who draws on its voucher
-    gives its money back first. What is busy is left to the next run.
+    gives its money back first. What is busy, or in a region that is just closing its year, is left to the next run.
     """
-    keys = [(row.region_code, row.voucher_id) for row in tx.execute(_WITH_DUE_HOLDS, {"most": most})]
+    return sweep_vouchers(tx, find_due(tx, most=most))
+
+
+def find_due(tx: Connection, *, most: int) -> list[VoucherKey]:
+    """Up to `most` vouchers with expired holds, without a lock."""
+    return [(row.region_code, row.voucher_id) for row in tx.execute(_WITH_DUE_HOLDS, {"most": most})]
+
+
+def sweep_vouchers(tx: Connection, found: Sequence[VoucherKey]) -> int:
+    """Give back the money of the expired holds of these vouchers; see `sweep`."""
+    fenced = try_fences(tx, {key[0] for key in found}) if found else set()
+    keys = [key for key in found if key[0] in fenced]
     return end_due_holds(tx, lock_vouchers(tx, keys, wait=False), wait=False) if keys else 0
 
 

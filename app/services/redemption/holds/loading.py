@@ -26,6 +26,12 @@ class Place(NamedTuple):
     provider_id: str
 
 
+DUE = (
+    "h.status = 'open' AND h.expires_at <= {clock}"
+    " AND (v.frozen_at IS NULL OR h.expires_at <= v.frozen_at OR v.redeemable_until <= {clock})"
+)
+"""Holds `h` of vouchers `v` that have expired: a freeze stops their clocks, but not beyond the voucher's own end."""
+
 _ASKED = "unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
 _PLACES = Statement(
     "SELECT h.region_code, h.id, h.voucher_id, h.programme_id, h.provider_id FROM holds h"
@@ -57,7 +63,7 @@ _REFUNDS = Statement(
 _DUE = Statement(
     "SELECT h.region_code, h.id FROM holds h JOIN vouchers v ON v.region_code = h.region_code AND v.id = h.voucher_id"
     f" JOIN {_ASKED} ON v.region_code = asked.region_code AND v.id = asked.id"
-    " WHERE h.status = 'open' AND h.expires_at <= least(v.frozen_at, clock_timestamp())"
+    f" WHERE {DUE.format(clock='clock_timestamp()')}"
 )
 _OPEN = Statement(
     "SELECT h.region_code, h.id FROM holds h"
@@ -79,7 +85,7 @@ def ask_places(tx: Connection, keys: Collection[HoldKey]) -> Callable[[], dict[H
 
 
 def due_holds(tx: Connection, vouchers: Collection[tuple[str, str]]) -> list[HoldKey]:
-    """The open holds of vouchers whose time has run out by the database's clock; a freeze stops it."""
+    """The open holds of vouchers whose time has run out by the database's clock (`DUE`)."""
     return [(row.region_code, row.id) for row in _DUE(tx, _columns(vouchers))]
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -67,7 +67,12 @@ def _is(status: HoldStatus, at: datetime) -> ColumnElement[bool]:
 
 
 def _clock(at: datetime) -> Any:
-    return func.least(Voucher.frozen_at, at)
+    return func.least(_stands_since(at), at)
+
+
+def _stands_since(at: Any) -> Any:
+    """As `VoucherState.stands_since`."""
+    return case((Voucher.redeemable_until > at, Voucher.frozen_at))
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:
@@ -81,7 +86,7 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
 
 def _query() -> Any:
     return (
-        select(Hold, Voucher.frozen_at)
+        select(Hold, _stands_since(func.clock_timestamp()).label("frozen_at"))
         .join(Programme, and_(Programme.region_code == Hold.region_code, Programme.id == Hold.programme_id))
         .join(Voucher, and_(Voucher.region_code == Hold.region_code, Voucher.id == Hold.voucher_id))
     )

@@ -11,7 +11,7 @@ from app.kernel.vocabulary import HoldStatus
 from app.services.redemption.assessing import Counts, counts_of_json, lines_of_facts
 from app.services.redemption.states import Share
 from app.services.rules.facts import Facts, Line
-from app.services.rules.position import NOTHING, Bucket, Counter
+from app.services.rules.position import NOTHING, Bucket, Counter, Position
 
 MAX_LINES = 2_000
 """Lines of all the bills of one hold together: each redemption assesses all of them anew."""
@@ -73,13 +73,24 @@ class HoldState:
         return counts_of_json(self.facts["counted"])
 
     @property
+    def position_at_first(self) -> Position:
+        """What its holders had come to when it was made."""
+        return Position(counts_of_json(self.facts["position"]))
+
+    @property
     def drawn_fen(self) -> int:
         """What its redemptions hold of the subsidy, net of refunds."""
         return sum(part.drawn_fen for part in self.parts)
 
     def whole_bill(self, more: Iterable[Line] = ()) -> Facts:
         """All that was billed on it so far, with what was known of the parties when it was made."""
-        lines = [line for part in self.parts for line in part.lines()]
+        return self._facts([line for part in self.parts for line in part.lines()], more)
+
+    def as_billed(self, more: Iterable[Line] = ()) -> Facts:
+        """The same as if nothing of it had been cancelled."""
+        return self._facts([line for part in self.parts for line in lines_of_facts(part.facts, {})], more)
+
+    def _facts(self, lines: Iterable[Line], more: Iterable[Line]) -> Facts:
         return Facts.read(self.facts["given"], [*lines, *more], self.facts["provider_categories"])
 
 
@@ -109,6 +120,18 @@ def greater_of_each(one: Counts, other: Counts) -> Counts:
     return tuple(
         (bucket, Counter(*map(max, first.get(bucket, NOTHING), second.get(bucket, NOTHING))))
         for bucket in sorted(first.keys() | second.keys())
+    )
+
+
+def with_grants(one: Counts, other: Counts) -> Counts:
+    """The first count, with the grants and claims of the second where these are greater."""
+    first, second = dict(one), dict(other)
+    counts = ((bucket, first.get(bucket, NOTHING), second.get(bucket, NOTHING)) for bucket in first.keys() | second)
+    return tuple(
+        sorted(
+            (bucket, Counter(own.base_fen, own.gross_fen, max(own.granted_fen, more.granted_fen), max(own[3], more[3])))
+            for bucket, own, more in counts
+        )
     )
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import threading
+from functools import partial
 
 import structlog
 
 from app.database import Database
-from app.services.redemption.holds.ending import sweep
+from app.kernel.problems import AppError
+from app.services.redemption.holds.ending import find_due, sweep, sweep_vouchers
 
 MOST = 100
 """Vouchers in one transaction."""
@@ -36,7 +38,24 @@ class Sweeper:
     def _work(self) -> None:
         while not self._stopped.wait(self._every_s):
             try:
-                while self._database.transact(lambda tx: sweep(tx, most=MOST)) and not self._stopped.is_set():
-                    pass
+                self._sweep()
             except Exception:  # the database may be away; the next round finds what is due
                 log.warning("sweep.failed", exc_info=True)
+
+    def _sweep(self) -> None:
+        try:
+            while self._database.transact(lambda tx: sweep(tx, most=MOST)) and not self._stopped.is_set():
+                pass
+        except AppError:
+            raise
+        except Exception:
+            log.exception("sweep.failed")
+            self._one_by_one()
+
+    def _one_by_one(self) -> None:
+        """Where one of many cannot be given back, the money of the others goes back nevertheless."""
+        for key in self._database.transact(lambda tx: find_due(tx, most=MOST)):
+            try:
+                self._database.transact(partial(sweep_vouchers, found=[key]))
+            except Exception:
+                log.exception("sweep.failed", voucher=key[1])
