@@ -77,6 +77,7 @@ class Hold(Whereabouts, Base):
         UniqueConstraint("region_code", "provider_id", "hold_no"),
         UniqueConstraint("region_code", "entry_id"),
         Index(None, "region_code", "voucher_id", "id"),
+        Index(None, "provider_id", "id"),
         Index("ix_holds_open", "expires_at", postgresql_where="status = 'open'"),
         one_of("status", HoldStatus),
         UniqueConstraint("region_code", "payment_code_id"),

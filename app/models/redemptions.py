@@ -111,6 +111,7 @@ class Redemption(Base):
             postgresql_where="payment_code_id IS NOT NULL AND hold_id IS NULL",  # a hold's have the code of their hold
         ),
         Index(None, "region_code", "voucher_id", "id"),
+        Index(None, "provider_id", "id"),
         one_of("status", RedemptionStatus),
         CheckConstraint("num_nonnulls(mandate_id, payment_code_id) = 1", name="one_consent"),
         CheckConstraint("subsidy_fen + firm_pays_fen = bill_total_fen", name="split_adds_up"),

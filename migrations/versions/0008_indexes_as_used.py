@@ -1,6 +1,7 @@
-"""An entry that reverses none is not in the index of those that do.
+"""Indexes as they are used: none for entries that reverse nothing, one for a provider's own lists.
 
-Why: of the entries hardly one reverses another, and the unique key over `reverses_id` was written with every one.
+Why: of the entries hardly one reverses another, and the unique key over `reverses_id` was written with every one. A
+provider lists its redemptions and holds newest first, in all its regions: without an index that reads the whole table.
 
 Revision: 0008, after 0007
 """
@@ -26,6 +27,8 @@ def upgrade() -> None:
         unique=True,
         postgresql_where=sa.text("reverses_id IS NOT NULL"),
     )
+    for table in ("redemptions", "holds"):
+        op.create_index(op.f(f"ix_{table}_provider_id_id"), table, ["provider_id", "id"])
 
 
 def downgrade() -> None:
