@@ -129,6 +129,35 @@ def test_a_put_off_command_is_tried_again_and_at_last_waits_alone(database: Data
     assert tries[-1] == (True, True)
 
 
+def test_the_commands_of_one_busy_voucher_wait_for_it_once(database: Database) -> None:
+    waited: list[list[str]] = []
+
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+        if wait:
+            waited.append([command.number for command in commands])
+        return [answer(command.number) if wait else PutOff() for command in commands]
+
+    with desk_of(database, run) as desk:
+        answers = run_apart(all_of(desk, ["a", "b", "c"]))
+    assert answers == [answer("a"), answer("b"), answer("c")]
+    assert waited == [["a", "b", "c"]]
+
+
+def test_who_waited_for_a_voucher_in_vain_is_told_at_once(database: Database) -> None:
+    waited: list[int] = []
+
+    def run(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
+        if wait:
+            waited.append(len(commands))
+            raise AppError(Code.BUSY, retry_after_s=1)
+        return [PutOff() for _ in commands]
+
+    with desk_of(database, run) as desk:
+        answers = run_apart(all_of(desk, ["a", "b", "c"]))
+    assert [given.code for given in answers if isinstance(given, AppError)] == [Code.BUSY] * 3
+    assert waited == [3]
+
+
 def test_a_full_queue_refuses_at_once_and_nothing_was_done(database: Database) -> None:
     release = threading.Event()
     ran: list[str] = []

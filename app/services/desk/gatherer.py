@@ -25,7 +25,7 @@ from app.services.redemption.commands import Command
 from app.services.redemption.outcomes import Outcome, PutOff
 
 TRIES = 3
-"""How often a busy voucher is skipped before its command goes alone and waits for the lock."""
+"""How often a busy voucher is skipped before its commands go by themselves and wait for the lock."""
 
 PAUSE_S = 0.005
 """Before trying again when nothing but put-off commands is there."""
@@ -144,13 +144,14 @@ class Desk:
             patient = [ticket for ticket in put_off if ticket.tries < TRIES]
             spent = [ticket for ticket in put_off if ticket.tries >= TRIES]
             put_off = self._transact([*patient, *taken], wait=False)
-            for ticket in spent:
-                put_off += self._transact([ticket], wait=True)
+            for waiting in _by_lock(spent):
+                put_off += self._transact(waiting, wait=True)
 
     def _transact(self, tickets: list[_Ticket], *, wait: bool) -> list[_Ticket]:
         """Run one batch and settle its tickets; return those that were put off.
 
-        A batch that fails unexpectedly, or waits too long for a claim, is halved until the culprit stands alone.
+        A batch that fails unexpectedly, or waits too long for a claim, is halved until the culprit stands alone; one
+        that waited for its voucher in vain is not, as each half would wait as long.
         What went wrong is logged by the request that waits for it: nothing here may end the writer.
         """
         if not tickets:
@@ -162,7 +163,7 @@ class Desk:
             if code is Code.BUSY and len(tickets) == 1 and not wait:
                 tickets[0].tries += 1
                 return tickets
-            if len(tickets) == 1 or code is Code.UNAVAILABLE:
+            if len(tickets) == 1 or code is Code.UNAVAILABLE or (code is Code.BUSY and wait):
                 for ticket in tickets:
                     ticket.settle(error)
                 return []
@@ -184,3 +185,11 @@ class Desk:
             except CommitUnknown:
                 continue  # the keys tell what happened: what was done is replayed, the rest is done now
         raise AppError(Code.UNAVAILABLE, retry_after_s=1)
+
+
+def _by_lock(tickets: Sequence[_Ticket]) -> list[list[_Ticket]]:
+    """Tickets that wait for one lock together: a busy voucher is waited for once, not once for each of its bills."""
+    groups: dict[tuple[str, str], list[_Ticket]] = {}
+    for ticket in tickets:
+        groups.setdefault(ticket.command.about, []).append(ticket)
+    return list(groups.values())

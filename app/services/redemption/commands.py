@@ -114,6 +114,11 @@ class Command(ABC):
 
     @property
     @abstractmethod
+    def about(self) -> tuple[str, str]:
+        """What it draws on, as the request names it: region, and the voucher's code or the hold's id."""
+
+    @property
+    @abstractmethod
     def number(self) -> str:
         """The provider's own number, taken once for ever."""
 
@@ -146,6 +151,10 @@ class Redeem(Command):
     route: str = REDEEM_ROUTE
 
     @property
+    def about(self) -> tuple[str, str]:
+        return (self.region_code, self.hold_id or self.voucher_code or "")
+
+    @property
     def number(self) -> str:
         return self.order_no
 
@@ -166,6 +175,10 @@ class PlaceHold(Command):
     expires_at: datetime | None = None
     render: Callable[[HoldRecord], Answer]
     route: str = HOLD_ROUTE
+
+    @property
+    def about(self) -> tuple[str, str]:
+        return (self.region_code, self.voucher_code)
 
     @property
     def number(self) -> str:
