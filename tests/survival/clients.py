@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
 from app.cli.retries import is_transient
-from tests.world import Actor, Counter, World, redemption_body
+from tests.world import Actor, Counter, World, bill_body, redemption_body
 
 T = TypeVar("T")
 
@@ -186,6 +186,23 @@ def rows_of(answered: Answered, asked_fen: int) -> list[Answered]:
         )
         for n, row in enumerate(answered.response.json["data"])
     ]
+
+
+def hold(desk: Counter, total_fen: int, *, rate_percent: int) -> Request:
+    """Part of the voucher reserved for a bill to come."""
+    number = next(_numbers)
+    body = {"voucher_code": desk.voucher["code"], "hold_no": f"h{number}", "bill": bill_body(total_fen)}
+    asked_fen = total_fen * rate_percent // 100
+    return Request("hold", desk.voucher["id"], asked_fen, "/v1/holds", json.dumps(body).encode(), f"hold-{number}")
+
+
+def redemption_from(desk: Counter, hold_id: str, total_fen: int, *, rate_percent: int) -> Request:
+    """A bill on a hold."""
+    number = next(_numbers)
+    body = {"hold_id": hold_id, "order_no": f"p{number}", "bill": bill_body(total_fen)}
+    asked_fen = total_fen * rate_percent // 100
+    path, key = "/v1/redemptions", f"part-{number}"
+    return Request("part", desk.voucher["id"], asked_fen, path, json.dumps(body).encode(), key)
 
 
 def refund(desk: Counter, redemption_id: str, bill_fen: int, *, rate_percent: int) -> Request:

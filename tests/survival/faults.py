@@ -54,6 +54,14 @@ POINTS: Mapping[str, Point] = {
     "all written": Point(STATEMENT, _says("INSERT INTO redemptions ")),
     "committed": Point("app.database:Database.transact"),
 }
+HOLD_POINTS: Mapping[str, Point] = {
+    "hold numbers claimed": Point(STATEMENT, _says("INSERT INTO hold_numbers ")),
+    "holds locked": Point("app.services.redemption.loading:ask_locked_vouchers"),
+    "hold decided": Point("app.services.redemption.holds.decisions:decide_redemption_from"),
+    "hold written": Point(STATEMENT, _says("INSERT INTO holds ")),
+    "hold used up": Point(STATEMENT, _says("UPDATE holds h SET status")),
+    "hold committed": Point("app.database:Database.transact"),
+}
 REFUND_POINTS: Mapping[str, Point] = {
     "refund posted": Point("app.services.ledger.journal:post", thread=None),
     "refund written": Point("app.services.redemption.refunds:refund", thread=None),
@@ -69,7 +77,7 @@ class Kill:
     nth: int
 
     def arm(self) -> None:
-        point = {**POINTS, **REFUND_POINTS}[self.point]
+        point = {**POINTS, **HOLD_POINTS, **REFUND_POINTS}[self.point]
         left = self.nth
 
         def after(original: Callable[..., Any]) -> Callable[..., Any]:

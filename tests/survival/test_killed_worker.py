@@ -14,15 +14,17 @@ from tests.survival.clients import (
     Request,
     address_of,
     batch,
+    hold,
     redemption,
+    redemption_from,
     refund,
     rows_of,
     run_apart,
     send_lanes,
 )
-from tests.survival.faults import POINTS, REFUND_POINTS, Kill
+from tests.survival.faults import HOLD_POINTS, POINTS, REFUND_POINTS, Kill
 from tests.survival.processes import Workers, assert_killed
-from tests.world import Counter, World, counter
+from tests.world import Counter, World, counter, ok
 
 FACE_FEN = 1_000_000
 CEILING = {"scope": "firm", "name": "firm_year", "limit_fen": 10 * FACE_FEN}
@@ -73,6 +75,26 @@ def test_a_batch_cut_between_its_transactions_goes_on_where_it_stopped(
     assert {(row.response.status, row.response.json["subsidy_fen"]) for row in rows} == {(201, 300)}
     assert desk.balance_fen() == FACE_FEN - 60 * 300
     assert_survived(world, desk, rows)
+    assert_whole(world)
+
+
+@pytest.mark.parametrize("point", HOLD_POINTS)
+def test_a_worker_killed_among_holds_reserved_and_drew_once(world: World, workers: Workers, point: str) -> None:
+    """Three holds are there to be used up by three bills each, while three more are made."""
+    desk = counter(world.city(), face_value_fen=FACE_FEN, rate="0.30", caps=[CEILING])
+    made = [[hold(desk, 3_000, rate_percent=30)] for _ in range(3)]
+    held = [one.response.json for one in run_apart(send_lanes(address_of(world), desk.machine, made))]
+    lanes = [[redemption_from(desk, one["id"], 1_000, rate_percent=30) for _ in range(3)] for one in held]
+    lanes += [[hold(desk, 2_000, rate_percent=30)] for _ in range(3)]
+    lanes += [lanes[0], lanes[3]]  # twins
+    doomed = workers.start(Kill(point, nth=1))
+    answered = run_apart(through_a_death(workers, doomed, point, desk, lanes))
+    assert {one.response.status for one in answered} == {201}
+    drawn = {one.response.json["order_no"]: one.response.json for one in answered if one.request.kind == "part"}
+    assert [one["subsidy_fen"] for one in drawn.values()] == [300] * 9
+    found = ok(desk.manager.get(f"/v1/vouchers/{desk.voucher['id']}"))
+    assert (found["balance_fen"], found["held_fen"], found["redeemed_fen"]) == (FACE_FEN - 4_500, 1_800, 2_700)
+    assert [ok(desk.machine.get(f"/v1/holds/{one['id']}"))["status"] for one in held] == ["redeemed"] * 3
     assert_whole(world)
 
 

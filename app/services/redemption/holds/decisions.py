@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from app.kernel.clock import rfc3339
 from app.kernel.problems import Code, FieldError
 from app.kernel.vocabulary import Account, HoldStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import FORMAT, Counts, at_sites, counted_as_drawn, peeled
@@ -73,7 +74,7 @@ def expiry_of(wanted: datetime | None, voucher: VoucherState, hold_days: int, *,
     if wanted is None:
         return latest
     if not at < wanted <= latest:
-        error = FieldError("/expires_at", "out_of_range", limit=latest.isoformat(), actual=wanted.isoformat())
+        error = FieldError("/expires_at", "out_of_range", limit=rfc3339(latest), actual=rfc3339(wanted))
         return Refused(Code.VALIDATION_FAILED, {"count": 1}, errors=(error,))
     return wanted
 
