@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import orjson
 import pytest
 from starlette.types import Message, Receive, Scope, Send
@@ -11,6 +9,7 @@ from starlette.types import Message, Receive, Scope, Send
 from app.api.shortcut import Shortcut
 from app.main import create_app
 from app.settings import Settings
+from tests.apart import run_apart
 from tests.world import Counter, World, counter, redemption_body
 
 PLAIN = {"Content-Type": "application/json"}
@@ -99,7 +98,7 @@ def test_what_is_not_plain_is_passed_on_whole(method: str, path: str, content: b
         raise AssertionError("nobody answers but the rest")
 
     scope = {"type": "http", "method": method, "path": path, "headers": [(b"content-type", b"application/json")]}
-    asyncio.run(Shortcut(rest)(scope, receive, send))
+    run_apart(Shortcut(rest)(scope, receive, send))
     assert passed == [content]
 
 
@@ -131,6 +130,6 @@ def test_a_plain_redemption_does_not_go_by_the_route(desk: Counter, settings: Se
             }
             await Shortcut(rest)(scope, receive, send)
 
-    asyncio.run(redeem())
+    run_apart(redeem())
     assert sent[0]["status"] == 201
     assert desk.balance_fen() == 1_000_000 - 300

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any, Protocol, TypeVar
@@ -23,6 +23,7 @@ from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import Command, Redeem
 from app.services.redemption.decisions import Asked
 from app.services.redemption.outcomes import Outcome, PutOff
+from tests.apart import run_apart
 from tests.world import HANGZHOU, World, counter, ok, problem, redemption_body
 
 T = TypeVar("T")
@@ -61,12 +62,6 @@ def desk_of(database: Database, run: Run, *, batch_limit: int = 50, queue_limit:
         yield desk
     finally:
         desk.stop()
-
-
-def run_apart(scenario: Coroutine[Any, Any, T]) -> T:
-    """Run it on a loop in a thread of its own: a browser's driver may keep one running in this thread."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, scenario).result()
 
 
 async def all_of(desk: Desk, order_nos: Sequence[str]) -> list[Answer | BaseException]:

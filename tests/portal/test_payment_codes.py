@@ -64,7 +64,7 @@ def test_the_page_tells_that_the_code_was_used_and_hides_it(page: Page, manager:
     expect(button).to_be_focused()
     redemption = ok(manager.counter.redeem(10_000))["id"]
     manager.world.database.transact(lambda tx: claim_payment_codes(tx, {redemption: (HANGZHOU, code_id)}))
-    expect(page.get_by_text("该付款码已使用。")).to_be_visible()
+    expect(page.get_by_text("该付款码已使用。")).to_be_visible(timeout=20_000)  # the page asks every five seconds
     expect(page.locator(".terms")).to_contain_text(redemption)
     expect(page.locator(".digits")).to_have_count(0)
     expect(button).to_have_count(0)

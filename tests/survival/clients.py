@@ -9,8 +9,7 @@ import asyncio
 import json
 import random
 import time
-from collections.abc import Callable, Coroutine, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
@@ -213,9 +212,3 @@ def refund(desk: Counter, redemption_id: str, bill_fen: int, *, rate_percent: in
     return Request(
         "refund", desk.voucher["id"], asked_fen, path, json.dumps(body).encode(), f"survival-{next(_numbers)}"
     )
-
-
-def run_apart(scenario: Coroutine[Any, Any, T]) -> T:
-    """Run it on a loop in a thread of its own: a browser's driver may keep one running in this thread."""
-    with ThreadPoolExecutor(1) as pool:
-        return pool.submit(asyncio.run, scenario).result()

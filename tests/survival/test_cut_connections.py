@@ -8,8 +8,9 @@ from itertools import product
 import pytest
 from sqlalchemy.engine import make_url
 
+from tests.apart import run_apart
 from tests.survival.checks import assert_replays, assert_survived, assert_whole
-from tests.survival.clients import Answered, Client, redemption, run_apart, send_lanes
+from tests.survival.clients import Answered, Client, redemption, send_lanes
 from tests.survival.processes import Workers
 from tests.survival.proxy import DOWN, UP, CommitCuts, Cut, RandomCuts, proxying
 from tests.world import Counter, World, counter

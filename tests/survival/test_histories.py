@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.survival.clients import Answered, Client, address_of, redemption, run_apart, send_lanes
+from tests.apart import run_apart
+from tests.survival.clients import Answered, Client, address_of, redemption, send_lanes
 from tests.survival.faults import Fault, RememberedBalance
 from tests.survival.histories import DONE, Operation, Voucher, history_of, judge, operation_of, step
 from tests.survival.linearizability import Event

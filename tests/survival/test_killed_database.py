@@ -16,9 +16,10 @@ from app.embedded import databases
 from app.embedded.server import Server, temporary
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
+from tests.apart import run_apart
 from tests.conftest import serving
 from tests.survival.checks import assert_replays, assert_survived, assert_whole
-from tests.survival.clients import Answered, Client, Request, redemption, run_apart, send_lanes
+from tests.survival.clients import Answered, Client, Request, redemption, send_lanes
 from tests.survival.processes import Workers, workers_of
 from tests.world import Counter, World, counter
 

@@ -7,6 +7,7 @@ from multiprocessing.context import ForkServerProcess
 
 import pytest
 
+from tests.apart import run_apart
 from tests.survival.checks import assert_replays, assert_survived, assert_whole
 from tests.survival.clients import (
     Answered,
@@ -19,7 +20,6 @@ from tests.survival.clients import (
     redemption_from,
     refund,
     rows_of,
-    run_apart,
     send_lanes,
 )
 from tests.survival.faults import HOLD_POINTS, POINTS, REFUND_POINTS, Kill

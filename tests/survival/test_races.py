@@ -13,9 +13,10 @@ import pytest
 from sqlalchemy import Connection, create_engine, text
 
 from app.embedded.databases import Urls
+from tests.apart import run_apart
 from tests.embedded.processes import within
 from tests.survival.checks import assert_survived, assert_whole
-from tests.survival.clients import Answered, Client, redemption, refund, run_apart, send_lanes
+from tests.survival.clients import Answered, Client, redemption, refund, send_lanes
 from tests.survival.histories import Operation, assert_linearizable, history_of
 from tests.survival.linearizability import Event
 from tests.survival.processes import Workers

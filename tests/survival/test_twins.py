@@ -5,8 +5,9 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 
+from tests.apart import run_apart
 from tests.survival.checks import assert_survived, assert_whole
-from tests.survival.clients import Answered, Client, Request, redemption, run_apart
+from tests.survival.clients import Answered, Client, Request, redemption
 from tests.survival.processes import Workers
 from tests.world import Counter, World, counter
 
