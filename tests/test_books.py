@@ -283,10 +283,8 @@ class Books(RuleBasedStateMachine):
             if hold["open"]:
                 self._do(lambda tx: release(tx, caller=self.provider, hold_id=hold_id))
             else:
-                assert self._refused(lambda tx: release(tx, caller=self.provider, hold_id=hold_id)) in {
-                    Code.HOLD_ALREADY_RESOLVED,
-                    Code.HOLD_EXPIRED,
-                }
+                ended = Code.HOLD_EXPIRED if hold["expired"] else Code.HOLD_ALREADY_RESOLVED
+                assert self._refused(lambda tx: release(tx, caller=self.provider, hold_id=hold_id)) is ended
                 return
         else:
             if not hold["open"] or self.vouchers[hold["voucher"]]["frozen"]:
