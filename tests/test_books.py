@@ -235,7 +235,7 @@ class Books(RuleBasedStateMachine):
             parts = self._split(amount, voucher["balance"])
             for source, part in parts.items():
                 voucher["balance"][source] -= part
-            self.holds[outcome.resource_id] = {"voucher": voucher_id, "held": parts, "open": True}
+            self.holds[outcome.resource_id] = {"voucher": voucher_id, "held": parts, "open": True, "expired": False}
 
     @precondition(lambda self: self.holds)
     @rule(data=st.data(), bills=st.lists(st.tuples(st.integers(1, 30_000), st.booleans()), min_size=1, max_size=3))
@@ -251,7 +251,7 @@ class Books(RuleBasedStateMachine):
             voucher = self.vouchers[hold["voucher"]]
             assert isinstance(outcome, Answer)
             if not hold["open"]:
-                assert outcome.body == b"hold_already_resolved"
+                assert outcome.body == (b"hold_expired" if hold["expired"] else b"hold_already_resolved")
                 continue
             if voucher["frozen"]:
                 assert outcome.body == b"voucher_frozen"
