@@ -71,7 +71,7 @@ class Hold(Whereabouts, Base):
         ForeignKeyConstraint(
             ["region_code", "entry_id"],
             ["entries.region_code", "entries.id"],
-            deferrable=True,  # the entry's postings name the hold, so the hold is written first
+            deferrable=True,  # the hold names its entry, whose postings name the hold
             initially="DEFERRED",
         ),
         UniqueConstraint("region_code", "provider_id", "hold_no"),

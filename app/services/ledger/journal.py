@@ -86,7 +86,7 @@ def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
 
     Set-based: at most eight statements, however many entries, run as one. The caller holds the locks of the vouchers
     (and of the pools, where money leaves or reaches `available`) and has already decided that this may happen.
-    A hold that is made by one of the entries is written before.
+    A hold that is made by one of the entries is written with it (`together`) or before.
     Nothing is rounded here. A counter that would turn negative or break its identity violates a CHECK.
     """
     assert entries, "posting nothing is a bug of the caller"
