@@ -66,6 +66,7 @@ def progress(zh: str, en: str, total: int) -> Iterator[Callable[[], None]]:
             yield lambda: bar.advance(task)
     else:
         lines = _Lines(text, total)
+        lines.show()
         yield lines.advance
         lines.show()
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import json
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+import psycopg
 import pytest
 
-from app.cli.local import EXAMPLES
-from tests.cli.processes import Started, assert_gone, postgres_in, voucher
+from app.cli.local import DATABASE, EXAMPLES
+from app.embedded.postmaster import SUPERUSER
+from app.embedded.server import running
+from tests.cli.processes import START_S, Started, assert_gone, postgres_in, voucher
 
 HOLDS = re.compile(r"all [0-9]+ invariants hold")
 SIGN_INS = "登录账号（仅显示这一次）"
@@ -41,6 +45,17 @@ def usage(folder: Path, *, blank_lines: int = 0) -> Path:
     path = folder / f"usage-{blank_lines}.csv"
     path.write_text((EXAMPLES / "usage.csv").read_text(encoding="utf-8") + "\n" * blank_lines, encoding="utf-8")
     return path
+
+
+def wait_for_redemptions(folder: Path, *, more_than: int) -> None:
+    """Until that many stand in the books of the state folder."""
+    deadline = time.monotonic() + START_S
+    with running(folder / "state" / "postgres") as server:
+        url = server.url(SUPERUSER, server.password, DATABASE).replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as connection:
+            while connection.execute("SELECT count(*) FROM redemptions").fetchall()[0][0] <= more_than:
+                assert time.monotonic() < deadline
+                time.sleep(0.01)
 
 
 def test_a_demonstration_killed_in_the_middle_is_continued_and_repeated(folder: Path) -> None:
@@ -84,6 +99,7 @@ def test_a_replay_killed_in_the_middle_ends_with_the_totals_of_an_undisturbed_on
     same_rows = usage(folder, blank_lines=1)
     first = Started(folder, "replay", same_rows, "--side-by-side", "1")
     first.wait_for("redeeming over HTTP")
+    wait_for_redemptions(folder, more_than=358)
     first.process.kill()
     first.process.wait()
 
