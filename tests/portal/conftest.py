@@ -33,7 +33,9 @@ def world(server: Server, template: str, tmp_path_factory: pytest.TempPathFactor
     """A running service for a module: every test has a firm, a voucher and a provider of its own in it."""
     name = f"portal_{tmp_path_factory.mktemp('portal').name}"
     urls = databases.clone(server, template=template, database=name)
-    settings = Settings(database_url=urls.app_url, state_dir=tmp_path_factory.mktemp("state"), principal_cache_s=1)
+    settings = Settings(
+        database_url=urls.app_url, state_dir=tmp_path_factory.mktemp("state"), principal_cache_s=1, sweep_every_s=3600
+    )
     database = Database(urls.app_url)
     with serving(settings) as base_url:
         shared = World(base_url, database, Tokens.from_settings(settings))
