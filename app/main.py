@@ -44,6 +44,7 @@ from app.api.documentation import describe
 from app.api.middleware import BodyLimit, RequestId, limit_of
 from app.api.principal_cache import PrincipalCache
 from app.api.shortcut import Shortcut
+from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
@@ -123,6 +124,7 @@ def create_app(settings: Settings) -> FastAPI:
             payment_secrets=PaymentSecrets.from_settings(settings),
             passwords=Passwords(),
             principal_cache=PrincipalCache(settings.principal_cache_s),
+            verifying=SingleFlight(),
         )
         desk.start()
         sweeper.start()

@@ -16,22 +16,30 @@ from app.services.identity.principals import Caller, Principal
 
 async def authenticate(request: Request) -> Caller:
     """The caller of a request that carries a token of ours. Raises `unauthenticated`."""
-    scheme, token = get_authorization_scheme_param(request.headers.get("Authorization"))
-    if scheme.lower() != "bearer" or not token:
-        raise AppError(Code.UNAUTHENTICATED)
-    service = get_service(request)
-    principal = service.principal_cache.get(token)
-    if principal is None:
-        principal = await run_in_threadpool(_verified, service, token)
+    principal = await principal_of(get_service(request), request.headers.get("Authorization"))
     return Caller(principal, request.state.request_id, source_of(request))
 
+
+async def principal_of(service: Service, authorization: str | None) -> Principal:
+    """Whose token an Authorization header carries. Raises `unauthenticated`.
+
+    A token that is not remembered is verified once, however many requests wait for it.
+    """
+    scheme, token = get_authorization_scheme_param(authorization)
+    if scheme.lower() != "bearer" or not token:
+        raise AppError(Code.UNAUTHENTICATED)
+    known = service.principal_cache.get(token)
+    return known or await service.verifying.do(token, run_in_threadpool(_verified, service, token))
+
+
+UNKNOWN_SOURCE = "unknown"
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
 
 
 def source_of(request: Request) -> str:
     """The client's network address, as audit events name it."""
-    return request.client.host if request.client else "unknown"
+    return request.client.host if request.client else UNKNOWN_SOURCE
 
 
 def _verified(service: Service, token: str) -> Principal:

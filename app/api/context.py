@@ -8,9 +8,11 @@ from typing import Annotated, cast
 from fastapi import Depends, Request
 
 from app.api.principal_cache import PrincipalCache
+from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
+from app.services.identity.principals import Principal
 from app.services.identity.tokens import Tokens
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
@@ -27,6 +29,7 @@ class Service:
     payment_secrets: PaymentSecrets
     passwords: Passwords
     principal_cache: PrincipalCache
+    verifying: SingleFlight[str, Principal]
 
 
 def get_service(request: Request) -> Service:

@@ -22,7 +22,8 @@ async def idempotency_key(idempotency_key: Annotated[str | None, Header(alias="I
     """The key: 1 to 255 visible ASCII characters. Raises where it is missing or not valid."""
     if idempotency_key is None:
         raise AppError(Code.IDEMPOTENCY_KEY_MISSING)
-    if not 1 <= len(idempotency_key) <= 255 or not all("!" <= char <= "~" for char in idempotency_key):
+    visible = idempotency_key.isascii() and idempotency_key.isprintable() and " " not in idempotency_key
+    if not visible or not 1 <= len(idempotency_key) <= 255:
         raise AppError(Code.IDEMPOTENCY_KEY_INVALID)
     return idempotency_key
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable
-from uuid import uuid4
 
 import structlog
 from starlette.requests import Request
@@ -31,7 +31,7 @@ class RequestId:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        request_id = uuid4().hex
+        request_id = secrets.token_hex(16)  # a UUID's spelling took a twentieth of a redemption's time
         scope.setdefault("state", {})["request_id"] = request_id
 
         started = False

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.api.authentication import CallerDep
-from app.api.context import ServiceDep
+from app.api.context import Service, ServiceDep
 from app.api.fields import (
     AnyId,
     BilledFen,
@@ -28,7 +28,7 @@ from app.api.fields import (
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
-from app.api.problems import refusal_renderer, response
+from app.api.problems import RefusalRenderer, refusal_renderer, response
 from app.kernel.clock import rfc3339
 from app.kernel.codes import parse_code, region_of_code
 from app.kernel.ids import region_of
@@ -121,10 +121,7 @@ class BillLineBody(Wire):
 
     def line(self) -> BillLine:
         """The line as the domain's value."""
-        return BillLine(**{name: getattr(self, name) for name in _LINE})
-
-
-_LINE = tuple(BillLineBody.model_fields)
+        return BillLine(**self.__dict__)
 
 
 class BillBody(Wire):
@@ -380,6 +377,13 @@ async def create_redemption(
 
     From a hold, each bill draws what all its bills so far are due, less what was drawn, and at most what it holds.
     """
+    return await redeem(body, caller, key, service, refusal_renderer(request))
+
+
+async def redeem(
+    body: RedemptionCreate, caller: Caller, key: str, service: Service, render_refusal: RefusalRenderer
+) -> Response:
+    """The answer of the desk. Raises the AppError of a refusal that is not stored."""
     caller.require(Role.PROVIDER)
     command = command_of(
         body,
@@ -387,7 +391,7 @@ async def create_redemption(
         secrets=service.payment_secrets,
         key=key,
         route=REDEEM_ROUTE,
-        render_refusal=refusal_renderer(request),
+        render_refusal=render_refusal,
     )
     return response(await service.desk.submit(command))
 

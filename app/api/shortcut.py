@@ -2,9 +2,10 @@
 
 FastAPI's way to an endpoint (a dozen routers asked, exit stacks, dependencies solved, parameters validated one by one)
 takes more processor time than the endpoint and its transaction together; ADR 15 has the figures. So what is plain is
-taken here by hand, with the same authentication, the same Pydantic model and the same endpoint function. Whatever is
-not plain (a header that is missing, a body that is not valid) goes on to the route as if this were not here, and it is
-the route that says what is wrong. Without the shortcut every answer would be the same to the byte, only later.
+taken here by hand, with the same authentication, the same Pydantic model and the same work behind the endpoint.
+Whatever is not plain (a header that is missing, a body that is not valid) goes on to the route as if this were not
+here, and it is the route that says what is wrong. Without the shortcut every answer would be the same to the byte,
+only later.
 """
 
 from __future__ import annotations
@@ -15,13 +16,14 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.authentication import authenticate
-from app.api.context import get_service
+from app.api.authentication import UNKNOWN_SOURCE, principal_of
+from app.api.context import Service
 from app.api.keys import idempotency_key
-from app.api.problems import commit_unknown, problem_response
-from app.api.redemptions import RedemptionCreate, create_redemption
+from app.api.problems import RefusalRenderer, commit_unknown, problem_response
+from app.api.redemptions import RedemptionCreate, redeem
 from app.database import CommitUnknown
 from app.kernel.problems import AppError
+from app.services.identity.principals import Caller
 
 PATH = "/v1/redemptions"
 
@@ -38,7 +40,7 @@ class Shortcut:
             await self._app(scope, receive, send)
             return
         message = await receive()
-        answer = await _taken(Request(scope), message)
+        answer = await _taken(scope, message)
         if answer is not None:
             await answer(scope, receive, send)
             return
@@ -54,22 +56,38 @@ class Shortcut:
         await self._app(scope, replay, send)
 
 
-async def _taken(request: Request, message: Message) -> Response | None:
+async def _taken(scope: Scope, message: Message) -> Response | None:
     """The answer to a plain request, None for any other."""
-    headers = request.headers
-    if headers.get("content-type") != "application/json" or message.get("more_body"):
+    headers = _headers(scope)
+    if headers.get(b"content-type") != "application/json" or message.get("more_body"):
         return None
     try:
         body = RedemptionCreate.model_validate(orjson.loads(message["body"]))
-        key = await idempotency_key(headers.get("idempotency-key"))
-        caller = await authenticate(request)
+        key = await idempotency_key(headers.get(b"idempotency-key"))
+        service: Service = scope["app"].state.service
+        principal = await principal_of(service, headers.get(b"authorization"))
     except (AppError, ValidationError, orjson.JSONDecodeError):
         return None
     except CommitUnknown:  # nothing was written: who the caller is was only read
-        return commit_unknown(request)
+        return commit_unknown(Request(scope))
+    request_id: str = scope["state"]["request_id"]
+    render_refusal = RefusalRenderer(headers.get(b"accept-language", ""), request_id, PATH)
     try:
-        return await create_redemption(body, caller, key, get_service(request), request)
+        caller = Caller(principal, request_id, scope["client"][0] if scope["client"] else UNKNOWN_SOURCE)
+        return await redeem(body, caller, key, service, render_refusal)
     except AppError as error:
-        return problem_response(request, error)
+        return problem_response(Request(scope), error)
     except CommitUnknown:
-        return commit_unknown(request)
+        return commit_unknown(Request(scope))
+
+
+def _headers(scope: Scope) -> dict[bytes, str]:
+    """Those that are looked at, read once; of one that is repeated the first counts, as everywhere."""
+    found: dict[bytes, str] = {}
+    for name, value in scope["headers"]:
+        if name in _LOOKED_AT:
+            found.setdefault(name, value.decode("latin-1"))
+    return found
+
+
+_LOOKED_AT = frozenset({b"content-type", b"idempotency-key", b"authorization", b"accept-language"})

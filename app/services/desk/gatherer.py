@@ -14,6 +14,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Protocol
 
 from sqlalchemy import Connection
@@ -41,16 +42,25 @@ class _Ticket:
     tries: int = 0
 
     def settle(self, outcome: Answer | BaseException) -> None:
-        with suppress(RuntimeError):  # its loop is closed: nobody waits any more
-            self.loop.call_soon_threadsafe(self._settle, outcome)
-
-    def _settle(self, outcome: Answer | BaseException) -> None:
+        """Wake who waits, in the thread of the loop."""
         if self.future.done():  # the client hung up; what was done stays done
             return
         if isinstance(outcome, BaseException):
             self.future.set_exception(outcome)
         else:
             self.future.set_result(outcome)
+
+
+def _settle(settled: Sequence[tuple[_Ticket, Answer | BaseException]]) -> None:
+    """Wake all who wait for these: one call a loop, since each call rouses its thread."""
+    for loop, of_loop in groupby(settled, key=lambda one: one[0].loop):
+        with suppress(RuntimeError):  # the loop is closed: nobody waits any more
+            loop.call_soon_threadsafe(_settle_in_loop, list(of_loop))
+
+
+def _settle_in_loop(settled: Sequence[tuple[_Ticket, Answer | BaseException]]) -> None:
+    for ticket, outcome in settled:
+        ticket.settle(outcome)
 
 
 class RunBatch(Protocol):
@@ -125,8 +135,7 @@ class Desk:
             with self._changed:
                 self._ended = True
                 left, self._waiting = self._waiting, deque()
-            for ticket in left:
-                ticket.settle(AppError(Code.BUSY, retry_after_s=1))
+            _settle([(ticket, AppError(Code.BUSY, retry_after_s=1)) for ticket in left])
 
     def _answer_until_stopped(self) -> None:
         put_off: list[_Ticket] = []
@@ -164,18 +173,19 @@ class Desk:
                 tickets[0].tries += 1
                 return tickets
             if len(tickets) == 1 or code is Code.UNAVAILABLE or (code is Code.BUSY and wait):
-                for ticket in tickets:
-                    ticket.settle(error)
+                _settle([(ticket, error) for ticket in tickets])
                 return []
             middle = len(tickets) // 2
             return self._transact(tickets[:middle], wait=wait) + self._transact(tickets[middle:], wait=wait)
         put_off: list[_Ticket] = []
+        settled: list[tuple[_Ticket, Answer | BaseException]] = []
         for ticket, outcome in zip(tickets, outcomes, strict=True):
             if isinstance(outcome, PutOff):
                 ticket.tries += outcome.counts
                 put_off.append(ticket)
             else:
-                ticket.settle(outcome)
+                settled.append((ticket, outcome))
+        _settle(settled)
         return put_off
 
     def _committed(self, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:
