@@ -7,7 +7,7 @@ import sys
 import typer
 from sqlalchemy.exc import OperationalError
 
-from app.cli import demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, simulate
+from app.cli import demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, simulate, witness
 from app.cli.output import Failure
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
@@ -37,6 +37,7 @@ for command in (
     officials.approve,
     officials.api,
     run.openapi,
+    witness.witness,
 ):
     app.command()(command)
 app.add_typer(people.app, name="user")
