@@ -11,16 +11,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from app import logs
+from app.cli.cosigning import cosign_once, cosigning
 from app.cli.local import service_database, state_dir
 from app.cli.output import Failure, console, say, table
 from app.database import Database
+from app.services.sealing.cosigning import read_origins
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.lag import read_lags
 from app.services.sealing.sealer import SEALING, Pass, Sealer
@@ -38,6 +40,18 @@ def seal(
     status: Annotated[
         bool, typer.Option("--status", help="只显示封存进度与延迟 / Show how far sealing is, change nothing")
     ] = False,
+    keys: Annotated[
+        bool,
+        typer.Option("--keys", help="只显示各日志的公钥，供见证方使用 / Show the logs' public keys, for witnesses"),
+    ] = False,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="请该见证方会签新检查点，可重复；URL#公钥 则只认该公钥；缺省取 VOUCHER_WITNESSES"
+            " / Have this witness cosign new checkpoints, repeatable; URL#VKEY pins its key; else VOUCHER_WITNESSES",
+        ),
+    ] = None,
 ) -> None:
     """将流水封存入各地区日志，Ctrl-C 结束 / Seal entries into each region's log until Ctrl-C.
 
@@ -48,10 +62,13 @@ def seal(
         settings = Settings(database_url=url, state_dir=state_dir())
         if status:
             _show_status(url)
+        elif keys:
+            _show_keys(settings)
         elif once:
             _seal_once(settings)
+            cosign_once(settings, witness or settings.witnesses.split())
         else:
-            _seal_until_told(settings)
+            _seal_until_told(settings, witness or settings.witnesses.split())
 
 
 def main() -> None:
@@ -60,15 +77,16 @@ def main() -> None:
     logs.configure()
     stopped = _stopped_by_signals()
     threading.Thread(target=_watch, args=(int(lifeline), stopped), name="lifeline", daemon=True).start()
-    with _sealer(Settings()) as sealer:
+    settings = Settings()
+    with cosigning(settings, settings.witnesses.split(), stopped), _sealer(settings) as sealer:
         sealer.run(stopped)
 
 
-def _seal_until_told(settings: Settings) -> None:
+def _seal_until_told(settings: Settings, witnesses: Sequence[str]) -> None:
     stopped = _stopped_by_signals()
     say("开始封存，按 Ctrl-C 结束。", "sealing until Ctrl-C")
     telling = _Telling()
-    with _sealer(settings) as sealer:
+    with cosigning(settings, witnesses, stopped), _sealer(settings) as sealer:
         sealer.run(stopped, telling.told)
     telling.show()
     say("封存进程已结束。", "the sealer has ended")
@@ -105,6 +123,20 @@ def _show_status(url: str) -> None:
         for lag in lags
     ]
     table("封存进度 / sealing", headings, rows, numbers_from=1)
+
+
+def _show_keys(settings: Settings) -> None:
+    """One a line and nothing else, as `voucher witness --logs` reads them."""
+    database = Database(settings.database_url, pool_size=1)
+    log_keys = LogKeys.from_settings(settings)
+    try:
+        lags = database.transact(read_lags)
+        origins = database.transact(read_origins)
+    finally:
+        database.dispose()
+    for origin in [*origins, *(log_keys.origin(lag.region_code) for lag in lags if lag.sealed_at is None)]:
+        for signer in log_keys.signers(origin):
+            print(signer.verifier.vkey)
 
 
 class _Telling:

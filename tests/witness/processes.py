@@ -12,29 +12,28 @@ from pathlib import Path
 
 import httpx
 
-from app.tlog.keys import verifier
-from app.tlog.notes import Verifier
+from app.tlog.keys import CosignatureVerifier, verifier
 from tests.cli.processes import environment
 
 NAME = "audit.example.gov.cn/witness"
 START_S = 60
 ALONE = """
-import sys, typer
+import importlib, sys, typer
 from app.cli.output import Failure
-from app.cli.witness import witness
-sys.argv.remove("witness")
+command = getattr(importlib.import_module("{module}"), sys.argv.pop(1))
 try:
-    typer.run(witness)
+    typer.run(command)
 except Failure as failure:
     sys.exit(str(failure))
 """
-"""The command without the other commands, which are slow to import."""
+"""One command without the others, which are slow to import."""
+WITNESS = ALONE.format(module="app.cli.witness")
 KILLS_ITSELF = f"""
 import os, signal
 import app.witness.routes
 app.witness.routes.signature_by = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
-{ALONE}"""
-"""The same, killed at the moment at which it would sign."""
+{WITNESS}"""
+"""The witness, killed at the moment at which it would sign."""
 
 
 class Running:
@@ -47,15 +46,30 @@ class Running:
         self.client = httpx.Client(base_url=url, timeout=30, trust_env=False)
 
     @property
-    def key(self) -> Verifier:
-        return verifier(self.client.get("/vkey").text.removesuffix("\n"))
+    def key(self) -> CosignatureVerifier:
+        key = verifier(self.client.get("/vkey").text.removesuffix("\n"))
+        assert isinstance(key, CosignatureVerifier)
+        return key
 
     def add(self, body: bytes) -> httpx.Response:
         return self.client.post("/add-checkpoint", content=body)
 
 
+def alone(module: str, folder: Path, *arguments: str, **changes: str) -> subprocess.CompletedProcess[str]:
+    """Run the command of a module to its end."""
+    return subprocess.run(
+        [sys.executable, "-c", ALONE.format(module=module), *arguments],
+        env=environment(folder, **changes),
+        cwd=folder,
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+
+
 @contextmanager
-def witness(folder: Path, *vkeys: str, script: str = ALONE, port: int = 0) -> Iterator[Running]:
+def witness(folder: Path, *vkeys: str, script: str = WITNESS, port: int = 0) -> Iterator[Running]:
     """Run the witness of the folder while inside; it ends by SIGKILL, as a machine that loses power."""
     (folder / "logs.txt").write_text("# 各区域日志\n\n" + "\n".join(vkeys) + "\n", encoding="utf-8")
     command = [sys.executable, "-c", script]

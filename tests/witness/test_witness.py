@@ -13,9 +13,8 @@ import pytest
 
 from app.tlog.keys import cosigner, timestamp_s
 from app.tlog.notes import open_note
-from tests.cli.processes import voucher
 from tests.witness.logs import Log, submission
-from tests.witness.processes import KILLS_ITSELF, NAME, Running, witness
+from tests.witness.processes import KILLS_ITSELF, NAME, Running, alone, witness
 
 LOGS = [Log(f"vouchers.example.gov.cn/33{number:02}00") for number in range(1, 13)]
 
@@ -135,6 +134,6 @@ def test_the_key_and_the_memory_are_private_and_their_folder_serves_one(running:
         assert (kept / name).stat().st_mode & 0o777 == 0o600
     key = cosigner((kept / "witness.key").read_text(encoding="utf-8").strip())
     assert key.verifier == running.key
-    second = voucher(folder, "witness", "--logs", "logs.txt", "--state", "kept", "--port", "0")
+    second = alone("app.cli.witness", folder, "witness", "--logs", "logs.txt", "--state", "kept", "--port", "0")
     assert second.returncode == 1
     assert "该目录已有见证进程在运行。 / another witness is running on this folder" in second.stderr
