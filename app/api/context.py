@@ -12,6 +12,7 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.sealing.keys import LogKeys
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 
@@ -25,6 +26,7 @@ class Service:
     desk: Desk
     tokens: Tokens
     payment_secrets: PaymentSecrets
+    log_keys: LogKeys
     passwords: Passwords
     principal_cache: PrincipalCache
 
