@@ -22,7 +22,6 @@ from app.cli.cosigning import cosign_once, cosigning
 from app.cli.local import service_database, state_dir
 from app.cli.output import Failure, console, say, table
 from app.database import Database
-from app.services.sealing.cosigning import read_origins
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.lag import read_lags
 from app.services.sealing.sealer import SEALING, Pass, Sealer
@@ -39,10 +38,6 @@ def seal(
     ] = False,
     status: Annotated[
         bool, typer.Option("--status", help="只显示封存进度与延迟 / Show how far sealing is, change nothing")
-    ] = False,
-    keys: Annotated[
-        bool,
-        typer.Option("--keys", help="只显示各日志的公钥，供见证方使用 / Show the logs' public keys, for witnesses"),
     ] = False,
     witness: Annotated[
         list[str] | None,
@@ -62,8 +57,6 @@ def seal(
         settings = Settings(database_url=url, state_dir=state_dir())
         if status:
             _show_status(url)
-        elif keys:
-            _show_keys(settings)
         elif once:
             _seal_once(settings)
             cosign_once(settings, witness or settings.witnesses.split())
@@ -123,20 +116,6 @@ def _show_status(url: str) -> None:
         for lag in lags
     ]
     table("封存进度 / sealing", headings, rows, numbers_from=1)
-
-
-def _show_keys(settings: Settings) -> None:
-    """One a line and nothing else, as `voucher witness --logs` reads them."""
-    database = Database(settings.database_url, pool_size=1)
-    log_keys = LogKeys.from_settings(settings)
-    try:
-        lags = database.transact(read_lags)
-        origins = database.transact(read_origins)
-    finally:
-        database.dispose()
-    for origin in [*origins, *(log_keys.origin(lag.region_code) for lag in lags if lag.sealed_at is None)]:
-        for signer in log_keys.signers(origin):
-            print(signer.verifier.vkey)
 
 
 class _Telling:

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from structlog.testing import capture_logs
 
@@ -184,20 +185,22 @@ def test_false_answers_are_not_kept_lost_ones_asked_for_again_and_a_fork_is_told
         assert cosigned_sizes(database) == [old]
 
 
-def test_the_command_has_what_it_seals_cosigned_and_shows_the_keys(
-    database: Database, till: Counter, settings: Settings, log: Ed25519Signer, tmp_path: Path
+def test_the_command_has_what_it_seals_cosigned_and_the_service_shows_it(
+    database: Database, world: World, till: Counter, settings: Settings, log: Ed25519Signer, tmp_path: Path
 ) -> None:
     ok(till.redeem(1_000))
     environment = {
         "VOUCHER_DATABASE_URL": settings.database_url,
         "VOUCHER_STATE_DIR": str(settings.state_dir),
     }
-    shown = alone("app.cli.seal", tmp_path, "seal", "--keys", **environment)
-    assert log.verifier.vkey in shown.stdout.splitlines()
-    with witness(tmp_path, *shown.stdout.splitlines()) as running:
+    with witness(tmp_path, log.verifier.vkey) as running:
         done = alone("app.cli.seal", tmp_path, "seal", "--once", "--witness", running.url, **environment)
         assert done.returncode == 0, done.stderr
         assert_newest_is_cosigned(database, log, running)
+        shown = httpx.get(f"{world.base_url}/v1/logs/{HANGZHOU}/checkpoint").text
+        seen = running.client.get(f"/checkpoint/{log.name}").text
+        assert shown.splitlines()[:3] == seen.splitlines()[:3]
+        assert [line.name for line in open_note(shown, [log.verifier, running.key]).verified] == [log.name, NAME]
 
 
 def test_a_witness_that_never_answers_does_not_keep_the_sealer_from_ending(settings: Settings) -> None:

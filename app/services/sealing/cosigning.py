@@ -7,14 +7,15 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from sqlalchemy import Connection
 
 from app.database import Statement
+from app.services.sealing.reading import load_tiles
 from app.tlog.merkle import consistency_proof
-from app.tlog.tiles import TileId, node_reader, tiles_read
+from app.tlog.tiles import node_reader, tiles_read
 
-_ORIGINS = Statement("SELECT origin FROM logs ORDER BY region_code")
 _DUE = Statement(
     "SELECT l.region_code, l.origin, l.size, l.checkpoint, coalesce(("
     "  SELECT max(c.size) FROM log_cosignatures c WHERE c.region_code = l.region_code AND c.witness = :witness"
@@ -22,11 +23,6 @@ _DUE = Statement(
     "  SELECT FROM log_cosignatures c"
     "  WHERE c.region_code = l.region_code AND c.size = l.size AND c.witness = :witness"
     " ) ORDER BY l.region_code"
-)
-_TILES = Statement(
-    "SELECT t.level, t.tile_no, t.hashes FROM unnest(CAST(:levels AS smallint[]), CAST(:numbers AS bigint[]))"
-    " AS asked(level, tile_no) JOIN log_tiles t"
-    " ON t.region_code = :region AND t.level = asked.level AND t.tile_no = asked.tile_no"
 )
 _KEEP = Statement(
     "INSERT INTO log_cosignatures (region_code, size, witness, cosignature, received_at)"
@@ -47,11 +43,6 @@ class Due:
     """The size of the newest checkpoint that the witness has signed, 0 where none."""
 
 
-def read_origins(tx: Connection) -> Sequence[str]:
-    """The name of every log that there is, by region."""
-    return [row.origin for row in _ORIGINS(tx, {})]
-
-
 def due(tx: Connection, *, witness: str) -> Sequence[Due]:
     """What the witness of this name has not signed, region by region: always the newest head, which contains those
     between.
@@ -65,18 +56,8 @@ def proof(tx: Connection, *, region_code: str, first: int, second: int) -> Seque
 
     Raises ProofError where `first` is the larger one, LookupError where the log has not grown to `second` yet.
     """
-    tiles = sorted(tiles_read(lambda node: consistency_proof(first, second, node)))
-    rows = _TILES(
-        tx,
-        {
-            "region": region_code,
-            "levels": [tile.level for tile in tiles],
-            "numbers": [tile.no for tile in tiles],
-        },
-    )
-    return consistency_proof(
-        first, second, node_reader({TileId(row.level, row.tile_no): bytes(row.hashes) for row in rows})
-    )
+    prove = partial(consistency_proof, first, second)
+    return prove(node_reader(load_tiles(tx, region_code, tiles_read(prove))))
 
 
 def keep(tx: Connection, *, region_code: str, size: int, witness: str, line: str) -> None:
