@@ -33,6 +33,8 @@ REST_S = 60.0
 LEAVE_S = 1.0
 """For a thread to end when it is told to; one that waits for an answer is left behind, it holds no transaction."""
 TIMEOUT = httpx.Timeout(15, connect=5)
+LIMITS = httpx.Limits(keepalive_expiry=2)
+"""Less than any server waits, so that no request is sent into a connection that is just being closed."""
 MAX_ANSWER_BYTES = 64 * 1024
 SIZE_TYPE = "text/x.tlog.size"
 
@@ -59,7 +61,7 @@ class Witness:
             self._key = _witness_key(vkey) if vkey else None
         except ValueError as error:
             raise Failure(f"见证方公钥无效：{vkey}", str(error)) from error
-        self._http = httpx.Client(timeout=TIMEOUT, trust_env=not is_local(self.url))
+        self._http = httpx.Client(timeout=TIMEOUT, limits=LIMITS, trust_env=not is_local(self.url))
 
     def close(self) -> None:
         """Let go of its connection."""

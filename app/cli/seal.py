@@ -22,6 +22,7 @@ from app.cli.cosigning import cosign_once, cosigning
 from app.cli.local import service_database, state_dir
 from app.cli.output import Failure, console, say, table
 from app.database import Database
+from app.services.sealing.cosigning import read_cosigned
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.lag import read_lags
 from app.services.sealing.sealer import SEALING, Pass, Sealer
@@ -102,6 +103,7 @@ def _show_status(url: str) -> None:
     database = Database(url, pool_size=1)
     try:
         lags = database.transact(read_lags)
+        cosigned = database.transact(read_cosigned)
     finally:
         database.dispose()
     headings = ("地区 / region", "已封 / sealed", "待封 / waiting", "延迟 / lag", "上次封存 / last sealed")
@@ -116,6 +118,25 @@ def _show_status(url: str) -> None:
         for lag in lags
     ]
     table("封存进度 / sealing", headings, rows, numbers_from=1)
+    if cosigned:
+        headings = (
+            "地区 / region",
+            "见证方 / witness",
+            "已会签 / cosigned",
+            "尚未 / not yet",
+            "上次会签 / last cosigned",
+        )
+        rows = [
+            (
+                one.region_code,
+                one.witness,
+                f"{one.size:,}",
+                f"{one.log_size - one.size:,}",
+                f"{one.received_at:%Y-%m-%d %H:%M:%S}Z",
+            )
+            for one in cosigned
+        ]
+        table("独立见证 / witnesses", headings, rows, numbers_from=2)
 
 
 class _Telling:

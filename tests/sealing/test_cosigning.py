@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 import socket
+import subprocess
+import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, closing, contextmanager
 from functools import partial
 from pathlib import Path
@@ -113,6 +116,25 @@ def asked() -> Iterator[Asked]:
         yield lambda database, address: Cosigning(database, held.enter_context(closing(Witness(address))))
 
 
+@contextmanager
+def beside_the_service(url: str, environment: Mapping[str, str]) -> Iterator[None]:
+    """The sealer as `voucher run` starts it, which ends with whoever holds the other end of its pipe."""
+    lifeline, ours = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "app.cli.seal", str(lifeline)],
+        env={**os.environ, **environment, "VOUCHER_WITNESSES": url},
+        pass_fds=[lifeline],
+    )
+    try:
+        yield
+        os.close(ours)
+        assert process.wait(SOON_S) == 0
+    finally:
+        process.kill()
+        process.wait()
+        os.close(lifeline)
+
+
 def test_proofs_are_read_from_the_tiles(database: Database, keys: LogKeys, till: Counter, urls: Urls) -> None:
     fill(urls.owner_url, ok(till.redeem(1_000))["entry_id"], 700)
     newest = seal_all(database, keys)
@@ -186,7 +208,13 @@ def test_false_answers_are_not_kept_lost_ones_asked_for_again_and_a_fork_is_told
 
 
 def test_the_command_has_what_it_seals_cosigned_and_the_service_shows_it(
-    database: Database, world: World, till: Counter, settings: Settings, log: Ed25519Signer, tmp_path: Path
+    database: Database,
+    keys: LogKeys,
+    world: World,
+    till: Counter,
+    settings: Settings,
+    log: Ed25519Signer,
+    tmp_path: Path,
 ) -> None:
     ok(till.redeem(1_000))
     environment = {
@@ -201,6 +229,14 @@ def test_the_command_has_what_it_seals_cosigned_and_the_service_shows_it(
         seen = running.client.get(f"/checkpoint/{log.name}").text
         assert shown.splitlines()[:3] == seen.splitlines()[:3]
         assert [line.name for line in open_note(shown, [log.verifier, running.key]).verified] == [log.name, NAME]
+
+        signed = size(database)
+        ok(till.redeem(1_000))
+        newest = seal_all(database, keys)
+        status = alone("app.cli.seal", tmp_path, "seal", "--status", **environment)
+        assert f"{NAME} {signed} {newest - signed}" in " ".join(status.stdout.split())
+        with beside_the_service(running.url, environment):
+            assert wait_until_cosigned(database, newest) == newest
 
 
 def test_a_witness_that_never_answers_does_not_keep_the_sealer_from_ending(settings: Settings) -> None:

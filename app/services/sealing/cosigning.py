@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from functools import partial
 
 from sqlalchemy import Connection
@@ -23,6 +24,11 @@ _DUE = Statement(
     "  SELECT FROM log_cosignatures c"
     "  WHERE c.region_code = l.region_code AND c.size = l.size AND c.witness = :witness"
     " ) ORDER BY l.region_code"
+)
+_COSIGNED = Statement(
+    "SELECT DISTINCT ON (c.region_code, c.witness) c.region_code, c.witness, c.size, c.received_at, l.size AS log_size"
+    " FROM log_cosignatures c JOIN logs l ON l.region_code = c.region_code"
+    " ORDER BY c.region_code, c.witness, c.size DESC"
 )
 _KEEP = Statement(
     "INSERT INTO log_cosignatures (region_code, size, witness, cosignature, received_at)"
@@ -41,6 +47,24 @@ class Due:
     """The signed note, without witnesses' lines."""
     cosigned: int
     """The size of the newest checkpoint that the witness has signed, 0 where none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cosigned:
+    """How far a witness has followed a region's log of `log_size` leaves."""
+
+    region_code: str
+    witness: str
+    size: int
+    log_size: int
+    received_at: datetime
+
+
+def read_cosigned(tx: Connection) -> Sequence[Cosigned]:
+    """How far every witness that ever signed has followed each log, by region and name."""
+    return [
+        Cosigned(row.region_code, row.witness, row.size, row.log_size, row.received_at) for row in _COSIGNED(tx, {})
+    ]
 
 
 def due(tx: Connection, *, witness: str) -> Sequence[Due]:
