@@ -30,6 +30,8 @@ PAUSE_S = 5.0
 """Between two looks: a witness signs what was sealed meanwhile in one go."""
 REST_S = 60.0
 """For a log that a witness refuses; and at most between two tries of one that is away, which begin with a pause."""
+STRANGER_REST_S = 600.0
+"""For a log that a witness does not witness: it may be told to any day, and most witnesses follow a few logs only."""
 LEAVE_S = 1.0
 """For a thread to end when it is told to; one that waits for an answer is left behind, it holds no transaction."""
 TIMEOUT = httpx.Timeout(15, connect=5)
@@ -166,13 +168,17 @@ class Cosigning:
             known = _known(status, kind, text)
         if status == 200:
             return self._line(head.checkpoint, text, key)
+        told = {"witness": self._witness.url, "log": head.origin, "size": head.size}
+        if status == 404:
+            log.info("cosign.not_witnessed", **told)
+            self._resting[head.region_code] = time.monotonic() + STRANGER_REST_S
+            return None
         event = "cosign.refused"
         if status == 422 or known == old == head.size:
             event = "cosign.forked"  # it has signed another tree of this log
         elif known is not None and known > head.size:
             event = "cosign.witness_ahead"  # the database is older than what was signed, or another sealer is ahead
-        told = {"witness": self._witness.url, "log": head.origin, "size": head.size, "old": old, "status": status}
-        log.error(event, **told, answer=text.strip()[:200])
+        log.error(event, **told, old=old, status=status, answer=text.strip()[:200])
         self._resting[head.region_code] = time.monotonic() + REST_S
         return None
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from contextlib import suppress
 from pathlib import Path
 from typing import Annotated
@@ -64,6 +65,7 @@ def witness(
 
 
 def _serve(serving: Witness, host: str, port: int, *, count: int) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # an orderly end is no failure
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(levelname)s %(name)s %(message)s")
     with listen(host, port) as listening:
         config = uvicorn.Config(

@@ -36,7 +36,7 @@ from tests.sealing.trees import hashes_of, one, root_of, rows
 from tests.tlog import naive
 from tests.witness.logs import submission
 from tests.witness.processes import NAME, Running, alone, witness
-from tests.world import HANGZHOU, Counter, World, counter, ok
+from tests.world import CIXI, HANGZHOU, Counter, World, counter, ok
 
 SOON_S = 20
 Asked = Callable[[Database, str], Cosigning]
@@ -66,7 +66,7 @@ def seal_all(database: Database, keys: LogKeys) -> int:
 
 
 def size(database: Database) -> int:
-    return int(one(database, "SELECT coalesce(max(size), 0) FROM logs"))
+    return int(one(database, "SELECT coalesce(max(size), 0) FROM logs WHERE region_code = :region", region=HANGZHOU))
 
 
 def cosigned_sizes(database: Database) -> list[int]:
@@ -217,6 +217,7 @@ def test_the_command_has_what_it_seals_cosigned_and_the_service_shows_it(
     tmp_path: Path,
 ) -> None:
     ok(till.redeem(1_000))
+    world.city(CIXI).programme()
     environment = {
         "VOUCHER_DATABASE_URL": settings.database_url,
         "VOUCHER_STATE_DIR": str(settings.state_dir),
@@ -224,6 +225,7 @@ def test_the_command_has_what_it_seals_cosigned_and_the_service_shows_it(
     with witness(tmp_path, log.verifier.vkey) as running:
         done = alone("app.cli.seal", tmp_path, "seal", "--once", "--witness", running.url, **environment)
         assert done.returncode == 0, done.stderr
+        assert done.stdout.count("cosign.") == done.stdout.count("cosign.not_witnessed") == 1  # Cixi's
         assert_newest_is_cosigned(database, log, running)
         shown = httpx.get(f"{world.base_url}/v1/logs/{HANGZHOU}/checkpoint").text
         seen = running.client.get(f"/checkpoint/{log.name}").text

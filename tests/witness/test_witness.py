@@ -124,6 +124,8 @@ def test_what_was_signed_outlives_a_kill(tmp_path: Path) -> None:
         assert_known(third.add(log.submission(7, 20)), 20)
         assert third.add(log.forked_at(3).submission(20, 30)).status_code == 422
         assert_cosigned(third, third.add(log.submission(20, 30)), log.checkpoint(30))
+        third.process.terminate()
+        assert third.process.wait(20) == 0
 
 
 def test_the_key_and_the_memory_are_private_and_their_folder_serves_one(running: Running, folder: Path) -> None:
