@@ -50,6 +50,7 @@ class RedemptionRecord:
     trace: str
     entry_id: str | None
     redeemed_at: datetime
+    recovered_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)
