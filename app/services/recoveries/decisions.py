@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 
 from app.kernel.money import split_by_peeling
 from app.kernel.vocabulary import Account
@@ -57,25 +57,24 @@ def settled(parts: Parts, *, payee_id: str) -> tuple[Movement, ...]:
 
 def received(
     parts: Parts,
-    fiscal_years: Mapping[str, int],
+    restored: Collection[str],
     *,
-    year: int,
     voucher_id: str,
     posting_count: int,
     payee_id: str,
 ) -> tuple[Movement, ...]:
-    """Where money goes that a payee has paid back in `year`, pool by pool.
+    """Where money goes that a payee has paid back, pool by pool.
 
-    Within the pool's own fiscal year spending falls and the pool has it again. Later it goes to the treasury, and the
-    pool, whose year is over, stays as it was.
+    Pools in `restored`, whose own fiscal year it is, have it again, and their spending falls. Of the others it goes to
+    the treasury, and the pool stays as it was.
     """
-    same = tuple((pool_id, fen) for pool_id, fen in parts if fiscal_years[pool_id] == year)
-    later = tuple((pool_id, fen) for pool_id, fen in parts if fiscal_years[pool_id] != year)
-    back = tuple(
+    back = tuple((pool_id, fen) for pool_id, fen in parts if pool_id in restored)
+    gone = tuple((pool_id, fen) for pool_id, fen in parts if pool_id not in restored)
+    to_pools = tuple(
         Movement(pool_id, Account.DISBURSED, Account.AVAILABLE, fen, voucher_id, posting_count + n, payee_id)
-        for n, (pool_id, fen) in enumerate(same, start=1)
+        for n, (pool_id, fen) in enumerate(back, start=1)
     )
     to_treasury = tuple(
-        Movement(pool_id, Account.RECOVERY_DUE, Account.TREASURY, fen, payee_id=payee_id) for pool_id, fen in later
+        Movement(pool_id, Account.RECOVERY_DUE, Account.TREASURY, fen, payee_id=payee_id) for pool_id, fen in gone
     )
-    return back + settled(same, payee_id=payee_id) + to_treasury
+    return to_pools + settled(back, payee_id=payee_id) + to_treasury

@@ -8,15 +8,15 @@ from app.database import now
 from app.kernel.clock import fiscal_year
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, EntryKind, RecoveryStatus, Role
-from app.models import Pool, Recovery, Redemption
+from app.models import Pool, Recovery, Redemption, RuleVersion
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause
 from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
-from app.services.recoveries.claims import open_recovery
+from app.services.recoveries.claims import OpenRecovery, open_recovery
 from app.services.recoveries.decisions import received
 from app.services.recoveries.reads import RecoveryRecord, read_recovery
-from app.services.redemption.loading import lock_vouchers
+from app.services.redemption.loading import lock_vouchers, parse_rules
 from app.services.redemption.positions import Positions, lock_holders
 
 
@@ -48,10 +48,11 @@ def receive(tx: Connection, *, caller: Caller, recovery_id: str, bank_reference:
     lock_pools(tx, {(region_code, pool_id) for pool_id, _ in recovery.parts})
     at = now(tx)
     years = _fiscal_years(tx, region_code, [pool_id for pool_id, _ in recovery.parts])
+    open_pools = {pool_id for pool_id, year in years.items() if year == fiscal_year(at)}
+    in_its_year = open_pools == set(years)
     moved = received(
         recovery.parts,
-        years,
-        year=fiscal_year(at),
+        open_pools if _restores_budget(tx, recovery) else frozenset(),
         voucher_id=voucher_id,
         posting_count=voucher.posting_count,
         payee_id=recovery.payee_id,
@@ -65,7 +66,7 @@ def receive(tx: Connection, *, caller: Caller, recovery_id: str, bank_reference:
         movements=moved,
     )
     post(tx, [entry])
-    restored = bool(recovery.counted) and treasury_fen == 0
+    restored = bool(recovery.counted) and in_its_year
     if restored:
         positions.add(region_code, recovery.programme_id, recovery.holders, recovery.counted)
         positions.write(tx)
@@ -83,6 +84,16 @@ def receive(tx: Connection, *, caller: Caller, recovery_id: str, bank_reference:
         )
     )
     return read_recovery(tx, caller=caller, recovery_id=recovery_id)
+
+
+def _restores_budget(tx: Connection, recovery: OpenRecovery) -> bool:
+    """Whether the rules that the bill was judged by give its pool anything back. D24."""
+    document = tx.execute(
+        select(RuleVersion.rules).where(
+            RuleVersion.region_code == recovery.region_code, RuleVersion.id == recovery.rule_version_id
+        )
+    ).scalar_one()
+    return parse_rules(document).adjustment.restores_budget == "same_year"
 
 
 def _fiscal_years(tx: Connection, region_code: str, pool_ids: list[str]) -> dict[str, int]:

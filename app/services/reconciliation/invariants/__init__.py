@@ -9,6 +9,7 @@ from app.services.reconciliation.invariants import (
     causes,
     counters,
     holds,
+    payments,
     pools,
     positions,
     redemptions,
@@ -25,12 +26,13 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *positions.INVARIANTS,
             *redemptions.INVARIANTS,
             *holds.INVARIANTS,
+            *payments.INVARIANTS,
             *causes.INVARIANTS,
             *boundaries.INVARIANTS,
         ),
         key=lambda invariant: invariant.number,
     )
 )
-"""By number. 7 needs settlements; 8 to 10 what later parts bring: closed years, caps of a period, the sealed log."""
+"""By number. 8 to 10 need what later parts bring: closed years, caps of a period, the sealed log."""
 
 __all__ = ["INVARIANTS", "Invariant"]

@@ -1,4 +1,4 @@
-"""What cumulative rules count against what redemptions, holds and refunds say they counted."""
+"""What cumulative rules count against what redemptions, holds, refunds and recoveries say they counted."""
 
 from __future__ import annotations
 
@@ -15,6 +15,10 @@ _COUNTED = """
     UNION ALL
     SELECT r.region_code, r.programme_id, r.facts::jsonb, f.facts::jsonb -> 'counted'
     FROM refunds f JOIN redemptions r ON r.region_code = f.region_code AND r.id = f.redemption_id
+    UNION ALL
+    SELECT r.region_code, r.programme_id, r.facts::jsonb, v.counted::jsonb
+    FROM recoveries v JOIN redemptions r ON r.region_code = v.region_code AND r.id = v.redemption_id
+    WHERE v.restored
 """
 
 _POSITIONS = f"""
