@@ -51,7 +51,7 @@ from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.redemption.batch import decide_batch
-from app.services.redemption.holds.sweeper import Sweeper
+from app.services.sweeper import Sweeper
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 

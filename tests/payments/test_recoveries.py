@@ -26,7 +26,7 @@ def paid(paying: Paying, bill_fen: int) -> str:
 def test_e14_after_payment_the_whole_position_is_recomputed(
     world: World, cap_fen: int | None, refund_fen: int, recovered_fen: int
 ) -> None:
-    rules = {} if cap_fen is None else {"cap": {"kind": "bill", "limit_fen": cap_fen}}
+    rules: dict[str, Any] = {} if cap_fen is None else {"cap": {"kind": "bill", "limit_fen": cap_fen}}
     paying = Paying(counter(world.city(), face_value_fen=50 * WAN, **rules))
     one = paid(paying, 100 * WAN)
     before = paying.pool()
@@ -177,13 +177,13 @@ def test_e14_received_in_a_later_year_it_is_the_treasurys_and_the_old_pool_stays
     assert world.differences() == []
 
 
-def last_year(world: World, desk: Counter) -> Counter:
+def last_year(world: World, desk: Counter, *, face_value_fen: int = 50 * WAN) -> Counter:
     """The same desk on a programme of the fiscal year before."""
     city = desk.city
     programme_id = city.programme(fiscal_year=2025, opens_at="2025-01-01T00:00:00+08:00")
     city.admit(programme_id, desk.machine.organisation_id)
-    voucher = city.issue(programme_id, desk.voucher["firm_id"], 50 * WAN)
-    body = {"provider_id": desk.machine.organisation_id, "limit_fen": 50 * WAN}
+    voucher = city.issue(programme_id, desk.voucher["firm_id"], face_value_fen)
+    body = {"provider_id": desk.machine.organisation_id, "limit_fen": face_value_fen}
     mandate = ok(desk.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
     return Counter(city, programme_id, voucher, desk.manager, desk.machine, mandate)
 
