@@ -28,6 +28,12 @@ _ORDERS = """
         OR bool_or(i.status <> 'rejected') AND o.status = 'rejected'
         OR bool_or(i.status IN ('proposed', 'rejected')) AND o.status = 'ordered'
     UNION ALL
+    SELECT r.region_code, 'item of ' || r.id, r.status, coalesce(i.status, '-')
+    FROM redemptions r LEFT JOIN payment_items i ON i.region_code = r.region_code AND i.redemption_id = r.id
+        AND i.status IN ('in_payment', 'confirmed')
+    WHERE i.status IS DISTINCT FROM
+        CASE r.status WHEN 'in_settlement' THEN 'in_payment' WHEN 'paid' THEN 'confirmed' END
+    UNION ALL
     SELECT r.region_code, r.id, r.total_fen::text, coalesce(sum(i.amount_fen), 0)::text
     FROM payment_results r LEFT JOIN payment_items i ON i.region_code = r.region_code AND i.order_id = r.order_id
         AND r.id = CASE r.kind WHEN 'confirmed' THEN i.confirm_result_id ELSE i.bounce_result_id END
