@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.payments.paying import Paying
-from tests.world import Counter, World, bill_body, counter, ok, problem
+from tests.world import THIS_YEAR, Counter, World, bill_body, counter, ok, problem
 
 WAN = 1_000_000
 
@@ -180,7 +180,8 @@ def test_e14_received_in_a_later_year_it_is_the_treasurys_and_the_old_pool_stays
 def last_year(world: World, desk: Counter, *, face_value_fen: int = 50 * WAN) -> Counter:
     """The same desk on a programme of the fiscal year before."""
     city = desk.city
-    programme_id = city.programme(fiscal_year=2025, opens_at="2025-01-01T00:00:00+08:00")
+    year = THIS_YEAR - 1
+    programme_id = city.programme(fiscal_year=year, opens_at=f"{year}-01-01T00:00:00+08:00")
     city.admit(programme_id, desk.machine.organisation_id)
     voucher = city.issue(programme_id, desk.voucher["firm_id"], face_value_fen)
     body = {"provider_id": desk.machine.organisation_id, "limit_fen": face_value_fen}
