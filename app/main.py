@@ -25,6 +25,7 @@ from app.api import (
     oauth,
     organisations,
     payment_codes,
+    payment_orders,
     personal_tokens,
     portal,
     problems,
@@ -32,6 +33,7 @@ from app.api import (
     proofs,
     quotes,
     reconciliations,
+    recoveries,
     redemption_batches,
     redemptions,
     reports,
@@ -52,9 +54,9 @@ from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.redemption.batch import decide_batch
-from app.services.redemption.holds.sweeper import Sweeper
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.receipts import Receipts
+from app.services.sweeper import Sweeper
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 
@@ -78,6 +80,8 @@ ROUTERS = (
     holds.router,
     events.router,
     redemption_batches.router,
+    payment_orders.router,
+    recoveries.router,
     ledger.router,
     proofs.router,
     log_tiles.router,

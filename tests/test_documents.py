@@ -28,6 +28,7 @@ DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 TRANSLATED = (
     "README",
     "docs/accelerators",
+    "docs/corrections",
     "docs/problems",
     "docs/guides/officials",
     "docs/guides/providers",

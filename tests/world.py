@@ -14,6 +14,7 @@ import httpx
 from sqlalchemy import insert
 
 from app.database import Database
+from app.kernel.clock import fiscal_year, utc_now
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role
 from app.models import Client, Organisation, RoleGrant, User
@@ -23,6 +24,7 @@ from app.services.reconciliation.reconcile import check_invariants
 HANGZHOU = "330100"
 NINGBO = "330200"
 CIXI = "330282"
+THIS_YEAR = fiscal_year(utc_now())
 LONG_AGO = datetime(2020, 1, 1, tzinfo=UTC)
 
 _USCC_WEIGHTS = (1, 3, 9, 27, 19, 26, 16, 17, 20, 29, 25, 13, 8, 24, 10, 30, 28)
@@ -293,7 +295,7 @@ def programme_body(city: City, **changes: Any) -> dict[str, Any]:
         "authority_id": city.authority_id,
         "title": "AI算力券",
         "voucher_kind": "compute",
-        "fiscal_year": 2026,
+        "fiscal_year": THIS_YEAR,
         "opens_at": "2026-01-01T00:00:00+08:00",
         "closes_at": "2126-01-01T00:00:00+08:00",
         "document_no": "杭经信〔2026〕1号",

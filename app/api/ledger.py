@@ -5,14 +5,20 @@ from __future__ import annotations
 from typing import Annotated, Any
 
 import orjson
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Query, Request, Response
 
+from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Instant, Read, RegionCode, ShownInstant
+from app.api.fields import AnyId, Instant, Read, Reason, RegionCode, ShownInstant, Wire
+from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.canonical import sha256_hex
-from app.kernel.vocabulary import Account, EntryKind
+from app.kernel.ids import region_of
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import Account, EntryKind, Role
+from app.services.approvals.decisions import read_approval
+from app.services.corrections.reversals import request_reversal
 from app.services.ledger.accounts import Moment, account_balances, payee_balances
 from app.services.ledger.reads import EntryRecord, list_entries, read_entry
 
@@ -56,6 +62,12 @@ class EntryRead(Read):
     leaf: str
     leaf_sha256: str
     postings: tuple[PostingRead, ...]
+
+
+class ReverseBody(Wire):
+    """Why the entry should not have been."""
+
+    reason: Reason
 
 
 class AccountRead(Read):
@@ -133,6 +145,35 @@ AsOf = Annotated[Instant | None, Query(description="As of this instant, entries 
 TreeSize = Annotated[
     int | None, Query(ge=0, le=2**63 - 1, description="Instead: after so many leaves of the region's log")
 ]
+
+
+@router.post("/entries/{entry_id}/reverse", status_code=202, response_model=ApprovalRead)
+def reverse_entry(
+    entry_id: AnyId, body: ReverseBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Ask a second person to reverse an entry (冲正): appropriations by finance, issues and redemptions by a maker.
+
+    Other kinds are corrected by ways of their own, which the refusal names.
+    """
+    caller.require(Role.MAKER, Role.FINANCE)
+    region_code = region_of(entry_id)
+    if region_code is None:
+        raise AppError(Code.NOT_FOUND, what="entry")
+    return do_once(
+        service,
+        request,
+        caller=caller,
+        region_code=region_code,
+        route="POST /v1/ledger/entries/{id}/reverse",
+        key=key,
+        command={"entry_id": entry_id, **body.model_dump(mode="json")},
+        work=lambda tx: read_approval(
+            tx,
+            caller=caller,
+            approval_id=request_reversal(tx, caller=caller, entry_id=entry_id, reason=body.reason),
+        ),
+        render=lambda approval: created(shown_approval(approval), approval.id, status=202),
+    )
 
 
 @router.get("/accounts")

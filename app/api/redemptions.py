@@ -30,6 +30,7 @@ from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
 from app.api.problems import RefusalRenderer, refusal_renderer, response
 from app.api.receipts import ReceiptRead
+from app.api.recoveries import RecoveryRead, shown_recovery
 from app.kernel.clock import rfc3339
 from app.kernel.codes import parse_code, region_of_code
 from app.kernel.ids import region_of
@@ -207,6 +208,9 @@ class RedemptionRead(Read):
     firm_pays_fen: int
     refunded_fen: int
     bill_refunded_fen: int
+    recovered_fen: Annotated[
+        int, Field(description="Subsidy that you have to pay back, or have paid back, as it had been sent already.")
+    ]
     rule_version_id: str
     entry_id: Annotated[str | None, Field(description="Null where nothing moved.")]
     redeemed_at: ShownInstant
@@ -239,16 +243,23 @@ class RefundCreate(Wire):
 
 
 class RefundRead(Read):
-    """A refund: what left the bill, and what went back to the voucher."""
+    """A refund: what left the bill, and what went back to the voucher, or is to be paid back by the payee."""
 
     id: str
     redemption_id: str
     because_of_id: Annotated[
         str | None,
-        Field(description="The refund of another redemption of the same hold, which took from this one too."),
+        Field(
+            description="The refund of another redemption of the same hold, which took from this one too;"
+            " or the one whose recovery became this one, as the bank returned the payment."
+        ),
     ]
     bill_refund_fen: int
     subsidy_refund_fen: int
+    recovered_fen: Annotated[
+        int, Field(description="What is to be paid back, or was, because the money had been sent already.")
+    ]
+    recovery: RecoveryRead | None
     reason: str
     entry_id: str | None
     refunded_at: ShownInstant
@@ -315,7 +326,9 @@ def _shown_refund(record: RefundRecord, receipts: Receipts) -> RefundRead:
     receipt = receipts.receipt(
         region_code=region_code, entry_id=record.entry_id, leaf=record.leaf, at=record.refunded_at
     )
-    return RefundRead(**values | {"trace": orjson.loads(record.trace), "receipt": receipt})
+    recovery = shown_recovery(record.recovery) if record.recovery else None
+    told = {"trace": orjson.loads(record.trace), "recovered_fen": record.recovered_fen}
+    return RefundRead(**values | told | {"recovery": recovery, "receipt": receipt})
 
 
 def written(record: RedemptionRecord, receipts: Receipts) -> bytes:
@@ -466,7 +479,11 @@ def create_refund(
     service: ServiceDep,
     request: Request,
 ) -> Response:
-    """Cancel part of a bill before settlement; the subsidy of the whole position is computed anew."""
+    """Cancel part of a bill; the subsidy of the whole position is computed anew.
+
+    What is then too much goes back to the voucher. Where it has been sent to the bank already, it is recovered instead:
+    once the payment has arrived you owe it, and where the bank returns the payment it goes back after all.
+    """
     caller.require(Role.PROVIDER)
     lines = [RefundLine(line.line, line.amount_fen) for line in body.lines]
     region_code = region_of(redemption_id)

@@ -608,6 +608,101 @@ CATALOGUE: dict[Code, Row] = {
             "该记录已入账，正在等待封存，通常只需一两秒。请稍后再查；其回执承诺最迟于 {promised_by:local} 前封存。",
         ),
     ),
+    Code.PAYEES_DIFFER: Row(
+        Kind.REFUSED,
+        ("One payee only", "一张支付单只能有一个收款方"),
+        (
+            "Redemption {redemption_id} is owed to another payee than the first one. Propose an order for each payee.",
+            "核销记录 {redemption_id} 的收款方与第一笔不同。请按收款方分别提交支付单。",
+        ),
+    ),
+    Code.NOTHING_TO_PAY: Row(
+        Kind.CONFLICT,
+        ("Nothing left to pay", "无可支付金额"),
+        (
+            "Nothing is left to pay of redemption {redemption_id}: all of its subsidy was given back. Leave it out.",
+            "核销记录 {redemption_id} 的补贴已全部退回，无可支付金额。请将其移出支付单。",
+        ),
+    ),
+    Code.ALREADY_IN_PAYMENT: Row(
+        Kind.CONFLICT,
+        ("Already in a payment order", "已列入支付单"),
+        (
+            "Redemption {redemption_id} is in payment order {order_id} already. Leave it out, or reject that order.",
+            "核销记录 {redemption_id} 已列入支付单 {order_id}。请将其移出，或先驳回该支付单。",
+        ),
+    ),
+    Code.PAYMENT_CHANGED: Row(
+        Kind.CONFLICT,
+        ("The amount has changed", "金额已变动"),
+        (
+            (
+                "Of redemption {redemption_id}, {actual_fen:yuan} yuan are payable now, not {limit_fen:yuan}: part was"
+                " refunded meanwhile. Reject this order and propose it anew."
+            ),
+            "核销记录 {redemption_id} 现应付 {actual_fen:yuan} 元，而非 {limit_fen:yuan} 元：其间发生了退款。请驳回本支付单后重新提交。",
+        ),
+    ),
+    Code.BANK_REFERENCE_ALREADY_USED: Row(
+        Kind.CONFLICT,
+        ("The bank's reference is already used", "银行流水号已使用"),
+        (
+            (
+                "The bank's reference {bank_reference} is recorded already for payment order {order_id}, or for other items"
+                " of it. Check the reference on the bank's slip."
+            ),
+            "银行流水号 {bank_reference} 已登记于支付单 {order_id}，或登记了其他明细。请核对银行回单上的流水号。",
+        ),
+    ),
+    Code.PAYMENT_PAID_BACK: Row(
+        Kind.CONFLICT,
+        ("Part of the payment was paid back", "该笔支付已有追回款入账"),
+        (
+            (
+                "The payee has paid back part of redemption {redemption_id} ({recovery_id}), so the payment had arrived."
+                " Check the bank's return before recording it."
+            ),
+            "收款方已就核销记录 {redemption_id} 缴回部分款项（{recovery_id}），说明款项曾到账。请核对银行退票后再登记。",
+        ),
+    ),
+    Code.ENTRY_NOT_REVERSIBLE: Row(
+        Kind.REFUSED,
+        ("Not corrected by a reversal", "此类分录不以冲正更正"),
+        (
+            (
+                "An entry of kind {kind} is not corrected by a reversal. A hold is released, a refund redeemed anew, a"
+                " payment returned by a bounce or claimed back by a refund, a voided voucher issued anew."
+            ),
+            "{kind} 类分录不以冲正更正：预占请释放，误退款请重新核销，支付请登记退票或通过退款追回，误作废请重新发放。",
+        ),
+    ),
+    Code.ALREADY_REVERSED: Row(
+        Kind.CONFLICT,
+        ("Already reversed", "已冲正"),
+        ("It was reversed already, by {entry_id}.", "该分录已由 {entry_id} 冲正。"),
+    ),
+    Code.VOUCHER_IN_USE: Row(
+        Kind.CONFLICT,
+        ("The voucher has been used since", "券在此后已使用"),
+        (
+            (
+                "Only {actual_fen:yuan} of {limit_fen:yuan} yuan are free on the voucher. First release its holds and refund"
+                " its redemptions in full, then reverse the issue; or void what is left."
+            ),
+            "券上仅有 {actual_fen:yuan} 元可用，发放额为 {limit_fen:yuan} 元。请先释放预占、全额退回核销，再冲正发放；或作废剩余部分。",
+        ),
+    ),
+    Code.REDEMPTION_NOT_REVERSIBLE: Row(
+        Kind.CONFLICT,
+        ("The redemption cannot be reversed any more", "该核销已不能冲正"),
+        (
+            (
+                "Redemption {redemption_id} has been refunded, paid, drawn from a hold, or its voucher has ended since. Let"
+                " the provider refund the bill in full: what was paid becomes a recovery. Then redeem it anew."
+            ),
+            "核销记录 {redemption_id} 已有退款、已进入支付、出自预占，或其券已终结。请由供给方全额退款（已支付的转为追回），再重新核销。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
@@ -620,9 +715,11 @@ WORDS = {
     "invitation": "邀请",
     "mandate": "授权",
     "organisation": "机构",
+    "payment_order": "支付单",
     "payment_code": "付款码",
     "programme": "项目",
     "reconciliation": "对账记录",
+    "recovery": "追回记录",
     "redemption": "核销记录",
     "region": "地区",
     "rule_version": "规则版本",
@@ -630,20 +727,29 @@ WORDS = {
     "user": "用户",
     "active": "可用",
     "approved": "已通过",
+    "bounced": "已退票",
     "closed": "已关闭",
+    "confirmed": "已确认",
     "draft": "草稿",
+    "due": "待追回",
     "exhausted": "已用完",
     "expired": "已过期",
     "frozen": "已冻结",
+    "in_payment": "支付中",
     "in_settlement": "结算中",
     "issued": "已发放",
     "open": "预占中",
+    "ordered": "已下达",
     "paid": "已支付",
     "paused": "已暂停",
     "pending": "待处理",
     "posted": "待结算",
+    "proposed": "待审批",
     "published": "已发布",
+    "received": "已缴回",
+    "recorded": "已登记",
     "redeemed": "已核销",
+    "refunded": "已退回",
     "rejected": "已驳回",
     "released": "已释放",
     "submitted": "已提交",

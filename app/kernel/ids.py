@@ -36,6 +36,9 @@ class Prefix(StrEnum):
     AUDIT_EVENT = "evt"
     EVENT = "evn"
     RECONCILIATION = "rcn"
+    PAYMENT_ORDER = "pyo"
+    PAYMENT_RESULT = "pyr"
+    RECOVERY = "rcv"
 
 
 SHARED = frozenset(

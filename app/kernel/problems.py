@@ -118,6 +118,16 @@ class Code(StrEnum):
     PRICE_ABOVE_LIST = "price_above_list"
     PRICE_NOT_LISTED = "price_not_listed"
     NOT_YET_SEALED = "not_yet_sealed"
+    PAYEES_DIFFER = "payees_differ"
+    NOTHING_TO_PAY = "nothing_to_pay"
+    ALREADY_IN_PAYMENT = "already_in_payment"
+    PAYMENT_CHANGED = "payment_changed"
+    BANK_REFERENCE_ALREADY_USED = "bank_reference_already_used"
+    PAYMENT_PAID_BACK = "payment_paid_back"
+    ENTRY_NOT_REVERSIBLE = "entry_not_reversible"
+    ALREADY_REVERSED = "already_reversed"
+    VOUCHER_IN_USE = "voucher_in_use"
+    REDEMPTION_NOT_REVERSIBLE = "redemption_not_reversible"
 
 
 @dataclass(frozen=True, slots=True)

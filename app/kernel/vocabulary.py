@@ -131,6 +131,7 @@ DUAL_CONTROL = frozenset(
         EntryKind.ADJUST,
         EntryKind.ISSUE,
         EntryKind.VOID,
+        EntryKind.ORDER_PAYMENT,
         EntryKind.AUTHORISE,
         EntryKind.MOVE,
         EntryKind.REVERSE,
@@ -192,6 +193,40 @@ class RedemptionStatus(StrEnum):
     PAID = "paid"
 
 
+class PaymentOrderStatus(StrEnum):
+    """A payment order waits for finance, or has been sent to the treasury; how it went is told item by item."""
+
+    PROPOSED = "proposed"
+    ORDERED = "ordered"
+    REJECTED = "rejected"
+
+
+class PaymentItemStatus(StrEnum):
+    """How far one redemption of a payment order is."""
+
+    PROPOSED = "proposed"
+    REJECTED = "rejected"
+    IN_PAYMENT = "in_payment"
+    CONFIRMED = "confirmed"
+    BOUNCED = "bounced"  # 退票
+
+
+class PaymentResultKind(StrEnum):
+    """What the bank said of a payment order, or of some items of it."""
+
+    CONFIRMED = "confirmed"
+    BOUNCED = "bounced"
+
+
+class RecoveryStatus(StrEnum):
+    """What is to be got back of money that was sent already."""
+
+    RECORDED = "recorded"  # the bank has not answered yet
+    DUE = "due"
+    RECEIVED = "received"
+    REFUNDED = "refunded"  # the payment bounced, so the money never left
+
+
 class BatchStatus(StrEnum):
     """An issuance batch: no voucher exists before `issued`."""
 
@@ -221,6 +256,8 @@ class ApprovalKind(StrEnum):
     GRANT_ROLES = "grant_roles"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - an act
     PUBLISH_RULE_VERSION = "publish_rule_version"
+    ORDER_PAYMENT = "order_payment"
+    REVERSE_ENTRY = "reverse_entry"
 
 
 class LeafKind(StrEnum):

@@ -13,9 +13,11 @@ from app.models.ledger import Entry, Posting, SealQueue
 from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
 from app.models.organisations import Organisation
 from app.models.payment_codes import PaymentCode, PaymentCodeUse
+from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
 from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import Reconciliation
+from app.models.recoveries import Recovery
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.vouchers import Allotment, Mandate, Voucher
 
@@ -46,12 +48,16 @@ __all__ = [
     "Organisation",
     "PaymentCode",
     "PaymentCodeUse",
+    "PaymentItem",
+    "PaymentOrder",
+    "PaymentResult",
     "Pool",
     "PortalSession",
     "PositionCounter",
     "Posting",
     "Programme",
     "Reconciliation",
+    "Recovery",
     "Redemption",
     "Refund",
     "RoleGrant",

@@ -79,6 +79,8 @@ class Redemption(Base):
     """Subsidy given back so far."""
     bill_refunded_fen: Mapped[Fen] = mapped_column(default=0)
     """How much of the bill was cancelled so far."""
+    recovered_fen: Mapped[Fen] = mapped_column(default=0)
+    """Subsidy that the payee has to pay back, or has paid back, as it had been sent to the bank already."""
     status: Mapped[Id]
     facts: Mapped[CanonicalJson]
     trace: Mapped[CanonicalJson]
@@ -119,7 +121,10 @@ class Redemption(Base):
         CheckConstraint("subsidy_fen = 0 OR entry_id IS NOT NULL", name="entry_where_money_moved"),
         CheckConstraint("(hold_id IS NULL) = (part_no IS NULL) AND part_no > 0", name="part_numbered"),
         CheckConstraint("firm_pays_fen >= 0", name="firm_pays_not_negative"),
-        CheckConstraint("refunded_fen BETWEEN 0 AND subsidy_fen", name="refunded_within_subsidy"),
+        CheckConstraint(
+            "refunded_fen >= 0 AND recovered_fen >= 0 AND refunded_fen + recovered_fen <= subsidy_fen",
+            name="refunded_within_subsidy",
+        ),
         CheckConstraint("bill_refunded_fen BETWEEN 0 AND bill_total_fen", name="refunded_within_bill"),
     )
 

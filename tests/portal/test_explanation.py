@@ -14,6 +14,7 @@ from app.api.portal.explanation import Explanation, explain, lines
 from app.api.portal.texts import Words
 from app.kernel.canonical import canonical
 from app.kernel.rates import parse_rate
+from app.services.recoveries.reads import RecoveryRecord
 from app.services.redemption.assessing import claim_facts
 from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import RedemptionRecord
@@ -230,6 +231,14 @@ def test_a_refund_is_explained_from_its_own_trace() -> None:
         "原已抵扣 300,000.00 元，退回补贴 60,000.00 元。"
     )
     assert "已退回补贴 60,000.00 元" in explain(after, ZH).sentences[-1]
+    paid = replace(refund, subsidy_refund_fen=0, recovery=recovery("due", returned.subsidy_fen))
+    assert explain(after, ZH, [paid]).sentences[-2].endswith("退回补贴 60,000.00 元。")
+    assert explain(after, ZH, [paid]).sentences[-1] == "其中 60,000.00 元已付给供给方，由其缴回财政，不再退回券内。"
+    bounced = replace(refund, id="rfd_2", because_of_id="rfd_1")
+    returned_by_the_bank = [replace(paid, recovery=recovery("refunded", returned.subsidy_fen)), bounced]
+    assert explain(after, ZH, returned_by_the_bank).sentences[-1] == (
+        "2026-06-01 10:00，该笔款项被银行退票，上述补贴中的 60,000.00 元已按退款退回。"
+    )
     nothing = replace(refund, subsidy_refund_fen=0)
     assert explain(after, ZH, [nothing]).sentences[-1].endswith("因此不退回补贴。")
 
@@ -320,3 +329,23 @@ def test_a_trace_of_the_first_format_stays_readable() -> None:
     ]
     assert "By version 3 of the rules the rate is 60%: 9,001.00 × 60% = 5,400.60 yuan." in shown.sentences
     assert "A single bill earns at most 4,000.00 yuan, so 5,001.00 yuan were cut." in shown.sentences
+
+
+def recovery(status: str, amount_fen: int) -> RecoveryRecord:
+    """A recovery of a refund, in this state."""
+    return RecoveryRecord(
+        region_code="330100",
+        id="rcv_1",
+        refund_id="rfd_1",
+        redemption_id="rdm_1",
+        payee_id="org_1",
+        amount_fen=amount_fen,
+        treasury_fen=0,
+        status=status,
+        bank_reference=None,
+        claim_entry_id="ent_3",
+        receipt_entry_id=None,
+        refunded_as_id=None,
+        recorded_at=AT,
+        ended_at=None,
+    )

@@ -13,8 +13,8 @@ from sqlalchemy import create_engine, text
 from app.embedded.databases import Urls
 from app.embedded.server import Server
 from app.services.redemption.holds.ending import sweep
-from app.services.redemption.holds.sweeper import Sweeper
 from app.services.redemption.replaying import replay
+from app.services.sweeper import Sweeper
 from tests.redemption.test_replay_assessment import stored_by
 from tests.world import Counter, World, bill_body, counter, line_body, ok, problem
 

@@ -90,13 +90,20 @@ def explain(
     key = "why.drawn" if drawn_fen or redemption.hold_id is None else "why.drawn_nothing"
     told.say(key, drawn=format_yuan(drawn_fen), firm_pays=format_yuan(firm_pays_fen))
     if refunds is not None:
+        own = {refund.id for refund in refunds}
         for refund in refunds:
-            _refund(told, refund)
+            if refund.because_of_id in own:
+                at, back = local_time(refund.refunded_at), format_yuan(refund.subsidy_refund_fen)
+                told.say("why.refund_after_bounce", at=at, returned=back)
+            else:
+                _refund(told, refund)
     elif redemption.bill_refunded_fen:
         cancelled, returned = format_yuan(redemption.bill_refunded_fen), format_yuan(redemption.refunded_fen)
         told.say("why.refunded_later", bill=cancelled, returned=returned)
     elif redemption.refunded_fen:
         told.say("why.refunded_with_another", returned=format_yuan(redemption.refunded_fen))
+    if refunds is None and redemption.recovered_fen:
+        told.say("why.recovered", recovered=format_yuan(redemption.recovered_fen))
     return _explanation(told, words("calc.drawn"), drawn_fen, firm_pays_fen)
 
 
@@ -176,7 +183,7 @@ def _refund(told: Telling, refund: RefundRecord) -> None:
     elif told.of_hold is not None:
         key = "why.refund_on_hold" if outcome["returned_fen"] else "why.refund_on_hold_nothing"
     else:
-        key = "why.refund" if refund.subsidy_refund_fen else "why.refund_nothing"
+        key = "why.refund" if refund.subsidy_refund_fen or refund.recovery else "why.refund_nothing"
     told.say(
         key,
         at=local_time(refund.refunded_at),
@@ -185,5 +192,7 @@ def _refund(told: Telling, refund: RefundRecord) -> None:
         entitled=format_yuan(outcome["entitled_fen"]),
         drawn=format_yuan(outcome["drawn_fen"]),
         returned=format_yuan(outcome["returned_fen"]),
-        here=format_yuan(refund.subsidy_refund_fen),
+        here=format_yuan(refund.recovery.amount_fen if refund.recovery else refund.subsidy_refund_fen),
     )
+    if refund.recovered_fen:
+        told.say("why.recovered", recovered=format_yuan(refund.recovered_fen))

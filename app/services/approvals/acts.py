@@ -11,9 +11,11 @@ from sqlalchemy import Connection
 from app.kernel.vocabulary import ApprovalKind
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
+from app.services.corrections.reversals import execute_reversal
 from app.services.identity.resets import execute_reset_password
 from app.services.identity.roles import execute_grant_roles
 from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
+from app.services.payments.orders import execute_order_payment, reject_order_payment
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
 from app.services.programmes.rule_versions import execute_publish_rule_version
@@ -43,5 +45,7 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.VOID_VOUCHER: Act(execute_void),
     ApprovalKind.GRANT_ROLES: Act(execute_grant_roles),
     ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
+    ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
+    ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

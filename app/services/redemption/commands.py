@@ -53,6 +53,7 @@ class RedemptionRecord:
     redeemed_at: datetime
     leaf: RecordedLeaf | None = None
     """Of its entry, for the receipt."""
+    recovered_fen: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,22 +10,27 @@ from sqlalchemy import ColumnElement, Connection, and_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Role
+from app.kernel.vocabulary import RecoveryStatus, Role
 from app.models import OrderNumber, Programme, Redemption, Refund
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
+from app.services.recoveries.reads import RecoveryRecord, recoveries_of
 from app.services.redemption.commands import RedemptionRecord
 from app.services.sealing.receipts import RecordedLeaf, leaf_columns, recorded_leaf
 
 
 @dataclass(frozen=True, slots=True)
 class RefundRecord:
-    """A refund as it is shown. `bill_refund_fen` left the bill, `subsidy_refund_fen` went back to the voucher."""
+    """A refund as it is shown. `bill_refund_fen` left the bill, `subsidy_refund_fen` went back to the voucher.
+
+    What had been sent to the bank by then is a recovery instead.
+    """
 
     id: str
     redemption_id: str
     because_of_id: str | None
-    """The refund of another redemption of the same hold, which took from this one too."""
+    """The refund of another redemption of the same hold, which took from this one too; or the refund whose
+    recovery became this one, as the payment bounced."""
     bill_refund_fen: int
     subsidy_refund_fen: int
     reason: str
@@ -34,6 +39,13 @@ class RefundRecord:
     refunded_at: datetime
     leaf: RecordedLeaf | None = None
     """Of its entry, for the receipt."""
+    recovery: RecoveryRecord | None = None
+
+    @property
+    def recovered_fen(self) -> int:
+        """What the payee has to pay back because of it, or has paid back; nothing once that became a refund."""
+        recovery = self.recovery
+        return 0 if recovery is None or recovery.status == RecoveryStatus.REFUNDED else recovery.amount_fen
 
 
 def read_redemption(tx: Connection, *, caller: Caller, redemption_id: str) -> RedemptionRecord:
@@ -85,8 +97,15 @@ def list_refunds(tx: Connection, *, caller: Caller, redemption_id: str) -> list[
         .where(Refund.region_code == redemption.region_code, Refund.redemption_id == redemption.id)
         .order_by(Refund.id)
     )
-    names = [name for name in RefundRecord.__slots__ if name != "leaf"]
-    return [RefundRecord(**{name: getattr(row, name) for name in names}, leaf=recorded_leaf(row)) for row in rows]
+    found = rows.all()
+    recoveries = recoveries_of(tx, redemption.region_code, [row.id for row in found])
+    names = [name for name in RefundRecord.__slots__ if name not in {"leaf", "recovery"}]
+    return [
+        RefundRecord(
+            **{name: getattr(row, name) for name in names}, leaf=recorded_leaf(row), recovery=recoveries.get(row.id)
+        )
+        for row in found
+    ]
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:

@@ -1,38 +1,46 @@
-"""Refunds before settlement: part of a bill is cancelled, and the whole position is assessed anew."""
+"""Refunds: part of a bill is cancelled, and the whole position is assessed anew.
+
+What is then too much goes back where it is still owed; where it has been sent to the bank, it becomes a recovery.
+"""
 
 from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, case, func, insert, select, update
+from sqlalchemy import Connection, insert, select, update
 
 from app.database import now
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import Account, EntryKind, RedemptionStatus, Role
-from app.models import Allotment, Posting, Redemption, Refund, RuleVersion
+from app.kernel.vocabulary import Account, EntryKind, RecoveryStatus, RedemptionStatus, Role
+from app.models import Redemption, Refund, RuleVersion
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
+from app.services.payments.states import REFUND_OF
+from app.services.recoveries.decisions import spread
+from app.services.recoveries.making import counted_by_recoveries, record_recovery
+from app.services.recoveries.reads import RecoveryRecord
 from app.services.redemption.assessing import FORMAT, Counts, counts_json, counts_of_json, peeled
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.consents import use_mandates
 from app.services.redemption.decisions import Returned, decide_refund, end_of
 from app.services.redemption.effects import movements
+from app.services.redemption.entitlements import entitled_by_pool
 from app.services.redemption.holds.loading import load_holds
 from app.services.redemption.holds.states import Part, summed
 from app.services.redemption.loading import load_terms, lock_vouchers, parse_rules
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.reads import RefundRecord, read_redemption
-from app.services.redemption.states import DatedRules, Share, VoucherState
+from app.services.redemption.states import DatedRules, VoucherState
 from app.services.redemption.usage_references import free_references
 from app.services.redemption.whole_positions import WholePosition
 from app.services.rules.position import NOTHING, Kept, Position
@@ -61,20 +69,73 @@ def refund(
 ) -> tuple[list[RefundRecord], RedemptionRecord]:
     """Cancel part of a bill and give back what is then too much; return the refund and the redemption after it.
 
+    What lies with the bank or the payee is not given back but recovered: recorded while a payment is under way, due
+    once it has arrived. The voucher gets nothing of it.
+
     Either `lines` says what is cancelled of each, or `amount_fen` does where there is no doubt: the bill has one
     line, or all that is left is cancelled. The bills of one hold are one position: where more goes back than this
     redemption drew, the refunds of the others follow in the list. Raises `not_found`, `refund_exceeds_redemption`,
-    `validation_failed`, `wrong_state` once the redemption is in a settlement.
+    `validation_failed`.
     """
     caller.require(Role.PROVIDER)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
     voucher = _lock_voucher(tx, redemption)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)  # as it is under the lock
-    if redemption.status != RedemptionStatus.POSTED:
-        raise AppError(Code.WRONG_STATE, actual=redemption.status, expected=RedemptionStatus.POSTED)
+    how = _How(EntryKind.REFUND, Cause(caller.principal_id, caller.organisation_id, caller.request_id), reason)
+    made = _cancel(
+        tx,
+        caller,
+        redemption,
+        voucher,
+        lambda position: _cancelled(redemption, position.part(redemption.id).refunded_fen, amount_fen, lines),
+        how,
+    )
+    return made, read_redemption(tx, caller=caller, redemption_id=redemption_id)
 
+
+def reverse_redemption(
+    tx: Connection, *, caller: Caller, cause: Cause, redemption_id: str, entry_id: str, reason: str
+) -> None:
+    """Undo a redemption as if it had not been: all of its bill is cancelled by an entry that mirrors its own.
+
+    Cap, counters and consent get back all that it took, whatever the rules say of refunds; its order number stays
+    used. Raises `redemption_not_reversible` once it was refunded or paid, where it comes from a hold, or where the
+    voucher has ended: then a refund does it.
+    """
+    redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
+    voucher = _lock_voucher(tx, redemption)
+    redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
+    untouched = redemption.bill_refunded_fen == 0 and redemption.refunded_fen == 0 and redemption.recovered_fen == 0
+    posted = redemption.status == RedemptionStatus.POSTED
+    if not (untouched and posted) or redemption.hold_id is not None or end_of(voucher, at=now(tx)):
+        raise AppError(Code.REDEMPTION_NOT_REVERSIBLE, redemption_id=redemption_id)
+    bill = json.loads(redemption.facts)["bill"]
+    whole = {number: line["amount_fen"] for number, line in enumerate(bill["lines"], start=1)}
+    how = _How(EntryKind.REVERSE, cause, reason, reverses_id=entry_id)
+    _cancel(tx, caller, redemption, voucher, lambda _: whole, how)
+
+
+@dataclass(frozen=True, slots=True)
+class _How:
+    """By what sort of entry something is cancelled, who caused it, and why."""
+
+    kind: EntryKind
+    cause: Cause
+    reason: str
+    reverses_id: str | None = None
+
+
+def _cancel(
+    tx: Connection,
+    caller: Caller,
+    redemption: RedemptionRecord,
+    voucher: VoucherState,
+    choose: Callable[[WholePosition], dict[int, int]],
+    how: _How,
+) -> list[RefundRecord]:
+    """Cancel the chosen lines' amounts of a redemption whose voucher is locked; all that follows, written."""
     position = _position_of(tx, redemption)
-    cancelled = _cancelled(redemption, position.part(redemption.id).refunded_fen, amount_fen, lines)
+    cancelled = choose(position)
     position.cancel(redemption.id, cancelled)
     version = _rules(tx, redemption)
     counters = _lock_counters(tx, redemption, position.holders)
@@ -93,7 +154,15 @@ def refund(
         at=at,
     )
     target = position.counts(returned.assessment, position.drawn_fen - returned.subsidy_fen)
-    recounted = difference_of(target, position.counted, restores_cap=version.rules.adjustment.restores_cap)
+    counted = summed(position.counted, position.pending)
+    restores_cap = version.rules.adjustment.restores_cap or how.kind is EntryKind.REVERSE
+    recounted = difference_of(target, counted, restores_cap=restores_cap)
+    pieces = [
+        (read_redemption(tx, caller=caller, redemption_id=one_id), fen)
+        for one_id, fen in position.pieces(returned.subsidy_fen, redemption.id)
+    ]
+    begins = [REFUND_OF[RedemptionStatus(one.status)] for one, _ in pieces]
+    recounted, waiting = spread(recounted, [fen for _, fen in pieces], [state is not None for state in begins])
     counters.add(redemption.region_code, redemption.programme_id, position.holders, recounted)
     counters.write(tx)
     facts = {
@@ -109,44 +178,57 @@ def refund(
     }
     trace = canonical(returned.trace)
     made: list[RefundRecord] = []
-    for other_id, piece_fen in position.pieces(returned.subsidy_fen, redemption.id):
-        other = read_redemption(tx, caller=caller, redemption_id=other_id)
-        if other.status != RedemptionStatus.POSTED:
-            raise AppError(Code.WRONG_STATE, actual=other.status, expected=RedemptionStatus.POSTED)
+    for (one, piece_fen), state, counted in zip(pieces, begins, waiting, strict=True):
         first_id = made[0].id if made else None
-        told = facts if first_id is None else _because_of(first_id, other.id, position)
-        cancelled_fen = sum(cancelled.values()) if first_id is None else 0
-        made.append(
-            _refund_one(
-                tx, caller, other, voucher, returned, piece_fen, cancelled_fen, first_id, told, trace, reason, at
-            )
+        piece = _Piece(
+            redemption=one,
+            fen=piece_fen,
+            cancelled_fen=sum(cancelled.values()) if first_id is None else 0,
+            because_of_id=first_id,
+            recovery=state if piece_fen else None,
+            counted=counted,
+            facts=canonical(facts if first_id is None else _because_of(first_id, one.id, position)),
         )
-    use_mandates(tx, {(redemption.region_code, redemption.mandate_id): -returned.subsidy_fen})
-    return made, read_redemption(tx, caller=caller, redemption_id=redemption_id)
+        made.append(_refund_one(tx, piece, voucher, returned, trace, how, at))
+    given_back_fen = sum(record.subsidy_refund_fen for record in made)
+    use_mandates(tx, {(redemption.region_code, redemption.mandate_id): -given_back_fen})
+    return made
+
+
+@dataclass(frozen=True, slots=True)
+class _Piece:
+    """What a refund takes from one redemption: `fen` of its subsidy, as a refund or as a recovery that begins so."""
+
+    redemption: RedemptionRecord
+    fen: int
+    cancelled_fen: int
+    because_of_id: str | None
+    recovery: RecoveryStatus | None
+    counted: Counts
+    facts: bytes
 
 
 def _refund_one(
     tx: Connection,
-    caller: Caller,
-    redemption: RedemptionRecord,
+    piece: _Piece,
     voucher: VoucherState,
     returned: Returned,
-    piece_fen: int,
-    cancelled_fen: int,
-    because_of_id: str | None,
-    told: Mapping[str, Any],
     trace: bytes,
-    reason: str,
+    how: _How,
     at: datetime,
 ) -> RefundRecord:
-    """Take one redemption's part of a refund: its entry, its row, and the redemption's counters."""
+    """Take one redemption's part of a refund: its entry or its recovery, its row, and the redemption's counters."""
+    redemption = piece.redemption
+    key = (redemption.region_code, redemption.id)
     refund_id = new_id("rfd", redemption.region_code)
-    facts = canonical(told)
+    refunded_fen = 0 if piece.recovery else piece.fen
+    parts: tuple[tuple[str, int], ...] = ()
+    if piece.fen:
+        shares = entitled_by_pool(tx, [key])[key]
+        parts = peeled(shares, piece.fen, [share.redeemed_fen for share in shares])
     entry_id, recorded = None, None
-    if piece_fen:
-        shares = _drawn_by_pool(tx, redemption)
-        parts = peeled(shares, piece_fen, [share.redeemed_fen for share in shares])
-        entry = _entry(caller, redemption, voucher, returned, parts, refund_id, at, facts, trace, reason)
+    if refunded_fen:
+        entry = _entry(redemption, voucher, returned, parts, refund_id, at, piece.facts, trace, how)
         post(tx, [entry])
         voucher.posting_count += len(parts)
         entry_id = entry.id
@@ -154,32 +236,48 @@ def _refund_one(
     record = RefundRecord(
         id=refund_id,
         redemption_id=redemption.id,
-        because_of_id=because_of_id,
-        bill_refund_fen=cancelled_fen,
-        subsidy_refund_fen=piece_fen,
-        reason=reason,
+        because_of_id=piece.because_of_id,
+        bill_refund_fen=piece.cancelled_fen,
+        subsidy_refund_fen=refunded_fen,
+        reason=how.reason,
         trace=trace.decode(),
         entry_id=entry_id,
         refunded_at=at,
         leaf=recorded,
     )
-    values = {name: getattr(record, name) for name in RefundRecord.__slots__ if name != "leaf"}
+    values = {name: getattr(record, name) for name in RefundRecord.__slots__ if name not in {"leaf", "recovery"}}
     tx.execute(
         insert(Refund).values(
-            **values, region_code=redemption.region_code, facts=facts.decode(), refunded_by=caller.principal_id
+            **values,
+            region_code=redemption.region_code,
+            facts=piece.facts.decode(),
+            refunded_by=how.cause.principal_id,
         )
     )
+    recovery: RecoveryRecord | None = None
+    if piece.recovery:
+        recovery = record_recovery(
+            tx,
+            redemption=redemption,
+            refund_id=refund_id,
+            parts=parts,
+            counted=piece.counted,
+            status=piece.recovery,
+            cause=how.cause,
+            at=at,
+        )
     tx.execute(
         update(Redemption)
         .where(Redemption.region_code == redemption.region_code, Redemption.id == redemption.id)
         .values(
-            refunded_fen=Redemption.refunded_fen + piece_fen,
-            bill_refunded_fen=Redemption.bill_refunded_fen + cancelled_fen,
+            refunded_fen=Redemption.refunded_fen + refunded_fen,
+            recovered_fen=Redemption.recovered_fen + (piece.fen - refunded_fen),
+            bill_refunded_fen=Redemption.bill_refunded_fen + piece.cancelled_fen,
         )
     )
-    if redemption.bill_refunded_fen + cancelled_fen == redemption.bill_total_fen:
+    if redemption.bill_refunded_fen + piece.cancelled_fen == redemption.bill_total_fen:
         free_references(tx, region_code=redemption.region_code, redemption_id=redemption.id)
-    return record
+    return replace(record, recovery=recovery)
 
 
 def _because_of(first_id: str, redemption_id: str, position: WholePosition) -> dict[str, Any]:
@@ -232,9 +330,14 @@ def _position_of(tx: Connection, redemption: RedemptionRecord) -> WholePosition:
         cancelled.update({int(line): fen for line, fen in document["cancelled"].items()})
         counted.append(counts_of_json(document.get("counted", ())))
     assert cancelled.total() == redemption.bill_refunded_fen, "the refunds explain what has left the bill"
-    part = Part(redemption.id, 1, facts, redemption.subsidy_fen - redemption.refunded_fen, dict(cancelled))
+    drawn_fen = redemption.subsidy_fen - redemption.refunded_fen - redemption.recovered_fen
+    part = Part(redemption.id, 1, facts, drawn_fen, dict(cancelled))
+    key = (redemption.region_code, redemption.id)
+    restored, pending = counted_by_recoveries(tx, [key]).get(key, ((), ()))
+    counted.append(restored)
     place = Position(counts_of_json(facts["position"])) if "position" in facts else None
-    return WholePosition(redemption.redeemed_at, [part], facts.get("holders", {}), summed(*counted), place)
+    holders = facts.get("holders", {})
+    return WholePosition(redemption.redeemed_at, [part], holders, summed(*counted), place, pending=pending)
 
 
 def _lock_voucher(tx: Connection, redemption: RedemptionRecord) -> VoucherState:
@@ -294,36 +397,6 @@ def _rules(tx: Connection, redemption: RedemptionRecord) -> DatedRules:
     return DatedRules(row.id, row.number, row.effective_on, parse_rules(row.rules))
 
 
-def _drawn_by_pool(tx: Connection, redemption: RedemptionRecord) -> list[Share]:
-    """What the redemption is owed of each pool now: its posting less its refunds', in the declared order."""
-    refunds = select(Refund.entry_id).where(
-        Refund.region_code == redemption.region_code, Refund.redemption_id == redemption.id
-    )
-    signed = func.sum(
-        case(
-            (Posting.destination == Account.OBLIGATED, Posting.amount_fen),
-            (Posting.source == Account.OBLIGATED, -Posting.amount_fen),
-            else_=0,
-        )
-    )
-    rows = tx.execute(
-        select(Posting.pool_id, signed.label("drawn_fen"))
-        .join(
-            Allotment,
-            (Allotment.region_code == Posting.region_code)
-            & (Allotment.voucher_id == Posting.voucher_id)
-            & (Allotment.pool_id == Posting.pool_id),
-        )
-        .where(
-            Posting.region_code == redemption.region_code,
-            (Posting.entry_id == redemption.entry_id) | Posting.entry_id.in_(refunds),
-        )
-        .group_by(Posting.pool_id, Allotment.line)
-        .order_by(Allotment.line)
-    )
-    return [Share(row.pool_id, 0, int(row.drawn_fen)) for row in rows]
-
-
 def _lock_pools_if_ended(tx: Connection, voucher: VoucherState) -> None:
     """Money of an ended voucher goes back to the pools, so they are locked in order before the clock is read."""
     if end_of(voucher, at=now(tx)):
@@ -331,7 +404,6 @@ def _lock_pools_if_ended(tx: Connection, voucher: VoucherState) -> None:
 
 
 def _entry(
-    caller: Caller,
     redemption: RedemptionRecord,
     voucher: VoucherState,
     returned: Returned,
@@ -340,21 +412,22 @@ def _entry(
     at: datetime,
     facts: bytes,
     trace: bytes,
-    reason: str,
+    how: _How,
 ) -> JournalEntry:
     return JournalEntry(
         region_code=redemption.region_code,
         id=new_id("ent", redemption.region_code),
-        kind=EntryKind.REFUND,
+        kind=how.kind,
         at=at,
         programme_id=redemption.programme_id,
         subject_id=refund_id,
-        cause=Cause(caller.principal_id, caller.organisation_id, caller.request_id),
+        cause=how.cause,
         voucher_id=voucher.id,
         rule_version_id=redemption.rule_version_id,
+        reverses_id=how.reverses_id,
         voucher_end=returned.voucher_end,
         facts_sha256=sha256_hex(facts),
         trace_sha256=sha256_hex(trace),
-        details={"reason": reason, "redemption": redemption.id},
+        details={"reason": how.reason, "redemption": redemption.id},
         movements=movements(voucher, parts, Account.OBLIGATED, returned.destination, payee_id=redemption.provider_id),
     )

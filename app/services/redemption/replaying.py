@@ -15,7 +15,8 @@ from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import civil_date
 from app.kernel.ids import is_id, region_of
 from app.kernel.problems import AppError, Code
-from app.models import Entry, Redemption, Refund, RuleVersion
+from app.kernel.vocabulary import RecoveryStatus
+from app.models import Entry, Recovery, Redemption, Refund, RuleVersion
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import OFFICIALS
@@ -107,7 +108,7 @@ def read_assessment(tx: Connection, *, caller: Caller, subject_id: str) -> Store
     return StoredAssessment(
         subject_id=subject_id,
         judged_at=record.held_at if isinstance(record, HoldRecord) else record.redeemed_at,
-        amount_fen=sum(one.subsidy_refund_fen for one in refunds) if refunds else amount_fen,
+        amount_fen=_returned_fen(tx, region_code, refunds) if refunds else amount_fen,
         facts=record.facts,
         refund_facts=None if refund is None else refund.facts,
         others=_others(tx, record) if isinstance(record, RedemptionRecord) else {},
@@ -133,6 +134,19 @@ def _refunds(tx: Connection, region_code: str, refund_id: str) -> Sequence[Any]:
         .where(Refund.region_code == region_code, or_(Refund.id == first_id, Refund.because_of_id == first_id))
         .order_by(Refund.because_of_id.is_not(None), Refund.id)
     ).all()
+
+
+def _returned_fen(tx: Connection, region_code: str, refunds: Sequence[Any]) -> int:
+    """What was given back and what was claimed back; a recovery that became a refund is among the refunds."""
+    claimed = tx.execute(
+        select(Recovery.amount_fen).where(
+            Recovery.region_code == region_code,
+            Recovery.refund_id.in_([one.id for one in refunds]),
+            Recovery.status != RecoveryStatus.REFUNDED,
+        )
+    ).scalars()
+    given_back_fen: int = sum(one.subsidy_refund_fen for one in refunds)
+    return given_back_fen + sum(claimed)
 
 
 def _others(tx: Connection, redemption: RedemptionRecord) -> dict[str, str]:

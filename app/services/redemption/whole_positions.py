@@ -33,11 +33,13 @@ class WholePosition:
     place: Position | None
     """What the holders had come to when its bills were judged; None where that was not stored yet."""
     hold: HoldState | None = None
+    pending: Counts = ()
+    """What will be taken off there when the money of its recoveries comes back: it is not to be taken off twice."""
 
     @classmethod
     def of_hold(cls, hold: HoldState) -> WholePosition:
         """All that was redeemed from a hold."""
-        return cls(hold.held_at, hold.parts, hold.holders, hold.counted, hold.position_at_first, hold)
+        return cls(hold.held_at, hold.parts, hold.holders, hold.counted, hold.position_at_first, hold, hold.pending)
 
     @property
     def drawn_fen(self) -> int:

@@ -143,6 +143,7 @@ TEXTS: dict[str, str] = {
     "bill.subsidy": "Voucher pays",
     "bill.firm_pays": "You pay",
     "bill.refunded": "Subsidy returned",
+    "bill.recovered": "paid already, paid back by the provider",
     "bill.cut": "Cut",
     "bill.why": "Why this amount",
     "bill.open": "Open or print alone",
@@ -274,6 +275,8 @@ TEXTS: dict[str, str] = {
     "why.refund_on_hold": "{at}: {bill} {unit} of the bill were cancelled ({reason}). What remains of all bills of the hold together earns {entitled} {unit}, {drawn} {unit} had been drawn for them, so {returned} {unit} of subsidy were returned, {here} {unit} of it from this bill.",
     "why.refund_on_hold_nothing": "{at}: {bill} {unit} of the bill were cancelled ({reason}). What remains of all bills of the hold together still earns {entitled} {unit}, not less than the {drawn} {unit} drawn for them, so no subsidy is returned.",
     "why.refund_of_another": "{at}: another bill of the same hold was cancelled in part or whole ({reason}). What remains of all its bills together earns {entitled} {unit}, {drawn} {unit} had been drawn for them, so {returned} {unit} of subsidy were returned, {here} {unit} of it from this bill.",
+    "why.recovered": "Of it {recovered} {unit} had been sent to the provider already: the provider pays them back to the public purse, and the voucher does not get them.",
+    "why.refund_after_bounce": "{at}: the bank returned the payment, so {returned} {unit} of that subsidy were given back after all.",
     # --- Why not more ---
     "because.NOT_ELIGIBLE": "The condition “{what}” is not met, so nothing is granted.",
     "because.NOT_ELIGIBLE_LINE": "{cut} {unit} of the bill are not covered and earn no subsidy.",

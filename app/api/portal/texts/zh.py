@@ -143,6 +143,7 @@ TEXTS: dict[str, str] = {
     "bill.subsidy": "券抵扣",
     "bill.firm_pays": "企业自付",
     "bill.refunded": "已退回补贴",
+    "bill.recovered": "已付、由供给方缴回",
     "bill.cut": "未足额补贴",
     "bill.why": "为什么是这个金额",
     "bill.open": "单独查看或打印",
@@ -274,6 +275,8 @@ TEXTS: dict[str, str] = {
     "why.refund_on_hold": "{at}，账单核减 {bill} {unit}（{reason}）。该预占的全部账单按剩余部分合并重新计算，应补 {entitled} {unit}，原已抵扣 {drawn} {unit}，共退回补贴 {returned} {unit}，其中本账单退回 {here} {unit}。",
     "why.refund_on_hold_nothing": "{at}，账单核减 {bill} {unit}（{reason}）。该预占的全部账单按剩余部分合并重新计算，应补 {entitled} {unit}，不低于已抵扣的 {drawn} {unit}，因此不退回补贴。",
     "why.refund_of_another": "{at}，该预占的另一笔账单核减（{reason}）。该预占的全部账单按剩余部分合并重新计算，应补 {entitled} {unit}，原已抵扣 {drawn} {unit}，共退回补贴 {returned} {unit}，其中本账单退回 {here} {unit}。",
+    "why.recovered": "其中 {recovered} {unit}已付给供给方，由其缴回财政，不再退回券内。",
+    "why.refund_after_bounce": "{at}，该笔款项被银行退票，上述补贴中的 {returned} {unit}已按退款退回。",
     # --- Why not more ---
     "because.NOT_ELIGIBLE": "不符合条件“{what}”，不予补贴。",
     "because.NOT_ELIGIBLE_LINE": "账单中 {cut} {unit}不在补贴范围内，不予补贴。",

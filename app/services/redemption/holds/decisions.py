@@ -25,6 +25,7 @@ from app.services.redemption.holds.states import (
     clock_of,
     greater_of_each,
     status_of,
+    summed,
     with_grants,
 )
 from app.services.redemption.states import DatedRules, Party, ProgrammeTerms, Share, VoucherState
@@ -138,7 +139,7 @@ def decide_redemption_from(
         trace=with_flags(trace, findings),
         facts=facts,
         evidence=grounds_to_store(version.rules, asked.bill, grounds, findings),
-        counted=change_of(target, hold.counted),
+        counted=change_of(target, summed(hold.counted, hold.pending)),
     )
 
 
@@ -201,7 +202,7 @@ def decide_end(
             assessment = assess(version.rules, hold.whole_bill(), others, also_kept=terms.kept_in(hold.holders))
             earned = _counted(hold, assessment, hold.drawn_fen)
             earned = _with_used_up(version, hold, terms, others, earned, (), drawn_fen=hold.redeemed_fen)
-        counted = change_of(earned, hold.counted)
+        counted = change_of(earned, summed(hold.counted, hold.pending))
     return Ended(
         parts=_rest(hold.shares, {}),
         destination=Account.AVAILABLE if ended else Account.COMMITTED,

@@ -50,7 +50,8 @@ _SHARES = Statement(
     " ORDER BY s.region_code, s.hold_id, s.line"
 )
 _PARTS = Statement(
-    "SELECT r.region_code, r.hold_id, r.id, r.part_no, r.facts, r.subsidy_fen, r.refunded_fen FROM redemptions r"
+    "SELECT r.region_code, r.hold_id, r.id, r.part_no, r.facts, r.subsidy_fen, r.refunded_fen,"
+    " r.recovered_fen FROM redemptions r"
     f" JOIN {_ASKED} ON r.region_code = asked.region_code AND r.hold_id = asked.id"
     " ORDER BY r.region_code, r.hold_id, r.part_no"
 )
@@ -58,7 +59,11 @@ _REFUNDS = Statement(
     "SELECT r.region_code, r.hold_id, r.id AS redemption_id, f.facts FROM refunds f"
     " JOIN redemptions r ON r.region_code = f.region_code AND r.id = f.redemption_id"
     f" JOIN {_ASKED} ON r.region_code = asked.region_code AND r.hold_id = asked.id"
-    " WHERE f.because_of_id IS NULL"
+)
+_RECOVERIES = Statement(
+    "SELECT r.region_code, r.hold_id, v.counted, v.restored, v.status FROM recoveries v"
+    " JOIN redemptions r ON r.region_code = v.region_code AND r.id = v.redemption_id"
+    f" JOIN {_ASKED} ON r.region_code = asked.region_code AND r.hold_id = asked.id WHERE v.status <> 'refunded'"
 )
 _DUE = Statement(
     "SELECT h.region_code, h.id FROM holds h JOIN vouchers v ON v.region_code = h.region_code AND v.id = h.voucher_id"
@@ -103,16 +108,22 @@ def load_holds(tx: Connection, keys: Collection[HoldKey]) -> dict[HoldKey, HoldS
     parts: dict[HoldKey, list[Part]] = defaultdict(list)
     by_id: dict[str, Part] = {}
     for row in _PARTS(tx, asked):
-        part = Part(row.id, row.part_no, json.loads(row.facts), row.subsidy_fen - row.refunded_fen, {})
+        part = Part(
+            row.id, row.part_no, json.loads(row.facts), row.subsidy_fen - row.refunded_fen - row.recovered_fen, {}
+        )
         parts[row.region_code, row.hold_id].append(part)
         by_id[row.id] = part
     recounted: dict[HoldKey, Counts] = defaultdict(tuple)
+    pending: dict[HoldKey, Counts] = defaultdict(tuple)
     if parts:
         for row in _REFUNDS(tx, asked):
             document = json.loads(row.facts)
             part = by_id[row.redemption_id]
             part.refunded_fen = _added(part.refunded_fen, document["cancelled"])
             recounted[row.region_code, row.hold_id] += counts_of_json(document["counted"])
+        for row in _RECOVERIES(tx, asked):
+            taken_off = recounted if row.restored else pending
+            taken_off[row.region_code, row.hold_id] += counts_of_json(json.loads(row.counted))
     found = {}
     for row in _HOLDS(tx, asked):
         key = (row.region_code, row.id)
@@ -125,6 +136,7 @@ def load_holds(tx: Connection, keys: Collection[HoldKey]) -> dict[HoldKey, HoldS
             shares=shares[key],
             parts=parts[key],
             counted=summed(*map(counts_of_json, documents), recounted[key]),
+            pending=pending[key],
         )
     return found
 

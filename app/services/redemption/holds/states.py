@@ -60,6 +60,8 @@ class HoldState:
     """Redemptions from it, oldest first."""
     counted: Counts
     """What it counts in the counters of cumulative rules by now, its redemptions and their refunds included."""
+    pending: Counts = ()
+    """What will be taken off there when the money of its recoveries comes back: it is not to be taken off twice."""
 
     @property
     def holders(self) -> Mapping[str, str]:

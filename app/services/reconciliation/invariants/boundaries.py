@@ -1,0 +1,41 @@
+"""Regions keep to themselves, and what needs two persons had two."""
+
+from __future__ import annotations
+
+from app.kernel.vocabulary import DUAL_CONTROL
+from app.services.reconciliation.invariants.invariant import Invariant, listed
+
+_REGIONS = """
+    SELECT region_code, table_name || ' ' || id AS subject, region_code AS expected, substr(id, 5, 6) AS actual
+    FROM (
+        SELECT region_code, id, 'programme' AS table_name FROM programmes
+        UNION ALL SELECT region_code, id, 'pool' FROM pools
+        UNION ALL SELECT region_code, id, 'voucher' FROM vouchers
+        UNION ALL SELECT region_code, id, 'redemption' FROM redemptions
+        UNION ALL SELECT region_code, id, 'hold' FROM holds
+        UNION ALL SELECT region_code, id, 'payment code' FROM payment_codes
+        UNION ALL SELECT region_code, id, 'refund' FROM refunds
+        UNION ALL SELECT region_code, id, 'mandate' FROM mandates
+        UNION ALL SELECT region_code, id, 'entry' FROM entries
+        UNION ALL SELECT region_code, id, 'batch' FROM issuance_batches
+        UNION ALL SELECT region_code, pool_id, 'posting pool' FROM postings
+        UNION ALL SELECT region_code, voucher_id, 'posting voucher' FROM postings WHERE voucher_id IS NOT NULL
+        UNION ALL SELECT region_code, programme_id, 'voucher programme' FROM vouchers
+        UNION ALL SELECT region_code, subject_id, 'entry subject' FROM entries
+    ) AS row
+    WHERE substr(id, 5, 6) <> region_code
+"""
+
+_TWO_PERSONS = f"""
+    SELECT e.region_code, e.id AS subject, 'two persons' AS expected,
+        coalesce(e.maker_id, '-') || ' / ' || coalesce(e.checker_id, '-') AS actual
+    FROM entries e LEFT JOIN approvals a ON a.region_code = e.region_code AND a.id = e.approval_id
+    WHERE e.kind IN ({listed(DUAL_CONTROL)}) AND (
+        e.maker_id IS NULL OR e.checker_id IS NULL OR e.maker_id = e.checker_id
+        OR a.id IS NULL OR a.status <> 'approved' OR a.made_by <> e.maker_id OR a.decided_by <> e.checker_id)
+"""
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(11, "regions", "No row points into another region", "没有跨地区的记录", _REGIONS),
+    Invariant(12, "two_persons", "Maker and checker are two persons", "经办与审核为两人", _TWO_PERSONS),
+)

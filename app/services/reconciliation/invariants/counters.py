@@ -1,0 +1,98 @@
+"""Every stored counter against the postings that it sums."""
+
+from __future__ import annotations
+
+from app.services.ledger.entries import COUNTERS, HOLD_COUNTERS
+from app.services.reconciliation.invariants.invariant import Invariant
+from app.services.reconciliation.invariants.pools import POOL_SIDES
+from app.services.reconciliation.invariants.vouchers import VOUCHER_SIDES
+
+_HOLD_SIDES = """
+    SELECT region_code, hold_id, pool_id,
+        coalesce(sum(amount_fen) FILTER (WHERE destination = 'held'), 0) AS amount_fen,
+        coalesce(sum(CASE WHEN destination = 'held' THEN amount_fen ELSE -amount_fen END), 0) AS held_fen,
+        coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'obligated'), 0) AS redeemed_fen,
+        coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination <> 'obligated'), 0) AS released_fen
+    FROM postings WHERE hold_id IS NOT NULL GROUP BY region_code, hold_id, pool_id
+"""
+
+
+def _listed_of(template: str) -> str:
+    return ", ".join(template.format(counter) for counter in ("amount_fen", *HOLD_COUNTERS))
+
+
+def _stored_counters() -> str:
+    """Every stored counter against its postings: pools, allotments, vouchers, mandates, holds, redemptions."""
+    summed = ", ".join(f"coalesce(sum(fen) FILTER (WHERE part = '{c}'), 0) AS {c}" for c in COUNTERS)
+    differs = " OR ".join(f"coalesce(s.{c}, 0) <> a.{c}" for c in COUNTERS)
+    found = " || ' ' || ".join(f"coalesce(s.{c}, 0)" for c in COUNTERS)
+    stored = " || ' ' || ".join(f"a.{c}" for c in COUNTERS)
+    parts = f"""
+        SELECT region_code, voucher_id, pool_id, {summed}
+        FROM ({VOUCHER_SIDES}) AS side GROUP BY region_code, voucher_id, pool_id
+    """
+    voucher_summed = ", ".join(f"sum({c}) AS {c}" for c in COUNTERS)
+    return f"""
+        SELECT a.region_code, 'allotment ' || a.voucher_id || ' ' || a.pool_id AS subject,
+            {found} AS expected, {stored} AS actual
+        FROM allotments a LEFT JOIN ({parts}) AS s
+            ON s.region_code = a.region_code AND s.voucher_id = a.voucher_id AND s.pool_id = a.pool_id
+        WHERE {differs}
+        UNION ALL
+        SELECT a.region_code, 'voucher ' || a.id, {found}, {stored}
+        FROM vouchers a LEFT JOIN (
+            SELECT region_code, voucher_id, {voucher_summed} FROM ({parts}) AS p GROUP BY region_code, voucher_id
+        ) AS s ON s.region_code = a.region_code AND s.voucher_id = a.id
+        WHERE {differs}
+        UNION ALL
+        SELECT v.region_code, 'posting count ' || v.id, count(p.voucher_seq)::text, v.posting_count::text
+        FROM vouchers v LEFT JOIN postings p ON p.region_code = v.region_code AND p.voucher_id = v.id
+        GROUP BY v.region_code, v.id, v.posting_count
+        HAVING count(p.voucher_seq) <> v.posting_count OR coalesce(max(p.voucher_seq), 0) <> v.posting_count
+        UNION ALL
+        SELECT o.region_code, 'available ' || o.id, coalesce(sum(side.fen), 0)::text, o.available_fen::text
+        FROM pools o LEFT JOIN ({POOL_SIDES}) AS side
+            ON side.region_code = o.region_code AND side.pool_id = o.id AND side.account = 'available'
+        GROUP BY o.region_code, o.id, o.available_fen HAVING coalesce(sum(side.fen), 0) <> o.available_fen
+        UNION ALL
+        SELECT m.region_code, 'mandate ' || m.id, coalesce(u.fen, 0)::text, m.used_fen::text
+        FROM mandates m LEFT JOIN (
+            SELECT region_code, mandate_id, sum(fen) AS fen FROM (
+                SELECT region_code, mandate_id, subsidy_fen - refunded_fen AS fen FROM redemptions
+                UNION ALL
+                SELECT region_code, mandate_id, held_fen FROM holds
+            ) AS used GROUP BY region_code, mandate_id
+        ) AS u ON u.region_code = m.region_code AND u.mandate_id = m.id
+        WHERE coalesce(u.fen, 0) <> m.used_fen
+        UNION ALL
+        SELECT h.region_code, 'hold share ' || h.hold_id || ' ' || h.pool_id,
+            concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}), concat_ws(' ', {_listed_of("h.{}")})
+        FROM hold_shares h LEFT JOIN ({_HOLD_SIDES}) AS s
+            ON s.region_code = h.region_code AND s.hold_id = h.hold_id AND s.pool_id = h.pool_id
+        WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
+        UNION ALL
+        SELECT h.region_code, 'hold ' || h.id,
+            concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}), concat_ws(' ', {_listed_of("h.{}")})
+        FROM holds h LEFT JOIN (
+            SELECT region_code, hold_id, {_listed_of("sum({0}) AS {0}")} FROM ({_HOLD_SIDES}) AS p GROUP BY 1, 2
+        ) AS s ON s.region_code = h.region_code AND s.hold_id = h.id
+        WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
+        UNION ALL
+        SELECT r.region_code, 'redemption ' || r.id, coalesce(p.fen, 0)::text, r.subsidy_fen::text
+        FROM redemptions r LEFT JOIN (
+            SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings WHERE destination = 'obligated'
+            GROUP BY region_code, entry_id
+        ) AS p ON p.region_code = r.region_code AND p.entry_id = r.entry_id
+        WHERE coalesce(p.fen, 0) <> r.subsidy_fen
+    """
+
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        4,
+        "stored_counters",
+        "Every stored counter equals the sum of its postings",
+        "所有存储的余额＝分录之和",
+        _stored_counters(),
+    ),
+)
