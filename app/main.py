@@ -38,6 +38,7 @@ from app.api import (
     simulations,
     users,
     vouchers,
+    year_closes,
 )
 from app.api.context import Service
 from app.api.documentation import describe
@@ -76,6 +77,7 @@ ROUTERS = (
     ledger.router,
     reconciliations.router,
     reports.router,
+    year_closes.router,
     health.router,
 )
 

@@ -36,6 +36,7 @@ class Prefix(StrEnum):
     AUDIT_EVENT = "evt"
     EVENT = "evn"
     RECONCILIATION = "rcn"
+    YEAR_CLOSE = "ycl"
 
 
 SHARED = frozenset(

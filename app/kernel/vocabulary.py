@@ -221,6 +221,7 @@ class ApprovalKind(StrEnum):
     GRANT_ROLES = "grant_roles"
     RESET_PASSWORD = "reset_password"  # noqa: S105 - an act
     PUBLISH_RULE_VERSION = "publish_rule_version"
+    CLOSE_YEAR = "close_year"
 
 
 class LeafKind(StrEnum):

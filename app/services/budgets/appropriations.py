@@ -128,6 +128,12 @@ def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision:
     )
 
 
+def fund_sources_of(tx: Connection, caller: Caller, programme: ProgrammeRecord) -> list[str]:
+    """The fund sources that the programme's newest rules know, in the declared order."""
+    newest = list_rule_versions(tx, caller=caller, programme_id=programme.id)[0]
+    return [share.source for share in Rules.model_validate_json(newest.rules).fund_sources]
+
+
 def _check_available(available_fen: int, amount_fen: int) -> None:
     if available_fen + amount_fen < 0:
         raise AppError(Code.APPROPRIATION_BELOW_PROMISED, limit_fen=available_fen, actual_fen=-amount_fen)
@@ -157,8 +163,7 @@ def _own_programme(tx: Connection, caller: Caller, programme_id: str) -> Program
 
 
 def _fund_source(tx: Connection, caller: Caller, programme: ProgrammeRecord, asked: str | None) -> str:
-    newest = list_rule_versions(tx, caller=caller, programme_id=programme.id)[0]
-    known = [share.source for share in Rules.model_validate_json(newest.rules).fund_sources]
+    known = fund_sources_of(tx, caller, programme)
     if asked is None and len(known) == 1:
         return known[0]
     if asked not in known:
@@ -169,7 +174,7 @@ def _fund_source(tx: Connection, caller: Caller, programme: ProgrammeRecord, ask
 def _pool(
     tx: Connection, region_code: str, programme_id: str, fiscal_year: int, fund_source: str, *, lock: bool = False
 ) -> Any:
-    query = select(Pool.id, Pool.available_fen).where(
+    query = select(Pool.id, Pool.available_fen, Pool.closed_at).where(
         Pool.region_code == region_code,
         Pool.programme_id == programme_id,
         Pool.fiscal_year == fiscal_year,
@@ -178,4 +183,7 @@ def _pool(
     )
     if lock:
         query = query.with_for_update(key_share=True)
-    return tx.execute(query).one_or_none()
+    pool = tx.execute(query).one_or_none()
+    if pool is not None and pool.closed_at is not None:
+        raise AppError(Code.YEAR_CLOSED, fiscal_year=fiscal_year)
+    return pool

@@ -79,8 +79,9 @@ _VOUCHER_SIDES = """
             WHEN 'committed' THEN 'balance_fen' WHEN 'held' THEN 'held_fen'
             WHEN 'obligated' THEN 'redeemed_fen' WHEN 'in_payment' THEN 'redeemed_fen'
             WHEN 'disbursed' THEN 'redeemed_fen'
-            ELSE CASE WHEN e.kind = 'recover' THEN 'recovered_fen' ELSE coalesce(e.voucher_end, '?') || '_fen' END END,
-         p.amount_fen)
+            ELSE CASE WHEN e.kind = 'recover' THEN 'recovered_fen' WHEN e.kind = 'move' THEN 'face_fen'
+                ELSE coalesce(e.voucher_end, '?') || '_fen' END END,
+         CASE WHEN e.kind = 'move' AND p.destination = 'available' THEN -p.amount_fen ELSE p.amount_fen END)
     ) AS side(part, fen)
     WHERE p.voucher_id IS NOT NULL
 """
@@ -142,12 +143,15 @@ _VOUCHER_IDENTITY = """
 
 
 _HOLD_SIDES = """
-    SELECT region_code, hold_id, pool_id,
-        coalesce(sum(amount_fen) FILTER (WHERE destination = 'held'), 0) AS amount_fen,
+    SELECT p.region_code, p.hold_id, p.pool_id,
+        coalesce(sum(amount_fen) FILTER (WHERE destination = 'held'), 0)
+            - coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND e.kind = 'move'), 0) AS amount_fen,
         coalesce(sum(CASE WHEN destination = 'held' THEN amount_fen ELSE -amount_fen END), 0) AS held_fen,
         coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'obligated'), 0) AS redeemed_fen,
-        coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination <> 'obligated'), 0) AS released_fen
-    FROM postings WHERE hold_id IS NOT NULL GROUP BY region_code, hold_id, pool_id
+        coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination <> 'obligated' AND e.kind <> 'move'), 0)
+            AS released_fen
+    FROM postings p JOIN entries e ON e.region_code = p.region_code AND e.id = p.entry_id
+    WHERE p.hold_id IS NOT NULL GROUP BY p.region_code, p.hold_id, p.pool_id
 """
 
 
@@ -400,7 +404,7 @@ _CAUSES = """
     JOIN redemptions r ON r.region_code = f.region_code AND r.id = f.redemption_id
     JOIN postings p ON p.region_code = f.region_code AND p.entry_id = f.entry_id
     WHERE p.voucher_id IS DISTINCT FROM r.voucher_id OR p.payee_id IS DISTINCT FROM r.provider_id
-        OR p.source <> 'obligated' OR p.destination NOT IN ('committed', 'available')
+        OR p.source <> 'obligated' OR p.destination NOT IN ('committed', 'available', 'lapsed')
     UNION ALL
     SELECT a.region_code, a.id, a.command_sha256, encode(sha256(convert_to(a.command, 'UTF8')), 'hex')
     FROM approvals a WHERE encode(sha256(convert_to(a.command, 'UTF8')), 'hex') <> a.command_sha256
@@ -501,4 +505,4 @@ INVARIANTS: tuple[Invariant, ...] = (
     Invariant(11, "regions", "No row points into another region", "没有跨地区的记录", _REGIONS),
     Invariant(12, "two_persons", "Maker and checker are two persons", "经办与审核为两人", _TWO_PERSONS),
 )
-"""8 to 10 need what later parts bring: closed years, caps of a period, the sealed log. 7 needs settlements."""
+"""8 stands in `spending_times`. 9 and 10 need caps of a period, the sealed log. 7: settlements."""

@@ -17,6 +17,7 @@ from app.models import Reconciliation
 from app.services.identity.principals import Caller
 from app.services.reach import region_prefix, within_reach
 from app.services.reconciliation.invariants import INVARIANTS, Invariant
+from app.services.reconciliation.spending_times import SPENDING_TIMES
 
 SHOWN = 100
 """Differences listed per invariant; all are counted."""
@@ -134,7 +135,7 @@ def _may_read(caller: Caller, region_code: str) -> bool:
 
 def _check(tx: Connection, region_code: str | None, prefix: str) -> Report:
     started_at = now(tx)
-    findings = tuple(_find(tx, invariant, prefix) for invariant in INVARIANTS)
+    findings = tuple(_find(tx, invariant, prefix) for invariant in (*INVARIANTS, SPENDING_TIMES))
     return Report(region_code, started_at, now(tx), findings)
 
 

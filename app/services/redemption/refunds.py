@@ -17,7 +17,7 @@ from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Account, EntryKind, RedemptionStatus, Role
-from app.models import Allotment, Posting, Redemption, Refund, RuleVersion
+from app.models import Allotment, Entry, Posting, Redemption, Refund, RuleVersion
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.journal import post
@@ -26,7 +26,7 @@ from app.services.redemption.assessing import FORMAT, Counts, counts_json, count
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.consents import use_mandates
 from app.services.redemption.decisions import Returned, decide_refund, end_of
-from app.services.redemption.effects import movements
+from app.services.redemption.effects import freeing
 from app.services.redemption.holds.loading import load_holds
 from app.services.redemption.holds.states import Part, summed
 from app.services.redemption.loading import load_terms, lock_vouchers, parse_rules
@@ -291,9 +291,17 @@ def _rules(tx: Connection, redemption: RedemptionRecord) -> DatedRules:
 
 
 def _drawn_by_pool(tx: Connection, redemption: RedemptionRecord) -> list[Share]:
-    """What the redemption is owed of each pool now: its posting less its refunds', in the declared order."""
+    """What the redemption is owed of each pool now, in the declared order: its posting less its refunds'.
+
+    Where it was carried forward to another year, it is owed of that year's pools.
+    """
     refunds = select(Refund.entry_id).where(
         Refund.region_code == redemption.region_code, Refund.redemption_id == redemption.id
+    )
+    carried = select(Entry.id).where(
+        Entry.region_code == redemption.region_code,
+        Entry.subject_id == redemption.id,
+        Entry.kind == EntryKind.MOVE,
     )
     signed = func.sum(
         case(
@@ -312,7 +320,7 @@ def _drawn_by_pool(tx: Connection, redemption: RedemptionRecord) -> list[Share]:
         )
         .where(
             Posting.region_code == redemption.region_code,
-            (Posting.entry_id == redemption.entry_id) | Posting.entry_id.in_(refunds),
+            (Posting.entry_id == redemption.entry_id) | Posting.entry_id.in_(refunds) | Posting.entry_id.in_(carried),
         )
         .group_by(Posting.pool_id, Allotment.line)
         .order_by(Allotment.line)
@@ -352,5 +360,5 @@ def _entry(
         facts_sha256=sha256_hex(facts),
         trace_sha256=sha256_hex(trace),
         details={"reason": reason, "redemption": redemption.id},
-        movements=movements(voucher, parts, Account.OBLIGATED, returned.destination, payee_id=redemption.provider_id),
+        movements=freeing(voucher, parts, Account.OBLIGATED, returned.voucher_end, payee_id=redemption.provider_id),
     )
