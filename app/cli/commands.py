@@ -7,7 +7,7 @@ import sys
 import typer
 from sqlalchemy.exc import OperationalError
 
-from app.cli import demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, simulate
+from app.cli import budget, demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, simulate
 from app.cli.output import Failure
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
@@ -39,6 +39,7 @@ for command in (
     run.openapi,
 ):
     app.command()(command)
+app.add_typer(budget.app, name="budget")
 app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")
 
