@@ -22,6 +22,8 @@ from app.services.reconciliation.spending_times import SPENDING_TIMES
 SHOWN = 100
 """Differences listed per invariant; all are counted."""
 
+_ALL = sorted((*INVARIANTS, SPENDING_TIMES), key=lambda invariant: invariant.number)
+
 
 @dataclass(frozen=True, slots=True)
 class Difference:
@@ -135,7 +137,7 @@ def _may_read(caller: Caller, region_code: str) -> bool:
 
 def _check(tx: Connection, region_code: str | None, prefix: str) -> Report:
     started_at = now(tx)
-    findings = tuple(_find(tx, invariant, prefix) for invariant in (*INVARIANTS, SPENDING_TIMES))
+    findings = tuple(_find(tx, invariant, prefix) for invariant in _ALL)
     return Report(region_code, started_at, now(tx), findings)
 
 
