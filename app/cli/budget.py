@@ -21,7 +21,7 @@ app = typer.Typer(help="预算执行与预测 / Budget execution and forecast", 
 Year = Annotated[int | None, typer.Option("--year", help="预算年度 / Budget year", min=2000, max=2999)]
 Programme = Annotated[str | None, typer.Option(help="项目编号 / Programme id")]
 AsJson = Annotated[
-    bool, typer.Option("--json", help="输出 JSON（不在终端时即为默认） / JSON, the default where nobody watches")
+    bool | None, typer.Option("--json/--table", help="默认：终端为表格，否则 JSON / Default: a table on a terminal")
 ]
 
 _RUNS_OUT = {
@@ -45,11 +45,11 @@ def report(
     ] = None,
     by: Annotated[list[Dimension] | None, typer.Option(help="分组汇总，可重复 / Sums by this; may be repeated")] = None,
     *,
-    as_json: AsJson = False,
+    as_json: AsJson = None,
 ) -> None:
     """预算执行率表：各资金池的指标、可用、占用、应付、已拨付与收回 / Budget execution of every pool within reach."""
     answer = _fetch(fiscal_year=year, programme_id=programme, as_of=as_of, group_by=[one.value for one in by or []])
-    if _wants_json(asked=as_json):
+    if _wants_json(as_json):
         print(json.dumps(answer, ensure_ascii=False, indent=2))
         return
     headings = [*(f"{words}\n{account}" for words, account in zip(AMOUNT_HEADINGS.values(), ACCOUNTS, strict=True))]
@@ -72,10 +72,10 @@ def report(
 
 
 @app.command()
-def forecast(year: Year = None, programme: Programme = None, *, as_json: AsJson = False) -> None:
+def forecast(year: Year = None, programme: Programme = None, *, as_json: AsJson = None) -> None:
     """预测额度用尽日与年底收回额（按近期日均线性外推） / The day each pool runs out, and what lapses on 31 December."""
     answer = _fetch(fiscal_year=year, programme_id=programme, forecast=True)
-    if _wants_json(asked=as_json):
+    if _wants_json(as_json):
         print(json.dumps(answer, ensure_ascii=False, indent=2))
         return
     rows = [
@@ -108,8 +108,8 @@ def _fetch(**parameters: Any) -> dict[str, Any]:
     return answer
 
 
-def _wants_json(*, asked: bool) -> bool:
-    return asked or not sys.stdout.isatty()
+def _wants_json(asked: bool | None) -> bool:  # noqa: FBT001 - three answers: yes, no, as the terminal says
+    return not sys.stdout.isatty() if asked is None else asked
 
 
 def _amounts(figures: Mapping[str, Any]) -> Sequence[str]:

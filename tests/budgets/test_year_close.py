@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from app.database import Database
 from app.services.ledger.fences import try_fences
+from app.services.vouchers.expiry import sweep_expired
 from tests.budgets.closes import close, propose, standing
 from tests.world import World, bill_body, counter, ok, problem, rules_body
 
@@ -214,6 +215,38 @@ def test_vouchers_that_have_ended_lapse_with_the_year(world: World, owner: Datab
     }
     differences = [found for found in world.differences() if not found.startswith("8 ")]
     assert differences == []  # its validity was changed behind the books, so invariant 8 complains
+
+
+def test_an_expired_voucher_gives_its_money_back_once(world: World, owner: Database, database: Database) -> None:
+    """To what is available in an open year; in a closed one it lapses. One that is used up just ends."""
+    city = world.city()
+    desk = counter(city, face_value_fen=1_000_000, rate="1.00")
+    used_up, left_behind = desk.second_voucher(500), desk.second_voucher(700)
+    ok(used_up.redeem(500))
+    ok(desk.redeem(300_000))
+    hold(desk, 200_000, "H1")
+    for one in (desk, used_up):
+        expire_now(owner, one.voucher["id"])
+    assert database.transact(lambda tx: sweep_expired(tx, most=10)) == 2
+    assert database.transact(lambda tx: sweep_expired(tx, most=10)) == 0
+    assert standing(city)[2026, "local"] == {
+        "appropriation": 100_000_000,
+        "available": 100_000_000 - 300_000 - 500 - 700,
+        "committed": 700,
+        "obligated": 300_500,
+    }
+    statuses = [ok(one.manager.get(f"/v1/vouchers/{one.voucher['id']}"))["status"] for one in (desk, used_up)]
+    assert statuses == ["expired", "expired"]
+
+    close(city, desk.programme_id, carries_promises=False)
+    expire_now(owner, left_behind.voucher["id"])
+    assert database.transact(lambda tx: sweep_expired(tx, most=10)) == 1
+    assert standing(city)[2026, "local"] == {
+        "appropriation": 100_000_000,
+        "lapsed": 100_000_000 - 300_500,
+        "obligated": 300_500,
+    }
+    assert [found for found in world.differences() if not found.startswith("8 ")] == []
 
 
 def test_who_works_in_the_region_keeps_a_close_waiting(world: World, database: Database) -> None:
