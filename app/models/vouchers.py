@@ -71,7 +71,6 @@ class Voucher(Counters, Base):
         UniqueConstraint("region_code", "code"),
         Index(None, "region_code", "programme_id", "id"),
         Index(None, "firm_id", "region_code", "id"),
-        Index("ix_vouchers_not_ended", "redeemable_until", postgresql_where="ended_as IS NULL"),
         CheckConstraint(IDENTITY, name="identity"),
         CheckConstraint(NOT_NEGATIVE, name="not_negative"),
         CheckConstraint("valid_from < valid_until AND valid_until <= redeemable_until", name="validity_order"),

@@ -43,9 +43,6 @@ def upgrade() -> None:
     _pools()
     _year_closes()
     _hold_shares()
-    op.create_index(  # for the sweep of expired vouchers
-        "ix_vouchers_not_ended", "vouchers", ["redeemable_until"], postgresql_where=sa.text("ended_as IS NULL")
-    )
 
 
 def _pools() -> None:

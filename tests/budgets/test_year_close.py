@@ -9,7 +9,8 @@ from sqlalchemy import text
 
 from app.database import Database
 from app.services.ledger.fences import try_fences
-from app.services.vouchers.expiry import sweep_expired
+from app.services.redemption.holds.ending import sweep
+from app.services.vouchers.expiry import expire_vouchers, find_expired
 from tests.budgets.closes import close, propose, standing
 from tests.world import World, bill_body, counter, ok, problem, rules_body
 
@@ -227,8 +228,9 @@ def test_an_expired_voucher_gives_its_money_back_once(world: World, owner: Datab
     hold(desk, 200_000, "H1")
     for one in (desk, used_up):
         expire_now(owner, one.voucher["id"])
-    assert database.transact(lambda tx: sweep_expired(tx, most=10)) == 2
-    assert database.transact(lambda tx: sweep_expired(tx, most=10)) == 0
+    assert database.transact(lambda tx: sweep(tx, most=10)) == 1
+    assert database.transact(lambda tx: expire_vouchers(tx, find_expired(tx, most=10))) == 2
+    assert database.transact(lambda tx: find_expired(tx, most=10)) == []
     assert standing(city)[2026, "local"] == {
         "appropriation": 100_000_000,
         "available": 100_000_000 - 300_000 - 500 - 700,
@@ -240,7 +242,7 @@ def test_an_expired_voucher_gives_its_money_back_once(world: World, owner: Datab
 
     close(city, desk.programme_id, carries_promises=False)
     expire_now(owner, left_behind.voucher["id"])
-    assert database.transact(lambda tx: sweep_expired(tx, most=10)) == 1
+    assert database.transact(lambda tx: expire_vouchers(tx, find_expired(tx, most=10))) == 1
     assert standing(city)[2026, "local"] == {
         "appropriation": 100_000_000,
         "lapsed": 100_000_000 - 300_500,

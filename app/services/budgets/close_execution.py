@@ -38,6 +38,7 @@ from app.services.ledger.entries import COUNTERS, HOLD_SHARE_COUNTERS, JournalEn
 from app.services.ledger.fences import take_fence_alone
 from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
+from app.services.redemption.holds.ending import end_due_holds
 from app.services.redemption.loading import lock_vouchers
 from app.services.vouchers.expiry import expire
 
@@ -126,6 +127,7 @@ class _Close:
         ended = sorted({promise.voucher_id for promise in self._promises if expires(promise)})
         for ids in _chunks(ended, CHUNK):
             vouchers = lock_vouchers(self._tx, [(self._region, voucher_id) for voucher_id in ids], wait=True)
+            end_due_holds(self._tx, vouchers, wait=True)
             expire(self._tx, vouchers, self._approved.cause)
 
     def carry(self) -> None:

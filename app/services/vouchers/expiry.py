@@ -1,12 +1,13 @@
-"""The end of vouchers whose time has run out: their holds are over, and what is free leaves them."""
+"""The end of vouchers whose time is over: their balance goes back to the pools. Set-based, and late without harm."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from app.database import now
+from app.database import Statement, now
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, VoucherEnd
 from app.services.ledger.entries import Cause, JournalEntry
@@ -14,64 +15,70 @@ from app.services.ledger.fences import try_fences
 from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
 from app.services.redemption.effects import freeing
-from app.services.redemption.holds.ending import BY_THE_CLOCK, end_due_holds
+from app.services.redemption.holds.ending import BY_THE_CLOCK
 from app.services.redemption.loading import VoucherKey, lock_vouchers
 from app.services.redemption.states import VoucherState
 
-_DUE = text(
-    "SELECT region_code, id FROM vouchers WHERE ended_as IS NULL AND redeemable_until <= statement_timestamp()"
-    " ORDER BY redeemable_until LIMIT :most"
+_EXPIRED = text(
+    "SELECT region_code, id FROM vouchers"
+    " WHERE ended_as IS NULL AND redeemable_until <= statement_timestamp() ORDER BY redeemable_until LIMIT :most"
 )
-_END = text(
-    "UPDATE vouchers SET ended_as = 'expired', ended_at = redeemable_until"
-    " WHERE region_code = ANY(CAST(:regions AS text[])) AND id = ANY(CAST(:ids AS text[]))"
+_END = Statement(
+    "UPDATE vouchers v SET ended_as = 'expired', ended_at = v.redeemable_until"
+    " FROM unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS ended(region_code, id)"
+    " WHERE v.region_code = ended.region_code AND v.id = ended.id"
 )
 
 
-def sweep_expired(tx: Connection, *, most: int) -> int:
-    """End up to `most` vouchers whose time has run out; return how many that were.
+def find_expired(tx: Connection, *, most: int) -> list[VoucherKey]:
+    """Up to `most` vouchers that have expired and are not marked so yet, the longest expired first; without a lock."""
+    return [(row.region_code, row.id) for row in tx.execute(_EXPIRED, {"most": most})]
 
-    Nothing depends on when it runs, or whether twice: nothing can be drawn on an expired voucher. What is busy, or in a
-    region that is just closing its year, is left to the next run.
+
+def expire_vouchers(tx: Connection, found: Sequence[VoucherKey]) -> int:
+    """Give the balance of expired vouchers back to their pools and mark them ended; return how many there were.
+
+    Nothing depends on when it runs, or whether twice: an expired voucher draws nothing whether or not its money has
+    moved. What is busy, or in a region that is just closing its year, is left to the next run; so is a voucher of which
+    something is still held: the sweep of holds comes before.
     """
-    found = [(row.region_code, row.id) for row in tx.execute(_DUE, {"most": most})]
     fenced = try_fences(tx, {key[0] for key in found}) if found else set()
     keys = [key for key in found if key[0] in fenced]
     return expire(tx, lock_vouchers(tx, keys, wait=False), BY_THE_CLOCK) if keys else 0
 
 
 def expire(tx: Connection, vouchers: Mapping[VoucherKey, VoucherState], cause: Cause) -> int:
-    """End those of these locked vouchers that have expired and whose money has not moved; return how many these were.
-
-    What was free or held on them goes to where `freed_to` says: to `available`, or it lapses in a closed year. One that
-    is used up ends without an entry.
-    """
-    at = now(tx)
-    due = {
-        key: voucher for key, voucher in vouchers.items() if voucher.ended_as is None and voucher.redeemable_until <= at
-    }
-    if not due:
+    """The same for vouchers that are locked. Their money goes to where `freed_to` says: in a closed year it lapses."""
+    live = {key: voucher for key, voucher in vouchers.items() if voucher.ended_as is None}
+    if not live:
         return 0
-    end_due_holds(tx, due, wait=True)
-    lock_pools(tx, {(voucher.region_code, share.pool_id) for voucher in due.values() for share in voucher.shares})
+    lock_pools(tx, {(key[0], share.pool_id) for key, voucher in live.items() for share in voucher.shares})
     at = now(tx)
-    entries = [
-        JournalEntry(
-            region_code=voucher.region_code,
-            id=new_id("ent", voucher.region_code),
-            kind=EntryKind.EXPIRE,
-            at=at,
-            programme_id=voucher.programme_id,
-            subject_id=voucher.id,
-            cause=cause,
-            movements=freeing(voucher, free, Account.COMMITTED, VoucherEnd.EXPIRED),
-            voucher_id=voucher.id,
-            voucher_end=VoucherEnd.EXPIRED,
-        )
-        for voucher in due.values()
-        if (free := tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen))
-    ]
+    over = {key: one for key, one in live.items() if one.held_fen == 0 and one.redeemable_until <= at}
+    entries = _entries(over, cause, at=at)
     if entries:
         post(tx, entries)
-    tx.execute(_END, {"regions": sorted({key[0] for key in due}), "ids": sorted(key[1] for key in due)})
-    return len(due)
+    _END.send(tx, {"regions": [key[0] for key in over], "ids": [key[1] for key in over]})
+    return len(over)
+
+
+def _entries(vouchers: Mapping[VoucherKey, VoucherState], cause: Cause, *, at: datetime) -> list[JournalEntry]:
+    entries = []
+    for voucher in vouchers.values():
+        free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
+        if free:
+            entries.append(
+                JournalEntry(
+                    region_code=voucher.region_code,
+                    id=new_id("ent", voucher.region_code),
+                    kind=EntryKind.EXPIRE,
+                    at=at,
+                    programme_id=voucher.programme_id,
+                    subject_id=voucher.id,
+                    cause=cause,
+                    voucher_id=voucher.id,
+                    voucher_end=VoucherEnd.EXPIRED,
+                    movements=freeing(voucher, free, Account.COMMITTED, VoucherEnd.EXPIRED),
+                )
+            )
+    return entries

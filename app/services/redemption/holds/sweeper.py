@@ -1,4 +1,4 @@
-"""Gives back the money of expired holds and of expired vouchers, now and then, beside the requests."""
+"""Gives back the money of expired holds, now and then, beside the requests."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ import structlog
 from app.database import Database
 from app.kernel.problems import AppError
 from app.services.redemption.holds.ending import find_due, sweep, sweep_vouchers
-from app.services.vouchers.expiry import sweep_expired
 
 MOST = 100
 """Vouchers in one transaction."""
@@ -45,9 +44,8 @@ class Sweeper:
 
     def _sweep(self) -> None:
         try:
-            for work in (sweep, sweep_expired):
-                while self._database.transact(partial(work, most=MOST)) and not self._stopped.is_set():
-                    pass
+            while self._database.transact(lambda tx: sweep(tx, most=MOST)) and not self._stopped.is_set():
+                pass
         except AppError:
             raise
         except Exception:
