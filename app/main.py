@@ -42,6 +42,7 @@ from app.api import (
     simulations,
     users,
     vouchers,
+    year_closes,
 )
 from app.api.context import Service
 from app.api.documentation import describe
@@ -87,6 +88,7 @@ ROUTERS = (
     log_tiles.router,
     reconciliations.router,
     reports.router,
+    year_closes.router,
     health.router,
 )
 

@@ -21,6 +21,7 @@ from app.kernel.vocabulary import EntryKind, IdentifierType, OrganisationKind, P
 from app.models import Entry, Hold, Organisation, Pool, Voucher
 from app.services.approvals.decisions import approve, reject
 from app.services.budgets.appropriations import request_appropriation
+from app.services.budgets.year_close import CloseRequest, request_year_close
 from app.services.corrections.reversals import request_reversal
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller, Grant, Principal
@@ -59,7 +60,7 @@ def caller(role: Role, organisation_id: str) -> Caller:
 
 
 class Books(RuleBasedStateMachine):
-    """Funds, issues, holds, redeems, releases, refunds, pays, bounces, recovers, reverses, freezes, voids at random."""
+    """At random: funds, issues, holds, redeems, releases, refunds, pays, bounces, recovers, reverses, freezes, voids, closes."""
 
     server: Server
     template: str
@@ -70,6 +71,9 @@ class Books(RuleBasedStateMachine):
         urls = databases.clone(self.server, template=self.template, database=self.name)
         self.database = Database(urls.app_url, pool_size=3)
         self.pools = dict.fromkeys(SHARES, 0)
+        self.closed = False
+        self.left_behind = False
+        """Whether what is promised stayed in the closed year: then nothing is drawn, and what comes free lapses."""
         self.vouchers: dict[str, dict[str, Any]] = {}
         self.redemptions: dict[str, dict[str, Any]] = {}
         """What one redemption, or all of a hold, have drawn; `hold` is the hold's id or None."""
@@ -137,11 +141,40 @@ class Books(RuleBasedStateMachine):
                 fund_source=source,
             )
 
-        if self.pools[source] + amount_fen < 0:
+        if self.closed:
+            assert self._refused(work) is Code.YEAR_CLOSED
+        elif self.pools[source] + amount_fen < 0:
             assert self._refused(work) is Code.APPROPRIATION_BELOW_PROMISED
         else:
             self._approve(self.second_payer, self._do(work))
             self.pools[source] += amount_fen
+
+    @precondition(lambda self: len(self.redemptions) + len(self.holds) >= 3)
+    @rule(carries_promises=st.booleans())
+    def close_the_year(self, *, carries_promises: bool) -> None:
+        """What is available lapses. A second close may carry what the first left behind."""
+        request = CloseRequest(self.programme, 2026, "财预1号", carries_promises, {}, None, None)
+
+        def work(tx: Connection) -> str:
+            approval_id = request_year_close(tx, caller=self.payer, request=request, dry_run=False).approval_id
+            assert approval_id is not None
+            return approval_id
+
+        promised = any(
+            any(voucher["balance"].values()) or any(voucher["redeemed"].values()) for voucher in self.vouchers.values()
+        ) or any(any(hold["held"].values()) for hold in self.holds.values())
+        if self.closed and not (carries_promises and promised and self.left_behind):
+            assert self._refused(work) is Code.YEAR_CLOSED
+        else:
+            self._approve(self.second_payer, self._do(work))
+            if not self.closed:
+                self.pools = dict.fromkeys(SHARES, 0)
+            self.closed, self.left_behind = True, not carries_promises
+
+    def _freed(self, source: str, fen: int) -> None:
+        """What leaves an ended voucher: available again, or gone where the year is closed."""
+        if not self.left_behind:
+            self.pools[source] += fen
 
     @rule(face_fen=st.integers(1, 40_000))
     def issue(self, face_fen: int) -> None:
@@ -160,6 +193,9 @@ class Books(RuleBasedStateMachine):
             return approval_id
 
         parts = self._split(face_fen, SHARES)
+        if self.closed:
+            assert self._refused(work) is Code.YEAR_CLOSED
+            return
         if any(self.pools[source] < part for source, part in parts.items()):
             assert self._refused(work) is Code.BUDGET_EXHAUSTED
             return
@@ -211,6 +247,8 @@ class Books(RuleBasedStateMachine):
                 assert outcome.body == b"voucher_frozen"
             elif not any(voucher["balance"].values()):
                 assert outcome.body == b"insufficient_balance"
+            elif self.left_behind:
+                assert outcome.body == b"year_closed"
             elif _earned(bill_fen) == 0:
                 assert outcome.body == b"below_minimum"
             else:
@@ -240,7 +278,7 @@ class Books(RuleBasedStateMachine):
             amount = min(_earned(bill_fen), sum(voucher["balance"].values()))
             assert isinstance(outcome, Answer)
             if outcome.resource_id is None:
-                assert voucher["ended"] or voucher["frozen"] or amount == 0
+                assert voucher["ended"] or voucher["frozen"] or amount == 0 or self.left_behind
                 continue
             assert outcome.body == str(amount).encode()
             parts = self._split(amount, voucher["balance"])
@@ -266,6 +304,9 @@ class Books(RuleBasedStateMachine):
                 continue
             if voucher["frozen"]:
                 assert outcome.body == b"voucher_frozen"
+                continue
+            if self.left_behind:
+                assert outcome.body == b"year_closed"
                 continue
             earlier = self._of_hold(hold_id)
             due = _earned(bill_fen + sum(one["bill"] for one in earlier)) - sum(map(_drawn, earlier))
@@ -359,7 +400,7 @@ class Books(RuleBasedStateMachine):
         for source, part in parts.items():
             voucher["redeemed"][source] -= part
             if voucher["ended"]:
-                self.pools[source] += part
+                self._freed(source, part)
                 voucher["voided"] += part
             else:
                 voucher["balance"][source] += part
@@ -516,7 +557,7 @@ class Books(RuleBasedStateMachine):
                 if hold["voucher"] == voucher_id and hold["open"]:
                     self._free(hold, voucher["balance"])
             for source, fen in voucher["balance"].items():
-                self.pools[source] += fen
+                self._freed(source, fen)
                 voucher["voided"] += fen
                 voucher["balance"][source] = 0
         else:

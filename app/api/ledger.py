@@ -116,8 +116,19 @@ def read_entries(
     voucher_id: Annotated[AnyId | None, Query()] = None,
     subject_id: Annotated[AnyId | None, Query()] = None,
     kind: Annotated[EntryKind | None, Query()] = None,
+    city_code: Annotated[RegionCode | None, Query(description="A city with its counties (GB/T 2260)")] = None,
+    county_code: Annotated[
+        RegionCode | None, Query(description="A county's pools; with a city's code those of the city as a whole")
+    ] = None,
+    fiscal_year: Annotated[int | None, Query(ge=2000, le=2999)] = None,
+    fund_source: Annotated[str | None, Query(min_length=1, max_length=63)] = None,
+    until: Annotated[Instant | None, Query(description="At or before this instant")] = None,
 ) -> Page[EntryRead]:
-    """Entries within your reach, newest first. `pool_id` with `account` gives those behind one figure of the budget."""
+    """Entries within your reach, newest first.
+
+    `account` with `pool_id` (or with city, county, year and source) gives exactly those behind one figure of the
+    budget: the `links` of `GET /v1/reports/execution` are such queries.
+    """
     records = service.database.transact(
         lambda tx: list_entries(
             tx,
@@ -130,6 +141,11 @@ def read_entries(
             voucher_id=voucher_id,
             subject_id=subject_id,
             kind=kind,
+            city_code=city_code,
+            county_code=county_code,
+            fiscal_year=fiscal_year,
+            fund_source=fund_source,
+            until=until,
         )
     )
     return page_of([_shown(record) for record in records], limit)

@@ -14,7 +14,7 @@ from app.api.etags import IfMatch, etag
 from app.api.fields import AnyId, Day, Instant, Read, Reason, RegionCode, ShownInstant, SignedFen, Title, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
-from app.api.reports import ExecutionRead, shown_pool, shown_total
+from app.api.reports import ExecutionRead, shown_execution
 from app.database import now
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -274,8 +274,8 @@ def read_one_admission(
 @router.get("/{programme_id}/budget")
 def read_budget(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> ExecutionRead:
     """The accounts of the programme's pools and the execution rate."""
-    at, rows = service.database.transact(lambda tx: (now(tx), budget_of(tx, caller=caller, programme_id=programme_id)))
-    return ExecutionRead(at=at, pools=tuple(shown_pool(row) for row in rows), total=shown_total(rows))
+    rows, at = service.database.transact(lambda tx: (budget_of(tx, caller=caller, programme_id=programme_id), now(tx)))
+    return shown_execution(rows, caller, at=at)
 
 
 @router.post("/{programme_id}/appropriations", status_code=202, response_model=ApprovalRead)

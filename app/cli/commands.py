@@ -8,6 +8,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from app.cli import (
+    budget,
     demo,
     login,
     officials,
@@ -54,6 +55,7 @@ for command in (
     witness.witness,
 ):
     app.command()(command)
+app.add_typer(budget.app, name="budget")
 app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")
 

@@ -258,6 +258,30 @@ CATALOGUE: dict[Code, Row] = {
             "资金池 {fund_source} 可用 {limit_fen:yuan} 元，申请 {actual_fen:yuan} 元。未发放任何券。",
         ),
     ),
+    Code.YEAR_CLOSED: Row(
+        Kind.CONFLICT,
+        ("Budget year closed", "预算年度已关账"),
+        (
+            "The budget year {fiscal_year} of this programme is closed; nothing was moved. To go on, finance carries what is promised forward to the next year (POST /v1/year-closes); new money and new vouchers belong to a programme of the next year.",
+            "该项目 {fiscal_year} 预算年度已关账，未发生任何资金变动。如需继续使用，请财政部门将已承诺额度结转至下一年度（POST /v1/year-closes）；新的预算和新券应列入下一年度的项目。",
+        ),
+    ),
+    Code.CARRY_EXCEEDS_AVAILABLE: Row(
+        Kind.CONFLICT,
+        ("More to carry than is available", "结转额超过可用额度"),
+        (
+            "The pool {fund_source} has {limit_fen:yuan} yuan available; {actual_fen:yuan} were to be carried forward. Nothing was closed. Propose the close again with an amount that is there.",
+            "资金池 {fund_source} 可用 {limit_fen:yuan} 元，申请结转 {actual_fen:yuan} 元。未关账。请按可用额度重新提出。",
+        ),
+    ),
+    Code.REGION_BUSY: Row(
+        Kind.UNAVAILABLE,
+        ("Others are working in this region", "该地区有业务正在办理"),
+        (
+            "Closing a year needs a moment in which nothing else of the region {region_code} is under way, and {waited_s} seconds brought none. Nothing was closed, and the approval still waits. Approve again, best when no large batch is being issued.",
+            "关账须在地区 {region_code} 没有其他业务办理的瞬间进行，已等待 {waited_s} 秒仍未等到。未关账，审批事项仍待处理。请避开批量发放后再次批准。",
+        ),
+    ),
     Code.FILE_ALREADY_SUBMITTED: Row(
         Kind.CONFLICT,
         ("File already submitted", "文件已提交"),
@@ -717,6 +741,7 @@ WORDS = {
     "organisation": "机构",
     "payment_order": "支付单",
     "payment_code": "付款码",
+    "pool": "资金池",
     "programme": "项目",
     "reconciliation": "对账记录",
     "recovery": "追回记录",
@@ -725,6 +750,7 @@ WORDS = {
     "rule_version": "规则版本",
     "resource": "资源",
     "user": "用户",
+    "year_close": "年度关账",
     "active": "可用",
     "approved": "已通过",
     "bounced": "已退票",

@@ -39,6 +39,7 @@ class Prefix(StrEnum):
     PAYMENT_ORDER = "pyo"
     PAYMENT_RESULT = "pyr"
     RECOVERY = "rcv"
+    YEAR_CLOSE = "ycl"
 
 
 SHARED = frozenset(

@@ -109,6 +109,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "the sites together have {limit}, the provider says {actual}",
         "各机房合计 {limit}，机构填报 {actual}",
     ),
+    "named_twice": ("{actual} is named more than once", "{actual} 重复填写"),
     "only_for_card_hours": (
         "an accelerator is named for card-hours only; the unit is {actual}",
         "仅以卡时（card_hour）计量的行可填写加速卡，当前单位为 {actual}",

@@ -40,6 +40,11 @@ def covers(outer: str, inner: str) -> bool:
     return outer.endswith("00") and inner[:4] == outer[:4]
 
 
+def city_of(code: str) -> str:
+    """The code of the prefecture a region lies in: 330106 is in 330100. A province is its own."""
+    return f"{code[:4]}00"
+
+
 @lru_cache(maxsize=4096)
 def _name(code: str) -> str | None:
     if _REGION.fullmatch(code) is None:

@@ -258,6 +258,7 @@ class ApprovalKind(StrEnum):
     PUBLISH_RULE_VERSION = "publish_rule_version"
     ORDER_PAYMENT = "order_payment"
     REVERSE_ENTRY = "reverse_entry"
+    CLOSE_YEAR = "close_year"
 
 
 class LeafKind(StrEnum):

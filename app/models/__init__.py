@@ -3,7 +3,7 @@
 from app.models.approvals import Approval
 from app.models.audit import AuditEvent
 from app.models.base import Base
-from app.models.budgets import Pool
+from app.models.budgets import Pool, YearClose
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import IdempotencyKey
@@ -66,4 +66,5 @@ __all__ = [
     "UsageReference",
     "User",
     "Voucher",
+    "YearClose",
 ]

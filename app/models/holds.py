@@ -92,7 +92,7 @@ class Hold(Whereabouts, Base):
 
 
 class HoldShare(Whereabouts, Base):
-    """A hold's share in one pool, with the same counters as the hold."""
+    """A hold's share in one pool, with the same counters as the hold. A carry forward moves its amount too."""
 
     __tablename__ = "hold_shares"
 
@@ -106,7 +106,7 @@ class HoldShare(Whereabouts, Base):
         ForeignKeyConstraint(["region_code", "hold_id"], ["holds.region_code", "holds.id"]),
         ForeignKeyConstraint(["region_code", "pool_id"], ["pools.region_code", "pools.id"]),
         UniqueConstraint("region_code", "hold_id", "line"),
-        CheckConstraint("amount_fen > 0", name="amount_positive"),
+        CheckConstraint("amount_fen >= 0", name="amount_not_negative"),  # 0: all of it was carried to another year
         CheckConstraint(PARTS_ADD_UP, name="parts_add_up"),
         CheckConstraint(NOT_NEGATIVE, name="not_negative"),
     )

@@ -21,7 +21,14 @@ from app.services.identity.principals import Caller
 from app.services.programmes.programmes import ProgrammeRecord, read_programme
 from app.services.redemption.assessing import Drawing, draw, gather, holders_of
 from app.services.redemption.bills import Bill
-from app.services.redemption.decisions import Refused, pinned_version, refuse_asked, refuse_assessment, refuse_state
+from app.services.redemption.decisions import (
+    Refused,
+    pinned_version,
+    refuse_asked,
+    refuse_assessment,
+    refuse_empty,
+    refuse_state,
+)
 from app.services.redemption.evidence import judge_evidence, judge_units, refusal_of, with_flags
 from app.services.redemption.evidence_loading import load_grounds
 from app.services.redemption.grounds import Grounds
@@ -173,7 +180,7 @@ def quote(
     )
     positions = Positions.read(tx, [(programme.region_code, programme.id, kind, of) for kind, of in holders.items()])
     position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
-    drawing = draw(version, facts, position, voucher.shares if voucher else None)
+    drawing = draw(version, facts, position, voucher.open_shares if voucher else None)
     findings = _findings(tx, caller, programme, version, bill) if bill is not None else ()
     refusal = _refusal(caller, programme, voucher, version, facts, drawing, findings, at=at)
     subsidy_fen = 0 if refusal else drawing.drawn_fen
@@ -268,9 +275,7 @@ def _refusal(
     """What a redemption would be refused for at this instant, consent apart."""
     refused: Refused | None = None
     if voucher is not None:
-        refused = refuse_state(voucher, at=at)
-        if refused is None and voucher.balance_fen == 0:
-            refused = Refused(Code.INSUFFICIENT_BALANCE)
+        refused = refuse_state(voucher, at=at) or refuse_empty(voucher)
     if refused is None and programme.status == ProgrammeStatus.PAUSED:
         refused = Refused(Code.PROGRAMME_PAUSED)
     if refused is None and programme.status != ProgrammeStatus.PUBLISHED:

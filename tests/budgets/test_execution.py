@@ -33,7 +33,9 @@ def row_of(standing: Standing, **changes: Any) -> ExecutionRow:
         "document_no": "杭经信〔2026〕1号",
         "fiscal_year": 2026,
         "fund_source": "local",
+        "county_code": None,
         "pool_id": "pol",
+        "closed_at": None,
     }
     return ExecutionRow(**names | changes, standing=standing)  # type: ignore[arg-type]
 

@@ -125,6 +125,14 @@ def posting(
     )
 
 
+def test_what_is_carried_to_the_next_year_is_one_movement_that_changes_nothing() -> None:
+    issued = posting(1, "ent_1", "issue", 100, 100)
+    out = replace(posting(2, "ent_2", "move", -100, 0), subject_id="ycl_1")
+    into = replace(posting(3, "ent_3", "move", 100, 100), subject_id="ycl_1")
+    shown = shown_movements([issued, out, into], {})
+    assert [(one.kind, one.change_fen, one.balance_fen) for one in shown] == [("move", 0, 100), ("issue", 100, 100)]
+
+
 def test_an_entry_over_two_fund_sources_is_one_movement() -> None:
     found = [
         posting(1, "ent_1", "issue", 60, 60),

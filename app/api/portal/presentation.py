@@ -118,15 +118,19 @@ def shown_voucher(record: VoucherRecord, *, at: datetime) -> ShownVoucher:
 
 
 def shown_movements(movements: Sequence[VoucherMovement], providers: Mapping[str, str]) -> list[ShownMovement]:
-    """Movements newest first, the postings of one entry (one per fund source) as one. `providers`: id → name."""
+    """Movements newest first, the postings of one entry (one per fund source) as one. `providers`: id → name.
+
+    What is carried to the next year's pools is one movement too, which changes nothing: out here and in there.
+    """
     shown: dict[str, ShownMovement] = {}
     for movement in movements:
         redeems = movement.kind == EntryKind.REDEEM
         from_hold_fen = movement.amount_fen if redeems and movement.hold_id and not movement.change_fen else 0
         freed_fen = movement.change_fen if redeems and movement.hold_id else 0
-        earlier = shown.get(movement.entry_id)
+        one = movement.subject_id if movement.kind == EntryKind.MOVE else movement.entry_id
+        earlier = shown.get(one)
         if earlier is None:
-            shown[movement.entry_id] = ShownMovement(
+            shown[one] = ShownMovement(
                 at=movement.at,
                 kind=movement.kind,
                 change_fen=movement.change_fen,
@@ -137,7 +141,7 @@ def shown_movements(movements: Sequence[VoucherMovement], providers: Mapping[str
                 freed_fen=freed_fen,
             )
         else:
-            shown[movement.entry_id] = replace(
+            shown[one] = replace(
                 earlier,
                 change_fen=earlier.change_fen + movement.change_fen,
                 balance_fen=movement.balance_fen,

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app.kernel.vocabulary import ApprovalKind
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
+from app.services.budgets.close_execution import execute_close_year
 from app.services.corrections.reversals import execute_reversal
 from app.services.identity.resets import execute_reset_password
 from app.services.identity.roles import execute_grant_roles
@@ -39,6 +40,7 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.PUBLISH_RULE_VERSION: Act(execute_publish_rule_version),
     ApprovalKind.ADMIT_PROVIDER: Act(execute_admit_provider, reject_admit_provider),
     ApprovalKind.APPROPRIATE: Act(execute_appropriate),
+    ApprovalKind.CLOSE_YEAR: Act(execute_close_year),
     ApprovalKind.ISSUE_BATCH: Act(execute_issue_batch, reject_issue_batch),
     ApprovalKind.FREEZE_VOUCHER: Act(execute_freeze),
     ApprovalKind.UNFREEZE_VOUCHER: Act(execute_unfreeze),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.database import now
@@ -35,13 +35,14 @@ def request_appropriation(
     """Ask another person of finance to grant `amount_fen` (negative: to take back) and return the approval's id.
 
     `fund_source` defaults to the only one of the rules. Raises `forbidden`, `not_found`, `fund_source_unknown`,
-    `appropriation_below_promised` where more is taken back than is free.
+    `year_closed`, `appropriation_below_promised` where more is taken back than is free.
     """
     caller.require(Role.FINANCE)
     programme = _own_programme(tx, caller, programme_id)
     source = _fund_source(tx, caller, programme, fund_source)
     if amount_fen == 0:
         raise AppError(Code.VALIDATION_FAILED, count=1, errors=[FieldError("/amount_fen", "zero")])
+    _check_year_open(tx, programme.region_code, programme.id, programme.fiscal_year)
     pool = _pool(tx, programme.region_code, programme.id, programme.fiscal_year, source)
     available_fen = pool.available_fen if pool else 0
     _check_available(available_fen, amount_fen)
@@ -75,7 +76,8 @@ def request_appropriation(
 def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Post the grant to the pool, which is opened where it is the first.
 
-    Raises `wrong_state` where the programme has been closed meanwhile, `appropriation_below_promised`.
+    Raises `wrong_state` where the programme has been closed meanwhile, `year_closed` where its year has been,
+    `appropriation_below_promised`.
     """
     region_code, programme_id = decision.region_code, str(command["programme_id"])
     status = tx.execute(
@@ -85,6 +87,7 @@ def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision:
     ).scalar_one()
     _check_fundable(status)
     year, source, amount_fen = int(command["fiscal_year"]), str(command["fund_source"]), int(command["amount_fen"])
+    _check_year_open(tx, region_code, programme_id, year)
     tx.execute(
         insert(Pool)
         .values(
@@ -128,6 +131,12 @@ def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision:
     )
 
 
+def fund_sources_of(tx: Connection, caller: Caller, programme: ProgrammeRecord) -> list[str]:
+    """The fund sources that the programme's newest rules know, in the declared order."""
+    newest = list_rule_versions(tx, caller=caller, programme_id=programme.id)[0]
+    return [share.source for share in Rules.model_validate_json(newest.rules).fund_sources]
+
+
 def _check_available(available_fen: int, amount_fen: int) -> None:
     if available_fen + amount_fen < 0:
         raise AppError(Code.APPROPRIATION_BELOW_PROMISED, limit_fen=available_fen, actual_fen=-amount_fen)
@@ -157,8 +166,7 @@ def _own_programme(tx: Connection, caller: Caller, programme_id: str) -> Program
 
 
 def _fund_source(tx: Connection, caller: Caller, programme: ProgrammeRecord, asked: str | None) -> str:
-    newest = list_rule_versions(tx, caller=caller, programme_id=programme.id)[0]
-    known = [share.source for share in Rules.model_validate_json(newest.rules).fund_sources]
+    known = fund_sources_of(tx, caller, programme)
     if asked is None and len(known) == 1:
         return known[0]
     if asked not in known:
@@ -179,3 +187,15 @@ def _pool(
     if lock:
         query = query.with_for_update(key_share=True)
     return tx.execute(query).one_or_none()
+
+
+def _check_year_open(tx: Connection, region_code: str, programme_id: str, fiscal_year: int) -> None:
+    """A closed year takes no money, not even from a source that had given it none before."""
+    closed = exists().where(
+        Pool.region_code == region_code,
+        Pool.programme_id == programme_id,
+        Pool.fiscal_year == fiscal_year,
+        Pool.closed_at.is_not(None),
+    )
+    if tx.execute(select(closed)).scalar_one():
+        raise AppError(Code.YEAR_CLOSED, fiscal_year=fiscal_year)

@@ -5,17 +5,21 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
+from datetime import datetime
 from fractions import Fraction
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, and_, cast, func, select
+from sqlalchemy import BigInteger, Connection, Row, and_, cast, exists, func, select
 
+from app.database import now
+from app.kernel.clock import rfc3339
 from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.rates import Rounding, round_to
+from app.kernel.regions import city_of
 from app.kernel.vocabulary import Account
-from app.models import Pool, Posting, Programme
+from app.models import Entry, Pool, Posting, Programme
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 
@@ -59,17 +63,45 @@ class ExecutionRow:
     document_no: str
     fiscal_year: int
     fund_source: str
+    county_code: str | None
+    """Set where a city shares its quota out to a county."""
     pool_id: str
+    closed_at: datetime | None
     standing: Standing
+
+    @property
+    def city_code(self) -> str:
+        """The city that the pool's programme belongs to."""
+        return city_of(self.region_code)
+
+    @property
+    def place_code(self) -> str:
+        """The county the pool is for; a pool of the city as a whole stands under the city's own code."""
+        return self.county_code or self.region_code
 
 
 def execution(
-    tx: Connection, *, caller: Caller, fiscal_year: int | None = None, programme_id: str | None = None
+    tx: Connection,
+    *,
+    caller: Caller,
+    fiscal_year: int | None = None,
+    programme_id: str | None = None,
+    as_of: datetime | None = None,
 ) -> list[ExecutionRow]:
     """Every pool within the caller's reach: finance and auditors by region, makers and checkers by authority.
 
-    One statement, so one snapshot. Raises `forbidden` for anybody else.
+    As of an instant (what happened at or before it) or, without one, as things stand. One statement, so one snapshot.
+    Raises `forbidden` for anybody else, `validation_failed` for an instant to come.
     """
+    if as_of is not None and as_of > (at := now(tx)):
+        error = FieldError("/as_of", "out_of_range", limit=rfc3339(at), actual=rfc3339(as_of))
+        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
+    counts = and_(Posting.region_code == Pool.region_code, Posting.pool_id == Pool.id)
+    if as_of is not None:
+        happened = exists().where(
+            Entry.region_code == Posting.region_code, Entry.id == Posting.entry_id, Entry.at <= as_of
+        )
+        counts = and_(counts, happened)
     query = (
         select(
             Pool.region_code,
@@ -78,13 +110,15 @@ def execution(
             Programme.document_no,
             Pool.fiscal_year,
             Pool.fund_source,
+            Pool.county_code,
             Pool.id.label("pool_id"),
+            Pool.closed_at,
             Posting.source,
             Posting.destination,
             cast(func.sum(Posting.amount_fen), BigInteger).label("fen"),
         )
         .join(Programme, and_(Programme.region_code == Pool.region_code, Programme.id == Pool.programme_id))
-        .outerjoin(Posting, and_(Posting.region_code == Pool.region_code, Posting.pool_id == Pool.id))
+        .outerjoin(Posting, counts)
         .where(within_reach(caller, region=Pool.region_code, authority=Programme.authority_id))
         .group_by(Pool.region_code, Pool.id, Programme.region_code, Programme.id, Posting.source, Posting.destination)
         .order_by(Pool.region_code, Pool.programme_id, Pool.fiscal_year, Pool.id)
@@ -93,6 +127,8 @@ def execution(
         query = query.where(Pool.fiscal_year == fiscal_year)
     if programme_id is not None:
         query = query.where(Pool.region_code == region_of(programme_id), Pool.programme_id == programme_id)
+    if as_of is not None:
+        query = query.where(Pool.created_at <= as_of)
     found: Sequence[Row[*tuple[Any, ...]]] = tx.execute(query).all()
     return [_row(list(lines)) for _, lines in groupby(found, key=lambda line: line.pool_id)]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, select, update
+from sqlalchemy import Connection, Row, and_, func, select, update
 
 from app.database import now
 from app.kernel.ids import new_id, region_of
@@ -94,6 +94,7 @@ def execute_reversal(tx: Connection, *, command: Mapping[str, Any], decision: De
         case _:
             assert entry.kind == EntryKind.REDEEM, "the request looked"
             _refuse_reversed(tx, entry.region_code, entry.id)
+            _refuse_closed(tx, _postings(tx, entry.region_code, entry.id))
             reverse_redemption(
                 tx,
                 caller=decision.checker,
@@ -109,6 +110,7 @@ def _reverse_grant(tx: Connection, entry: Any, decision: Decision, reason: str) 
     (posting,) = _postings(tx, entry.region_code, entry.id)
     lock_pools(tx, {(entry.region_code, posting.pool_id)})
     _refuse_reversed(tx, entry.region_code, entry.id)
+    _refuse_closed(tx, [posting])
     available_fen = tx.execute(
         select(Pool.available_fen).where(Pool.region_code == entry.region_code, Pool.id == posting.pool_id)
     ).scalar_one()
@@ -125,10 +127,11 @@ def _reverse_issue(tx: Connection, entry: Any, decision: Decision, reason: str) 
     if ended := end_of(voucher, at=now(tx)):
         raise AppError(Code.WRONG_STATE, actual=ended, expected="active")
     postings = _postings(tx, entry.region_code, entry.id)
+    lock_pools(tx, {(entry.region_code, one.pool_id) for one in postings})
+    _refuse_closed(tx, postings)
     issued_fen = sum(one.amount_fen for one in postings)
     if voucher.balance_fen != issued_fen:
         raise AppError(Code.VOUCHER_IN_USE, limit_fen=issued_fen, actual_fen=voucher.balance_fen)
-    lock_pools(tx, {(entry.region_code, one.pool_id) for one in postings})
     mirror = _mirror(tx, entry, postings, decision, reason, voucher_seq=voucher.posting_count)
     post(tx, [mirror])
     tx.execute(
@@ -182,6 +185,19 @@ def _refuse_reversed(tx: Connection, region_code: str, entry_id: str) -> None:
     ).scalar_one_or_none()
     if by is not None:
         raise AppError(Code.ALREADY_REVERSED, entry_id=by, extra={"entry_id": by})
+
+
+def _refuse_closed(tx: Connection, postings: Sequence[Any]) -> None:
+    """What a closed year's pools gave is not mirrored: it lapses, or was carried forward, by the rules of the close."""
+    closed = tx.execute(
+        select(func.max(Pool.fiscal_year)).where(
+            Pool.region_code == postings[0].region_code,
+            Pool.id.in_([one.pool_id for one in postings]),
+            Pool.closed_at.is_not(None),
+        )
+    ).scalar_one()
+    if closed is not None:
+        raise AppError(Code.YEAR_CLOSED, fiscal_year=closed)
 
 
 def _entry(tx: Connection, region_code: str | None, entry_id: str) -> Row[*tuple[Any, ...]] | None:

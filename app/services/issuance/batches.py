@@ -126,9 +126,12 @@ def rules_in_force(tx: Connection, region_code: str, programme_id: str, at: date
 def load_pools(
     tx: Connection, region_code: str, programme_id: str, fiscal_year: int, *, lock: bool = False
 ) -> dict[str, Pool]:
-    """The programme's own pools of a year by fund source; with `lock`, locked in sorted order."""
+    """The programme's own pools of a year by fund source; with `lock`, locked in sorted order.
+
+    Raises `year_closed` where that year is closed.
+    """
     query = (
-        select(PoolTable.fund_source, PoolTable.id, PoolTable.available_fen)
+        select(PoolTable.fund_source, PoolTable.id, PoolTable.available_fen, PoolTable.closed_at)
         .where(
             PoolTable.region_code == region_code,
             PoolTable.programme_id == programme_id,
@@ -139,7 +142,10 @@ def load_pools(
     )
     if lock:
         query = query.with_for_update(key_share=True)
-    return {row.fund_source: Pool(row.id, row.available_fen) for row in tx.execute(query)}
+    pools = tx.execute(query).all()
+    if any(pool.closed_at for pool in pools):
+        raise AppError(Code.YEAR_CLOSED, fiscal_year=fiscal_year)
+    return {pool.fund_source: Pool(pool.id, pool.available_fen) for pool in pools}
 
 
 def _locked_batch(tx: Connection, region_code: str, batch_id: str) -> Row[Any]:

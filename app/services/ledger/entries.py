@@ -30,6 +30,7 @@ ENDED_PART: Mapping[VoucherEnd, str] = {
 }
 
 HOLD_COUNTERS = ("held_fen", "redeemed_fen", "released_fen")
+HOLD_SHARE_COUNTERS = ("amount_fen", *HOLD_COUNTERS)
 
 COUNTERS = (
     "face_fen",
@@ -152,12 +153,26 @@ def leaf(entry: JournalEntry) -> bytes:
     return written
 
 
+def freed_to(*, voucher_ended: bool, pool_closed: bool) -> Account:
+    """Where money goes that was promised on a voucher and comes free: by a refund, a hold's end, a void, an expiry.
+
+    Back onto the voucher as long as that lives; else to what the pool has available, or, once the pool's year is
+    closed, it lapses.
+    """
+    if not voucher_ended:
+        return Account.COMMITTED
+    return Account.LAPSED if pool_closed else Account.AVAILABLE
+
+
 def voucher_effect(entry: JournalEntry, movement: Movement) -> dict[str, int]:
     """What a movement does to its voucher's counters: the table of `docs/architecture.md`, section 4.
 
-    Money comes onto a voucher at issue and leaves it for good where it ends or is recovered.
+    Money comes onto a voucher at issue and leaves it for good where it ends or is recovered. A move between pools takes
+    it off one allotment and puts it onto another, so the faces of these change and that of the voucher does not.
     """
     gone, come = VOUCHER_PART.get(movement.source), VOUCHER_PART.get(movement.destination)
+    if entry.kind is EntryKind.MOVE and gone is not None:
+        return {gone: -movement.amount_fen, "face_fen": -movement.amount_fen}
     if gone is None:
         gone = "face_fen"
     if come is None:
@@ -171,11 +186,15 @@ def voucher_effect(entry: JournalEntry, movement: Movement) -> dict[str, int]:
     return {gone: sign * movement.amount_fen, come: movement.amount_fen}
 
 
-def hold_effect(movement: Movement) -> dict[str, int]:
+def hold_effect(entry: JournalEntry, movement: Movement) -> dict[str, int]:
     """What a movement does to its hold's counters. A hold is written with its amount held, so making it changes none.
 
-    What leaves it was redeemed where it is owed to a payee, and released otherwise.
+    What leaves it was redeemed where it is owed to a payee, and released otherwise. A move between pools changes the
+    amounts of the hold's shares, and not the hold.
     """
+    if entry.kind is EntryKind.MOVE:
+        sign = -1 if movement.source is Account.HELD else 1
+        return {"amount_fen": sign * movement.amount_fen, "held_fen": sign * movement.amount_fen}
     if movement.source is not Account.HELD:
         return {}
     come = "redeemed_fen" if movement.destination is Account.OBLIGATED else "released_fen"

@@ -6,8 +6,10 @@ from collections.abc import Callable, Collection
 from datetime import datetime
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
-from app.database import Statement
+from app.database import Statement, timed_out_on_lock
+from app.kernel.problems import AppError, Code
 
 _CLASS = 7301
 """Namespace of the advisory locks; the second key is the region code as a number."""
@@ -20,6 +22,28 @@ _WAIT = Statement(
     f"SELECT region_code, pg_advisory_xact_lock_shared({_CLASS}, CAST(region_code AS integer)) AS free,"
     " clock_timestamp() AS at FROM unnest(CAST(:regions AS text[])) AS asked(region_code)"
 )
+_ALONE = Statement(f"SELECT pg_advisory_xact_lock({_CLASS}, CAST(:region_code AS integer))")
+_PATIENCE = Statement("SELECT set_config('lock_timeout', :patience, true)")
+
+ALONE_WITHIN_S = 3
+"""How long who wants a region alone waits for those at work there. New ones wait meanwhile, so this is short."""
+
+
+def take_fence_alone(tx: Connection, region_code: str) -> None:
+    """Take the region's fence alone until the transaction ends: nobody spends there meanwhile, all who did are done.
+
+    Those who come meanwhile are put off. Whoever holds the fence shared already may take it alone as well; two who do
+    so at once are told apart by the database, and one of them starts again. Raises `region_busy` after three seconds.
+    """
+    _PATIENCE(tx, {"patience": f"{ALONE_WITHIN_S}s"})
+    try:
+        _ALONE(tx, {"region_code": region_code})
+    except DBAPIError as error:
+        if timed_out_on_lock(error):
+            raise AppError(
+                Code.REGION_BUSY, region_code=region_code, waited_s=ALONE_WITHIN_S, retry_after_s=ALONE_WITHIN_S
+            ) from error
+        raise
 
 
 def try_fences(tx: Connection, regions: Collection[str], *, wait: bool = False) -> set[str]:

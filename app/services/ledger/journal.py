@@ -14,6 +14,7 @@ from app.models import Entry, Posting, SealQueue
 from app.services.ledger.entries import (
     COUNTERS,
     HOLD_COUNTERS,
+    HOLD_SHARE_COUNTERS,
     JournalEntry,
     details_json,
     hold_effect,
@@ -77,7 +78,7 @@ _VOUCHER_COUNTERS = (*COUNTERS, "posting_count")
 _VOUCHERS = _advance("vouchers", ("region_code", "id"), _VOUCHER_COUNTERS)
 _ALLOTMENTS = _advance("allotments", ("region_code", "voucher_id", "pool_id"), COUNTERS)
 _HOLDS = _advance("holds", ("region_code", "id"), HOLD_COUNTERS)
-_HOLD_SHARES = _advance("hold_shares", ("region_code", "hold_id", "pool_id"), HOLD_COUNTERS)
+_HOLD_SHARES = _advance("hold_shares", ("region_code", "hold_id", "pool_id"), HOLD_SHARE_COUNTERS)
 _POOLS = _advance("pools", ("region_code", "id"), ("available_fen",))
 
 
@@ -173,7 +174,7 @@ def _advance_counters(tx: Connection, entries: Sequence[JournalEntry]) -> None:
                     voucher[counter] += change
                     allotment[counter] += change
             if movement.hold_id is not None:
-                for counter, change in hold_effect(movement).items():
+                for counter, change in hold_effect(entry, movement).items():
                     holds[region, movement.hold_id][counter] += change
                     hold_shares[region, movement.hold_id, movement.pool_id][counter] += change
             if movement.destination is Account.AVAILABLE:
@@ -183,7 +184,7 @@ def _advance_counters(tx: Connection, entries: Sequence[JournalEntry]) -> None:
     _apply(tx, _VOUCHERS, ("region_code", "id"), vouchers, _VOUCHER_COUNTERS)
     _apply(tx, _ALLOTMENTS, ("region_code", "voucher_id", "pool_id"), allotments, COUNTERS)
     _apply(tx, _HOLDS, ("region_code", "id"), holds, HOLD_COUNTERS)
-    _apply(tx, _HOLD_SHARES, ("region_code", "hold_id", "pool_id"), hold_shares, HOLD_COUNTERS)
+    _apply(tx, _HOLD_SHARES, ("region_code", "hold_id", "pool_id"), hold_shares, HOLD_SHARE_COUNTERS)
     _apply(tx, _POOLS, ("region_code", "id"), pools, ("available_fen",))
 
 

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account
-from app.models import Entry, Posting, Programme
+from app.models import Entry, Pool, Posting, Programme
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 
@@ -70,10 +70,16 @@ def list_entries(
     voucher_id: str | None = None,
     subject_id: str | None = None,
     kind: str | None = None,
+    city_code: str | None = None,
+    county_code: str | None = None,
+    fiscal_year: int | None = None,
+    fund_source: str | None = None,
+    until: datetime | None = None,
 ) -> list[EntryRecord]:
     """Entries within the caller's reach, newest first: the drill-down from any figure.
 
-    `pool_id` with `account` gives exactly the entries behind one number of the budget.
+    `account` with `pool_id`, or with city, county, year and source, gives exactly the entries behind one number of the
+    budget; `until` those at or before an instant. A pool of a city as a whole stands under the city's own code.
     """
     query = _query(caller).order_by(Entry.id.desc()).limit(limit)
     filters = {
@@ -87,8 +93,25 @@ def list_entries(
             query = query.where(column == value)
     if before_id is not None:
         query = query.where(Entry.id < before_id)
-    if pool_id is not None or account is not None:
-        touches = exists().where(Posting.region_code == Entry.region_code, Posting.entry_id == Entry.id)
+    if until is not None:
+        query = query.where(Entry.at <= until)
+    if city_code is not None:
+        query = query.where(Entry.region_code.startswith(city_code[:4], autoescape=True))
+    of_pools = {
+        func.coalesce(Pool.county_code, Pool.region_code): county_code,
+        Pool.fiscal_year: fiscal_year,
+        Pool.fund_source: fund_source,
+    }
+    if pool_id is not None or account is not None or any(value is not None for value in of_pools.values()):
+        touches = exists().where(
+            Posting.region_code == Entry.region_code,
+            Posting.entry_id == Entry.id,
+            Pool.region_code == Posting.region_code,
+            Pool.id == Posting.pool_id,
+            *(column == value for column, value in of_pools.items() if value is not None),
+        )
+        if programme_id is not None:
+            touches = touches.where(Pool.programme_id == programme_id)
         if pool_id is not None:
             touches = touches.where(Posting.pool_id == pool_id)
         if account is not None:

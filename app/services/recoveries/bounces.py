@@ -21,7 +21,7 @@ from app.services.recoveries.decisions import settled
 from app.services.redemption.assessing import FORMAT, counts_json
 from app.services.redemption.consents import MandateKey, use_mandates
 from app.services.redemption.decisions import end_of
-from app.services.redemption.effects import movements
+from app.services.redemption.effects import freeing
 from app.services.redemption.loading import VoucherKey
 from app.services.redemption.positions import Positions, lock_holders
 from app.services.redemption.states import VoucherState
@@ -110,13 +110,7 @@ def refund_instead(
             }
         )
         ended = end_of(voucher, at=at)
-        moved = movements(
-            voucher,
-            recovery.parts,
-            Account.OBLIGATED,
-            Account.AVAILABLE if ended else Account.COMMITTED,
-            payee_id=recovery.payee_id,
-        )
+        moved = freeing(voucher, recovery.parts, Account.OBLIGATED, ended, payee_id=recovery.payee_id)
         memo = settled(recovery.parts, payee_id=recovery.payee_id) if recovery.status is RecoveryStatus.DUE else ()
         details = {"reason": recovery.reason, "redemption": recovery.redemption_id, "recovery": recovery.id}
         entry = recovery.entry(

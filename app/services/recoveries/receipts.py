@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from datetime import datetime
+
 from sqlalchemy import Connection, select, update
 
 from app.database import now
@@ -47,9 +50,9 @@ def receive(tx: Connection, *, caller: Caller, recovery_id: str, bank_reference:
     positions = Positions.read(tx, recovery.holder_keys)
     lock_pools(tx, {(region_code, pool_id) for pool_id, _ in recovery.parts})
     at = now(tx)
-    years = _fiscal_years(tx, region_code, [pool_id for pool_id, _ in recovery.parts])
-    open_pools = {pool_id for pool_id, year in years.items() if year == fiscal_year(at)}
-    in_its_year = open_pools == set(years)
+    pools = {pool_id for pool_id, _ in recovery.parts}
+    open_pools = _of_this_year(tx, region_code, pools, at=at)
+    in_its_year = open_pools == pools
     moved = received(
         recovery.parts,
         open_pools if _restores_budget(tx, recovery) else frozenset(),
@@ -96,6 +99,15 @@ def _restores_budget(tx: Connection, recovery: OpenRecovery) -> bool:
     return parse_rules(document).adjustment.restores_budget == "same_year"
 
 
-def _fiscal_years(tx: Connection, region_code: str, pool_ids: list[str]) -> dict[str, int]:
-    rows = tx.execute(select(Pool.id, Pool.fiscal_year).where(Pool.region_code == region_code, Pool.id.in_(pool_ids)))
-    return {row.id: row.fiscal_year for row in rows}
+def _of_this_year(tx: Connection, region_code: str, pool_ids: Collection[str], *, at: datetime) -> set[str]:
+    """Those pools whose own fiscal year it is, and is not closed."""
+    return set(
+        tx.execute(
+            select(Pool.id).where(
+                Pool.region_code == region_code,
+                Pool.id.in_(pool_ids),
+                Pool.fiscal_year == fiscal_year(at),
+                Pool.closed_at.is_(None),
+            )
+        ).scalars()
+    )

@@ -9,13 +9,13 @@ from typing import Any
 
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import Account, ProgrammeStatus, Reason, VoucherEnd
+from app.kernel.vocabulary import ProgrammeStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import Counts, claimable, draw, gather, left_of
 from app.services.redemption.bills import Bill
 from app.services.redemption.evidence import grounds_to_store, judge_evidence, judge_units, refusal_of, with_flags
 from app.services.redemption.grounds import Grounds
 from app.services.redemption.signs import Finding
-from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, VoucherState
+from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Value, fits
 from app.services.rules.model import Rules
@@ -74,7 +74,6 @@ class Returned:
     """A refund: `subsidy_fen` goes back, possibly nothing where a cap still holds the subsidy."""
 
     subsidy_fen: int
-    destination: Account
     voucher_end: VoucherEnd | None
     trace: dict[str, Any]
     assessment: Assessment
@@ -127,8 +126,8 @@ def decide_redemption(
         return Refused(Code.PROGRAMME_CLOSED)
     if mandate is not None and not mandate.live(at):
         return Refused(Code.CONSENT_MISSING)
-    if voucher.balance_fen == 0:
-        return Refused(Code.INSUFFICIENT_BALANCE)
+    if refused := refuse_empty(voucher):
+        return refused
     version = pinned_version(programme, voucher, asked.claim, at=at)
     if isinstance(version, Refused):
         return version
@@ -138,7 +137,7 @@ def decide_redemption(
     if refused := refuse_asked(version.rules, voucher, asked.claim) or refuse_evidence(findings):
         return refused
     facts = gather(version.rules, asked.bill.assessed_lines(), voucher, parties, asked.claim, at=at)
-    drawing = draw(version, facts, position, voucher.shares, also_kept=programme.kept)
+    drawing = draw(version, facts, position, voucher.open_shares, also_kept=programme.kept)
     if refused := refuse_assessment(version.rules, facts, drawing.assessment):
         return refused
     if refused := refuse_overflow(position, drawing.counted):
@@ -158,6 +157,18 @@ def decide_redemption(
         counted=drawing.counted,
         evidence=grounds_to_store(version.rules, asked.bill, grounds, findings) if grounds else None,
     )
+
+
+def refuse_empty(voucher: VoucherState) -> Refused | None:
+    """Why nothing is left to draw: the voucher is used up, or what is left lies in a year that is closed."""
+    if voucher.balance_fen == 0:
+        return Refused(Code.INSUFFICIENT_BALANCE)
+    return None if any(share.balance_fen for share in voucher.open_shares) else refuse_closed(voucher.shares)
+
+
+def refuse_closed(shares: Sequence[Share]) -> Refused:
+    """That what is left lies in a year that is closed."""
+    return Refused(Code.YEAR_CLOSED, {"fiscal_year": max(share.fiscal_year for share in shares if share.closed)})
 
 
 def refuse_asked(rules: Rules, voucher: VoucherState | None, claim: Mapping[str, Value]) -> Refused | None:
@@ -230,13 +241,12 @@ def decide_refund(
 
     `position` is without what this bill counts itself, `kept` are the series that the programme's versions read.
     `drawn_fen` is the subsidy that the bill holds now: that of one redemption, or of all of a hold. The money revives
-    a living voucher; from an ended one it goes on to `available` and counts as the voucher ended.
+    a living voucher; from an ended one it goes on to where `freed_to` says and counts as the voucher ended.
     """
     assessment, returned_fen, trace = left_of(version, facts, position, drawn_fen=drawn_fen, also_kept=kept)
     ended = end_of(voucher, at=at)
     return Returned(
         subsidy_fen=returned_fen,
-        destination=Account.AVAILABLE if ended else Account.COMMITTED,
         voucher_end=ended,
         trace=trace,
         assessment=assessment,

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.ids import new_id
-from app.kernel.vocabulary import Account, EntryKind, HoldStatus, RedemptionStatus
-from app.services.ledger.entries import Cause, JournalEntry, Movement
+from app.kernel.vocabulary import Account, EntryKind, HoldStatus, RedemptionStatus, VoucherEnd
+from app.services.ledger.entries import Cause, JournalEntry, Movement, freed_to
 from app.services.redemption.assessing import claim_facts
 from app.services.redemption.commands import Command, HoldRecord, PlaceHold, Redeem, RedemptionRecord
 from app.services.redemption.decisions import Drawn
@@ -82,7 +82,7 @@ def redemption(
         drawn.counted,
         provider_id=command.provider_id,
         number={"order_no": command.order_no},
-        shares=voucher.shares,
+        shares=voucher.open_shares,
         evidence=drawn.evidence,
     )
     trace = canonical(drawn.trace)
@@ -131,7 +131,7 @@ def hold(
         drawn.counted,
         provider_id=command.provider_id,
         number={"hold_no": command.hold_no},
-        shares=voucher.shares,
+        shares=voucher.open_shares,
     )
     trace = canonical(drawn.trace)
     moved = movements(voucher, drawn.parts, Account.COMMITTED, Account.HELD, hold_id=hold_id)
@@ -239,6 +239,23 @@ def movements(
     return tuple(
         Movement(pool_id, source, destination, part_fen, voucher.id, voucher.posting_count + n, payee_id, hold_id)
         for n, (pool_id, part_fen) in enumerate(parts, start=after + 1)
+    )
+
+
+def freeing(
+    voucher: VoucherState,
+    parts: Parts,
+    source: Account,
+    ended: VoucherEnd | None,
+    *,
+    payee_id: str | None = None,
+    hold_id: str | None = None,
+) -> tuple[Movement, ...]:
+    """The same for money that comes free: each pool's part goes to where `freed_to` says."""
+    closed = {share.pool_id for share in voucher.shares if share.closed}
+    return tuple(
+        replace(moved, destination=freed_to(voucher_ended=ended is not None, pool_closed=moved.pool_id in closed))
+        for moved in movements(voucher, parts, source, Account.COMMITTED, payee_id=payee_id, hold_id=hold_id)
     )
 
 

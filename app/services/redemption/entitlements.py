@@ -21,7 +21,9 @@ _POSTED = Statement(
     ") AS bigint) AS fen FROM redemptions r"
     f" JOIN {_ASKED} ON r.region_code = asked.region_code AND r.id = asked.id"
     " CROSS JOIN LATERAL (SELECT r.entry_id UNION ALL SELECT f.entry_id FROM refunds f"
-    " WHERE f.region_code = r.region_code AND f.redemption_id = r.id) AS own"
+    " WHERE f.region_code = r.region_code AND f.redemption_id = r.id"
+    " UNION ALL SELECT e.id FROM entries e"
+    " WHERE e.region_code = r.region_code AND e.subject_id = r.id AND e.kind = 'move') AS own"
     " JOIN postings p ON p.region_code = r.region_code AND p.entry_id = own.entry_id"
     " JOIN allotments a ON a.region_code = p.region_code AND a.voucher_id = p.voucher_id AND a.pool_id = p.pool_id"
     " GROUP BY r.region_code, r.id, p.pool_id, a.line ORDER BY r.region_code, r.id, a.line"
@@ -36,7 +38,8 @@ _CLAIMED = Statement(
 def entitled_by_pool(tx: Connection, keys: Collection[RedemptionKey]) -> dict[RedemptionKey, list[Share]]:
     """Per redemption its pools in the declared order, with `redeemed_fen` what it is entitled to of each.
 
-    Wherever the money lies: owed, in payment or paid. The vouchers' locks cover it.
+    Wherever the money lies: owed, in payment or paid; where it was carried forward, of the later year's pools.
+    The vouchers' locks cover it.
     """
     asked = {"regions": [key[0] for key in sorted(keys)], "ids": [key[1] for key in sorted(keys)]}
     found: dict[RedemptionKey, list[Share]] = defaultdict(list)

@@ -53,9 +53,11 @@ _READ = Statement(_VOUCHERS)
 _LOCK_WAITING = Statement(_VOUCHERS + " FOR NO KEY UPDATE OF v")
 _LOCK_SKIPPING = Statement(_VOUCHERS + " FOR NO KEY UPDATE OF v SKIP LOCKED")
 _SHARES = Statement(
-    "SELECT a.region_code, a.voucher_id, a.pool_id, a.balance_fen, a.redeemed_fen FROM allotments a"
+    "SELECT a.region_code, a.voucher_id, a.pool_id, a.balance_fen, a.redeemed_fen, p.closed_at, p.fiscal_year"
+    " FROM allotments a"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, voucher_id)"
     " ON a.region_code = asked.region_code AND a.voucher_id = asked.voucher_id"
+    " JOIN pools p ON p.region_code = a.region_code AND p.id = a.pool_id"
     " ORDER BY a.region_code, a.voucher_id, a.line"
 )
 _MANDATES = Statement(
@@ -135,7 +137,8 @@ def _ask_states(
         rows = vouchers()
         shares: dict[VoucherKey, list[Share]] = defaultdict(list)
         for row in allotments():
-            shares[row.region_code, row.voucher_id].append(Share(row.pool_id, row.balance_fen, row.redeemed_fen))
+            share = Share(row.pool_id, row.balance_fen, row.redeemed_fen, row.fiscal_year, row.closed_at is not None)
+            shares[row.region_code, row.voucher_id].append(share)
         return {
             (row.region_code, row.id): VoucherState(
                 **{**row._asdict(), "terms": parse_terms(row.terms), "shares": shares[row.region_code, row.id]}

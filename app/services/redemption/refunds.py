@@ -33,7 +33,7 @@ from app.services.redemption.assessing import FORMAT, Counts, counts_json, count
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.consents import use_mandates
 from app.services.redemption.decisions import Returned, decide_refund, end_of
-from app.services.redemption.effects import movements
+from app.services.redemption.effects import freeing
 from app.services.redemption.entitlements import entitled_by_pool
 from app.services.redemption.holds.loading import load_holds
 from app.services.redemption.holds.states import Part, summed
@@ -429,5 +429,5 @@ def _entry(
         facts_sha256=sha256_hex(facts),
         trace_sha256=sha256_hex(trace),
         details={"reason": how.reason, "redemption": redemption.id},
-        movements=movements(voucher, parts, Account.OBLIGATED, returned.destination, payee_id=redemption.provider_id),
+        movements=freeing(voucher, parts, Account.OBLIGATED, returned.voucher_end, payee_id=redemption.provider_id),
     )

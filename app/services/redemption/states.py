@@ -21,6 +21,9 @@ class Share:
     pool_id: str
     balance_fen: int
     redeemed_fen: int
+    fiscal_year: int = 0
+    closed: bool = False
+    """Whether the pool's year is closed: nothing more is drawn on it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +61,11 @@ class VoucherState:
     def stands_since(self, at: datetime) -> datetime | None:
         """Since when a freeze has stopped the clocks of its holds; None where they run, as from its own end on."""
         return None if at >= self.redeemable_until else self.frozen_at
+
+    @property
+    def open_shares(self) -> list[Share]:
+        """The shares that may be drawn on: those in years that are not closed."""
+        return [share for share in self.shares if not share.closed]
 
     @property
     def redeemed_fen(self) -> int:

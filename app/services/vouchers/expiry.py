@@ -10,11 +10,11 @@ from sqlalchemy import Connection, text
 from app.database import Statement, now
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, VoucherEnd
-from app.services.ledger.entries import JournalEntry
+from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.fences import try_fences
 from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
-from app.services.redemption.effects import movements
+from app.services.redemption.effects import freeing
 from app.services.redemption.holds.ending import BY_THE_CLOCK
 from app.services.redemption.loading import VoucherKey, lock_vouchers
 from app.services.redemption.states import VoucherState
@@ -44,21 +44,25 @@ def expire_vouchers(tx: Connection, found: Sequence[VoucherKey]) -> int:
     """
     fenced = try_fences(tx, {key[0] for key in found}) if found else set()
     keys = [key for key in found if key[0] in fenced]
-    locked = lock_vouchers(tx, keys, wait=False) if keys else {}
-    live = {key: voucher for key, voucher in locked.items() if voucher.ended_as is None}
+    return expire(tx, lock_vouchers(tx, keys, wait=False), BY_THE_CLOCK) if keys else 0
+
+
+def expire(tx: Connection, vouchers: Mapping[VoucherKey, VoucherState], cause: Cause) -> int:
+    """The same for vouchers that are locked. Their money goes to where `freed_to` says: in a closed year it lapses."""
+    live = {key: voucher for key, voucher in vouchers.items() if voucher.ended_as is None}
     if not live:
         return 0
     lock_pools(tx, {(key[0], share.pool_id) for key, voucher in live.items() for share in voucher.shares})
     at = now(tx)
     over = {key: one for key, one in live.items() if one.held_fen == 0 and one.redeemable_until <= at}
-    entries = _entries(over, at=at)
+    entries = _entries(over, cause, at=at)
     if entries:
         post(tx, entries)
     _END.send(tx, {"regions": [key[0] for key in over], "ids": [key[1] for key in over]})
     return len(over)
 
 
-def _entries(vouchers: Mapping[VoucherKey, VoucherState], *, at: datetime) -> list[JournalEntry]:
+def _entries(vouchers: Mapping[VoucherKey, VoucherState], cause: Cause, *, at: datetime) -> list[JournalEntry]:
     entries = []
     for voucher in vouchers.values():
         free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
@@ -71,10 +75,10 @@ def _entries(vouchers: Mapping[VoucherKey, VoucherState], *, at: datetime) -> li
                     at=at,
                     programme_id=voucher.programme_id,
                     subject_id=voucher.id,
-                    cause=BY_THE_CLOCK,
+                    cause=cause,
                     voucher_id=voucher.id,
                     voucher_end=VoucherEnd.EXPIRED,
-                    movements=movements(voucher, free, Account.COMMITTED, Account.AVAILABLE),
+                    movements=freeing(voucher, free, Account.COMMITTED, VoucherEnd.EXPIRED),
                 )
             )
     return entries

@@ -18,7 +18,7 @@ from app.services.identity.principals import Caller
 from app.services.ledger.entries import JournalEntry
 from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
-from app.services.redemption.effects import movements
+from app.services.redemption.effects import freeing
 from app.services.redemption.holds.ending import release_all
 from app.services.redemption.holds.running import resume_clocks
 from app.services.redemption.loading import lock_vouchers
@@ -100,7 +100,7 @@ def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
                     programme_id=voucher.programme_id,
                     subject_id=decision.approval_id,
                     cause=decision.cause,
-                    movements=movements(voucher, free, Account.COMMITTED, Account.AVAILABLE),
+                    movements=freeing(voucher, free, Account.COMMITTED, VoucherEnd.VOIDED),
                     voucher_id=voucher.id,
                     voucher_end=VoucherEnd.VOIDED,
                     details={"reason": str(command["reason"])},

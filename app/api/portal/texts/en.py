@@ -492,7 +492,7 @@ TEXTS: dict[str, str] = {
     "entry.recover": "Recovered",
     "entry.lapse": "Lapsed",
     "entry.authorise": "Over-issue authorised",
-    "entry.move": "Moved between pools",
+    "entry.move": "Carried to the next budget year",
     "entry.reverse": "Reversed",
     # --- Mandates ---
     "mandates.title": "Mandates",

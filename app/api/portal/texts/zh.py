@@ -492,7 +492,7 @@ TEXTS: dict[str, str] = {
     "entry.recover": "追回",
     "entry.lapse": "指标收回",
     "entry.authorise": "授权超发",
-    "entry.move": "资金池调整",
+    "entry.move": "结转至下一预算年度",
     "entry.reverse": "冲正",
     # --- Mandates ---
     "mandates.title": "使用授权",

@@ -13,6 +13,7 @@ from app.services.reconciliation.invariants import (
     pools,
     positions,
     redemptions,
+    spending_times,
     vouchers,
 )
 from app.services.reconciliation.invariants.invariant import Invariant
@@ -27,12 +28,13 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *redemptions.INVARIANTS,
             *holds.INVARIANTS,
             *payments.INVARIANTS,
+            *spending_times.INVARIANTS,
             *causes.INVARIANTS,
             *boundaries.INVARIANTS,
         ),
         key=lambda invariant: invariant.number,
     )
 )
-"""By number. 8 to 10 need what later parts bring: closed years, caps of a period, the sealed log."""
+"""By number. 10, the sealed log, stands in `sealed`; 9 needs the caps of a period."""
 
 __all__ = ["INVARIANTS", "Invariant"]

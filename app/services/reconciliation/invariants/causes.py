@@ -64,7 +64,7 @@ _CAUSES = """
     JOIN redemptions r ON r.region_code = f.region_code AND r.id = f.redemption_id
     JOIN postings p ON p.region_code = f.region_code AND p.entry_id = f.entry_id
     WHERE p.voucher_id IS DISTINCT FROM r.voucher_id OR p.payee_id IS DISTINCT FROM r.provider_id
-        OR p.source <> 'obligated' OR p.destination NOT IN ('committed', 'available')
+        OR p.source <> 'obligated' OR p.destination NOT IN ('committed', 'available', 'lapsed')
     UNION ALL
     SELECT a.region_code, a.id, a.command_sha256, encode(sha256(convert_to(a.command, 'UTF8')), 'hex')
     FROM approvals a WHERE encode(sha256(convert_to(a.command, 'UTF8')), 'hex') <> a.command_sha256

@@ -8,12 +8,15 @@ from app.services.reconciliation.invariants.pools import POOL_SIDES
 from app.services.reconciliation.invariants.vouchers import VOUCHER_SIDES
 
 _HOLD_SIDES = """
-    SELECT region_code, hold_id, pool_id,
-        coalesce(sum(amount_fen) FILTER (WHERE destination = 'held'), 0) AS amount_fen,
+    SELECT p.region_code, p.hold_id, p.pool_id,
+        coalesce(sum(amount_fen) FILTER (WHERE destination = 'held'), 0)
+            - coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND e.kind = 'move'), 0) AS amount_fen,
         coalesce(sum(CASE WHEN destination = 'held' THEN amount_fen ELSE -amount_fen END), 0) AS held_fen,
         coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination = 'obligated'), 0) AS redeemed_fen,
-        coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination <> 'obligated'), 0) AS released_fen
-    FROM postings WHERE hold_id IS NOT NULL GROUP BY region_code, hold_id, pool_id
+        coalesce(sum(amount_fen) FILTER (WHERE source = 'held' AND destination <> 'obligated' AND e.kind <> 'move'), 0)
+            AS released_fen
+    FROM postings p JOIN entries e ON e.region_code = p.region_code AND e.id = p.entry_id
+    WHERE p.hold_id IS NOT NULL GROUP BY p.region_code, p.hold_id, p.pool_id
 """
 
 

@@ -19,8 +19,9 @@ VOUCHER_SIDES = """
             WHEN 'committed' THEN 'balance_fen' WHEN 'held' THEN 'held_fen'
             WHEN 'obligated' THEN 'redeemed_fen' WHEN 'in_payment' THEN 'redeemed_fen'
             WHEN 'disbursed' THEN 'redeemed_fen'
-            ELSE CASE WHEN e.kind = 'recover' THEN 'recovered_fen' ELSE coalesce(e.voucher_end, '?') || '_fen' END END,
-         p.amount_fen)
+            ELSE CASE WHEN e.kind = 'recover' THEN 'recovered_fen' WHEN e.kind = 'move' THEN 'face_fen'
+                ELSE coalesce(e.voucher_end, '?') || '_fen' END END,
+         CASE WHEN e.kind = 'move' AND p.destination = 'available' THEN -p.amount_fen ELSE p.amount_fen END)
     ) AS side(part, fen)
     WHERE p.voucher_id IS NOT NULL
 """

@@ -13,9 +13,9 @@ from typing import Any
 
 from app.kernel.clock import rfc3339
 from app.kernel.problems import Code, FieldError
-from app.kernel.vocabulary import Account, HoldStatus, Reason, VoucherEnd
+from app.kernel.vocabulary import HoldStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import FORMAT, Counts, at_sites, counted_as_drawn, peeled
-from app.services.redemption.decisions import Asked, Refused, end_of, refuse_evidence, refuse_overflow
+from app.services.redemption.decisions import Asked, Refused, end_of, refuse_closed, refuse_evidence, refuse_overflow
 from app.services.redemption.evidence import grounds_to_store, judge_evidence, with_flags
 from app.services.redemption.grounds import Grounds
 from app.services.redemption.holds.states import (
@@ -61,10 +61,9 @@ class Redeemed:
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """The end of a hold without a redemption: `parts` go to `destination`."""
+    """The end of a hold without a redemption: `parts` go back, to where `freed_to` says."""
 
     parts: tuple[tuple[str, int], ...]
-    destination: Account
     voucher_end: VoucherEnd | None
     counted: Counts
 
@@ -93,6 +92,11 @@ def refuse_hold(hold: HoldState, voucher: VoucherState, *, at: datetime) -> Refu
     return None
 
 
+def refuse_year(hold: HoldState) -> Refused | None:
+    """Why nothing may be redeemed from a hold that holds money of a closed year. It may be released."""
+    return refuse_closed(hold.shares) if any(share.closed and share.balance_fen for share in hold.shares) else None
+
+
 def decide_redemption_from(
     hold: HoldState,
     voucher: VoucherState,
@@ -112,7 +116,8 @@ def decide_redemption_from(
     """
     version = terms.version(hold.rule_version_id)
     findings = judge_evidence(asked.bill, version.rules, grounds)
-    if refused := refuse_hold(hold, voucher, at=at) or refuse_bill(hold, version, asked) or refuse_evidence(findings):
+    refused = refuse_hold(hold, voucher, at=at) or refuse_year(hold) or refuse_bill(hold, version, asked)
+    if refused := refused or refuse_evidence(findings):
         return refused
     lines = at_sites(asked.bill.assessed_lines(), provider)
     facts = hold.whole_bill(lines)
@@ -188,7 +193,7 @@ def refuse_bill(hold: HoldState, version: DatedRules, asked: Asked) -> Refused |
 def decide_end(
     hold: HoldState, voucher: VoucherState, terms: ProgrammeTerms | None, others: Position, *, at: datetime
 ) -> Ended:
-    """Say where the rest of a hold goes: back to its voucher, or on to `available` where the voucher has ended.
+    """Say what of a hold goes back, to its voucher or on from it where the voucher has ended (`freed_to`).
 
     `terms` and `others` (the position without what the hold itself counts) are needed only where it counts something.
     """
@@ -205,7 +210,6 @@ def decide_end(
         counted = change_of(earned, summed(hold.counted, hold.pending))
     return Ended(
         parts=_rest(hold.shares, {}),
-        destination=Account.AVAILABLE if ended else Account.COMMITTED,
         voucher_end=ended,
         counted=counted,
     )

@@ -13,7 +13,7 @@ from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.fences import try_fences
 from app.services.ledger.pools import lock_pools
 from app.services.redemption.decisions import end_of
-from app.services.redemption.effects import movements
+from app.services.redemption.effects import freeing
 from app.services.redemption.holds.decisions import decide_end, is_due
 from app.services.redemption.holds.loading import DUE, due_holds, load_holds, open_holds
 from app.services.redemption.holds.states import HoldState
@@ -98,7 +98,7 @@ def end_holds(
             continue
         of_programme = terms.get((hold.region_code, hold.programme_id)) if hold.counted else None
         end = decide_end(hold, voucher, of_programme, positions.around(hold, of_programme), at=at)
-        moved = movements(voucher, end.parts, Account.HELD, end.destination, hold_id=hold.id)
+        moved = freeing(voucher, end.parts, Account.HELD, end.voucher_end, hold_id=hold.id)
         writes.entries.append(
             JournalEntry(
                 region_code=hold.region_code,
@@ -121,7 +121,7 @@ def end_holds(
         if status is HoldStatus.EXPIRED:
             writes.tell(EventKind.HOLD_EXPIRED, hold, at=at)
         positions.add(hold.region_code, hold.programme_id, hold.holders, end.counted)
-        _give_back(voucher, end.parts, end.destination)
+        _give_back(voucher, end.parts, lives=end.voucher_end is None)
         ended += 1
     with together(tx):
         writes.write(tx)
@@ -130,11 +130,11 @@ def end_holds(
     return ended
 
 
-def _give_back(voucher: VoucherState, parts: tuple[tuple[str, int], ...], destination: Account) -> None:
+def _give_back(voucher: VoucherState, parts: tuple[tuple[str, int], ...], *, lives: bool) -> None:
     amounts = dict(parts)
     voucher.held_fen -= sum(amounts.values())
     voucher.posting_count += len(parts)
-    if destination is Account.COMMITTED:
+    if lives:
         voucher.balance_fen += sum(amounts.values())
         for share in voucher.shares:
             share.balance_fen += amounts.get(share.pool_id, 0)

@@ -45,8 +45,10 @@ _HOLDS = Statement(
     " ORDER BY h.region_code, h.id"
 )
 _SHARES = Statement(
-    "SELECT s.region_code, s.hold_id, s.pool_id, s.held_fen, s.redeemed_fen FROM hold_shares s"
+    "SELECT s.region_code, s.hold_id, s.pool_id, s.held_fen, s.redeemed_fen, p.closed_at, p.fiscal_year"
+    " FROM hold_shares s"
     f" JOIN {_ASKED} ON s.region_code = asked.region_code AND s.hold_id = asked.id"
+    " JOIN pools p ON p.region_code = s.region_code AND p.id = s.pool_id"
     " ORDER BY s.region_code, s.hold_id, s.line"
 )
 _PARTS = Statement(
@@ -104,7 +106,8 @@ def load_holds(tx: Connection, keys: Collection[HoldKey]) -> dict[HoldKey, HoldS
     asked = _columns(keys)
     shares: dict[HoldKey, list[Share]] = defaultdict(list)
     for row in _SHARES(tx, asked):
-        shares[row.region_code, row.hold_id].append(Share(row.pool_id, row.held_fen, row.redeemed_fen))
+        share = Share(row.pool_id, row.held_fen, row.redeemed_fen, row.fiscal_year, row.closed_at is not None)
+        shares[row.region_code, row.hold_id].append(share)
     parts: dict[HoldKey, list[Part]] = defaultdict(list)
     by_id: dict[str, Part] = {}
     for row in _PARTS(tx, asked):
