@@ -60,7 +60,7 @@ def caller(role: Role, organisation_id: str) -> Caller:
 
 
 class Books(RuleBasedStateMachine):
-    """At random: funds, issues, holds, redeems, releases, refunds, pays, bounces, recovers, reverses, freezes, voids, closes."""
+    """Funds, issues, holds, redeems, refunds, pays, bounces, recovers, reverses, freezes, voids, closes at random."""
 
     server: Server
     template: str
