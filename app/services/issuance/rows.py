@@ -18,10 +18,11 @@ from app.kernel.problems import AppError, Code, FieldError, Scalar
 from app.kernel.uscc import USCC_LENGTH, UsccCharacterError, UsccCheckError, UsccLengthError, parse_uscc
 from app.kernel.widths import half_width
 from app.services.issuance.terms import Terms
+from app.services.sheets import workbook
 
 Language = Literal["en", "zh"]
 
-MAX_ROWS = 100_000
+MAX_ROWS = workbook.MAX_ROWS
 """Rows of one batch."""
 MAX_ERRORS = 1_000
 """Complaints listed in one answer; `count` says how many there are."""
