@@ -36,6 +36,7 @@ from app.api import (
     rule_versions,
     rules,
     simulations,
+    statements,
     users,
     vouchers,
 )
@@ -74,6 +75,7 @@ ROUTERS = (
     events.router,
     redemption_batches.router,
     ledger.router,
+    statements.router,
     reconciliations.router,
     reports.router,
     health.router,

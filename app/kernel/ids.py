@@ -36,6 +36,9 @@ class Prefix(StrEnum):
     AUDIT_EVENT = "evt"
     EVENT = "evn"
     RECONCILIATION = "rcn"
+    RECONCILIATION_CASE = "cas"
+    CASE_NOTE = "cno"
+    STATEMENT = "stm"
 
 
 SHARED = frozenset(

@@ -76,6 +76,8 @@ class Code(StrEnum):
     FILE_UNREADABLE = "file_unreadable"
     SHEET_INVALID = "sheet_invalid"
     DECLARATION_MISMATCH = "declaration_mismatch"
+    STATEMENT_OVERLAPS = "statement_overlaps"
+    PERIOD_NOT_BEGUN = "period_not_begun"
 
     VOUCHER_NOT_FOUND = "voucher_not_found"
     VOUCHER_FROZEN = "voucher_frozen"

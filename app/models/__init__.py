@@ -14,8 +14,9 @@ from app.models.organisations import Organisation
 from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
-from app.models.reconciliations import Reconciliation
+from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
+from app.models.statements import Statement, StatementLine
 from app.models.vouchers import Allotment, Mandate, Voucher
 
 __all__ = [
@@ -24,6 +25,7 @@ __all__ = [
     "Approval",
     "AuditEvent",
     "Base",
+    "CaseNote",
     "Client",
     "Entry",
     "Event",
@@ -45,11 +47,14 @@ __all__ = [
     "Posting",
     "Programme",
     "Reconciliation",
+    "ReconciliationCase",
     "Redemption",
     "Refund",
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
+    "Statement",
+    "StatementLine",
     "UsageReference",
     "User",
     "Voucher",
