@@ -29,6 +29,7 @@ from app.api import (
     problems,
     programmes,
     quotes,
+    reconciliation_cases,
     reconciliations,
     redemption_batches,
     redemptions,
@@ -77,6 +78,7 @@ ROUTERS = (
     ledger.router,
     statements.router,
     reconciliations.router,
+    reconciliation_cases.router,
     reports.router,
     health.router,
 )

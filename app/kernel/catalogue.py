@@ -658,6 +658,7 @@ WORDS = {
     "rejected": "已驳回",
     "released": "已释放",
     "resolved": "已解决",
+    "unresolved": "未解决",
     "submitted": "已提交",
     "surrendered": "已退回",
     "voided": "已作废",
