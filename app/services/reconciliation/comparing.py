@@ -90,20 +90,26 @@ _LIVE = """
 """
 
 _SAID = """
-    SELECT l.*, s.period_from, s.period_until, coalesce(l.order_no, i.order_no) AS key_no
+    SELECT l.*, s.period_from, s.period_until, l.order_no AS key_no
+    FROM live s JOIN statement_lines l ON l.region_code = s.region_code AND l.statement_id = s.id
+    WHERE l.order_no IS NOT NULL
+    UNION ALL
+    SELECT l.*, s.period_from, s.period_until, i.order_no
     FROM live s
     JOIN statement_lines l ON l.region_code = s.region_code AND l.statement_id = s.id
-    LEFT JOIN redemptions i ON l.order_no IS NULL AND i.region_code = l.region_code AND i.id = l.redemption_id
-        AND i.provider_id = s.provider_id
+    LEFT JOIN redemptions i ON i.region_code = l.region_code AND i.id = l.redemption_id
+        AND i.provider_id = l.provider_id
+    WHERE l.order_no IS NULL
 """
 """Each line with the order number by which it is known here, its own or that of the redemption it names."""
 
-_BEFORE = """
+_EARLIER = """
     SELECT 1 FROM statement_lines x
-    JOIN statements t ON t.region_code = x.region_code AND t.id = x.statement_id AND t.replaced_at IS NULL
+    JOIN statements t ON t.region_code = x.region_code AND t.id = x.statement_id
+        AND t.replaced_at IS NULL AND t.period_until < :first
     WHERE x.region_code = l.region_code AND x.provider_id = l.provider_id
-        AND (t.period_from, x.row_no) < (l.period_from, l.row_no)
 """
+"""What a statement of days before the period has claimed already."""
 
 _REFUNDED = """
     SELECT coalesce(sum(f.subsidy_refund_fen), 0) FROM refunds f
@@ -117,8 +123,11 @@ _LINES = f"""
         r.id AS found_id, r.entry_id, r.redeemed_at, r.order_no AS found_no, r.bill_total_fen AS found_bill_fen,
         r.subsidy_fen AS found_subsidy_fen, r.refunded_fen AS found_refunded_fen, v.code AS found_code,
         coalesce(l.redeemed_on, {_DAY}, l.period_from) AS happened_on,
-        EXISTS ({_BEFORE} AND x.order_no = l.key_no)
-            OR EXISTS ({_BEFORE} AND x.order_no IS NULL AND x.redemption_id = coalesce(r.id, l.redemption_id)) AS again,
+        row_number() OVER (PARTITION BY l.region_code, l.provider_id, coalesce(r.id, l.key_no, l.redemption_id)
+                ORDER BY l.period_from, l.row_no) > 1
+            OR EXISTS ({_EARLIER} AND x.order_no = l.key_no)
+            OR EXISTS ({_EARLIER} AND x.order_no IS NULL AND x.redemption_id = coalesce(r.id, l.redemption_id))
+            AS again,
         array_remove(ARRAY[
             CASE WHEN l.subsidy_fen <> r.subsidy_fen THEN 'subsidy_fen' END,
             CASE WHEN l.bill_total_fen <> r.bill_total_fen THEN 'bill_total_fen' END,
@@ -154,8 +163,8 @@ _HERE = f"""
 """Of what drew nothing no statement needs to know; what came after a statement was sent it could not know."""
 
 _COMPARED = text(f"""
-    WITH live AS MATERIALIZED ({_LIVE}), said AS ({_SAID}), lines AS ({_LINES}), here AS MATERIALIZED ({_HERE}),
-    compared AS MATERIALIZED (
+    WITH live AS MATERIALIZED ({_LIVE}), said AS ({_SAID}), lines AS MATERIALIZED ({_LINES}),
+    here AS MATERIALIZED ({_HERE}), compared AS MATERIALIZED (
         SELECT CASE WHEN found_id IS NULL OR again THEN 'missing_here' WHEN cardinality(differs) > 0
                 THEN 'differing_amount' ELSE 'matched' END AS kind,
             region_code, provider_id, key_no, statement_id, row_no, order_no, redemption_id, redeemed_on,
