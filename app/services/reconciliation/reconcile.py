@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, text
@@ -110,12 +111,21 @@ def reconcile(
 def reconcile_regions(database: Database, regions: Sequence[str], *, caller: Caller, period: Period) -> int:
     """Check the books of all regions over one snapshot and store a report for each of these; how many were stored.
 
-    For what runs by the clock: a region that fails to be stored is due again, and does not keep the others.
+    For what runs by the clock: a region whose report cannot be stored does not keep the others from it; the failure is
+    raised when all have had their turn.
     """
     found = database.snapshot(lambda tx: _check(tx, "", period))
+    failure: Exception | None = None
     for region_code in regions:
         report = found.report(region_code, region_code.__eq__)
-        database.transact(lambda tx, code=region_code, of=report: _store(tx, caller, code, code, of))  # type: ignore[misc]
+        try:
+            database.transact(
+                partial(_store, caller=caller, region_code=region_code, prefix=region_code, report=report)
+            )
+        except Exception as error:  # noqa: BLE001 - raised below
+            failure = error
+    if failure is not None:
+        raise failure
     return len(regions)
 
 
@@ -194,9 +204,21 @@ class _Checked:
         )
 
 
+def snapshot_settings(tx: Connection) -> None:
+    """Let PostgreSQL sort and hash in memory, for this transaction: each invariant is a few large steps, never many.
+
+    Where it expects few suspects it would look each of them up, and in a bad hour they are many.
+    """
+    tx.execute(text("SET LOCAL work_mem = '128MB'"))
+    tx.execute(text("SET LOCAL enable_nestloop = off"))
+    tx.execute(text("SET LOCAL jit = off"))
+
+
 def _check(tx: Connection, prefix: str, period: Period | None) -> _Checked:
+    snapshot_settings(tx)
     started_at = now(tx)
     broken = tuple(_find(tx, invariant, prefix) for invariant in INVARIANTS)
+    tx.execute(text("SET LOCAL enable_nestloop = on"))  # a comparison looks up what it needs of all other statements
     comparisons = () if period is None else (compare_statements(tx, prefix=prefix, period=period),)
     return _Checked(started_at, now(tx), broken, comparisons)
 
@@ -224,7 +246,7 @@ def _store(tx: Connection, caller: Caller, region_code: str, prefix: str, report
     comparisons = []
     for comparison in report.comparisons:
         outcome = follow(tx, run=run, comparison=comparison)
-        comparisons.append(_shown(comparison, outcome.ids if outcome else {}))
+        comparisons.append(shown_comparison(comparison, outcome.ids if outcome else {}))
         audit.record(
             tx,
             caller=caller,
@@ -252,7 +274,7 @@ def _store(tx: Connection, caller: Caller, region_code: str, prefix: str, report
     return record
 
 
-def _shown(comparison: Comparison, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+def shown_comparison(comparison: Comparison, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
     """A comparison as its report keeps it."""
     return {
         "sides": comparison.sides,

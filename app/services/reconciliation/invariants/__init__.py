@@ -12,6 +12,7 @@ from app.services.reconciliation.invariants import (
     pools,
     positions,
     redemptions,
+    validity,
     vouchers,
 )
 from app.services.reconciliation.invariants.invariant import Invariant
@@ -26,11 +27,12 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *redemptions.INVARIANTS,
             *holds.INVARIANTS,
             *causes.INVARIANTS,
+            *validity.INVARIANTS,
             *boundaries.INVARIANTS,
         ),
         key=lambda invariant: invariant.number,
     )
 )
-"""By number. 7 needs settlements; 8 to 10 what later parts bring: closed years, caps of a period, the sealed log."""
+"""By number. 7 needs settlements; closed years (part of 8), 9 and 10 what later parts bring."""
 
 __all__ = ["INVARIANTS", "Invariant"]
