@@ -50,6 +50,7 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.reconciliation.nightly import Nightly
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.holds.sweeper import Sweeper
 from app.services.vouchers.payment_secrets import PaymentSecrets
@@ -116,6 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
+    nightly = Nightly(database, nightly=settings.reconcile_at)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -130,7 +132,9 @@ def create_app(settings: Settings) -> FastAPI:
         )
         desk.start()
         sweeper.start()
+        nightly.start()
         yield
+        nightly.stop()
         sweeper.stop()
         desk.stop()
         writers.dispose()

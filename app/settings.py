@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -26,3 +27,11 @@ class Settings(BaseSettings):
     desk_batch_limit: int = Field(default=200, ge=1, description="Commands in one transaction of the desk.")
     desk_queue_limit: int = Field(default=2000, ge=1000, description="Commands that may wait; past it, 503.")
     sweep_every_s: float = Field(default=5, gt=0, description="How often the money of expired holds is given back.")
+    reconcile_at: time | None = Field(
+        default=time(2, 30), description="When all regions are reconciled each night, Asia/Shanghai; empty: never."
+    )
+
+    @field_validator("reconcile_at", mode="before")
+    @classmethod
+    def _empty_is_never(cls, given: object) -> object:
+        return None if given == "" else given
