@@ -7,7 +7,19 @@ import sys
 import typer
 from sqlalchemy.exc import OperationalError
 
-from app.cli import demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, simulate
+from app.cli import (
+    demo,
+    login,
+    officials,
+    people,
+    reconcile,
+    replay,
+    replay_assessment,
+    rules,
+    run,
+    simulate,
+    statements,
+)
 from app.cli.output import Failure
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
@@ -41,6 +53,7 @@ for command in (
     app.command()(command)
 app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")
+app.add_typer(statements.app, name="statements")
 
 
 def main() -> None:
