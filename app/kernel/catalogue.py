@@ -303,7 +303,7 @@ CATALOGUE: dict[Code, Row] = {
             "对账单 {statement_id} 已覆盖 {period}。如需更正请以相同期间重新上传，否则请选择未覆盖的日期。",
         ),
     ),
-    Code.PERIOD_NOT_BEGUN: Row(
+    Code.PERIOD_ENDS_IN_FUTURE: Row(
         Kind.REFUSED,
         ("Period ends in the future", "期间尚未结束"),
         (

@@ -77,7 +77,7 @@ class Code(StrEnum):
     SHEET_INVALID = "sheet_invalid"
     DECLARATION_MISMATCH = "declaration_mismatch"
     STATEMENT_OVERLAPS = "statement_overlaps"
-    PERIOD_NOT_BEGUN = "period_not_begun"
+    PERIOD_ENDS_IN_FUTURE = "period_ends_in_future"
 
     VOUCHER_NOT_FOUND = "voucher_not_found"
     VOUCHER_FROZEN = "voucher_frozen"

@@ -97,7 +97,7 @@ def test_a_redemption_of_another_provider_is_refused_and_an_unknown_one_is_a_dif
 def test_a_form_that_cannot_be_right_is_refused(desk: Counter) -> None:
     data = as_csv([("订单号", "补贴金额"), ("A-1", "1")])
     for fields, code in (
-        ({"period_until": "2999-01-01", "period_from": "2999-01-01"}, "period_not_begun"),
+        ({"period_until": "2999-01-01", "period_from": "2999-01-01"}, "period_ends_in_future"),
         ({"period_from": "2020-01-01"}, "validation_failed"),
         ({"period_from": "gestern"}, "validation_failed"),
         ({"typo": "1"}, "validation_failed"),

@@ -88,7 +88,7 @@ def upload_statement(
 ) -> UploadReport:
     """Take in a statement: a provider its own, finance that of a provider in its region. Once, however often sent.
 
-    Raises `forbidden`, `not_found`, `validation_failed` and `period_not_begun` for the period, `file_unreadable`,
+    Raises `forbidden`, `not_found`, `validation_failed` and `period_ends_in_future` for the period, `file_unreadable`,
     `sheet_invalid` with every complaint, `statement_overlaps` where another period's statement covers one of the days.
     """
     file_sha256 = hashlib.sha256(upload.data).hexdigest()
@@ -136,7 +136,7 @@ def _check_period(upload: Upload, *, today: date) -> None:
         error = FieldError("/period_until", "period_length", sentence, limit=LONGEST_DAYS, actual=days)
         raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
     if upload.period_until > today:
-        raise AppError(Code.PERIOD_NOT_BEGUN, limit=today.isoformat(), actual=upload.period_until.isoformat())
+        raise AppError(Code.PERIOD_ENDS_IN_FUTURE, limit=today.isoformat(), actual=upload.period_until.isoformat())
 
 
 def _repeated(tx: Connection, provider_id: str, upload: Upload, file_sha256: str) -> UploadReport | None:
