@@ -56,6 +56,11 @@ bench: $(RUNTIME)
 bench-rules: $(RUNTIME)
 	@$(BIN)/python -m benchmarks.rules $(ARGS)
 
+## make bench-reconciliation   all invariants over a million entries beside one plain grouped sum; ARGS=--help
+.PHONY: bench-reconciliation
+bench-reconciliation: $(RUNTIME)
+	@$(BIN)/python -m benchmarks.reconciliation $(ARGS)
+
 ## make openapi       write the published contract anew
 .PHONY: openapi
 openapi: $(DEV)

@@ -114,6 +114,24 @@ class Database:
 
         return self.transact(over_snapshot)
 
+    @contextmanager
+    def alone(self, name: str) -> Iterator[bool]:
+        """Whether this process may do the work of that name while inside: no other has it. Nobody waits.
+
+        Held by a connection of its own outside any transaction, so that long work is no long transaction; where the
+        connection is lost the work is free, so it must bear to be done twice.
+        """
+        with self.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as lock:
+            asked = {"name": name}
+            mine = bool(
+                lock.execute(text("SELECT pg_try_advisory_lock(hashtextextended(:name, 0))"), asked).scalar_one()
+            )
+            try:
+                yield mine
+            finally:
+                if mine:
+                    lock.execute(text("SELECT pg_advisory_unlock(hashtextextended(:name, 0))"), asked)
+
     def dispose(self) -> None:
         """Close the pooled connections."""
         self.engine.dispose()

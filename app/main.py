@@ -32,6 +32,7 @@ from app.api import (
     programmes,
     proofs,
     quotes,
+    reconciliation_cases,
     reconciliations,
     recoveries,
     redemption_batches,
@@ -40,6 +41,7 @@ from app.api import (
     rule_versions,
     rules,
     simulations,
+    statements,
     users,
     vouchers,
     year_closes,
@@ -54,6 +56,7 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.reconciliation.nightly import Nightly
 from app.services.redemption.batch import decide_batch
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.receipts import Receipts
@@ -86,7 +89,9 @@ ROUTERS = (
     ledger.router,
     proofs.router,
     log_tiles.router,
+    statements.router,
     reconciliations.router,
+    reconciliation_cases.router,
     reports.router,
     year_closes.router,
     health.router,
@@ -125,6 +130,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
+    nightly = Nightly(database, nightly=settings.reconcile_at)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -143,7 +149,9 @@ def create_app(settings: Settings) -> FastAPI:
         )
         desk.start()
         sweeper.start()
+        nightly.start()
         yield
+        nightly.stop()
         sweeper.stop()
         desk.stop()
         writers.dispose()

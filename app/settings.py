@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import time
 from pathlib import Path
 
-from pydantic import Field
+from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -29,3 +30,11 @@ class Settings(BaseSettings):
     log_name: str = Field(default="", description="Name of the logs; default: the host of the public URL.")
     witnesses: str = Field(default="", description="Addresses of the logs' witnesses, with spaces between.")
     seal_promise_s: int = Field(default=86_400, ge=60, description="Within which a receipt promises to be sealed.")
+    reconcile_at: time | None = Field(
+        default=time(2, 30), description="When all regions are reconciled each night, Asia/Shanghai; empty: never."
+    )
+
+    @field_validator("reconcile_at", mode="before")
+    @classmethod
+    def _empty_is_never(cls, given: object) -> object:
+        return None if given == "" else given

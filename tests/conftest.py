@@ -65,7 +65,13 @@ def database(urls: Urls) -> Iterator[Database]:
 @pytest.fixture
 def settings(urls: Urls, tmp_path: Path) -> Settings:
     """Settings of a service on the fresh database; nothing is cached for long, and nothing is swept by the way."""
-    return Settings(database_url=urls.app_url, state_dir=tmp_path / "state", principal_cache_s=1, sweep_every_s=3600)
+    return Settings(
+        database_url=urls.app_url,
+        state_dir=tmp_path / "state",
+        principal_cache_s=1,
+        sweep_every_s=3600,
+        reconcile_at=None,
+    )
 
 
 @pytest.fixture

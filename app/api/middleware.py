@@ -100,7 +100,7 @@ class BodyLimit:
 
 def limit_of(path: str) -> int:
     """The contract's limits: 1 MiB, batches 8 MiB, uploads 20 MiB (and what a form adds to them)."""
-    if path.startswith("/v1/issuance-batches") or path.endswith("/simulations"):
+    if path.startswith(("/v1/issuance-batches", "/v1/statements")) or path.endswith("/simulations"):
         return 20 * MIB + 64 * 1024
     if path.endswith(":batch"):
         return 8 * MIB

@@ -1,29 +1,53 @@
-"""Reconciliations: check the books of a region, and read what earlier checks found."""
+"""Reconciliations: check the books of a region, hold them against statements, and read what earlier checks found."""
 
 from __future__ import annotations
 
-from typing import Any
+from datetime import date
+from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import model_validator
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Read, RegionCode, ShownInstant, Wire
+from app.api.fields import AnyId, Day, Read, RegionCode, ShownInstant, Wire
 from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.spreadsheets import XLSX, xlsx_response
+from app.kernel.vocabulary import DifferenceGroup, Sides
+from app.services.reconciliation.comparing import Period
 from app.services.reconciliation.reconcile import (
     ReconciliationRecord,
     list_reconciliations,
     read_reconciliation,
     reconcile,
 )
+from app.services.reconciliation.report_sheet import write_report
 
 router = APIRouter(prefix="/v1/reconciliations", tags=["reconciliations"])
 
 
 class ReconciliationCreate(Wire):
-    """Which region; a city's or province's check covers the regions below it."""
+    """Which region; a city's or province's check covers the regions below it.
+
+    With a period (both days included, Asia/Shanghai) its redemptions are held against providers' statements too.
+    """
 
     region_code: RegionCode
+    period_from: Day | None = None
+    period_until: Day | None = None
+
+    @model_validator(mode="after")
+    def _whole_period(self) -> ReconciliationCreate:
+        if (self.period_from is None) != (self.period_until is None):
+            raise ValueError("give both period_from and period_until, or neither (期间须同时给出起止日)")
+        if self.period_from and self.period_until and self.period_from > self.period_until:
+            raise ValueError("the period ends before it begins (期间止日早于起日)")
+        return self
+
+    @property
+    def period(self) -> Period | None:
+        """The days that are compared."""
+        return Period(self.period_from, self.period_until) if self.period_from and self.period_until else None
 
 
 class DifferenceRead(Read):
@@ -46,8 +70,57 @@ class FindingRead(Read):
     differences: list[DifferenceRead]
 
 
+class TallyRead(Read):
+    """One provider's share of one group; amounts are subsidies in fen, as this side and that side have them."""
+
+    region_code: str
+    party_id: str
+    kind: Literal["matched"] | DifferenceGroup
+    count: int
+    here_fen: int
+    there_fen: int
+
+
+class UnheldRead(Read):
+    """Redemptions of a provider on days of which it has sent no statement."""
+
+    region_code: str
+    party_id: str
+    count: int
+    here_fen: int
+
+
+class MismatchRead(Read):
+    """One difference, its evidence, and its case (null where a later check had come first)."""
+
+    region_code: str
+    party_id: str
+    kind: DifferenceGroup
+    subject: str
+    happened_on: date
+    here_fen: int | None
+    there_fen: int | None
+    evidence: dict[str, Any]
+    case_id: str | None
+
+
+class ComparisonRead(Read):
+    """Two sides of a period: `difference_count` is exact, the first 1,000 are listed, every one has a case."""
+
+    sides: Sides
+    period_from: date
+    period_until: date
+    difference_count: int
+    tallies: list[TallyRead]
+    unheld: list[UnheldRead]
+    differences: list[MismatchRead]
+
+
 class ReconciliationRead(Read):
-    """A check of the books over one snapshot; `difference_count` 0 means they are right."""
+    """A check over one snapshot. `difference_count` 0 means that the books are right in themselves.
+
+    What the other sides say of them stands in `comparisons`, each with a `difference_count` of its own.
+    """
 
     id: str
     region_code: str
@@ -56,18 +129,23 @@ class ReconciliationRead(Read):
     run_by: str
     difference_count: int
     findings: list[FindingRead]
+    comparisons: list[ComparisonRead]
 
 
 def _shown(record: ReconciliationRecord) -> ReconciliationRead:
     values: dict[str, Any] = {name: getattr(record, name) for name in ReconciliationRecord.__slots__}
     findings = [FindingRead.model_validate(finding) for finding in record.report["findings"]]
-    return ReconciliationRead(**values | {"findings": findings})
+    comparisons = [ComparisonRead.model_validate(made) for made in record.report.get("comparisons", ())]
+    return ReconciliationRead(**values | {"findings": findings, "comparisons": comparisons})
 
 
 @router.post("", status_code=201)
 def create_reconciliation(body: ReconciliationCreate, caller: CallerDep, service: ServiceDep) -> ReconciliationRead:
-    """Check every invariant now, over one consistent snapshot; redemptions go on meanwhile."""
-    return _shown(reconcile(service.database, caller=caller, region_code=body.region_code))
+    """Check every invariant now, over one consistent snapshot; redemptions go on meanwhile.
+
+    With a period, each difference with a statement is one case of `/v1/reconciliation-cases`, however often found.
+    """
+    return _shown(reconcile(service.database, caller=caller, region_code=body.region_code, period=body.period))
 
 
 @router.get("")
@@ -81,11 +159,20 @@ def read_reconciliations(
     return page_of([_shown(record) for record in records], limit)
 
 
-@router.get("/{reconciliation_id}")
-def read_one_reconciliation(reconciliation_id: AnyId, caller: CallerDep, service: ServiceDep) -> ReconciliationRead:
-    """One check with its findings."""
-    return _shown(
-        service.database.transact(
-            lambda tx: read_reconciliation(tx, caller=caller, reconciliation_id=reconciliation_id)
-        )
+@router.get("/{reconciliation_id}", response_model=ReconciliationRead, responses={200: {"content": {XLSX: {}}}})
+def read_one_reconciliation(
+    reconciliation_id: AnyId,
+    caller: CallerDep,
+    service: ServiceDep,
+    request: Request,
+    format: Annotated[  # noqa: A002 - the name on the wire
+        Literal["json", "xlsx"] | None, Query(description="Default: by the Accept header")
+    ] = None,
+) -> ReconciliationRead | Response:
+    """One check with its findings and comparisons; amounts of the sheet are in 元."""
+    record = service.database.transact(
+        lambda tx: read_reconciliation(tx, caller=caller, reconciliation_id=reconciliation_id)
     )
+    if format == "xlsx" or (format is None and XLSX in request.headers.get("accept", "")):
+        return xlsx_response(write_report(record), "reconciliation.xlsx")
+    return _shown(record)

@@ -20,6 +20,7 @@ from app.cli import (
     run,
     seal,
     simulate,
+    statements,
     witness,
 )
 from app.cli.output import Failure
@@ -58,6 +59,7 @@ for command in (
 app.add_typer(budget.app, name="budget")
 app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")
+app.add_typer(statements.app, name="statements")
 
 
 def main() -> None:

@@ -40,6 +40,9 @@ class Prefix(StrEnum):
     PAYMENT_RESULT = "pyr"
     RECOVERY = "rcv"
     YEAR_CLOSE = "ycl"
+    RECONCILIATION_CASE = "cas"
+    CASE_NOTE = "cno"
+    STATEMENT = "stm"
 
 
 SHARED = frozenset(

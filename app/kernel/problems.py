@@ -79,6 +79,8 @@ class Code(StrEnum):
     FILE_UNREADABLE = "file_unreadable"
     SHEET_INVALID = "sheet_invalid"
     DECLARATION_MISMATCH = "declaration_mismatch"
+    STATEMENT_OVERLAPS = "statement_overlaps"
+    PERIOD_ENDS_IN_FUTURE = "period_ends_in_future"
 
     VOUCHER_NOT_FOUND = "voucher_not_found"
     VOUCHER_FROZEN = "voucher_frozen"

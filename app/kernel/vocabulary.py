@@ -261,6 +261,28 @@ class ApprovalKind(StrEnum):
     CLOSE_YEAR = "close_year"
 
 
+class Sides(StrEnum):
+    """Which two sides a reconciliation compares, besides the books with themselves."""
+
+    STATEMENTS = "statements"  # our redemptions, providers' statements
+
+
+class DifferenceGroup(StrEnum):
+    """How two sides differ about one thing. Where they agree there is no difference: `matched` is only counted."""
+
+    MISSING_HERE = "missing_here"
+    MISSING_THERE = "missing_there"
+    DIFFERING_AMOUNT = "differing_amount"
+
+
+class CaseState(StrEnum):
+    """A difference is open until somebody explains it or something resolves it."""
+
+    OPEN = "open"
+    EXPLAINED = "explained"
+    RESOLVED = "resolved"
+
+
 class LeafKind(StrEnum):
     """What a row of the seal queue points at."""
 

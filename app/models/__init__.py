@@ -16,9 +16,10 @@ from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
 from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
-from app.models.reconciliations import Reconciliation
+from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
 from app.models.recoveries import Recovery
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
+from app.models.statements import Statement, StatementLine
 from app.models.vouchers import Allotment, Mandate, Voucher
 
 __all__ = [
@@ -28,6 +29,7 @@ __all__ = [
     "Approval",
     "AuditEvent",
     "Base",
+    "CaseNote",
     "Client",
     "Entry",
     "Event",
@@ -57,12 +59,15 @@ __all__ = [
     "Posting",
     "Programme",
     "Reconciliation",
+    "ReconciliationCase",
     "Recovery",
     "Redemption",
     "Refund",
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
+    "Statement",
+    "StatementLine",
     "UsageReference",
     "User",
     "Voucher",

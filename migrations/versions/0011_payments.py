@@ -8,7 +8,7 @@ of a redemption is what its payee has to pay back, received or not, so that no p
 A payment order's entries need two persons from now on, and there are two more acts to approve.
 `ix_vouchers_not_ended` finds the vouchers that have expired; ended ones leave it.
 
-Revision: 0011, after 0009
+Revision: 0011, after 0010
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0011"
-down_revision = "0009"
+down_revision = "0010"
 branch_labels = None
 depends_on = None
 

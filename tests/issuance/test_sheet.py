@@ -15,7 +15,7 @@ from app.kernel.problems import AppError, Code, FieldError
 from app.services.issuance.rows import MAX_ERRORS, SENTENCES
 from app.services.issuance.sheet import read_sheet
 from app.services.issuance.template import write_template
-from app.services.issuance.workbook import MAX_UNPACKED_BYTES
+from app.services.sheets.workbook import MAX_UNPACKED_BYTES
 from tests.issuance.sheets import HEADINGS, NAME, SHEET, USCC, altered, row_of, workbook, workbook_of
 
 

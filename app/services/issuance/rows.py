@@ -11,17 +11,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 from enum import StrEnum
 from functools import partial
-from typing import Literal
 
 from app.kernel.money import MAX_FEN
-from app.kernel.problems import AppError, Code, FieldError, Scalar
+from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.uscc import USCC_LENGTH, UsccCharacterError, UsccCheckError, UsccLengthError, parse_uscc
 from app.kernel.widths import half_width
 from app.services.issuance.terms import Terms
+from app.services.sheets import problems, workbook
 
-Language = Literal["en", "zh"]
+Language = problems.Language
 
-MAX_ROWS = 100_000
+MAX_ROWS = workbook.MAX_ROWS
 """Rows of one batch."""
 MAX_ERRORS = 1_000
 """Complaints listed in one answer; `count` says how many there are."""
@@ -167,17 +167,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 """What a person can act on, in English and Chinese. `limit` and `actual` also stand in the answer by themselves."""
 
 
-class CellProblem(ValueError):
+class CellProblem(problems.CellProblem):
     """Why one cell cannot be taken as it is."""
 
-    def __init__(self, code: str, *, limit: Scalar = None, actual: Scalar = None, position: int | None = None) -> None:
-        self.code, self.limit, self.actual, self.position = code, limit, actual, position
-        super().__init__(self.sentence("en"))
-
-    def sentence(self, language: Language) -> str:
-        """The complaint as a sentence."""
-        words = SENTENCES[self.code][0 if language == "en" else 1]
-        return words.format(limit=self.limit, actual=self.actual, position=self.position)
+    sentences = SENTENCES
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,6 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
-from decimal import Decimal
 from typing import TypeVar
 
 from app.kernel.clock import FIRST_DAY, LAST_DAY
@@ -32,7 +31,8 @@ from app.services.issuance.rows import (
     read_text,
     read_uscc,
 )
-from app.services.issuance.workbook import Cell, Unreadable, column_letters, read_sheets
+from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled, plain_number, shown, written_day
+from app.services.sheets.workbook import Cell, Unreadable, column_letters, read_sheets
 
 T = TypeVar("T")
 
@@ -50,28 +50,6 @@ HEADINGS: Mapping[Field, str] = {
 }
 """In the order of the template; the field's own name (`reference_no` …) is read as well."""
 REQUIRED = (Field.REFERENCE_NO, Field.USCC, Field.FIRM_NAME, Field.FACE_VALUE)
-
-_ERROR_VALUES = frozenset(
-    (
-        "#NULL!",
-        "#DIV/0!",
-        "#VALUE!",
-        "#REF!",
-        "#NAME?",
-        "#NUM!",
-        "#N/A",
-        "#GETTING_DATA",
-        "#SPILL!",
-        "#CALC!",
-        "#FIELD!",
-    )
-)
-_DAY = re.compile(
-    r"(?P<year>[0-9]{4})(?:-(?P<m1>[0-9]{1,2})-(?P<d1>[0-9]{1,2})"
-    r"|/(?P<m2>[0-9]{1,2})/(?P<d2>[0-9]{1,2})|年(?P<m3>[0-9]{1,2})月(?P<d3>[0-9]{1,2})日)"
-)
-_SHOWN = 60
-"""Characters of a cell that a complaint repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,14 +71,14 @@ def read_sheet(data: bytes, *, language: Language) -> Sheet:
     layout = Layout(language, {field: f"{column_letters(n + 1)} {HEADINGS[field]}" for field, n in columns.items()})
     reader = _Reader(columns, layout)
     for row_no, values in enumerate(cells[1:], start=2):
-        if any(_is_filled(value) for value in values):
+        if any(is_filled(value) for value in values):
             reader.read(row_no, values)
     return Sheet(reader.rows_or_refusal(), layout)
 
 
 def _issuance_sheet(data: bytes) -> list[list[Cell]]:
     for cells in read_sheets(data):
-        if cells and any(_comparable(cell) in _FIELDS for cell in cells[0]):
+        if cells and any(comparable(cell) in _FIELDS for cell in cells[0]):
             return cells
     raise Unreadable(
         f"No sheet has the template's headings in its first row ({', '.join(HEADINGS.values())}).",
@@ -113,19 +91,19 @@ def _columns(cells: Sequence[Sequence[Cell]], language: Language) -> dict[Field,
     columns: dict[Field, int] = {}
     errors: list[FieldError] = []
     for place, heading in enumerate(cells[0]):
-        field = _FIELDS.get(_comparable(heading))
+        field = _FIELDS.get(comparable(heading))
         if field is not None and field not in columns:
             columns[field] = place
             continue
-        letters, shown = column_letters(place + 1), _shown(heading)
-        if _is_filled(heading):
-            problem = CellProblem("heading_unknown" if field is None else "heading_duplicate", actual=shown)
+        letters, words = column_letters(place + 1), shown(heading)
+        if is_filled(heading):
+            problem = CellProblem("heading_unknown" if field is None else "heading_duplicate", actual=words)
         else:
-            used = next((row_no for row_no, values in enumerate(cells, start=1) if _is_filled(values[place])), None)
+            used = next((row_no for row_no, values in enumerate(cells, start=1) if is_filled(values[place])), None)
             if used is None:
                 continue
             problem = CellProblem("heading_empty", actual=used)
-        errors.append(_about_heading(letters, f"{letters} {shown}".strip(), problem, language))
+        errors.append(_about_heading(letters, f"{letters} {words}".strip(), problem, language))
     for field in REQUIRED:
         if field not in columns:
             heading = HEADINGS[field]
@@ -162,7 +140,7 @@ class _Reader:
 
         def take(field: Field, read: Callable[[Cell], T]) -> T | None:
             cell = cells[self._columns[field]] if field in self._columns else ""
-            if not _is_filled(cell):
+            if not is_filled(cell):
                 if field in REQUIRED:
                     self._complain(row_no, field, CellProblem("required"))
                 return None
@@ -209,7 +187,7 @@ class _Reader:
 
 
 def _sound(cell: Cell) -> Cell:
-    if isinstance(cell, str) and cell in _ERROR_VALUES:
+    if isinstance(cell, str) and cell in ERROR_VALUES:
         raise CellProblem("formula_error", actual=cell)
     return cell
 
@@ -223,84 +201,54 @@ def _text(cell: Cell) -> str:
 
 def _words(cell: Cell) -> str:
     """Text for people: a number that Excel made of it is as good as what was typed."""
-    return _plain_number(cell) if isinstance(cell, float) else _text(cell)
-
-
-def _plain_number(number: float) -> str:
-    """The shortest decimal that is this number, without an exponent: 33.35 is `33.35`, 1e15 is `1000000000000000`."""
-    exact = Decimal(repr(number))
-    return format(exact.to_integral_value() if exact == exact.to_integral_value() else exact, "f")
+    return plain_number(cell) if isinstance(cell, float) else _text(cell)
 
 
 def _face_value_fen(cell: Cell) -> int:
     if isinstance(cell, float) and math.isfinite(cell):
-        typed = _plain_number(cell)
+        typed = plain_number(cell)
     elif isinstance(cell, str):
         typed = half_width(cell).strip()
     else:
-        raise CellProblem("amount_unreadable", actual=_shown(cell))
+        raise CellProblem("amount_unreadable", actual=shown(cell))
     try:
         fen = parse_yuan(typed)
     except ValueError as error:
         raise _amount_problem(typed) from error
     if fen == 0:
-        raise CellProblem("amount_not_positive", actual=_shown(typed))
+        raise CellProblem("amount_not_positive", actual=shown(typed))
     return fen
 
 
 def _amount_problem(typed: str) -> CellProblem:
-    shown = _shown(typed)
+    as_typed = shown(typed)
     whole, _, decimals = typed.removeprefix("-").replace(",", "").partition(".")
     if not re.fullmatch("[0-9]+", whole) or not re.fullmatch("[0-9]*", decimals):
-        return CellProblem("amount_unreadable", actual=shown)
+        return CellProblem("amount_unreadable", actual=as_typed)
     if typed.startswith("-"):
-        return CellProblem("amount_not_positive", actual=shown)
+        return CellProblem("amount_not_positive", actual=as_typed)
     if len(decimals) > 2:
-        return CellProblem("amount_decimals", actual=shown)
+        return CellProblem("amount_decimals", actual=as_typed)
     if int(whole[:32]) * 100 >= MAX_FACE_VALUE_FEN:
-        return CellProblem("amount_too_large", limit=format_yuan(MAX_FACE_VALUE_FEN), actual=shown)
-    return CellProblem("amount_unreadable", actual=shown)
+        return CellProblem("amount_too_large", limit=format_yuan(MAX_FACE_VALUE_FEN), actual=as_typed)
+    return CellProblem("amount_unreadable", actual=as_typed)
 
 
 def _day(cell: Cell) -> date:
     if isinstance(cell, datetime):
         if cell.time() != time.min:
-            raise CellProblem("date_with_time", actual=_shown(cell))
+            raise CellProblem("date_with_time", actual=shown(cell))
         day: date | None = cell.date()
     elif isinstance(cell, date):
         day = cell
     else:
-        day = _written_day(cell) if isinstance(cell, str) else None
+        day = written_day(cell) if isinstance(cell, str) else None
     if day is None or not FIRST_DAY <= day <= LAST_DAY:
-        raise CellProblem("date_unreadable", actual=_shown(cell))
+        raise CellProblem("date_unreadable", actual=shown(cell))
     return day
 
 
-def _written_day(text: str) -> date | None:
-    match = _DAY.fullmatch("".join(half_width(text).split()))
-    if match is None:
-        return None
-    year, month, day = (int(digits) for digits in match.groups() if digits)
-    try:
-        return date(year, month, day)
-    except ValueError:
-        return None
-
-
-def _is_filled(cell: Cell) -> bool:
-    return not isinstance(cell, str) or bool(cell.strip())
-
-
-def _shown(cell: Cell) -> str:
-    """A cell as a complaint repeats it."""
-    return (_plain_number(cell) if isinstance(cell, float) and math.isfinite(cell) else str(cell))[:_SHOWN]
-
-
-def _comparable(heading: Cell) -> str:
-    return "".join(half_width(heading).split()).casefold() if isinstance(heading, str) else ""
-
-
 _FIELDS: Mapping[str, Field] = {
-    _comparable(name): field for field, heading in HEADINGS.items() for name in (heading, field.value)
+    comparable(name): field for field, heading in HEADINGS.items() for name in (heading, field.value)
 }
 """Every heading that is read, without the accidents of typing."""

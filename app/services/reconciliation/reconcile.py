@@ -1,10 +1,12 @@
-"""Reconciliation: all invariants over one consistent snapshot, while redemptions go on."""
+"""Reconciliation: all invariants, and this side against the other, over one consistent snapshot."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Connection, insert, select, text
@@ -14,13 +16,18 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.models import Reconciliation
+from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.reach import region_prefix, within_reach
+from app.services.reconciliation.cases import Run, follow
+from app.services.reconciliation.comparing import Comparison, Period, compare_statements
 from app.services.reconciliation.invariants import INVARIANTS, Invariant
 from app.services.reconciliation.sealed import SEALED, TREE, recomputed
 
 SHOWN = 100
 """Differences listed per invariant; all are counted."""
+SHOWN_MISMATCHES = 1_000
+"""Differences of a comparison that its report lists; all are counted, and all have a case."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +60,7 @@ class Report:
     started_at: datetime
     finished_at: datetime
     findings: tuple[Finding, ...]
+    comparisons: tuple[Comparison, ...] = ()
 
     @property
     def difference_count(self) -> int:
@@ -73,36 +81,54 @@ class ReconciliationRecord:
     report: dict[str, Any]
 
 
-def check_invariants(database: Database, region_code: str | None = None, *, below: bool = True) -> Report:
-    """Evaluate every invariant over one snapshot: for a region, with `below` for those within it too, or for all."""
+def check_invariants(
+    database: Database, region_code: str | None = None, *, below: bool = True, period: Period | None = None
+) -> Report:
+    """Evaluate every invariant over one snapshot: for a region, with `below` for those within it too, or for all.
+
+    With a period, what providers state about it is compared as well. Nothing is stored.
+    """
     prefix = "" if region_code is None else region_prefix(region_code) if below else region_code
-    return database.snapshot(lambda tx: _check(tx, region_code, prefix))
+    found = database.snapshot(lambda tx: _check(tx, prefix, period))
+    return found.report(region_code, lambda _: True)
 
 
-def reconcile(database: Database, *, caller: Caller, region_code: str) -> ReconciliationRecord:
+def reconcile(
+    database: Database, *, caller: Caller, region_code: str, period: Period | None = None
+) -> ReconciliationRecord:
     """Check a region's books and store the report: finance its own, an auditor those of the regions below it too.
 
+    With a period, its redemptions are held against providers' statements, and the cases follow what was found.
     Raises `forbidden`; `not_found` for a region that is not the caller's.
     """
     caller.require(Role.FINANCE, Role.AUDITOR)
     if not _may_read(caller, region_code):
         raise AppError(Code.NOT_FOUND, what="region")
-    report = check_invariants(database, region_code, below=caller.holds_in(Role.AUDITOR, region_code))
-    record = ReconciliationRecord(
-        region_code=region_code,
-        id=new_id("rcn", region_code),
-        started_at=report.started_at,
-        finished_at=report.finished_at,
-        run_by=caller.principal_id,
-        difference_count=report.difference_count,
-        report={"findings": [asdict(finding) for finding in report.findings]},
-    )
+    below = caller.holds_in(Role.AUDITOR, region_code)
+    report = check_invariants(database, region_code, below=below, period=period)
+    prefix = region_prefix(region_code) if below else region_code
+    return database.transact(lambda tx: _store(tx, caller, region_code, prefix, report))
 
-    def store(tx: Connection) -> None:
-        tx.execute(insert(Reconciliation).values(**asdict(record)))
 
-    database.transact(store)
-    return record
+def reconcile_regions(database: Database, regions: Sequence[str], *, caller: Caller, period: Period) -> int:
+    """Check the books of all regions over one snapshot and store a report for each of these; how many were stored.
+
+    For what runs by the clock: a region whose report cannot be stored does not keep the others from it; the failure is
+    raised when all have had their turn.
+    """
+    found = database.snapshot(lambda tx: _check(tx, "", period))
+    failure: Exception | None = None
+    for region_code in regions:
+        report = found.report(region_code, region_code.__eq__)
+        try:
+            database.transact(
+                partial(_store, caller=caller, region_code=region_code, prefix=region_code, report=report)
+            )
+        except Exception as error:  # noqa: BLE001 - raised below
+            failure = error
+    if failure is not None:
+        raise failure
+    return len(regions)
 
 
 def list_reconciliations(
@@ -133,34 +159,146 @@ def _may_read(caller: Caller, region_code: str) -> bool:
     return any(caller.holds_in(role, region_code) for role in (Role.FINANCE, Role.AUDITOR))
 
 
-def _check(tx: Connection, region_code: str | None, prefix: str) -> Report:
+@dataclass(frozen=True, slots=True)
+class _Broken:
+    """What breaks an invariant, by region: how often, and the first rows of each."""
+
+    invariant: Invariant
+    counts: Mapping[str, int]
+    rows: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """All that one snapshot showed."""
+
+    started_at: datetime
+    finished_at: datetime
+    broken: tuple[_Broken, ...]
+    comparisons: tuple[Comparison, ...]
+
+    def report(self, region_code: str | None, covers: Callable[[str], bool]) -> Report:
+        """What concerns the regions that are covered."""
+        return Report(
+            region_code,
+            self.started_at,
+            self.finished_at,
+            tuple(
+                Finding(
+                    of.invariant.number,
+                    of.invariant.name,
+                    of.invariant.title_en,
+                    of.invariant.title_zh,
+                    sum(count for code, count in of.counts.items() if covers(code)),
+                    tuple(row for row in of.rows if covers(row.region_code))[:SHOWN],
+                )
+                for of in self.broken
+            ),
+            tuple(
+                replace(
+                    comparison,
+                    tallies=tuple(row for row in comparison.tallies if covers(row.region_code)),
+                    unheld=tuple(row for row in comparison.unheld if covers(row.region_code)),
+                    mismatches=tuple(row for row in comparison.mismatches if covers(row.region_code)),
+                )
+                for comparison in self.comparisons
+            ),
+        )
+
+
+def snapshot_settings(tx: Connection) -> None:
+    """Let PostgreSQL sort and hash in memory, for this transaction: each invariant is a few large steps, never many.
+
+    Where it expects few suspects it would look each of them up, and in a bad hour they are many.
+    """
+    tx.execute(text("SET LOCAL work_mem = '128MB'"))
+    tx.execute(text("SET LOCAL enable_nestloop = off"))
+    tx.execute(text("SET LOCAL jit = off"))
+
+
+def _check(tx: Connection, prefix: str, period: Period | None) -> _Checked:
+    snapshot_settings(tx)
     started_at = now(tx)
-    findings = (*(_find(tx, invariant, prefix) for invariant in (*INVARIANTS, *SEALED)), _trees(tx, prefix))
-    return Report(region_code, started_at, now(tx), findings)
+    broken = (*(_find(tx, invariant, prefix) for invariant in (*INVARIANTS, *SEALED)), _trees(tx, prefix))
+    tx.execute(text("SET LOCAL enable_nestloop = on"))  # a comparison looks up what it needs of all other statements
+    comparisons = () if period is None else (compare_statements(tx, prefix=prefix, period=period),)
+    return _Checked(started_at, now(tx), broken, comparisons)
 
 
-def _find(tx: Connection, invariant: Invariant, prefix: str) -> Finding:
+def _find(tx: Connection, invariant: Invariant, prefix: str) -> _Broken:
     rows: Sequence[Any] = tx.execute(
         text(
-            f"SELECT region_code, subject, expected, actual, count(*) OVER () AS found "
-            f"FROM ({invariant.query}) AS wrong"
-            " WHERE starts_with(region_code, :prefix) ORDER BY region_code, subject LIMIT :shown"
+            "SELECT * FROM (SELECT region_code, subject, expected, actual,"
+            " count(*) OVER (PARTITION BY region_code) AS found,"
+            " row_number() OVER (PARTITION BY region_code ORDER BY subject) AS place"
+            f" FROM ({invariant.query}) AS wrong WHERE starts_with(region_code, :prefix)) AS placed"
+            " WHERE place <= :shown ORDER BY region_code, subject"
         ),
         {"prefix": prefix, "shown": SHOWN},
     ).all()
-    return Finding(
-        invariant.number,
-        invariant.name,
-        invariant.title_en,
-        invariant.title_zh,
-        rows[0].found if rows else 0,
+    return _Broken(
+        invariant,
+        {row.region_code: row.found for row in rows},
         tuple(Difference(row.region_code, row.subject, str(row.expected), str(row.actual)) for row in rows),
     )
 
 
-def _trees(tx: Connection, prefix: str) -> Finding:
+def _trees(tx: Connection, prefix: str) -> _Broken:
     wrong = [Difference(*row) for row in recomputed(tx, prefix)]
-    return Finding(*TREE, len(wrong), tuple(wrong[:SHOWN]))
+    return _Broken(Invariant(*TREE, query=""), Counter(row.region_code for row in wrong), tuple(wrong))
+
+
+def _store(tx: Connection, caller: Caller, region_code: str, prefix: str, report: Report) -> ReconciliationRecord:
+    run = Run(region_code, prefix, new_id("rcn", region_code), report.started_at, caller)
+    comparisons = []
+    for comparison in report.comparisons:
+        outcome = follow(tx, run=run, comparison=comparison)
+        comparisons.append(shown_comparison(comparison, outcome.ids if outcome else {}))
+        audit.record(
+            tx,
+            caller=caller,
+            region_code=region_code,
+            action="cases.followed" if outcome else "cases.left",
+            object_id=run.id,
+            at=now(tx),
+            details={
+                "sides": comparison.sides,
+                "opened": outcome.opened if outcome else 0,
+                "reopened": outcome.reopened if outcome else 0,
+                "resolved": outcome.resolved if outcome else 0,
+            },
+        )
+    record = ReconciliationRecord(
+        region_code=region_code,
+        id=run.id,
+        started_at=report.started_at,
+        finished_at=report.finished_at,
+        run_by=caller.principal_id,
+        difference_count=report.difference_count,
+        report={"findings": [asdict(finding) for finding in report.findings], "comparisons": comparisons},
+    )
+    tx.execute(insert(Reconciliation).values(**asdict(record)))
+    return record
+
+
+def shown_comparison(comparison: Comparison, ids: Mapping[tuple[str, str], str]) -> dict[str, Any]:
+    """A comparison as its report keeps it."""
+    return {
+        "sides": comparison.sides,
+        "period_from": comparison.period.first.isoformat(),
+        "period_until": comparison.period.last.isoformat(),
+        "difference_count": len(comparison.mismatches),
+        "tallies": [asdict(row) for row in comparison.tallies],
+        "unheld": [asdict(row) for row in comparison.unheld],
+        "differences": [
+            asdict(found)
+            | {
+                "happened_on": found.happened_on.isoformat(),
+                "case_id": ids.get((found.region_code, found.subject)),
+            }
+            for found in comparison.mismatches[:SHOWN_MISMATCHES]
+        ],
+    }
 
 
 def _record(row: Any) -> ReconciliationRecord:

@@ -10,7 +10,6 @@ import math
 import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
-from decimal import Decimal
 from functools import partial
 
 from app.kernel.clock import FIRST_DAY, LAST_DAY, SHANGHAI, start_of_day
@@ -18,9 +17,10 @@ from app.kernel.money import MAX_FEN, parse_yuan
 from app.kernel.problems import Scalar
 from app.kernel.rates import parse_decimal, parse_rate
 from app.kernel.widths import half_width
-from app.services.issuance.workbook import Cell
 from app.services.rules.facts import FactType, Value
 from app.services.rules.parts import NUMBER_DECIMALS
+from app.services.sheets.cells import plain_number
+from app.services.sheets.workbook import Cell
 
 MAX_TEXT = 200
 NUMBER_DIGITS = 18
@@ -83,8 +83,7 @@ class CellProblem(ValueError):
 def written(cell: Cell) -> str:
     """A cell as the text that somebody would have typed, without the spaces around it."""
     if isinstance(cell, float) and math.isfinite(cell):
-        exact = Decimal(repr(cell))
-        return format(exact.to_integral_value() if exact == exact.to_integral_value() else exact, "f")
+        return plain_number(cell)
     return str(cell).strip()
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from functools import partial
 
 from app.kernel.widths import half_width
-from app.services.issuance.workbook import Cell
 from app.services.rules.facts import FactType
 from app.services.rules.model import Rules
+from app.services.sheets.workbook import Cell
 from app.services.simulation.cells import (
     AMOUNT_READERS,
     FACT_READERS,

@@ -14,9 +14,10 @@ from datetime import datetime
 from typing import Any
 
 from app.kernel.problems import AppError, Code, FieldError
-from app.services.issuance.workbook import Cell, Unreadable, column_letters, read_sheets
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.model import Rules
+from app.services.sheets.text import csv_rows, decoded
+from app.services.sheets.workbook import Cell, Unreadable, column_letters, read_sheets
 from app.services.simulation.bills import MAX_BILLS, MAX_ERRORS, SimulatedBill
 from app.services.simulation.cells import CellProblem
 from app.services.simulation.columns import (
@@ -40,7 +41,7 @@ def read_bill_file(data: bytes, versions: Sequence[Rules]) -> list[SimulatedBill
 
     Raises AppError `file_unreadable`, or `sheet_invalid` with every complaint at once: row, column, what is wrong.
     """
-    rows = _workbook_rows(data) if data.startswith(_ZIP) else _csv_rows(data)
+    rows = _workbook_rows(data) if data.startswith(_ZIP) else csv_rows(data)
     number, heading = next(rows, (1, []))
     columns, problems = find_columns(heading, versions)
     reader = _Reader(columns)
@@ -57,7 +58,7 @@ def read_bill_file(data: bytes, versions: Sequence[Rules]) -> list[SimulatedBill
 
 def csv_heading(data: bytes) -> list[str]:
     """The first row of a CSV file, to tell what sort of file it is. Raises AppError `file_unreadable`."""
-    return next(csv.reader(io.StringIO(_decoded(data[:65536].rpartition(b"\n")[0] or data))), [])
+    return next(csv.reader(io.StringIO(decoded(data[:65536].rpartition(b"\n")[0] or data))), [])
 
 
 def _workbook_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
@@ -67,28 +68,6 @@ def _workbook_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
             return
     wanted = ", ".join(REQUIRED)
     raise Unreadable(f"No sheet has the columns {wanted} in its first row.", f"没有任何工作表的首行包含 {wanted} 列。")
-
-
-def _csv_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
-    records = csv.reader(io.StringIO(_decoded(data), newline=""), strict=True)
-    try:
-        yield from enumerate(records, start=1)
-    except csv.Error as error:
-        raise Unreadable(
-            f"From line {records.line_num} on it is not readable as CSV.",
-            f"第 {records.line_num} 行起无法按 CSV 读取。",
-        ) from error
-
-
-def _decoded(data: bytes) -> str:
-    for encoding in ("utf-8-sig", "gb18030"):
-        try:
-            text = data.decode(encoding)
-        except UnicodeDecodeError:
-            continue
-        if "\0" not in text:
-            return text
-    raise Unreadable("The file is neither UTF-8 nor GB18030 text.", "文件既非 UTF-8 也非 GB18030 文本。")
 
 
 @dataclass(slots=True)

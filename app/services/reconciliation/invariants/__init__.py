@@ -7,13 +7,14 @@ wrong), `expected` and `actual` (fen or counts as text), so that a difference ca
 from app.services.reconciliation.invariants import (
     boundaries,
     causes,
+    closed_years,
     counters,
     holds,
     payments,
     pools,
     positions,
     redemptions,
-    spending_times,
+    validity,
     vouchers,
 )
 from app.services.reconciliation.invariants.invariant import Invariant
@@ -28,8 +29,9 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *redemptions.INVARIANTS,
             *holds.INVARIANTS,
             *payments.INVARIANTS,
-            *spending_times.INVARIANTS,
+            *closed_years.INVARIANTS,
             *causes.INVARIANTS,
+            *validity.INVARIANTS,
             *boundaries.INVARIANTS,
         ),
         key=lambda invariant: invariant.number,

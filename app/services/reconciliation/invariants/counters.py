@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from app.kernel.vocabulary import Account
 from app.services.ledger.entries import COUNTERS, HOLD_COUNTERS
-from app.services.reconciliation.invariants.invariant import Invariant
-from app.services.reconciliation.invariants.pools import POOL_SIDES
-from app.services.reconciliation.invariants.vouchers import VOUCHER_SIDES
+from app.services.reconciliation.invariants.invariant import Invariant, listed
+from app.services.reconciliation.invariants.pools import POOL_SUMS
+from app.services.reconciliation.invariants.vouchers import STAGE_PARTS, VOUCHER_MOVED
 
 _HOLD_SIDES = """
     SELECT p.region_code, p.hold_id, p.pool_id,
@@ -26,37 +27,48 @@ def _listed_of(template: str) -> str:
 
 def _stored_counters() -> str:
     """Every stored counter against its postings: pools, allotments, vouchers, mandates, holds, redemptions."""
-    summed = ", ".join(f"coalesce(sum(fen) FILTER (WHERE part = '{c}'), 0) AS {c}" for c in COUNTERS)
+    parts = {part: [stage for stage in Account if STAGE_PARTS.get(stage) == part] for part in STAGE_PARTS.values()}
+    came = f"coalesce(sum(fen) FILTER (WHERE source NOT IN ({listed(STAGE_PARTS)})), 0)"
+    sums = {"face_fen": f"{came} - coalesce(sum(fen) FILTER (WHERE ended = 'moved'), 0)"}
+    for part, stages in parts.items():
+        came, left = (
+            f"CASE WHEN {side} IN ({listed(stages)}) THEN fen ELSE 0 END" for side in ("destination", "source")
+        )
+        sums[part] = f"sum({came} - {left})"
+    for ended in ("recovered", "expired", "voided", "surrendered"):
+        sums[f"{ended}_fen"] = f"sum(fen) FILTER (WHERE ended = '{ended}')"
+    assert sums.keys() == set(COUNTERS), "every counter is summed"
+    summed = ", ".join(f"coalesce({sums[c]}, 0) AS {c}" for c in COUNTERS)
     differs = " OR ".join(f"coalesce(s.{c}, 0) <> a.{c}" for c in COUNTERS)
     found = " || ' ' || ".join(f"coalesce(s.{c}, 0)" for c in COUNTERS)
     stored = " || ' ' || ".join(f"a.{c}" for c in COUNTERS)
-    parts = f"""
-        SELECT region_code, voucher_id, pool_id, {summed}
-        FROM ({VOUCHER_SIDES}) AS side GROUP BY region_code, voucher_id, pool_id
-    """
     voucher_summed = ", ".join(f"sum({c}) AS {c}" for c in COUNTERS)
     return f"""
+        WITH parts AS MATERIALIZED (
+            SELECT region_code, voucher_id, pool_id, {summed}, sum(postings) AS postings, max(last_seq) AS last_seq
+            FROM ({VOUCHER_MOVED}) AS moved GROUP BY region_code, voucher_id, pool_id
+        ), whole AS MATERIALIZED (
+            SELECT region_code, voucher_id, {voucher_summed}, sum(postings) AS postings, max(last_seq) AS last_seq
+            FROM parts GROUP BY region_code, voucher_id
+        )
         SELECT a.region_code, 'allotment ' || a.voucher_id || ' ' || a.pool_id AS subject,
             {found} AS expected, {stored} AS actual
-        FROM allotments a LEFT JOIN ({parts}) AS s
+        FROM allotments a LEFT JOIN parts s
             ON s.region_code = a.region_code AND s.voucher_id = a.voucher_id AND s.pool_id = a.pool_id
         WHERE {differs}
         UNION ALL
         SELECT a.region_code, 'voucher ' || a.id, {found}, {stored}
-        FROM vouchers a LEFT JOIN (
-            SELECT region_code, voucher_id, {voucher_summed} FROM ({parts}) AS p GROUP BY region_code, voucher_id
-        ) AS s ON s.region_code = a.region_code AND s.voucher_id = a.id
+        FROM vouchers a LEFT JOIN whole s ON s.region_code = a.region_code AND s.voucher_id = a.id
         WHERE {differs}
         UNION ALL
-        SELECT v.region_code, 'posting count ' || v.id, count(p.voucher_seq)::text, v.posting_count::text
-        FROM vouchers v LEFT JOIN postings p ON p.region_code = v.region_code AND p.voucher_id = v.id
-        GROUP BY v.region_code, v.id, v.posting_count
-        HAVING count(p.voucher_seq) <> v.posting_count OR coalesce(max(p.voucher_seq), 0) <> v.posting_count
+        SELECT v.region_code, 'posting count ' || v.id, coalesce(s.postings, 0)::text, v.posting_count::text
+        FROM vouchers v LEFT JOIN whole s ON s.region_code = v.region_code AND s.voucher_id = v.id
+        WHERE coalesce(s.postings, 0) <> v.posting_count OR coalesce(s.last_seq, 0) <> v.posting_count
         UNION ALL
-        SELECT o.region_code, 'available ' || o.id, coalesce(sum(side.fen), 0)::text, o.available_fen::text
-        FROM pools o LEFT JOIN ({POOL_SIDES}) AS side
+        SELECT o.region_code, 'available ' || o.id, coalesce(side.fen, 0)::text, o.available_fen::text
+        FROM pools o LEFT JOIN ({POOL_SUMS}) AS side
             ON side.region_code = o.region_code AND side.pool_id = o.id AND side.account = 'available'
-        GROUP BY o.region_code, o.id, o.available_fen HAVING coalesce(sum(side.fen), 0) <> o.available_fen
+        WHERE coalesce(side.fen, 0) <> o.available_fen
         UNION ALL
         SELECT m.region_code, 'mandate ' || m.id, coalesce(u.fen, 0)::text, m.used_fen::text
         FROM mandates m LEFT JOIN (
@@ -81,12 +93,16 @@ def _stored_counters() -> str:
         ) AS s ON s.region_code = h.region_code AND s.hold_id = h.id
         WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
         UNION ALL
-        SELECT r.region_code, 'redemption ' || r.id, coalesce(p.fen, 0)::text, r.subsidy_fen::text
-        FROM redemptions r LEFT JOIN (
-            SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings WHERE destination = 'obligated'
-            GROUP BY region_code, entry_id
-        ) AS p ON p.region_code = r.region_code AND p.entry_id = r.entry_id
-        WHERE coalesce(p.fen, 0) <> r.subsidy_fen
+        SELECT r.region_code, 'redemption ' || r.id, (coalesce(p.amount_fen, 0) + coalesce(more.fen, 0))::text,
+            r.subsidy_fen::text
+        FROM redemptions r
+        LEFT JOIN postings p ON p.region_code = r.region_code AND p.entry_id = r.entry_id AND p.line = 1
+            AND p.destination = 'obligated'
+        LEFT JOIN (
+            SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings
+            WHERE destination = 'obligated' AND line <> 1 GROUP BY region_code, entry_id
+        ) AS more ON more.region_code = r.region_code AND more.entry_id = r.entry_id
+        WHERE coalesce(p.amount_fen, 0) + coalesce(more.fen, 0) <> r.subsidy_fen
     """
 
 

@@ -6,12 +6,13 @@ from app.services.reconciliation.invariants.invariant import Invariant
 
 _REFUNDS = """
     SELECT r.region_code, r.id AS subject,
-        coalesce(sum(f.subsidy_refund_fen), 0)::text || ' ' || coalesce(sum(f.bill_refund_fen), 0)::text AS expected,
+        coalesce(f.subsidy_fen, 0)::text || ' ' || coalesce(f.bill_fen, 0)::text AS expected,
         r.refunded_fen::text || ' ' || r.bill_refunded_fen::text AS actual
-    FROM redemptions r LEFT JOIN refunds f ON f.region_code = r.region_code AND f.redemption_id = r.id
-    GROUP BY r.region_code, r.id, r.refunded_fen, r.bill_refunded_fen, r.subsidy_fen
-    HAVING coalesce(sum(f.subsidy_refund_fen), 0) <> r.refunded_fen
-        OR coalesce(sum(f.bill_refund_fen), 0) <> r.bill_refunded_fen
+    FROM redemptions r LEFT JOIN (
+        SELECT region_code, redemption_id, sum(subsidy_refund_fen) AS subsidy_fen, sum(bill_refund_fen) AS bill_fen
+        FROM refunds GROUP BY region_code, redemption_id
+    ) AS f ON f.region_code = r.region_code AND f.redemption_id = r.id
+    WHERE coalesce(f.subsidy_fen, 0) <> r.refunded_fen OR coalesce(f.bill_fen, 0) <> r.bill_refunded_fen
         OR r.refunded_fen > r.subsidy_fen
     UNION ALL
     SELECT f.region_code, 'cancelled ' || f.id, f.bill_refund_fen::text, cancelled.fen::text
@@ -27,17 +28,13 @@ _REFUNDS = """
 """
 
 _ONCE = """
-    SELECT region_code, 'order ' || provider_id || ' ' || order_no AS subject, '1' AS expected, count(*)::text AS actual
-    FROM redemptions GROUP BY region_code, provider_id, order_no HAVING count(*) > 1
-    UNION ALL
-    SELECT r.region_code, 'order number of ' || r.id, r.id, coalesce(o.redemption_id, '-')
-    FROM redemptions r LEFT JOIN order_numbers o
+    SELECT coalesce(r.region_code, o.region_code) AS region_code,
+        CASE WHEN r.id IS NULL THEN 'unused order number ' || o.order_no ELSE 'order number of ' || r.id END AS subject,
+        coalesce(r.id, o.redemption_id) AS expected, coalesce(CASE WHEN r.id IS NOT NULL THEN o.redemption_id END, '-')
+            AS actual
+    FROM redemptions r FULL JOIN order_numbers o
         ON o.region_code = r.region_code AND o.provider_id = r.provider_id AND o.order_no = r.order_no
     WHERE o.redemption_id IS DISTINCT FROM r.id
-    UNION ALL
-    SELECT o.region_code, 'unused order number ' || o.order_no, o.redemption_id, '-'
-    FROM order_numbers o LEFT JOIN redemptions r ON r.region_code = o.region_code AND r.id = o.redemption_id
-    WHERE r.id IS NULL
     UNION ALL
     SELECT h.region_code, 'hold number of ' || h.id, h.id, coalesce(n.hold_id, '-')
     FROM holds h LEFT JOIN hold_numbers n
@@ -47,10 +44,6 @@ _ONCE = """
     SELECT n.region_code, 'unused hold number ' || n.hold_no, n.hold_id, '-'
     FROM hold_numbers n LEFT JOIN holds h ON h.region_code = n.region_code AND h.id = n.hold_id
     WHERE h.id IS NULL
-    UNION ALL
-    SELECT e.region_code, 'hold entry ' || e.id, e.subject_id, coalesce(h.id, '-')
-    FROM entries e LEFT JOIN holds h ON h.region_code = e.region_code AND h.entry_id = e.id
-    WHERE e.kind = 'hold' AND h.id IS DISTINCT FROM e.subject_id
     UNION ALL
     SELECT u.region_code, 'usage ' || u.provider_id || ' ' || u.usage_ref, u.redemption_id, coalesce(r.id, '-')
     FROM usage_references u LEFT JOIN redemptions r
@@ -63,17 +56,12 @@ _ONCE = """
         LEFT JOIN holds h ON h.region_code = u.region_code AND h.id = u.used_by
     WHERE coalesce(r.payment_code_id, h.payment_code_id) IS DISTINCT FROM u.payment_code_id
     UNION ALL
-    SELECT region_code, 'effect of ' || subject_id, '1', count(*)::text
-    FROM entries WHERE kind IN ('redeem', 'refund', 'hold', 'release')
-    GROUP BY region_code, subject_id, kind HAVING count(*) > 1
-    UNION ALL
-    SELECT e.region_code, 'redeem entry ' || e.id, e.subject_id, coalesce(r.id, '-')
-    FROM entries e LEFT JOIN redemptions r ON r.region_code = e.region_code AND r.entry_id = e.id
-    WHERE e.kind = 'redeem' AND r.id IS DISTINCT FROM e.subject_id
-    UNION ALL
-    SELECT e.region_code, 'refund entry ' || e.id, e.subject_id, coalesce(f.id, '-')
-    FROM entries e LEFT JOIN refunds f ON f.region_code = e.region_code AND f.entry_id = e.id
-    WHERE e.kind = 'refund' AND f.id IS DISTINCT FROM e.subject_id
+    SELECT e.region_code, e.kind || ' entry ' || e.id, e.subject_id, coalesce(r.id, f.id, h.id, '-')
+    FROM entries e
+    LEFT JOIN redemptions r ON e.kind = 'redeem' AND r.region_code = e.region_code AND r.entry_id = e.id
+    LEFT JOIN refunds f ON e.kind = 'refund' AND f.region_code = e.region_code AND f.entry_id = e.id
+    LEFT JOIN holds h ON e.kind = 'hold' AND h.region_code = e.region_code AND h.entry_id = e.id
+    WHERE e.kind IN ('redeem', 'refund', 'hold') AND coalesce(r.id, f.id, h.id) IS DISTINCT FROM e.subject_id
     UNION ALL
     SELECT region_code, 'key without answer ' || principal_id || ' ' || route, 'status', '-'
     FROM idempotency_keys WHERE status IS NULL
@@ -86,6 +74,8 @@ _ONCE = """
     SELECT region_code, 'reversed twice ' || reverses_id, '1', count(*)::text
     FROM entries WHERE reverses_id IS NOT NULL GROUP BY region_code, reverses_id HAVING count(*) > 1
 """
+
+"""That an order number or a subject has a second effect shows as an effect that it does not name: each names one."""
 
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(5, "refunds", "Refunds never exceed their redemption", "退款不超过核销", _REFUNDS),

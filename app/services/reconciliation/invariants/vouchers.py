@@ -2,41 +2,72 @@
 
 from __future__ import annotations
 
-from app.services.reconciliation.invariants.invariant import Invariant
+from app.kernel.vocabulary import Account
+from app.services.reconciliation.invariants.invariant import Invariant, listed
 
-VOUCHER_SIDES = """
-    SELECT p.region_code, p.voucher_id, p.pool_id, p.voucher_seq, side.part, side.fen
-    FROM postings p
-    JOIN entries e ON e.region_code = p.region_code AND e.id = p.entry_id
-    CROSS JOIN LATERAL (VALUES
-        (CASE p.source
-            WHEN 'committed' THEN 'balance_fen' WHEN 'held' THEN 'held_fen'
-            WHEN 'obligated' THEN 'redeemed_fen' WHEN 'in_payment' THEN 'redeemed_fen'
-            WHEN 'disbursed' THEN 'redeemed_fen' ELSE 'face_fen' END,
-         CASE WHEN p.source IN ('committed', 'held', 'obligated', 'in_payment', 'disbursed')
-            THEN -p.amount_fen ELSE p.amount_fen END),
-        (CASE p.destination
-            WHEN 'committed' THEN 'balance_fen' WHEN 'held' THEN 'held_fen'
-            WHEN 'obligated' THEN 'redeemed_fen' WHEN 'in_payment' THEN 'redeemed_fen'
-            WHEN 'disbursed' THEN 'redeemed_fen'
-            ELSE CASE WHEN e.kind = 'recover' THEN 'recovered_fen' WHEN e.kind = 'move' THEN 'face_fen'
-                ELSE coalesce(e.voucher_end, '?') || '_fen' END END,
-         CASE WHEN e.kind = 'move' AND p.destination = 'available' THEN -p.amount_fen ELSE p.amount_fen END)
-    ) AS side(part, fen)
-    WHERE p.voucher_id IS NOT NULL
+STAGE_PARTS = {
+    Account.COMMITTED: "balance_fen",
+    Account.HELD: "held_fen",
+    Account.OBLIGATED: "redeemed_fen",
+    Account.IN_PAYMENT: "redeemed_fen",
+    Account.DISBURSED: "redeemed_fen",
+}
+"""The part of a voucher that each stage of its money is; money from elsewhere is face value, money gone is an end."""
+_STAGES = listed(STAGE_PARTS)
+
+VOUCHER_MOVED = f"""
+    SELECT region_code, voucher_id, pool_id, source, destination, NULL AS ended, sum(amount_fen) AS fen,
+        count(*) AS postings, min(voucher_seq) AS first_seq, max(voucher_seq) AS last_seq
+    FROM postings WHERE voucher_id IS NOT NULL AND destination IN ({_STAGES})
+    GROUP BY region_code, voucher_id, pool_id, source, destination
+    UNION ALL
+    SELECT p.region_code, p.voucher_id, p.pool_id, p.source, p.destination,
+        CASE e.kind WHEN 'recover' THEN 'recovered' WHEN 'move' THEN 'moved' ELSE coalesce(e.voucher_end, '?') END
+            AS ended,
+        sum(p.amount_fen), count(*), min(p.voucher_seq), max(p.voucher_seq)
+    FROM postings p LEFT JOIN entries e ON e.region_code = p.region_code AND e.id = p.entry_id
+    WHERE p.voucher_id IS NOT NULL AND p.destination NOT IN ({_STAGES})
+    GROUP BY 1, 2, 3, 4, 5, 6
 """
+"""One pass over the postings: what moved between two accounts of a voucher. Only what left it asks its entry how."""
+
+
+def _part_of(account: str) -> str:
+    """SQL for the part of a voucher that an account is, NULL where it is none."""
+    cases = " ".join(f"WHEN '{stage}' THEN '{part}'" for stage, part in STAGE_PARTS.items())
+    return f"CASE {account} {cases} END"
+
 
 _VOUCHER_PART_NEGATIVE = f"""
+    WITH moved AS MATERIALIZED (
+        SELECT region_code, voucher_id, pool_id, fen, first_seq, last_seq,
+            {_part_of("source")} AS from_part, {_part_of("destination")} AS to_part
+        FROM ({VOUCHER_MOVED}) AS of_voucher
+    ), gone AS (
+        SELECT region_code, voucher_id, pool_id, from_part AS part, sum(fen) AS fen, min(first_seq) AS first_seq
+        FROM moved WHERE from_part IS DISTINCT FROM to_part AND from_part IS NOT NULL GROUP BY 1, 2, 3, 4
+    ), suspects AS MATERIALIZED (
+        SELECT g.region_code, g.voucher_id, g.pool_id, g.part
+        FROM gone g LEFT JOIN moved m ON m.region_code = g.region_code AND m.voucher_id = g.voucher_id
+            AND m.pool_id = g.pool_id AND m.to_part = g.part AND m.from_part IS DISTINCT FROM m.to_part
+            AND m.last_seq < g.first_seq
+        GROUP BY g.region_code, g.voucher_id, g.pool_id, g.part, g.fen HAVING coalesce(sum(m.fen), 0) < g.fen
+    )
     SELECT region_code, voucher_id || ' ' || pool_id || ' ' || part AS subject,
         '>= 0' AS expected, min(running)::text AS actual
     FROM (
-        SELECT region_code, voucher_id, pool_id, part,
-            sum(fen) OVER (PARTITION BY region_code, voucher_id, pool_id, part ORDER BY voucher_seq) AS running
-        FROM ({VOUCHER_SIDES}) AS side
+        SELECT s.region_code, s.voucher_id, s.pool_id, s.part,
+            sum(CASE WHEN {_part_of("p.destination")} = s.part THEN p.amount_fen ELSE 0 END
+                - CASE WHEN {_part_of("p.source")} = s.part THEN p.amount_fen ELSE 0 END)
+                OVER (PARTITION BY s.region_code, s.voucher_id, s.pool_id, s.part ORDER BY p.voucher_seq) AS running
+        FROM suspects s JOIN postings p ON p.region_code = s.region_code AND p.voucher_id = s.voucher_id
+            AND p.pool_id = s.pool_id
     ) AS moved
     WHERE running < 0
     GROUP BY region_code, voucher_id, pool_id, part
 """
+"""A part that had all that ever left it before the first of it left was never below zero; only the others are walked
+through, posting by posting."""
 
 _VOUCHER_IDENTITY = """
     SELECT region_code, id AS subject, face_fen::text AS expected,

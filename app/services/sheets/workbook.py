@@ -18,11 +18,12 @@ from xml.parsers import expat
 from python_calamine import CalamineError, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
 from app.kernel.problems import AppError, Code
-from app.services.issuance.rows import MAX_ROWS
 
 MAX_FILE_BYTES = 20 * 1024 * 1024
 MAX_UNPACKED_BYTES = 100 * 1024 * 1024
 MAX_PARTS = 1_000
+MAX_ROWS = 100_000
+"""Rows below the first."""
 MAX_COLUMNS = 50
 MAX_TEXT = 50_000_000
 """Characters of all cells together: shared strings are stored once and count as often as they are used."""

@@ -1,4 +1,4 @@
-"""Invariant 8: nothing was spent outside its voucher's validity or in a closed year."""
+"""Invariant 8, beside `validity`: nothing was spent in a closed year, nor from a voucher that had ended."""
 
 from __future__ import annotations
 
@@ -39,13 +39,6 @@ _QUERY = f"""
             AND c.fiscal_year = o.fiscal_year AND c.closed_at = o.closed_at
     )
     UNION ALL
-    SELECT e.region_code, e.id || ' ' || v.id, v.valid_from || ' to ' || v.valid_until, e.at::text
-    FROM entries e
-    JOIN vouchers v ON v.region_code = e.region_code AND v.id = e.voucher_id
-    LEFT JOIN redemptions r ON e.kind = 'redeem' AND r.region_code = e.region_code AND r.id = e.subject_id
-    WHERE (e.kind = 'hold' OR e.kind = 'redeem' AND r.hold_id IS NULL)
-        AND (e.at < v.valid_from OR e.at >= v.valid_until)
-    UNION ALL
     SELECT e.region_code, e.id || ' after the end of ' || v.id, least(v.redeemable_until, v.ended_at)::text, e.at::text
     FROM entries e
     JOIN vouchers v ON v.region_code = e.region_code AND v.id = e.voucher_id
@@ -55,9 +48,9 @@ _QUERY = f"""
 INVARIANTS = (
     Invariant(
         8,
-        "spending_times",
-        "Nothing was spent outside its voucher's validity or in a closed year",
-        "未在券有效期外或已关账年度内支用",
+        "closed_years",
+        "Nothing was spent in a closed year or from an ended voucher",
+        "未在已关账年度内或券终结之后支用",
         _QUERY,
     ),
 )

@@ -1,0 +1,96 @@
+"""Reconciles every region once a night, beside the requests: invariants, and the statements of the last two months."""
+
+from __future__ import annotations
+
+import threading
+from datetime import date, datetime, time, timedelta
+from uuid import uuid4
+
+import structlog
+from sqlalchemy import Connection, text
+
+from app.database import Database, now
+from app.kernel.clock import SHANGHAI, civil_date
+from app.services.identity.principals import Caller, Principal
+from app.services.reconciliation.comparing import Period
+from app.services.reconciliation.reconcile import reconcile_regions
+
+CLOCK = "clock"
+"""Who ran what no request caused."""
+LOOKED_EVERY_S = 60
+AFTER_FAILURE_S = 1_800
+"""A full check is no small thing to repeat."""
+
+log = structlog.get_logger(__name__)
+
+_DUE = text(
+    "SELECT DISTINCT p.region_code FROM programmes p WHERE NOT EXISTS ("
+    "SELECT 1 FROM reconciliations r WHERE r.region_code = p.region_code AND r.run_by = :clock"
+    " AND r.started_at >= :since) ORDER BY 1"
+)
+
+
+def last_due(at: datetime, nightly: time) -> datetime:
+    """The latest instant, at or before `at`, at which the night's run was due; `nightly` is Asia/Shanghai's. Pure."""
+    today = datetime.combine(civil_date(at), nightly, SHANGHAI)
+    return today if today <= at else datetime.combine(civil_date(at) - timedelta(days=1), nightly, SHANGHAI)
+
+
+def nightly_period(on: date) -> Period:
+    """From the first day of the month before until yesterday: statements of a month come in the next one. Pure."""
+    yesterday = on - timedelta(days=1)
+    return Period((on.replace(day=1) - timedelta(days=1)).replace(day=1), yesterday)
+
+
+def run_due(database: Database, nightly: time) -> int:
+    """Reconcile the regions that have not been since the last due instant; how many there were.
+
+    Any number of processes may call it at any time: one does the work, the others find it being done, or done.
+    """
+    with database.alone("nightly reconciliation") as mine:
+        if not mine:
+            return 0
+
+        def due(tx: Connection) -> tuple[list[str], datetime]:
+            at = now(tx)
+            asked = {"clock": CLOCK, "since": last_due(at, nightly)}
+            return list(tx.execute(_DUE, asked).scalars()), at
+
+        regions, at = database.transact(due)
+        if not regions:
+            return 0
+        caller = Caller(Principal(CLOCK, CLOCK, regions[0], ()), uuid4().hex, source=CLOCK)
+        return reconcile_regions(database, regions, caller=caller, period=nightly_period(civil_date(at)))
+
+
+class Nightly:
+    """A thread that looks now and then whether the night's reconciliation is due, and runs it."""
+
+    def __init__(self, database: Database, *, nightly: time | None, every_s: float = LOOKED_EVERY_S) -> None:
+        self._database = database
+        self._nightly = nightly
+        self._every_s = every_s
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._work, name="nightly", daemon=True)
+
+    def start(self) -> None:
+        """Start looking, unless it is switched off."""
+        if self._nightly is not None:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Finish what is under way and return."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+
+    def _work(self) -> None:
+        assert self._nightly is not None, "else it is not started"
+        while not self._stopped.wait(self._every_s):
+            try:
+                count = run_due(self._database, self._nightly)
+                if count:
+                    log.info("reconciliation.nightly", regions=count)
+            except Exception:  # the database may be away; what is due stays due
+                log.warning("reconciliation.failed", exc_info=True)
+                self._stopped.wait(AFTER_FAILURE_S)

@@ -1,0 +1,131 @@
+"""A reconciliation as the spreadsheet that is filed: invariants, groups per provider, differences. Amounts in 元."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from io import BytesIO
+from typing import Any
+
+import xlsxwriter  # type: ignore[import-untyped]
+
+from app.kernel.clock import SHANGHAI
+from app.kernel.regions import region_name
+from app.services.reconciliation.reconcile import ReconciliationRecord
+
+GROUPS = {
+    "matched": "一致",
+    "missing_here": "平台缺",
+    "missing_there": "对账单缺",
+    "differing_amount": "金额不一致",
+}
+FIELDS = {
+    "subsidy_fen": "补贴金额",
+    "bill_total_fen": "账单金额",
+    "refunded_fen": "已退补贴",
+    "voucher_code": "券码",
+    "redemption_id": "核销编号",
+}
+
+_INVARIANTS = ("序号", "核对事项", "Invariant", "差异数")
+_BROKEN = ("核对事项", "地区", "对象", "应为", "实为")
+_TALLIES = ("地区", "机构编号", "类别", "笔数", "平台补贴（元）", "对账单补贴（元）")
+_DIFFERENCES = (
+    "差异事项", "类别", "地区", "机构编号", "日期", "订单号", "平台补贴（元）", "对账单补贴（元）", "不一致项",
+    "对账单编号", "行号", "核销编号", "分录编号",
+)  # fmt: skip
+
+
+def write_report(record: ReconciliationRecord) -> bytes:
+    """An .xlsx of a stored report. Text stays text, whatever sign it begins with."""
+    file = BytesIO()
+    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(file, options) as workbook:
+        made_at = record.started_at.astimezone(SHANGHAI)
+        workbook.set_properties({"title": record.id, "created": made_at.replace(tzinfo=None)})
+        write = _Writer(workbook)
+        findings: list[dict[str, Any]] = record.report["findings"]
+        write.sheet(
+            "账目核对",
+            _INVARIANTS,
+            [[of["number"], of["title_zh"], of["title_en"], of["count"]] for of in findings],
+            f"{region_name(record.region_code)}，{made_at:%Y-%m-%d %H:%M}（北京时间），{record.id}",
+        )
+        broken = [
+            [of["title_zh"], row["region_code"], row["subject"], row["expected"], row["actual"]]
+            for of in findings
+            for row in of["differences"]
+        ]
+        if broken:
+            write.sheet("账目差异", _BROKEN, broken)
+        for comparison in record.report.get("comparisons", ()):
+            period = f"{comparison['period_from']} 至 {comparison['period_until']}"
+            write.sheet("对账汇总", _TALLIES, _tallies(comparison), f"期间：{period}")
+            write.sheet("对账差异", _DIFFERENCES, [_difference(row) for row in comparison["differences"]])
+    return file.getvalue()
+
+
+def _tallies(comparison: dict[str, Any]) -> list[list[Any]]:
+    rows = [
+        [
+            region_name(row["region_code"]),
+            row["party_id"],
+            GROUPS[row["kind"]],
+            row["count"],
+            _yuan(row["here_fen"]),
+            _yuan(row["there_fen"]),
+        ]
+        for row in comparison["tallies"]
+    ]
+    return rows + [
+        [region_name(row["region_code"]), row["party_id"], "未提交对账单", row["count"], _yuan(row["here_fen"]), ""]
+        for row in comparison["unheld"]
+    ]
+
+
+def _difference(row: dict[str, Any]) -> list[Any]:
+    evidence = row["evidence"]
+    line, redemption = evidence["line"] or {}, evidence["redemption"] or {}
+    return [
+        row["case_id"] or "",
+        GROUPS[row["kind"]] + ("（重复）" if evidence["stands_twice"] else ""),
+        region_name(row["region_code"]),
+        row["party_id"],
+        row["happened_on"],
+        line.get("order_no") or redemption.get("order_no") or "",
+        _yuan(row["here_fen"]),
+        _yuan(row["there_fen"]),
+        "、".join(FIELDS[name] for name in evidence["differs"]),
+        evidence["statement_id"] or "",
+        evidence["row_no"] or "",
+        redemption.get("redemption_id") or line.get("redemption_id") or "",
+        redemption.get("entry_id") or "",
+    ]
+
+
+def _yuan(fen: int | None) -> Decimal | str:
+    return "" if fen is None else Decimal(fen).scaleb(-2)
+
+
+class _Writer:
+    """Writes tables, a sheet each."""
+
+    def __init__(self, workbook: xlsxwriter.Workbook) -> None:
+        self._workbook = workbook
+        self._heading = workbook.add_format({"bold": True, "bottom": 1, "bg_color": "#DDEBF7"})
+        self._amount = workbook.add_format({"num_format": "#,##0.00"})
+
+    def sheet(self, name: str, headings: Sequence[str], rows: Sequence[Sequence[Any]], footer: str = "") -> None:
+        sheet = self._workbook.add_worksheet(name)
+        sheet.set_column(0, len(headings) - 1, 20)
+        sheet.freeze_panes(1, 0)
+        for column, words in enumerate(headings):
+            sheet.write_string(0, column, words, self._heading)
+        for place, row in enumerate(rows, start=1):
+            for column, value in enumerate(row):
+                if isinstance(value, str):
+                    sheet.write_string(place, column, value)
+                else:
+                    sheet.write_number(place, column, value, self._amount if isinstance(value, Decimal) else None)
+        if footer:
+            sheet.write_string(len(rows) + 2, 0, footer)

@@ -1,0 +1,70 @@
+"""Cells of an uploaded table, looked at alike by everything that reads one. Pure.
+
+A CSV gives text, a workbook also numbers and dates. A workbook's float is read by its shortest decimal form, so that
+no binary fraction reaches an amount.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from datetime import date
+from decimal import Decimal
+
+from app.kernel.widths import half_width
+from app.services.sheets.workbook import Cell
+
+ERROR_VALUES = frozenset(
+    (
+        "#NULL!",
+        "#DIV/0!",
+        "#VALUE!",
+        "#REF!",
+        "#NAME?",
+        "#NUM!",
+        "#N/A",
+        "#GETTING_DATA",
+        "#SPILL!",
+        "#CALC!",
+        "#FIELD!",
+    )
+)
+_DAY = re.compile(
+    r"(?P<year>[0-9]{4})(?:-(?P<m1>[0-9]{1,2})-(?P<d1>[0-9]{1,2})"
+    r"|/(?P<m2>[0-9]{1,2})/(?P<d2>[0-9]{1,2})|年(?P<m3>[0-9]{1,2})月(?P<d3>[0-9]{1,2})日)"
+)
+_SHOWN = 60
+"""Characters of a cell that a complaint repeats."""
+
+
+def is_filled(cell: Cell) -> bool:
+    """Whether there is anything but spaces."""
+    return not isinstance(cell, str) or bool(cell.strip())
+
+
+def comparable(heading: Cell) -> str:
+    """A heading without the accidents of typing: width, spaces, case."""
+    return "".join(half_width(heading).split()).casefold() if isinstance(heading, str) else ""
+
+
+def shown(cell: Cell) -> str:
+    """A cell as a complaint repeats it."""
+    return (plain_number(cell) if isinstance(cell, float) and math.isfinite(cell) else str(cell))[:_SHOWN]
+
+
+def plain_number(number: float) -> str:
+    """The shortest decimal that is this number, without an exponent: 33.35 is `33.35`, 1e15 is `1000000000000000`."""
+    exact = Decimal(repr(number))
+    return format(exact.to_integral_value() if exact == exact.to_integral_value() else exact, "f")
+
+
+def written_day(text: str) -> date | None:
+    """The day that is written as 2026-12-31, 2026/12/31 or 2026年12月31日; None where it is anything else."""
+    match = _DAY.fullmatch("".join(half_width(text).split()))
+    if match is None:
+        return None
+    year, month, day = (int(digits) for digits in match.groups() if digits)
+    try:
+        return date(year, month, day)
+    except ValueError:
+        return None

@@ -1,0 +1,33 @@
+"""An uploaded CSV file: its encoding found, its rows numbered. Pure."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+
+from app.services.sheets.workbook import Cell, Unreadable
+
+
+def csv_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
+    """The rows of a CSV file, numbered from 1. Raises AppError `file_unreadable`."""
+    records = csv.reader(io.StringIO(decoded(data), newline=""), strict=True)
+    try:
+        yield from enumerate(records, start=1)
+    except csv.Error as error:
+        raise Unreadable(
+            f"From line {records.line_num} on it is not readable as CSV.",
+            f"第 {records.line_num} 行起无法按 CSV 读取。",
+        ) from error
+
+
+def decoded(data: bytes) -> str:
+    """The text of UTF-8 (with or without mark) or GB18030. Raises AppError `file_unreadable`."""
+    for encoding in ("utf-8-sig", "gb18030"):
+        try:
+            text = data.decode(encoding)
+        except UnicodeDecodeError:
+            continue
+        if "\0" not in text:
+            return text
+    raise Unreadable("The file is neither UTF-8 nor GB18030 text.", "文件既非 UTF-8 也非 GB18030 文本。")

@@ -1,0 +1,321 @@
+"""Taking in a provider's statement: read outside the transaction, stored in one, or not at all."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+from sqlalchemy import Connection, insert, select, text, update
+
+from app.database import BulkInsert, Database, now
+from app.kernel.clock import civil_date
+from app.kernel.ids import new_id
+from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.vocabulary import OrganisationKind, Role
+from app.models import Organisation, Statement, StatementLine
+from app.services import audit
+from app.services.identity.principals import Caller
+from app.services.sheets.problems import Language
+from app.services.statements.sheet import Frame, StatementFile, read_statement
+from app.services.statements.words import CellProblem, Field
+
+LONGEST_DAYS = 366
+
+_ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('statements ' || :region_code || ' ' || :provider_id, 0))")
+"""Two files of one provider and region are taken in one after the other: what is looked up stays true until COMMIT."""
+
+_FOREIGN = text(
+    "SELECT id FROM redemptions WHERE region_code = :region_code AND id = ANY(CAST(:ids AS text[]))"
+    " AND provider_id <> :provider_id"
+)
+
+_LINES = BulkInsert(
+    StatementLine.__table__,
+    (
+        "region_code",
+        "statement_id",
+        "row_no",
+        "provider_id",
+        "order_no",
+        "redemption_id",
+        "redeemed_on",
+        "bill_total_fen",
+        "subsidy_fen",
+        "refunded_fen",
+        "voucher_code",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Upload:
+    """A file with what its sender says about it. Days are Asia/Shanghai's, both included."""
+
+    region_code: str
+    period_from: date
+    period_until: date
+    data: bytes
+    file_name: str
+    provider_id: str | None = None
+    """None: the caller's own organisation."""
+    declared_count: int | None = None
+    declared_total_fen: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UploadReport:
+    """What was taken in, or in a dry run (without an id) would be."""
+
+    statement_id: str | None
+    repeated: bool
+    """Whether this very file was there already, and nothing was done."""
+    replaces_id: str | None
+    region_code: str
+    provider_id: str
+    period_from: date
+    period_until: date
+    line_count: int
+    subsidy_total_fen: int
+    file_sha256: str
+    ignored_columns: tuple[str, ...]
+
+
+def upload_statement(
+    database: Database, *, caller: Caller, upload: Upload, language: Language, dry_run: bool = False
+) -> UploadReport:
+    """Take in a statement: a provider its own, finance that of a provider in its region. Once, however often sent.
+
+    Raises `forbidden`, `not_found`, `validation_failed` and `period_ends_in_future` for the period, `file_unreadable`,
+    `sheet_invalid` with every complaint, `statement_overlaps` where another period's statement covers one of the days.
+    """
+    file_sha256 = hashlib.sha256(upload.data).hexdigest()
+
+    def look(tx: Connection) -> tuple[Any, UploadReport | None]:
+        provider = _provider(tx, caller, upload)
+        _check_period(upload, today=civil_date(now(tx)))
+        return provider, _repeated(tx, provider.id, upload, file_sha256)
+
+    provider, repeated = database.transact(look)
+    if repeated is not None:
+        return repeated
+    frame = Frame(
+        upload.region_code,
+        provider.identifier_value,
+        upload.period_from,
+        upload.period_until,
+        upload.declared_count,
+        upload.declared_total_fen,
+    )
+    read = read_statement(upload.data, frame, language=language)
+    return database.transact(lambda tx: _take_in(tx, caller, provider.id, upload, file_sha256, read, dry_run=dry_run))
+
+
+def _provider(tx: Connection, caller: Caller, upload: Upload) -> Any:
+    caller.require(Role.PROVIDER, Role.FINANCE)
+    for_another = caller.holds_in(Role.FINANCE, upload.region_code)
+    if not for_another and not caller.holds_in(Role.PROVIDER, upload.region_code):
+        raise AppError(Code.NOT_FOUND, what="region")
+    provider_id = upload.provider_id or caller.organisation_id
+    found = tx.execute(
+        select(Organisation.id, Organisation.identifier_value).where(
+            Organisation.id == provider_id, Organisation.kind == OrganisationKind.PROVIDER
+        )
+    ).one_or_none()
+    if found is None or not (for_another or provider_id == caller.organisation_id):
+        raise AppError(Code.NOT_FOUND, what="organisation")
+    return found
+
+
+def _check_period(upload: Upload, *, today: date) -> None:
+    days = (upload.period_until - upload.period_from).days + 1
+    if not 1 <= days <= LONGEST_DAYS:
+        sentence = f"A period has 1 to {LONGEST_DAYS} days / 期间应为 1 至 {LONGEST_DAYS} 天"
+        error = FieldError("/period_until", "period_length", sentence, limit=LONGEST_DAYS, actual=days)
+        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
+    if upload.period_until > today:
+        raise AppError(Code.PERIOD_ENDS_IN_FUTURE, limit=today.isoformat(), actual=upload.period_until.isoformat())
+
+
+def _repeated(tx: Connection, provider_id: str, upload: Upload, file_sha256: str) -> UploadReport | None:
+    row = tx.execute(
+        select(Statement).where(
+            Statement.region_code == upload.region_code,
+            Statement.provider_id == provider_id,
+            Statement.period_from == upload.period_from,
+            Statement.period_until == upload.period_until,
+            Statement.file_sha256 == file_sha256,
+        )
+    ).one_or_none()
+    if row is None:
+        return None
+    return _report(upload, provider_id, file_sha256, row.line_count, row.subsidy_total_fen, id=row.id, repeated=True)
+
+
+def _take_in(
+    tx: Connection,
+    caller: Caller,
+    provider_id: str,
+    upload: Upload,
+    file_sha256: str,
+    read: StatementFile,
+    *,
+    dry_run: bool,
+) -> UploadReport:
+    tx.execute(_ALONE, {"region_code": upload.region_code, "provider_id": provider_id})
+    repeated = _repeated(tx, provider_id, upload, file_sha256)
+    if repeated is not None:
+        return repeated
+    _refuse_rows_of_others(tx, provider_id, upload.region_code, read)
+    read.require_sound()
+    replaced_id = _replaced(tx, provider_id, upload)
+    total_fen = sum(line.subsidy_fen for line in read.lines)
+    statement_id = None
+    if not dry_run:
+        statement_id = _store(tx, caller, provider_id, upload, file_sha256, read, replaced_id, total_fen)
+    return _report(
+        upload,
+        provider_id,
+        file_sha256,
+        len(read.lines),
+        total_fen,
+        id=statement_id,
+        replaces_id=replaced_id,
+        ignored=read.headings.ignored,
+    )
+
+
+def _refuse_rows_of_others(tx: Connection, provider_id: str, region_code: str, read: StatementFile) -> None:
+    """Another provider's redemption is no line of this one. One that nobody made is a difference, and no error."""
+    rows = {line.redemption_id: line.row_no for line in read.lines if line.redemption_id}
+    if not rows:
+        return
+    asked = {"region_code": region_code, "provider_id": provider_id, "ids": list(rows)}
+    for redemption_id in tx.execute(_FOREIGN, asked).scalars():
+        problem = CellProblem("row_of_another_provider", limit=provider_id, actual=redemption_id)
+        read.complain(rows[redemption_id], problem, Field.REDEMPTION_ID)
+
+
+def _replaced(tx: Connection, provider_id: str, upload: Upload) -> str | None:
+    """The live statement of the same period, which this one replaces. Raises `statement_overlaps` for any other."""
+    overlapping = tx.execute(
+        select(Statement.id, Statement.period_from, Statement.period_until).where(
+            Statement.region_code == upload.region_code,
+            Statement.provider_id == provider_id,
+            Statement.replaced_at.is_(None),
+            Statement.period_from <= upload.period_until,
+            Statement.period_until >= upload.period_from,
+        )
+    ).all()
+    for row in overlapping:
+        if (row.period_from, row.period_until) != (upload.period_from, upload.period_until):
+            period = f"{row.period_from} – {row.period_until}"
+            raise AppError(Code.STATEMENT_OVERLAPS, statement_id=row.id, period=period, extra={"statement_id": row.id})
+    return overlapping[0].id if overlapping else None
+
+
+def _store(
+    tx: Connection,
+    caller: Caller,
+    provider_id: str,
+    upload: Upload,
+    file_sha256: str,
+    read: StatementFile,
+    replaced_id: str | None,
+    total_fen: int,
+) -> str:
+    at = now(tx)
+    region_code = upload.region_code
+    statement_id = new_id("stm", region_code)
+    row = {
+        "region_code": region_code,
+        "id": statement_id,
+        "provider_id": provider_id,
+        "period_from": upload.period_from,
+        "period_until": upload.period_until,
+        "line_count": len(read.lines),
+        "subsidy_total_fen": total_fen,
+        "file_name": upload.file_name,
+        "file_sha256": file_sha256,
+        "uploaded_at": at,
+        "uploaded_by": caller.principal_id,
+    }
+    if replaced_id is None:
+        tx.execute(insert(Statement).values(row))
+    else:
+        _replace(tx, region_code, replaced_id, row)
+    _LINES(tx, _line_rows(region_code, statement_id, provider_id, read))
+    audit.record(
+        tx,
+        caller=caller,
+        region_code=region_code,
+        action="statement.uploaded",
+        object_id=statement_id,
+        at=at,
+        details={
+            "provider_id": provider_id,
+            "period": f"{upload.period_from}/{upload.period_until}",
+            "file_sha256": file_sha256,
+            "line_count": len(read.lines),
+            "replaces_id": replaced_id,
+        },
+    )
+    return statement_id
+
+
+def _replace(tx: Connection, region_code: str, replaced_id: str, row: dict[str, Any]) -> None:
+    """Only one statement of a period is live at a time, so the old one steps back first; its key waits for COMMIT."""
+    tx.execute(
+        update(Statement)
+        .where(Statement.region_code == region_code, Statement.id == replaced_id)
+        .values(replaced_at=row["uploaded_at"], replaced_by_id=row["id"])
+    )
+    tx.execute(insert(Statement).values(row))
+
+
+def _line_rows(region_code: str, statement_id: str, provider_id: str, read: StatementFile) -> Sequence[dict[str, Any]]:
+    return [
+        {
+            "region_code": region_code,
+            "statement_id": statement_id,
+            "row_no": line.row_no,
+            "provider_id": provider_id,
+            "order_no": line.order_no,
+            "redemption_id": line.redemption_id,
+            "redeemed_on": line.redeemed_on,
+            "bill_total_fen": line.bill_total_fen,
+            "subsidy_fen": line.subsidy_fen,
+            "refunded_fen": line.refunded_fen,
+            "voucher_code": line.voucher_code,
+        }
+        for line in read.lines
+    ]
+
+
+def _report(
+    upload: Upload,
+    provider_id: str,
+    file_sha256: str,
+    line_count: int,
+    total_fen: int,
+    *,
+    id: str | None,  # noqa: A002 - the name of the column
+    repeated: bool = False,
+    replaces_id: str | None = None,
+    ignored: tuple[str, ...] = (),
+) -> UploadReport:
+    return UploadReport(
+        statement_id=id,
+        repeated=repeated,
+        replaces_id=replaces_id,
+        region_code=upload.region_code,
+        provider_id=provider_id,
+        period_from=upload.period_from,
+        period_until=upload.period_until,
+        line_count=line_count,
+        subsidy_total_fen=total_fen,
+        file_sha256=file_sha256,
+        ignored_columns=ignored,
+    )

@@ -1,0 +1,77 @@
+"""`make bench-reconciliation`: every invariant over many entries, beside one plain grouped sum over the postings.
+
+The sum is what counters need and nothing else: per voucher, pool and pair of accounts, the amounts of all postings.
+In turn and several times over, medians; compare the lines of one run with each other. At the end the books must be
+right, or the exit status is 1.
+"""
+
+from __future__ import annotations
+
+import argparse
+import statistics
+import sys
+import time
+from collections.abc import Callable
+
+from sqlalchemy import text
+
+from app.database import Database
+from app.embedded.server import temporary
+from app.services.reconciliation.invariants import INVARIANTS
+from app.services.reconciliation.reconcile import check_invariants, snapshot_settings
+from benchmarks.measuring import table
+from benchmarks.reconciliation.books import fill, prepared
+
+PLAIN = (
+    "SELECT region_code, voucher_id, pool_id, source, destination, sum(amount_fen)"
+    " FROM postings GROUP BY region_code, voucher_id, pool_id, source, destination"
+)
+
+
+def main() -> int:
+    """Fill, measure, print, check."""
+    parser = argparse.ArgumentParser(
+        prog="make bench-reconciliation", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--entries", type=int, default=1_000_000, help="entries in the books (default 1,000,000)")
+    parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median counts (default 3)")
+    asked = parser.parse_args()
+    with temporary(settings={"synchronous_commit": "off", "max_wal_size": "8GB"}) as server:
+        urls = prepared(server, "reconciliation")
+        fill(server, urls, entries=asked.entries)
+        database = Database(urls.app_url)
+        works: dict[str, Callable[[], object]] = {"plain grouped sum": lambda: _counted(database, PLAIN)}
+        works |= {
+            f"{of.number} {of.name}": lambda query=of.query: _counted(database, query)  # type: ignore[misc]
+            for of in INVARIANTS
+        }
+        works["all invariants"] = lambda: check_invariants(database)
+        took = _in_turn(works, rounds=asked.rounds)
+        plain_s = took["plain grouped sum"]
+        table(["", "seconds", "ratio"], [[name, f"{of:.2f}", f"{of / plain_s:.2f}"] for name, of in took.items()])
+        wrong = check_invariants(database).difference_count
+        database.dispose()
+    return 1 if wrong else 0
+
+
+def _counted(database: Database, query: str) -> int:
+    def work(tx: object) -> int:
+        snapshot_settings(tx)  # type: ignore[arg-type]
+        return int(tx.execute(text(f"SELECT count(*) FROM ({query}) AS found")).scalar_one())  # type: ignore[attr-defined]
+
+    return database.snapshot(work)
+
+
+def _in_turn(works: dict[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
+    found: dict[str, list[float]] = {name: [] for name in works}
+    for number in range(rounds):
+        for name, work in works.items():
+            began = time.perf_counter()
+            work()
+            found[name].append(time.perf_counter() - began)
+        print(f"· round {number + 1}/{rounds}", file=sys.stderr, flush=True)
+    return {name: statistics.median(durations) for name, durations in found.items()}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

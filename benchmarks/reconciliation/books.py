@@ -1,0 +1,150 @@
+"""Books of a city with as many entries as one likes, written straight into the tables, and right to the fen.
+
+A programme, its money and its vouchers are made by the services; redemptions are copies of what the desk writes, with
+facts, trace and leaf of the usual size. The guards are off while they are written, as nobody but an owner can do.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, create_engine, text
+
+import migrations
+from app.database import Database
+from app.embedded import databases
+from app.embedded.databases import Urls
+from app.embedded.server import Server
+from benchmarks.redemptions.books import Scheme, providers, scheme
+
+REGION = "330100"
+PER_VOUCHER = 10
+"""Redemptions of one voucher."""
+SUBSIDY_FEN, BILL_FEN = 3_000, 10_000
+CHUNK = 100_000
+YEAR_S = 300 * 86_400
+"""Over which the redemptions are spread, voucher by voucher and then again."""
+
+_NUMBERED = """
+    SELECT v.region_code, v.id AS voucher_id, v.programme_id, v.firm_id, v.valid_from, v.rule_id, v.pool_id,
+        v.mandate_id, v.provider_id, n AS seq, lpad(((v.place - 1) * :per + n)::text, 26, '0') AS tail,
+        v.valid_from + make_interval(secs => ((n - 1) * :vouchers + v.place) * :pause_s) AS at
+    FROM bench_vouchers v CROSS JOIN generate_series(1, :per) AS n
+    WHERE v.place > :from_place AND v.place <= :to_place
+"""
+
+_STEPS = (
+    """
+    INSERT INTO entries (region_code, id, kind, at, programme_id, voucher_id, subject_id, principal_id,
+        organisation_id, rule_version_id, request_id, details, leaf)
+    SELECT region_code, 'ent_' || region_code || '_' || tail, 'redeem', at, programme_id, voucher_id,
+        'rdm_' || region_code || '_' || tail, 'cli_bench', provider_id, rule_id, md5(tail), '{{}}',
+        convert_to(rpad(tail, 1027, 'x'), 'UTF8')
+    FROM ({numbered}) AS made
+    """,
+    """
+    INSERT INTO postings (region_code, entry_id, line, pool_id, source, destination, amount_fen, voucher_id,
+        voucher_seq, payee_id)
+    SELECT region_code, 'ent_' || region_code || '_' || tail, 1, pool_id, 'committed', 'obligated', :subsidy,
+        voucher_id, seq + 1, provider_id
+    FROM ({numbered}) AS made
+    """,
+    """
+    INSERT INTO redemptions (region_code, id, voucher_id, programme_id, firm_id, provider_id, mandate_id, order_no,
+        rule_version_id, bill_total_fen, subsidy_fen, firm_pays_fen, refunded_fen, bill_refunded_fen, status, facts,
+        trace, entry_id, redeemed_at, redeemed_by)
+    SELECT region_code, 'rdm_' || region_code || '_' || tail, voucher_id, programme_id, firm_id, provider_id,
+        mandate_id, 'O' || tail, rule_id, :bill, :subsidy, :bill - :subsidy, 0, 0, 'posted',
+        '{{"balances":[],"bill":{{"lines":[{{"amount_fen":10000,"category":"training","quantity":"10000"}}],"total_fen":10000}},'
+            || '"counted":[{{"base_fen":10000,"category":"","claims":1,"granted_fen":3000,"gross_fen":3000,'
+            || '"holder":"firm","period":"2026"}}],"given":{{"at":"' || at || '","x":"' || repeat('x', 420)
+            || '"}},"holders":{{"firm":"' || firm_id || '"}},"order_no":"O' || tail || '","v":2}}',
+        '{{"steps":"' || repeat('x', 600) || '"}}', 'ent_' || region_code || '_' || tail, at, 'cli_bench'
+    FROM ({numbered}) AS made
+    """,
+    """
+    INSERT INTO order_numbers SELECT region_code, provider_id, 'O' || tail, 'rdm_' || region_code || '_' || tail
+    FROM ({numbered}) AS made
+    """,
+    """
+    INSERT INTO idempotency_keys (region_code, principal_id, route, key, fingerprint, resource_id, status, body,
+        created_at)
+    SELECT region_code, 'cli_bench', 'POST /v1/redemptions', tail, decode(md5(tail) || md5(tail), 'hex'),
+        'rdm_' || region_code || '_' || tail, 201, convert_to(repeat('x', 600), 'UTF8'), at
+    FROM ({numbered}) AS made
+    """,
+)
+
+_VOUCHERS = """
+    CREATE UNLOGGED TABLE bench_vouchers AS
+    SELECT v.region_code, v.id, v.programme_id, v.firm_id, v.valid_from, a.pool_id, m.id AS mandate_id, m.provider_id,
+        (SELECT max(r.id) FROM rule_versions r WHERE r.region_code = v.region_code) AS rule_id,
+        row_number() OVER (ORDER BY v.id) AS place
+    FROM vouchers v
+    JOIN allotments a ON a.region_code = v.region_code AND a.voucher_id = v.id
+    JOIN mandates m ON m.region_code = v.region_code AND m.voucher_id = v.id
+"""
+
+_COUNTERS = (
+    """
+    UPDATE vouchers SET balance_fen = balance_fen - :per * :subsidy, redeemed_fen = :per * :subsidy,
+        posting_count = posting_count + :per, valid_until = valid_from + interval '2 years',
+        redeemable_until = valid_from + interval '2 years'
+    """,
+    "UPDATE allotments SET balance_fen = balance_fen - :per * :subsidy, redeemed_fen = :per * :subsidy",
+    "UPDATE mandates SET used_fen = :per * :subsidy",
+    """
+    INSERT INTO positions (region_code, programme_id, holder, holder_id, period, category, base_fen, gross_fen,
+        granted_fen, claims)
+    SELECT region_code, programme_id, 'firm', firm_id, '2026', '', count(*) * :bill, count(*) * :subsidy,
+        count(*) * :subsidy, count(*)
+    FROM redemptions GROUP BY 1, 2, 4
+    """,
+    "DROP TABLE bench_vouchers",
+)
+
+
+def fill(server: Server, urls: Urls, *, entries: int) -> Scheme:
+    """Books with about so many entries: one in eleven issues a voucher, the others redeem."""
+    vouchers = max(1, entries // (PER_VOUCHER + 1))
+    database = Database(urls.app_url)
+    of = scheme(database, REGION, providers(database, [REGION]), vouchers=vouchers, told=_telling("vouchers", vouchers))
+    database.dispose()
+    engine = create_engine(server.url("postgres", server.password, urls.owner_url.rsplit("/", 1)[1]))
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as tx:
+        tx.execute(text("SET session_replication_role = replica"))
+        tx.execute(text(_VOUCHERS))
+        _redemptions(tx, vouchers)
+        _run(tx, _COUNTERS)
+        tx.execute(text("VACUUM ANALYZE"))
+    engine.dispose()
+    return of
+
+
+def _redemptions(tx: Connection, vouchers: int) -> None:
+    told = _telling("redemptions", vouchers * PER_VOUCHER)
+    each = CHUNK // PER_VOUCHER
+    for first in range(0, vouchers, each):
+        last = min(first + each, vouchers)
+        spread = {"vouchers": vouchers, "pause_s": YEAR_S / (vouchers * PER_VOUCHER)}
+        _run(tx, [step.format(numbered=_NUMBERED) for step in _STEPS], from_place=first, to_place=last, **spread)
+        told(last * PER_VOUCHER)
+
+
+def _run(tx: Connection, statements: Sequence[str], **places: float) -> None:
+    values = {"per": PER_VOUCHER, "subsidy": SUBSIDY_FEN, "bill": BILL_FEN, **places}
+    for statement in statements:
+        known = {name: value for name, value in values.items() if f":{name}" in statement}
+        tx.execute(text(statement.replace('":', '"\\:')), known)
+
+
+def _telling(what: str, total: int):  # type: ignore[no-untyped-def]
+    return lambda done: print(f"· {what}: {done:,}/{total:,}", file=sys.stderr, flush=True)
+
+
+def prepared(server: Server, name: str) -> Urls:
+    """A database of the schema as it is."""
+    urls = databases.prepare(server, database=name)
+    migrations.upgrade(urls.owner_url)
+    return urls
