@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
@@ -48,6 +49,7 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.old_answers import BodyDropper
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.holds.sweeper import Sweeper
 from app.services.vouchers.payment_secrets import PaymentSecrets
@@ -112,6 +114,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
+    dropper = BodyDropper(database, keep=timedelta(days=settings.keep_answers_days))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -126,7 +129,9 @@ def create_app(settings: Settings) -> FastAPI:
         )
         desk.start()
         sweeper.start()
+        dropper.start()
         yield
+        dropper.stop()
         sweeper.stop()
         desk.stop()
         writers.dispose()
