@@ -19,7 +19,7 @@ from app.embedded.databases import Urls
 from app.embedded.server import Server
 from app.models import Base
 from tests.schema.catalogue import SNAPSHOT, describe
-from tests.world import World, counter, ok, problem
+from tests.world import World, counter, ok
 
 SHARED = {"organisations", "users", "clients", "role_grants", "invitations", "portal_sessions"}
 """Registries that all regions share."""
