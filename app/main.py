@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from fastapi import FastAPI
@@ -56,6 +57,7 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.old_answers import BodyDropper
 from app.services.reconciliation.nightly import Nightly
 from app.services.redemption.batch import decide_batch
 from app.services.sealing.keys import LogKeys
@@ -131,6 +133,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
     nightly = Nightly(database, nightly=settings.reconcile_at)
+    dropper = BodyDropper(database, keep=timedelta(days=settings.keep_answers_days))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -150,7 +153,9 @@ def create_app(settings: Settings) -> FastAPI:
         desk.start()
         sweeper.start()
         nightly.start()
+        dropper.start()
         yield
+        dropper.stop()
         nightly.stop()
         sweeper.stop()
         desk.stop()

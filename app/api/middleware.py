@@ -1,15 +1,17 @@
-"""Plain ASGI middleware: a request id for every request, and a limit for every body."""
+"""Plain ASGI middleware: a request id for every request, and what holds for every body."""
 
 from __future__ import annotations
 
+import json
 import secrets
 from collections.abc import Callable
+from contextlib import suppress
 
 import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import problem_response
+from app.api.problems import is_json, problem_response
 from app.kernel.problems import AppError, Code
 
 MIB = 1024 * 1024
@@ -53,7 +55,10 @@ class RequestId:
 
 
 class BodyLimit:
-    """Refuses a body over the limit of its path with 413, whether or not its length was announced."""
+    """Refuses a body over the limit of its path with 413, whether or not its length was announced.
+
+    And with 400 one that says to be JSON and has NaN or an infinity: no JSON has them, but Python reads them.
+    """
 
     def __init__(self, app: ASGIApp, limit_of: Callable[[str], int]) -> None:
         self._app = app
@@ -86,16 +91,30 @@ class BodyLimit:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, send)
             return
-        body: bytes | None = b"".join(chunks)
+        given = b"".join(chunks)
+        if (b"NaN" in given or b"Infinity" in given) and is_json(Request(scope)) and _has_no_number(given):
+            refusal = problem_response(Request(scope), AppError(Code.MALFORMED_REQUEST, why="JSON"))
+            await refusal(scope, receive, send)
+            return
+
+        body: bytes | None = given
 
         async def replay() -> Message:
             nonlocal body
             if body is not None:
-                given, body = body, None
-                return {"type": "http.request", "body": given, "more_body": False}
+                whole, body = body, None
+                return {"type": "http.request", "body": whole, "more_body": False}
             return await receive()
 
         await self._app(scope, replay, send)
+
+
+def _has_no_number(body: bytes) -> bool:
+    """Whether NaN or an infinity stands where JSON has a value; what is wrong besides is found where it is read."""
+    met: list[str] = []
+    with suppress(ValueError, RecursionError):
+        json.loads(body, parse_constant=met.append)
+    return bool(met)
 
 
 def limit_of(path: str) -> int:

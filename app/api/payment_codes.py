@@ -22,7 +22,7 @@ from app.kernel.ids import region_of
 from app.kernel.payment_digits import format_digits
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import PaymentCodeStatus, Role
-from app.services.idempotency import Answer, run_once
+from app.services.idempotency import Answer, replay_expired, run_once
 from app.services.identity.principals import Caller
 from app.services.redemption.payment_codes import normalised
 from app.services.vouchers import payment_codes as payment_code_services
@@ -158,6 +158,6 @@ def _with_secrets(service: Service, caller: Caller, voucher_id: str, answer: Ans
     )
     revealed = reveal(record, service.payment_secrets)
     if revealed is None:
-        raise AppError(Code.REPLAY_EXPIRED, resource_id=code_id, extra={"resource_id": code_id})
+        raise replay_expired(answer.status, code_id)
     secrets = {"digits": format_digits(revealed.digits), "token": revealed.token}
     return replace(answer, body=orjson.dumps(orjson.loads(answer.body) | secrets))

@@ -144,26 +144,33 @@ async def _app_error(request: Request, error: Exception) -> Response:
     return problem_response(request, error)
 
 
+_WHOLE_BODY = {("body",), ()}
+"""The place of a body that is wrong as a whole: read by the framework, or by a route that reads its own."""
+
+
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return problem_response(request, AppError(Code.MALFORMED_REQUEST, why="JSON"))
-    if any(item["loc"] == ("body",) for item in found) and not _is_json(request):
+    if any(item["loc"] == ("body",) for item in found) and not is_json(request):
         return problem_response(request, AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json"))
+    if any(item["loc"] in _WHOLE_BODY and item["input"] is None for item in found):  # nothing at all, or null
+        return problem_response(request, AppError(Code.MALFORMED_REQUEST, why="JSON"))
     places = _places(found, error.body)
     return problem_response(request, AppError(Code.VALIDATION_FAILED, count=len(places), errors=places))
 
 
 def _places(found: Sequence[Any], body: Any) -> list[FieldError]:
     """Of the body by pointers into it, of parameters by their name."""
-    in_body = [{**item, "loc": item["loc"][1:]} for item in found if item["loc"][0] == "body"]
-    elsewhere = [item for item in found if item["loc"][0] != "body"]
+    in_body = [{**item, "loc": item["loc"][1:]} for item in found if item["loc"][:1] == ("body",)]
+    elsewhere = [item for item in found if item["loc"][:1] != ("body",)]
     named = [replace(field_error(item, None), pointer=joined(item["loc"])) for item in elsewhere]
     return field_errors(in_body, body) + named
 
 
-def _is_json(request: Request) -> bool:
+def is_json(request: Request) -> bool:
+    """Whether the body says to be JSON."""
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     return media_type == "application/json" or media_type.endswith("+json")
 

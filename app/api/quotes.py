@@ -10,21 +10,27 @@ from pydantic import Field, model_validator
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Fen, Read, Wire
+from app.api.payment_codes import PaymentCodeText
 from app.api.problems import language_of
-from app.api.redemptions import BillBody, FlagRead, VoucherCode, shown_flags
+from app.api.redemptions import BillBody, FlagRead, VoucherCode, given_code, shown_flags
 from app.kernel.catalogue import detail, title
 from app.kernel.problems import AppError
 from app.services import quotes as services
+from app.services.redemption.shown_codes import consent_shown
 from app.services.rules.stated import Values
 
 router = APIRouter(prefix="/v1/programmes", tags=["programmes"])
 
 
 class QuoteBody(Wire):
-    """A bill that may be to come. A provider names the voucher by its code; a firm may name one of its own."""
+    """A bill that may be to come. A firm may name a voucher of its own.
+
+    A provider names the voucher by its code, and shows the firm's payment code where it has no mandate.
+    """
 
     bill: BillBody
     voucher_code: VoucherCode | None = None
+    payment_code: PaymentCodeText | None = None
     voucher_id: AnyId | None = None
     provider_id: Annotated[
         AnyId | None, Field(description="A firm's provider, if it knows one: its categories and facilities count.")
@@ -41,6 +47,8 @@ class QuoteBody(Wire):
     def _names_one_voucher(self) -> QuoteBody:
         if self.voucher_code is not None and self.voucher_id is not None:
             raise ValueError("give voucher_code or voucher_id, not both")
+        if self.payment_code is not None and self.voucher_code is None:
+            raise ValueError("payment_code is shown with voucher_code")
         return self
 
 
@@ -86,8 +94,17 @@ class QuoteRead(Read):
 def create_quote(
     programme_id: AnyId, body: QuoteBody, caller: CallerDep, service: ServiceDep, request: Request
 ) -> QuoteRead:
-    """Say what a bill would get now: a firm for itself, a provider with a voucher's code and the firm's consent."""
+    """Say what a bill would get now: a firm for itself, a provider with a voucher's code and the firm's consent.
+
+    A payment code that is shown here stays unused.
+    """
     bill = body.bill.bill()
+    given = given_code(body.payment_code, body.voucher_code, caller, service.payment_secrets)
+    consent = (
+        consent_shown(service.database, caller=caller, voucher_code=body.voucher_code, given=given)
+        if given is not None and body.voucher_code is not None
+        else None
+    )
     quote = service.database.transact(
         lambda tx: services.quote(
             tx,
@@ -98,6 +115,7 @@ def create_quote(
             claim=body.claim,
             voucher_id=body.voucher_id,
             voucher_code=body.voucher_code,
+            payment_code=consent,
             provider_id=body.provider_id,
             amounts_fen={str(name): fen for name, fen in body.amounts_fen.items()},
         )

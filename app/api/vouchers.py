@@ -13,7 +13,8 @@ from app.api.context import Service, ServiceDep
 from app.api.fields import AnyId, Instant, PositiveFen, Read, Reason, ShownInstant, Title, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
-from app.api.redemptions import VoucherCode
+from app.api.payment_codes import PaymentCodeText
+from app.api.redemptions import VoucherCode, given_code
 from app.database import now
 from app.kernel.codes import format_code, region_of_code
 from app.kernel.ids import region_of
@@ -21,10 +22,11 @@ from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role, VoucherStatus
 from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
+from app.services.redemption.shown_codes import consent_shown
 from app.services.vouchers import mandates as mandate_services
 from app.services.vouchers.lifecycle import request_act
 from app.services.vouchers.mandates import MandateRecord
-from app.services.vouchers.reads import VoucherRecord, check, list_vouchers, movements, read_voucher
+from app.services.vouchers.reads import CodeConsent, VoucherRecord, check, list_vouchers, movements, read_voucher
 
 router = APIRouter(prefix="/v1/vouchers", tags=["vouchers"])
 
@@ -78,10 +80,11 @@ class CheckBody(Wire):
     """Ask whether a code is usable here."""
 
     voucher_code: VoucherCode
+    payment_code: PaymentCodeText | None = None
 
 
 class CheckRead(Read):
-    """What a provider may know before work, with the firm's consent."""
+    """What a provider may know before work, with the firm's consent: the payment code that it shows, or a mandate."""
 
     voucher_id: str
     status: VoucherStatus
@@ -93,7 +96,8 @@ class CheckRead(Read):
     drawable_fen: int
     valid_from: ShownInstant
     valid_until: ShownInstant
-    mandate_until: ShownInstant
+    mandate_until: Annotated[ShownInstant | None, Field(description="Null where a payment code is the consent.")]
+    payment_code_until: Annotated[ShownInstant | None, Field(description="Null where a mandate is the consent.")]
 
 
 class ActBody(Wire):
@@ -161,10 +165,18 @@ def read_vouchers(
 
 @router.post("/check")
 def check_voucher(body: CheckBody, caller: CallerDep, service: ServiceDep) -> CheckRead:
-    """Before work: is this code usable here, by whom, until when, up to what."""
+    """Before work: is this code usable here, by whom, until when, up to what.
+
+    A payment code that is shown here stays unused.
+    """
     code = body.voucher_code
+    given = given_code(body.payment_code, code, caller, service.payment_secrets)
+    shown = consent_shown(service.database, caller=caller, voucher_code=code, given=given) if given else None
+    consent = CodeConsent(shown.limit_fen, shown.valid_until) if shown else None
     usability = service.database.transact(
-        lambda tx: check(tx, caller=caller, region_code=region_of_code(code), code=code, at=now(tx))
+        lambda tx: check(
+            tx, caller=caller, region_code=region_of_code(code), code=code, at=now(tx), payment_code=consent
+        )
     )
     return CheckRead.model_validate(usability)
 

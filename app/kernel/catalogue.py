@@ -167,8 +167,8 @@ CATALOGUE: dict[Code, Row] = {
         Kind.CONFLICT,
         ("Answer no longer kept", "原响应已不再保存"),
         (
-            "This was done long ago as {resource_id}; the answer itself is no longer kept. Read the resource.",
-            "该请求早已完成（{resource_id}），原响应已不再保存。请直接读取该资源。",
+            "This was answered with {answered_with} (resource {resource_id}), long ago. Without a resource nothing was done.",
+            "该请求早已答复：状态码 {answered_with}，资源 {resource_id}，原响应已不再保存。没有资源的，当时未作任何处理。",
         ),
     ),
     Code.ORGANISATION_EXISTS: Row(

@@ -6,7 +6,7 @@ from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
-from app.models.idempotency import IdempotencyKey
+from app.models.idempotency import AnswerPass, IdempotencyKey
 from app.models.identity import Client, Invitation, PortalSession, RoleGrant, User
 from app.models.issuance import IssuanceBatch, IssuanceRow
 from app.models.ledger import Entry, Posting, SealQueue
@@ -26,6 +26,7 @@ __all__ = [
     "AccountMark",
     "Admission",
     "Allotment",
+    "AnswerPass",
     "Approval",
     "AuditEvent",
     "Base",

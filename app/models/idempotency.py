@@ -28,3 +28,18 @@ class IdempotencyKey(Base):
         CheckConstraint("body IS NULL OR status IS NOT NULL", name="body_has_status"),
         region_code_format(),
     )
+
+
+class AnswerPass(Base):
+    """Where the pass over a region's keys stands that drops the bodies of old answers: the last key it has seen."""
+
+    __tablename__ = "answer_passes"
+
+    region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
+    principal_id: Mapped[Id]
+    route: Mapped[Id]
+    key: Mapped[Id]
+    began_at: Mapped[Instant]
+    ended_at: Mapped[Instant | None]
+
+    __table_args__ = (region_code_format(),)

@@ -53,8 +53,16 @@ def replay_of(row: Any, given: bytes) -> Answer:
     if row.status is None:
         raise AppError(Code.REQUEST_IN_PROGRESS, retry_after_s=1)
     if row.body is None:
-        raise AppError(Code.REPLAY_EXPIRED, resource_id=row.resource_id, extra={"resource_id": row.resource_id})
+        raise replay_expired(row.status, row.resource_id)
     return Answer(row.status, bytes(row.body), row.resource_id, replayed=True)
+
+
+def replay_expired(status: int, resource_id: str | None) -> AppError:
+    """What is left of an answer whose body is gone: how it was answered, and the resource where something was done."""
+    extra: dict[str, Any] = {"answered_with": status}
+    if resource_id is not None:
+        extra["resource_id"] = resource_id
+    return AppError(Code.REPLAY_EXPIRED, answered_with=status, resource_id=resource_id or "-", extra=extra)
 
 
 def run_once(

@@ -1,4 +1,4 @@
-"""Quotes: what a bill would get now, by the same rules, facts and decisions as its redemption. Nothing is written."""
+"""Quotes: what a bill would get now, by the same rules, facts and decisions as its redemption. Nothing is reserved."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ from app.services.redemption.decisions import (
     refuse_asked,
     refuse_assessment,
     refuse_empty,
+    refuse_over_mandate,
     refuse_state,
 )
 from app.services.redemption.evidence import judge_evidence, judge_units, refusal_of, with_flags
@@ -40,9 +41,10 @@ from app.services.redemption.loading import (
     load_terms,
     read_voucher,
 )
+from app.services.redemption.payment_codes import PaymentCodeState, refuse_over_limit
 from app.services.redemption.positions import Positions
 from app.services.redemption.signs import Finding
-from app.services.redemption.states import DatedRules, Parties, Party, ProgrammeTerms, VoucherState
+from app.services.redemption.states import DatedRules, MandateState, Parties, Party, ProgrammeTerms, VoucherState
 from app.services.redemption.usage_references import holders_of_references
 from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Line, Value
@@ -141,6 +143,7 @@ def quote(
     claim: Mapping[str, Value],
     voucher_id: str | None = None,
     voucher_code: str | None = None,
+    payment_code: PaymentCodeState | None = None,
     provider_id: str | None = None,
     amounts_fen: Mapping[str, int] = _NONE,
     bill: Bill | None = None,
@@ -148,7 +151,8 @@ def quote(
     """Say what this bill would get now, and why not more.
 
     A firm asks for itself, with or without one of its vouchers, with or without a provider. A provider asks with a
-    voucher's code and the firm's live mandate. Where the `bill` of these lines is given its evidence is judged: the
+    voucher's code and the firm's consent: the `payment_code` that was judged to be it (`consent_shown`), else its live
+    mandate. Where the `bill` of these lines is given its evidence is judged: the
     provider's as at its redemption, the firm's, which is yet to come, by its units alone.
 
     Raises `forbidden` for anybody else, `not_found`, `voucher_not_found`, `consent_missing`, `provider_not_admitted`,
@@ -158,12 +162,13 @@ def quote(
     programme = read_programme(tx, caller=caller, programme_id=programme_id)
     voucher = _voucher(tx, caller, programme, voucher_id, voucher_code)
     at = now(tx)
+    consent: MandateState | PaymentCodeState | None = None
     if caller.holds(Role.FIRM):
         firm_id = caller.organisation_id
     else:
         assert voucher is not None, "a provider asks with a voucher"
         firm_id, provider_id = voucher.firm_id, caller.organisation_id
-        _require_mandate(tx, voucher, caller.organisation_id)
+        consent = payment_code or _live_mandate(tx, voucher, caller.organisation_id)
     terms = load_terms(tx, [(programme.region_code, programme.id)])[programme.region_code, programme.id]
     version = _version(terms, voucher, claim, at=at)
     if refused := refuse_asked(version.rules, voucher, claim):
@@ -182,7 +187,7 @@ def quote(
     position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
     drawing = draw(version, facts, position, voucher.open_shares if voucher else None)
     findings = _findings(tx, caller, programme, version, bill) if bill is not None else ()
-    refusal = _refusal(caller, programme, voucher, version, facts, drawing, findings, at=at)
+    refusal = _refusal(caller, programme, voucher, version, facts, drawing, findings, consent, at=at)
     subsidy_fen = 0 if refusal else drawing.drawn_fen
     bill_fen = sum(line.amount_fen for line in lines)
     return Quote(
@@ -231,11 +236,22 @@ def _voucher(
     return voucher
 
 
-def _require_mandate(tx: Connection, voucher: VoucherState, provider_id: str) -> None:
+def _live_mandate(tx: Connection, voucher: VoucherState, provider_id: str) -> MandateState:
     key = (voucher.region_code, voucher.id, provider_id)
     mandate = load_mandates(tx, [key]).get(key)
     if mandate is None or not mandate.live(now(tx)):
         raise AppError(Code.CONSENT_MISSING)
+    return mandate
+
+
+def _beyond(consent: MandateState | PaymentCodeState | None, drawn_fen: int) -> Refused | None:
+    """Why the firm's consent does not reach that far, or None."""
+    match consent:
+        case PaymentCodeState():
+            return refuse_over_limit(consent, amount_fen=drawn_fen)
+        case MandateState():
+            return refuse_over_mandate(consent, amount_fen=drawn_fen)
+    return None
 
 
 def _parties(tx: Connection, programme: ProgrammeRecord, firm_id: str, provider_id: str | None) -> Parties:
@@ -269,10 +285,11 @@ def _refusal(
     facts: Facts,
     drawing: Drawing,
     findings: Sequence[Finding],
+    consent: MandateState | PaymentCodeState | None,
     *,
     at: datetime,
 ) -> AppError | None:
-    """What a redemption would be refused for at this instant, consent apart."""
+    """What a redemption would be refused for at this instant; a firm needs nobody's consent."""
     refused: Refused | None = None
     if voucher is not None:
         refused = refuse_state(voucher, at=at) or refuse_empty(voucher)
@@ -285,6 +302,7 @@ def _refusal(
     if refused is None and (evidence := refusal_of(findings)) is not None:
         return evidence.problem()
     refused = refused or refuse_assessment(version.rules, facts, drawing.assessment)
+    refused = refused or _beyond(consent, drawing.drawn_fen)
     return refused.problem() if refused else None
 
 

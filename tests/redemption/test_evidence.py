@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from app.kernel.clock import SHANGHAI
 from app.kernel.vocabulary import Sign
@@ -20,6 +22,7 @@ from app.services.redemption.evidence import (
     refusal_of,
     with_flags,
 )
+from app.services.redemption.fitting import Use, first_overfull
 from app.services.redemption.grounds import Billed, Capacity, Grounds, ListedPrice
 from app.services.rules.model import Rules
 
@@ -164,21 +167,71 @@ def test_splitting_a_line_gains_nothing() -> None:
     assert found(long, rules, grounds) == [(Sign.BEYOND_CAPACITY, 2, "quantity", "refuse", "8", "9")]
 
 
+def between(first: float, last: float, quantity: str, **changes: Any) -> BillLine:
+    used_from, used_until = NOON + timedelta(hours=first), NOON + timedelta(hours=last)
+    return line_of(quantity=quantity, used_from=used_from, used_until=used_until, **changes)
+
+
 def test_each_moment_of_many_lines_counts_once() -> None:
-    """Hours 0–10, 20–30, 30–40, then 5–25, which closes the gap: 40 hours of 8 cards are 320 card-hours."""
-
-    def between(first: int, last: int, quantity: str) -> BillLine:
-        used_from, used_until = NOON + timedelta(hours=first), NOON + timedelta(hours=last)
-        return line_of(quantity=quantity, used_from=used_from, used_until=used_until)
-
+    """Hours 0–10, 20–30, 30–40, then 5–25: of its 20 hours on 8 cards ten are taken, and ten hours are 80."""
     apart = [between(20, 30, "80"), between(0, 10, "80"), between(30, 40, "80")]
     grounds, rules = Grounds(provider=Capacity(cards=8)), rules_of(**BEYOND)
     assert found(bill_of(*apart, between(5, 25, "80")), rules, grounds) == []
     assert found(bill_of(*apart, between(5, 25, "80.5")), rules, grounds) == [
-        (Sign.BEYOND_CAPACITY, 4, "quantity", "refuse", "320", "320.5")
+        (Sign.BEYOND_CAPACITY, 4, "quantity", "refuse", "240", "240.5")  # within hours 0–30
     ]
     within = [between(0, 40, "300"), between(10, 10, "0"), between(12, 14, "16"), between(39, 40, "5")]
     assert found(bill_of(*within), rules, grounds) == [(Sign.BEYOND_CAPACITY, 4, "quantity", "refuse", "320", "321")]
+
+
+def test_a_long_thin_line_hides_no_dense_ones() -> None:
+    """A month of one card-hour beside three lines that are 24 card-hours in two hours of 8 cards."""
+    dense = [between(0, 1, "8"), between(1, 2, "8"), between(0, 2, "8")]
+    grounds, rules = Grounds(provider=Capacity(cards=8)), rules_of(**BEYOND)
+    assert found(bill_of(between(0, 720, "1"), *dense), rules, grounds) == [
+        (Sign.BEYOND_CAPACITY, 4, "quantity", "refuse", "16", "24")
+    ]
+    assert found(bill_of(between(0, 720, "5744"), *dense[:2]), rules, grounds) == [], "720 × 8 − 16: just so"
+
+
+def test_of_lines_that_do_not_fit_together_the_first_is_named_and_each_that_does_not_fit_alone() -> None:
+    rules = rules_of(**BEYOND)
+    grounds = Grounds(provider=Capacity(cards=8), sites={"a": Capacity(cards=4)})
+    lines = [between(0, 1, "5"), between(0, 1, "9"), between(0, 1, "4"), between(0, 1, "4", provider_site="a")]
+    assert found(bill_of(*lines), rules, grounds) == [
+        (Sign.BEYOND_CAPACITY, 2, "quantity", "refuse", "8", "9"),
+        (Sign.BEYOND_CAPACITY, 3, "quantity", "refuse", "8", "9"),
+    ]
+
+
+@given(
+    st.lists(st.tuples(st.integers(-3, 12), st.integers(1, 8), st.integers(0, 12)), max_size=7),
+    st.sampled_from([Fraction(1), Fraction(3), Fraction(5, 2)]),
+)
+def test_uses_fit_unless_some_time_is_too_short_for_those_within_it(
+    drawn: list[tuple[int, int, int]], rate: Fraction
+) -> None:
+    """Held against the definition: for every two instants, what lies between them is no more than fits between them."""
+    start = datetime(2000, 1, 1, tzinfo=UTC)
+    uses = [
+        Use(Fraction(amount, 2), start + timedelta(hours=since), start + timedelta(hours=since + hours))
+        for since, hours, amount in drawn
+    ]
+
+    def short(some: list[Use]) -> bool:
+        return any(
+            sum(use.amount for use in some if first.since <= use.since and use.until <= last.until)
+            > rate * Fraction((last.until - first.since) // timedelta(hours=1))
+            for first in some
+            for last in some
+            if first.since < last.until
+        )
+
+    overfull = first_overfull(uses, rate)
+    expected = next((place for place in range(len(uses)) if short(uses[: place + 1])), None)
+    assert (overfull and overfull.place) == expected
+    if overfull is not None:
+        assert overfull.actual > overfull.limit
 
 
 def test_pflops_hours_are_held_against_pflops_also_those_of_named_cards() -> None:

@@ -19,7 +19,7 @@ from app.embedded.databases import Urls
 from app.embedded.server import Server
 from app.models import Base
 from tests.schema.catalogue import SNAPSHOT, describe
-from tests.world import World, counter, ok, problem
+from tests.world import World, counter, ok
 
 SHARED = {"organisations", "users", "clients", "role_grants", "invitations", "portal_sessions"}
 """Registries that all regions share."""
@@ -91,14 +91,6 @@ def test_what_was_answered_and_used_stays(world: World, change: str) -> None:
     ok(counter(world.city()).redeem(10_000))
     with pytest.raises(DBAPIError, match="is refused"):
         world.database.transact(lambda tx: tx.execute(text(change)))
-
-
-def test_an_old_answers_body_may_be_dropped_and_its_key_is_still_known(world: World) -> None:
-    desk = counter(world.city())
-    redemption = ok(desk.redeem(10_000, key="K", order_no="A"))
-    world.database.transact(lambda tx: tx.execute(text("UPDATE idempotency_keys SET body = NULL WHERE key = 'K'")))
-    refused = problem(desk.redeem(10_000, key="K", order_no="A"), 409, "replay_expired")
-    assert refused["resource_id"] == redemption["id"]
 
 
 def test_two_processes_that_migrate_at_once_do_it_once(server: Server) -> None:

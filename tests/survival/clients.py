@@ -158,10 +158,12 @@ async def send_lanes(
     return answered
 
 
-def redemption(desk: Counter, total_fen: int, *, rate_percent: int, order_no: str | None = None) -> Request:
+def redemption(
+    desk: Counter, total_fen: int, *, rate_percent: int, order_no: str | None = None, **changes: Any
+) -> Request:
     """A bill to redeem at the counter, under a programme that grants that part of it."""
     number = next(_numbers)
-    body = redemption_body(desk.voucher["code"], total_fen, order_no=order_no or f"S{number}")
+    body = redemption_body(desk.voucher["code"], total_fen, order_no=order_no or f"S{number}", **changes)
     asked_fen = total_fen * rate_percent // 100
     path = "/v1/redemptions"
     return Request("redeem", desk.voucher["id"], asked_fen, path, json.dumps(body).encode(), f"survival-{number}")

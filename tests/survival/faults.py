@@ -62,6 +62,12 @@ HOLD_POINTS: Mapping[str, Point] = {
     "hold used up": Point(STATEMENT, _says("UPDATE holds h SET status")),
     "hold committed": Point("app.database:Database.transact"),
 }
+CODE_POINTS: Mapping[str, Point] = {
+    "codes claimed": Point("app.services.redemption.payment_codes:claim_payment_codes"),
+    "code judged": Point("app.services.redemption.payment_codes:refuse_payment_code"),
+    "codes written": Point(STATEMENT, _says("INSERT INTO redemptions ")),
+    "codes committed": Point("app.database:Database.transact"),
+}
 REFUND_POINTS: Mapping[str, Point] = {
     "refund posted": Point("app.services.ledger.journal:post", thread=None),
     "refund written": Point("app.services.redemption.refunds:refund", thread=None),
@@ -77,7 +83,7 @@ class Kill:
     nth: int
 
     def arm(self) -> None:
-        point = {**POINTS, **HOLD_POINTS, **REFUND_POINTS}[self.point]
+        point = {**POINTS, **HOLD_POINTS, **CODE_POINTS, **REFUND_POINTS}[self.point]
         left = self.nth
 
         def after(original: Callable[..., Any]) -> Callable[..., Any]:

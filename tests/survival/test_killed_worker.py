@@ -8,6 +8,7 @@ from multiprocessing.context import ForkServerProcess
 import pytest
 
 from tests.apart import run_apart
+from tests.payment_codes.codes import make
 from tests.survival.checks import assert_replays, assert_survived, assert_whole
 from tests.survival.clients import (
     Answered,
@@ -22,7 +23,7 @@ from tests.survival.clients import (
     rows_of,
     send_lanes,
 )
-from tests.survival.faults import HOLD_POINTS, POINTS, REFUND_POINTS, Kill
+from tests.survival.faults import CODE_POINTS, HOLD_POINTS, POINTS, REFUND_POINTS, Kill
 from tests.survival.processes import Workers, assert_killed
 from tests.world import Counter, World, counter, ok
 
@@ -96,6 +97,35 @@ def test_a_worker_killed_among_holds_reserved_and_drew_once(world: World, worker
     assert (found["balance_fen"], found["held_fen"], found["redeemed_fen"]) == (FACE_FEN - 4_500, 1_800, 2_700)
     assert [ok(desk.machine.get(f"/v1/holds/{one['id']}"))["status"] for one in held] == ["redeemed"] * 3
     assert_whole(world)
+
+
+@pytest.mark.parametrize("point", CODE_POINTS)
+def test_a_worker_killed_among_payment_codes_used_each_once_or_not_at_all(
+    world: World, workers: Workers, point: str
+) -> None:
+    """Three codes, each shown by three tills at once under keys and order numbers of their own; one asks twice."""
+    desk = counter(world.city(), face_value_fen=FACE_FEN, rate="0.30")
+    ok(desk.manager.http.delete(f"/v1/vouchers/{desk.voucher['id']}/mandates/{desk.mandate['id']}"))
+    codes = [make(desk, limit_fen=300) for _ in range(3)]
+    lanes = [
+        [redemption(desk, 1_000, rate_percent=30, payment_code=code[sent])]
+        for code in codes
+        for sent in ("token", "digits", "token")
+    ]
+    lanes += [lanes[0]]
+    doomed = workers.start(Kill(point, nth=1))
+    answered = run_apart(through_a_death(workers, doomed, point, desk, lanes))
+    drawn = {one.response.json["payment_code_id"]: one.response.json for one in answered if one.response.status == 201}
+    assert {code_id: one["subsidy_fen"] for code_id, one in drawn.items()} == {code["id"]: 300 for code in codes}
+    refused = [one.response.json for one in answered if one.response.status != 201]
+    assert {one["code"] for one in refused} == {"payment_code_used"}
+    assert {one["used_by"] for one in refused} == {one["id"] for one in drawn.values()}
+    assert len({one.request.key for one in answered if one.response.status == 201}) == 3
+    listed = ok(desk.manager.get(f"/v1/vouchers/{desk.voucher['id']}/payment-codes"))["data"]
+    assert {code["id"]: code["used_by"] for code in listed} == {key: one["id"] for key, one in drawn.items()}
+    assert desk.balance_fen() == FACE_FEN - 900
+    assert_whole(world)
+    assert max(one.tries for one in answered) > 1, "somebody was cut off"
 
 
 @pytest.mark.parametrize("point", REFUND_POINTS)

@@ -2,65 +2,22 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from dataclasses import dataclass
 from fractions import Fraction
 
 from app.kernel.rates import decimal_text, parse_decimal
 from app.kernel.vocabulary import Sign
 from app.services.evidence.accelerators import CARD_HOUR, PFLOPS_HOUR
 from app.services.redemption.bills import QUANTITY_DECIMALS, BillLine
+from app.services.redemption.fitting import Overfull, Use, first_overfull
 from app.services.redemption.grounds import Capacity, Grounds
 from app.services.redemption.signs import Finding, Numbered
 from app.services.rules.bill_checks import Verdict
 
 SHOWN_DECIMALS = 6
 """Of a limit: what is left of an hour is rounded down, as nobody could bill it."""
-
-_MICROSECOND = timedelta(microseconds=1)
-_MICROSECONDS_AN_HOUR = 3_600_000_000
-
-
-@dataclass(frozen=True, slots=True)
-class _Use:
-    """So much compute between two instants, in card-hours or PFLOPS·hours."""
-
-    amount: Fraction
-    since: datetime
-    until: datetime
-
-
-@dataclass(slots=True)
-class _Used:
-    """What lines used together: how much, and how long, each moment counted once."""
-
-    amount: Fraction = Fraction(0)
-    time: timedelta = timedelta(0)
-    _spans: list[tuple[datetime, datetime]] = field(default_factory=list)
-    """The times covered, in order and apart from each other: what one line adds is found at once, not counted anew."""
-
-    def add(self, use: _Use) -> _Used:
-        """One line more."""
-        first = bisect_left(self._spans, use.since, key=_end)
-        last = bisect_right(self._spans, use.until, key=_beginning)
-        touched = self._spans[first:last]
-        since = min([use.since, *map(_beginning, touched)])
-        until = max([use.until, *map(_end, touched)])
-        self._spans[first:last] = [(since, until)]
-        self.time += until - since - sum((end - beginning for beginning, end in touched), timedelta(0))
-        self.amount += use.amount
-        return self
-
-
-def _beginning(span: tuple[datetime, datetime]) -> datetime:
-    return span[0]
-
-
-def _end(span: tuple[datetime, datetime]) -> datetime:
-    return span[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,33 +29,41 @@ class _Bound:
     rate: Fraction
 
 
-def check_capacity(covered: Sequence[Numbered], grounds: Grounds, verdict: Verdict) -> Iterator[Finding]:
+def check_capacity(covered: Sequence[Numbered], grounds: Grounds, verdict: Verdict) -> list[Finding]:
     """Lines that say more compute than the place can make in their time, alone or with the lines before them.
 
-    A line must fit between its own instants; and all lines of a place together must fit into the time that they cover
-    together, so that splitting a line gains nothing. A line that says no times cannot be judged, which is as good as
-    beyond. Where nobody declared the measure the line is flagged: the registry's gap is not the bill's fault.
+    A line must fit between its own instants. Together the lines of a place fit where the work could have been spread
+    over their times so that at no instant more than the declared capacity is used: splitting a line gains nothing, and
+    a long thin line hides no dense one. The first line with which they fit no more is named, with the time that is too
+    short for what lies within it. A line that says no times cannot be judged, which is as good as beyond. Where nobody
+    declared the measure the line is flagged: the registry's gap is not the bill's fault.
     """
-    so_far: dict[_Bound, _Used] = defaultdict(_Used)
+    found: dict[int, Finding] = {}
+    together: dict[_Bound, list[tuple[int, Use]]] = defaultdict(list)
     for number, line in covered:
         amounts = _amounts(line)
         if not amounts:
             continue
         if line.used_from is None or line.used_until is None:
             missing = "used_from" if line.used_from is None else "used_until"
-            yield Finding(Sign.USAGE_TIMES_MISSING, number, missing, verdict, "used_from, used_until", None)
+            found[number] = Finding(Sign.USAGE_TIMES_MISSING, number, missing, verdict, "used_from, used_until", None)
             continue
-        bounds = [(bound, amounts[bound.unit]) for bound in _bounds(line, grounds) if bound.unit in amounts]
+        bounds = [bound for bound in _bounds(line, grounds) if bound.unit in amounts]
         if not bounds:
-            yield Finding(Sign.CAPACITY_NOT_DECLARED, number, "unit", "flag", None, line.unit)
-        found = None
-        for bound, amount in bounds:
-            use = _Use(amount, line.used_from, line.used_until)
-            together = so_far[bound].add(use)
-            found = found or _beyond(number, bound, _Used().add(use), verdict)
-            found = found or _beyond(number, bound, together, verdict)
-        if found is not None:
-            yield found
+            found[number] = Finding(Sign.CAPACITY_NOT_DECLARED, number, "unit", "flag", None, line.unit)
+        for bound in bounds:
+            use = Use(amounts[bound.unit], line.used_from, line.used_until)
+            if use.amount > bound.rate * use.hours:
+                alone = Overfull(0, bound.rate * use.hours, use.amount)
+                found.setdefault(number, _beyond(number, bound, alone, verdict))
+            else:
+                together[bound].append((number, use))
+    for bound, numbered in together.items():
+        overfull = first_overfull([use for _, use in numbered], bound.rate)
+        if overfull is not None:
+            number = numbered[overfull.place][0]
+            found.setdefault(number, _beyond(number, bound, overfull, verdict))
+    return [found[number] for number in sorted(found)]
 
 
 def _amounts(line: BillLine) -> dict[str, Fraction]:
@@ -123,12 +88,8 @@ def _declared(capacity: Capacity, site: str | None) -> Iterator[_Bound]:
         yield _Bound(site, PFLOPS_HOUR, Fraction(capacity.pflops))
 
 
-def _beyond(number: int, bound: _Bound, used: _Used, verdict: Verdict) -> Finding | None:
-    limit = bound.rate * Fraction(used.time // _MICROSECOND, _MICROSECONDS_AN_HOUR)
-    actual = used.amount
-    if actual <= limit:
-        return None
-    shown = Fraction(int(limit * 10**SHOWN_DECIMALS), 10**SHOWN_DECIMALS)
+def _beyond(number: int, bound: _Bound, overfull: Overfull, verdict: Verdict) -> Finding:
+    shown = Fraction(int(overfull.limit * 10**SHOWN_DECIMALS), 10**SHOWN_DECIMALS)
     place = {"place_en": "the provider", "place_zh": "该机构"}
     if bound.site is not None:
         place = {"place_en": f"the site {bound.site}", "place_zh": f"机房 {bound.site} "}
@@ -138,6 +99,6 @@ def _beyond(number: int, bound: _Bound, used: _Used, verdict: Verdict) -> Findin
         "quantity",
         verdict,
         decimal_text(shown),
-        decimal_text(actual),
+        decimal_text(overfull.actual),
         context={"unit": bound.unit, **place},
     )

@@ -145,8 +145,8 @@ def decide_redemption(
     drawn_fen, expected_fen = drawing.drawn_fen, asked.expected_subsidy_fen
     if expected_fen is not None and expected_fen != drawn_fen:
         return Refused(Code.SUBSIDY_CHANGED, {"limit_fen": expected_fen, "actual_fen": drawn_fen})
-    if mandate is not None and drawn_fen > mandate.left_fen:
-        return Refused(Code.MANDATE_EXCEEDED, {"limit_fen": mandate.left_fen, "actual_fen": drawn_fen})
+    if mandate is not None and (refused := refuse_over_mandate(mandate, amount_fen=drawn_fen)):
+        return refused
     return Drawn(
         subsidy_fen=drawn_fen,
         firm_pays_fen=asked.bill.total_fen - drawn_fen,
@@ -169,6 +169,13 @@ def refuse_empty(voucher: VoucherState) -> Refused | None:
 def refuse_closed(shares: Sequence[Share]) -> Refused:
     """That what is left lies in a year that is closed."""
     return Refused(Code.YEAR_CLOSED, {"fiscal_year": max(share.fiscal_year for share in shares if share.closed)})
+
+
+def refuse_over_mandate(mandate: MandateState, *, amount_fen: int) -> Refused | None:
+    """Why this much (fen) is beyond what is left of the mandate, or None."""
+    if amount_fen > mandate.left_fen:
+        return Refused(Code.MANDATE_EXCEEDED, {"limit_fen": mandate.left_fen, "actual_fen": amount_fen})
+    return None
 
 
 def refuse_asked(rules: Rules, voucher: VoucherState | None, claim: Mapping[str, Value]) -> Refused | None:

@@ -41,7 +41,7 @@ class PresentedCodes:
 
     Everything goes by the *use*: the id of the hold or redemption to be. Its steps in the order of a batch:
     `claim` (after the order numbers), `load` (under the vouchers' locks), `refuse` and `refuse_amount` for
-    each command in turn, `write`.
+    each command in turn, `write`. Where a code is only shown, `look_up` stands for `claim`.
     """
 
     def __init__(self, tx: Connection) -> None:
@@ -49,7 +49,7 @@ class PresentedCodes:
         self._presented: dict[str, Presented] = {}
         self._found: dict[str, CodeKey] = {}
         self._claimed: set[str] = set()
-        self._used_by: dict[CodeKey, str] = {}
+        self._used_by: dict[CodeKey, str | None] = {}
         self._states: dict[CodeKey, PaymentCodeState] = {}
         self._misses: Counter[Holder] = Counter()
         self._at: datetime | None = None
@@ -63,8 +63,16 @@ class PresentedCodes:
         self._found = find_payment_codes(self._tx, given)
         self._claimed = claim_payment_codes(self._tx, self._found) if self._found else set()
         taken = {use: key for use, key in self._found.items() if use not in self._claimed}
-        self._used_by = uses_of(self._tx, set(taken.values())) if taken else {}
+        self._used_by = {**uses_of(self._tx, set(taken.values()))} if taken else {}
         return {use for use, key in taken.items() if self._used_by.get(key, use) in {*self._claimed, use}}
+
+    def look_up(self, presented: Mapping[str, Presented]) -> None:
+        """Find the codes and who has used them, and claim nothing."""
+        self._presented = dict(presented)
+        given = {use: (one.region_code, one.provider_id, one.given) for use, one in presented.items()}
+        self._found = find_payment_codes(self._tx, given)
+        keys = set(self._found.values())
+        self._used_by = {**dict.fromkeys(keys), **uses_of(self._tx, keys)}
 
     def load(self) -> None:
         """Read the codes as they stand under their vouchers' locks."""
@@ -80,10 +88,15 @@ class PresentedCodes:
         key = self._found.get(use)
         return None if key is None else key[1]
 
+    def state_of(self, use: str) -> PaymentCodeState | None:
+        """The code that came with this command as it stands, or None where the provider has no such code."""
+        key = self._found.get(use)
+        return None if key is None else self._states[key]
+
     def refuse(self, use: str, *, voucher_id: str, at: datetime) -> Refused | None:
         """Why the code that came with this command is no consent, or None. A wrong number counts from here on."""
         presented = self._presented[use]
-        state = self._state(use)
+        state = self.state_of(use)
         if state is not None and use not in self._claimed:
             state.used_by = self._used_by[self._found[use]]
         is_digits = presented.given.is_digits
@@ -97,7 +110,7 @@ class PresentedCodes:
 
     def refuse_amount(self, use: str, *, amount_fen: int) -> Refused | None:
         """Why this command may not draw or hold this much by its code, or None."""
-        state = self._state(use)
+        state = self.state_of(use)
         assert state is not None, "what has not been refused has a code"
         return refuse_over_limit(state, amount_fen=amount_fen)
 
@@ -108,10 +121,6 @@ class PresentedCodes:
             give_back_payment_codes(self._tx, in_vain)
         if self._at is not None:
             count_wrong_digits(self._tx, self._misses, at=self._at)
-
-    def _state(self, use: str) -> PaymentCodeState | None:
-        key = self._found.get(use)
-        return None if key is None else self._states[key]
 
     def _miss(self, holder: Holder) -> None:
         self._misses[holder] += 1

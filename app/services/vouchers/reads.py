@@ -239,16 +239,34 @@ class Usability:
     categories: tuple[str, ...]
     balance_fen: int
     drawable_fen: int
-    """The most that can be drawn now: the balance, within what is left of the mandate."""
+    """The most that can be drawn now: the balance, within what is left of the firm's consent."""
     valid_from: datetime
     valid_until: datetime
-    mandate_until: datetime
+    mandate_until: datetime | None
+    payment_code_until: datetime | None
 
 
-def check(tx: Connection, *, caller: Caller, region_code: str, code: str, at: datetime) -> Usability:
+@dataclass(frozen=True, slots=True)
+class CodeConsent:
+    """A payment code that has been judged to be the firm's consent: up to what (fen), until when."""
+
+    limit_fen: int
+    valid_until: datetime
+
+
+def check(
+    tx: Connection,
+    *,
+    caller: Caller,
+    region_code: str,
+    code: str,
+    at: datetime,
+    payment_code: CodeConsent | None = None,
+) -> Usability:
     """Tell a provider whether a code is usable by it, by whom, until when and up to what.
 
-    Raises `voucher_not_found`, `provider_not_admitted`, `consent_missing`, `programme_paused`, `programme_closed`.
+    The firm's consent is its `payment_code` where one is shown, else its mandate. Raises `voucher_not_found`,
+    `provider_not_admitted`, `consent_missing`, `programme_paused`, `programme_closed`.
     """
     caller.require(Role.PROVIDER)
     row = tx.execute(_query().where(Voucher.region_code == region_code, Voucher.code == code)).one_or_none()
@@ -267,16 +285,12 @@ def check(tx: Connection, *, caller: Caller, region_code: str, code: str, at: da
         raise AppError(Code.PROGRAMME_PAUSED)
     if row.programme_status != ProgrammeStatus.PUBLISHED:
         raise AppError(Code.PROGRAMME_CLOSED)
-    mandate = tx.execute(
-        select(Mandate.limit_fen, Mandate.used_fen, Mandate.valid_until).where(
-            Mandate.region_code == row.region_code,
-            Mandate.voucher_id == row.id,
-            Mandate.provider_id == caller.organisation_id,
-            Mandate.revoked_at.is_(None),
-            Mandate.valid_until > at,
-        )
-    ).one_or_none()
-    if mandate is None:
+    mandate = None if payment_code else _live_mandate(tx, row.region_code, row.id, caller.organisation_id, at)
+    if payment_code is not None:
+        allowed_fen = payment_code.limit_fen
+    elif mandate is not None:
+        allowed_fen = mandate.limit_fen - mandate.used_fen
+    else:
         raise AppError(Code.CONSENT_MISSING)
     voucher = _record(row, at)
     usable = voucher.status is VoucherStatus.ACTIVE and at < voucher.valid_until
@@ -288,8 +302,21 @@ def check(tx: Connection, *, caller: Caller, region_code: str, code: str, at: da
         programme_title=voucher.programme_title,
         categories=tuple(admission.categories),
         balance_fen=voucher.balance_fen,
-        drawable_fen=min(voucher.balance_fen, mandate.limit_fen - mandate.used_fen) if usable else 0,
+        drawable_fen=min(voucher.balance_fen, allowed_fen) if usable else 0,
         valid_from=voucher.valid_from,
         valid_until=voucher.valid_until,
-        mandate_until=mandate.valid_until,
+        mandate_until=mandate.valid_until if mandate else None,
+        payment_code_until=payment_code.valid_until if payment_code else None,
     )
+
+
+def _live_mandate(tx: Connection, region_code: str, voucher_id: str, provider_id: str, at: datetime) -> Any:
+    return tx.execute(
+        select(Mandate.limit_fen, Mandate.used_fen, Mandate.valid_until).where(
+            Mandate.region_code == region_code,
+            Mandate.voucher_id == voucher_id,
+            Mandate.provider_id == provider_id,
+            Mandate.revoked_at.is_(None),
+            Mandate.valid_until > at,
+        )
+    ).one_or_none()
