@@ -5,6 +5,7 @@ The service runs as its own role, which owns nothing: run as a superuser the tes
 
 from __future__ import annotations
 
+import asyncio
 import threading
 import time
 from collections.abc import Iterator
@@ -13,6 +14,8 @@ from pathlib import Path
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 import migrations
 from app.database import Database
@@ -28,6 +31,7 @@ TEMPLATE = "tests_template"
 START_S = 20
 
 _clones = count(1)
+_routes: list[BaseRoute] = []
 
 
 @pytest.fixture(scope="session")
@@ -82,14 +86,32 @@ def serving(settings: Settings) -> Serving:
     return Serving(settings)
 
 
+def app_of(settings: Settings) -> FastAPI:
+    """The service, with the routes of the first one that was made.
+
+    They know nothing of any service, and FastAPI makes them anew for each: a third of a second every time.
+    """
+    app = create_app(settings)
+    _routes.extend(app.router.routes if not _routes else ())
+    app.router.routes[:] = _routes
+    return app
+
+
+class _Server(uvicorn.Server):
+    """Looks ten times as often whether it is to stop."""
+
+    async def main_loop(self) -> None:
+        ticks = count()
+        while not await self.on_tick(next(ticks)):  # noqa: ASYNC110 - uvicorn has a flag and no event
+            await asyncio.sleep(0.01)
+
+
 class Serving:
     """Starts uvicorn and stops it again; the address is what `with` gives."""
 
     def __init__(self, settings: Settings) -> None:
-        config = uvicorn.Config(
-            create_app(settings), port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=5
-        )
-        self._server = uvicorn.Server(config)
+        config = uvicorn.Config(app_of(settings), port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def __enter__(self) -> str:

@@ -91,11 +91,12 @@ class BodyLimit:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, send)
             return
-        body: bytes | None = b"".join(chunks)
-        if (b"NaN" in body or b"Infinity" in body) and is_json(Request(scope)) and _has_no_number(body):
+        whole = b"".join(chunks)
+        if (b"NaN" in whole or b"Infinity" in whole) and is_json(Request(scope)) and _has_no_number(whole):
             refusal = problem_response(Request(scope), AppError(Code.MALFORMED_REQUEST, why="JSON"))
             await refusal(scope, receive, send)
             return
+        body: bytes | None = whole
 
         async def replay() -> Message:
             nonlocal body

@@ -305,8 +305,7 @@ def test_headers_that_are_missing_or_wrong_are_told(world: World, desk: Counter)
         problem(http.post("/v1/redemptions", json=body, headers=headers), 400, "idempotency_key_invalid")
     for broken in (b"{", b"", b'{"a": "\xff"}', b"[" * 100_000):
         json_headers = {"Idempotency-Key": "K", "Content-Type": "application/json"}
-        answer = http.post("/v1/redemptions", content=broken, headers=json_headers)
-        problem(answer, 422 if broken == b"" else 400, "validation_failed" if broken == b"" else "malformed_request")
+        problem(http.post("/v1/redemptions", content=broken, headers=json_headers), 400, "malformed_request")
     form = http.post("/v1/redemptions", data={"a": "b"}, headers={"Idempotency-Key": "K"})
     problem(form, 415, "unsupported_media_type")
     problem(world.anonymous().post("/v1/redemptions", json=body), 401, "unauthenticated")
