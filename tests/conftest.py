@@ -9,6 +9,7 @@ import asyncio
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
 
@@ -79,6 +80,29 @@ def world(settings: Settings, database: Database) -> Iterator[World]:
         world = World(base_url, database, Tokens.from_settings(settings))
         yield world
         world.close()
+
+
+@pytest.fixture(scope="module")
+def shared_world(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A running service for all tests of a module that ask for it, each with a city and counters of its own."""
+    name = f"shared_{next(_clones)}"
+    with standing(server, template, tmp_path_factory.mktemp("shared"), database=name) as world:
+        yield world
+    databases.drop(server, database=name)
+
+
+@contextmanager
+def standing(server: Server, template: str, folder: Path, *, database: str) -> Iterator[World]:
+    """A running service on a fresh database of that name, which stays, with nobody connected to it."""
+    urls = databases.clone(server, template=template, database=database)
+    state = folder / "state"
+    settings = Settings(database_url=urls.app_url, state_dir=state, principal_cache_s=1, sweep_every_s=3600)
+    own = Database(urls.app_url, pool_size=20)
+    with serving(settings) as base_url:
+        world = World(base_url, own, Tokens.from_settings(settings))
+        yield world
+        world.close()
+    own.dispose()
 
 
 def serving(settings: Settings) -> Serving:

@@ -14,10 +14,8 @@ from app.database import Database
 from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server
-from app.services.identity.tokens import Tokens
 from app.services.reconciliation.reconcile import check_invariants
-from app.settings import Settings
-from tests.conftest import serving
+from tests.conftest import standing
 from tests.world import CIXI, NINGBO, Counter, World, counter, ok, problem
 
 CAPS = [{"scope": "firm", "name": "firm_year", "limit_fen": 5_000}]
@@ -41,14 +39,8 @@ def desk(world: World) -> Counter:
 @contextmanager
 def closed_books(server: Server, template: str, folder: Path, name: str, **rules: Any) -> Iterator[str]:
     """The name of a database with such a counter, which nobody is connected to any more: to be copied."""
-    urls = databases.clone(server, template=template, database=name)
-    settings = Settings(database_url=urls.app_url, state_dir=folder / "state", sweep_every_s=3600)
-    database = Database(urls.app_url)
-    with serving(settings) as base_url:
-        world = World(base_url, database, Tokens.from_settings(settings))
+    with standing(server, template, folder, database=name) as world:
         traded(world, **rules)
-        world.close()
-    database.dispose()
     yield name
     databases.drop(server, database=name)
 

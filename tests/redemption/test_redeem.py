@@ -287,13 +287,14 @@ def test_each_role_does_its_own_and_nothing_else(desk: Counter) -> None:
     ],
 )
 def test_bad_input_names_the_place_and_leaves_nothing(
-    world: World, desk: Counter, change: dict[str, Any], pointer: str
+    shared_world: World, change: dict[str, Any], pointer: str
 ) -> None:
+    desk = counter(shared_world.city())
     body = redemption_body(desk.voucher["code"], 100, order_no="A-1") | change
     refused = problem(desk.machine.post("/v1/redemptions", body, key="K"), 422, "validation_failed")
     assert [place["pointer"] for place in refused["errors"]] == [pointer]
     ok(desk.redeem(100, key="K", order_no="A-1"))
-    assert world.differences() == []
+    assert shared_world.differences() == []
 
 
 def test_headers_that_are_missing_or_wrong_are_told(world: World, desk: Counter) -> None:
