@@ -69,8 +69,8 @@ def database(urls: Urls) -> Iterator[Database]:
 
 @pytest.fixture
 def settings(urls: Urls, tmp_path: Path) -> Settings:
-    """Settings of a service on the fresh database; nothing is cached for long, and nothing is swept by the way."""
-    return Settings(database_url=urls.app_url, state_dir=tmp_path / "state", principal_cache_s=1, sweep_every_s=3600)
+    """Settings of a service on the fresh database."""
+    return settings_of(urls, tmp_path)
 
 
 @pytest.fixture
@@ -91,13 +91,16 @@ def shared_world(server: Server, template: str, tmp_path_factory: pytest.TempPat
     databases.drop(server, database=name)
 
 
+def settings_of(urls: Urls, folder: Path) -> Settings:
+    """Settings of a service of the tests; nothing is cached for long, and nothing is swept by the way."""
+    return Settings(database_url=urls.app_url, state_dir=folder / "state", principal_cache_s=1, sweep_every_s=3600)
+
+
 @contextmanager
 def standing(server: Server, template: str, folder: Path, *, database: str) -> Iterator[World]:
     """A running service on a fresh database of that name, which stays, with nobody connected to it."""
     urls = databases.clone(server, template=template, database=database)
-    state = folder / "state"
-    settings = Settings(database_url=urls.app_url, state_dir=state, principal_cache_s=1, sweep_every_s=3600)
-    own = Database(urls.app_url, pool_size=20)
+    settings, own = settings_of(urls, folder), Database(urls.app_url, pool_size=20)
     with serving(settings) as base_url:
         world = World(base_url, own, Tokens.from_settings(settings))
         yield world
