@@ -5,14 +5,19 @@ The service runs as its own role, which owns nothing: run as a superuser the tes
 
 from __future__ import annotations
 
+import asyncio
+import socket
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
 import pytest
 import uvicorn
+from fastapi import FastAPI
+from starlette.routing import BaseRoute
 
 import migrations
 from app.database import Database
@@ -28,6 +33,7 @@ TEMPLATE = "tests_template"
 START_S = 20
 
 _clones = count(1)
+_routes: list[BaseRoute] = []
 
 
 @pytest.fixture(scope="session")
@@ -64,14 +70,8 @@ def database(urls: Urls) -> Iterator[Database]:
 
 @pytest.fixture
 def settings(urls: Urls, tmp_path: Path) -> Settings:
-    """Settings of a service on the fresh database; nothing is cached for long, and nothing is swept by the way."""
-    return Settings(
-        database_url=urls.app_url,
-        state_dir=tmp_path / "state",
-        principal_cache_s=1,
-        sweep_every_s=3600,
-        reconcile_at=None,
-    )
+    """Settings of a service on the fresh database."""
+    return settings_of(urls, tmp_path)
 
 
 @pytest.fixture
@@ -83,19 +83,79 @@ def world(settings: Settings, database: Database) -> Iterator[World]:
         world.close()
 
 
+@pytest.fixture(scope="module")
+def shared_world(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
+    """A running service for all tests of a module that ask for it, each with a city and counters of its own."""
+    name = f"shared_{next(_clones)}"
+    with standing(server, template, tmp_path_factory.mktemp("shared"), database=name) as world:
+        yield world
+    databases.drop(server, database=name)
+
+
+def settings_of(urls: Urls, folder: Path) -> Settings:
+    """Settings of a service of the tests; nothing is cached for long, and nothing is swept by the way."""
+    return Settings(
+        database_url=urls.app_url,
+        state_dir=folder / "state",
+        principal_cache_s=1,
+        sweep_every_s=3600,
+        reconcile_at=None,
+    )
+
+
+@contextmanager
+def standing(server: Server, template: str, folder: Path, *, database: str) -> Iterator[World]:
+    """A running service on a fresh database of that name, which stays, with nobody connected to it."""
+    urls = databases.clone(server, template=template, database=database)
+    settings, own = settings_of(urls, folder), Database(urls.app_url, pool_size=20)
+    with serving(settings) as base_url:
+        world = World(base_url, own, Tokens.from_settings(settings))
+        yield world
+        world.close()
+    own.dispose()
+
+
 def serving(settings: Settings) -> Serving:
     """The service on a free port, in a thread of its own."""
     return Serving(settings)
+
+
+def app_of(settings: Settings) -> FastAPI:
+    """The service, with the routes of the first one that was made.
+
+    They know nothing of any service, and FastAPI makes them anew for each: a third of a second every time.
+    """
+    app = create_app(settings)
+    _routes.extend(app.router.routes if not _routes else ())
+    app.router.routes[:] = _routes
+    return app
+
+
+class _Server(uvicorn.Server):
+    """Stops at once: uvicorn asks ten times a second whether it is to, and then gives its clients a tenth to go."""
+
+    async def main_loop(self) -> None:
+        ticks = count()
+        while not await self.on_tick(next(ticks)):  # noqa: ASYNC110 - uvicorn has a flag and no event
+            await asyncio.sleep(0.01)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        for listening in [*self.servers, *(sockets or ())]:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.shutdown()
+        await asyncio.sleep(0.01)
+        with suppress(TimeoutError):
+            await asyncio.wait_for(self._wait_tasks_to_complete(), self.config.timeout_graceful_shutdown)
+        await self.lifespan.shutdown()
 
 
 class Serving:
     """Starts uvicorn and stops it again; the address is what `with` gives."""
 
     def __init__(self, settings: Settings) -> None:
-        config = uvicorn.Config(
-            create_app(settings), port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=5
-        )
-        self._server = uvicorn.Server(config)
+        config = uvicorn.Config(app_of(settings), port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
+        self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 
     def __enter__(self) -> str:

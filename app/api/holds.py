@@ -11,6 +11,7 @@ from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
 from app.api.authentication import CallerDep
+from app.api.bills import BillBody, VoucherCode
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Instant, Read, Reference, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created, do_once
@@ -18,7 +19,7 @@ from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
 from app.api.problems import refusal_renderer, response
 from app.api.receipts import ReceiptRead
-from app.api.redemptions import BillBody, VoucherCode, given_code
+from app.api.redemptions import given_code
 from app.database import now
 from app.kernel.codes import region_of_code
 from app.kernel.ids import region_of

@@ -91,13 +91,12 @@ class BodyLimit:
             refusal.headers["Connection"] = "close"
             await refusal(scope, receive, send)
             return
-        given = b"".join(chunks)
-        if (b"NaN" in given or b"Infinity" in given) and is_json(Request(scope)) and _has_no_number(given):
+        whole = b"".join(chunks)
+        if (b"NaN" in whole or b"Infinity" in whole) and is_json(Request(scope)) and _has_no_number(whole):
             refusal = problem_response(Request(scope), AppError(Code.MALFORMED_REQUEST, why="JSON"))
             await refusal(scope, receive, send)
             return
-
-        body: bytes | None = given
+        body: bytes | None = whole
 
         async def replay() -> Message:
             nonlocal body

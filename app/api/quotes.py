@@ -8,11 +8,12 @@ from fastapi import APIRouter, Request
 from pydantic import Field, model_validator
 
 from app.api.authentication import CallerDep
+from app.api.bills import BillBody, VoucherCode
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Fen, Read, Wire
 from app.api.payment_codes import PaymentCodeText
 from app.api.problems import language_of
-from app.api.redemptions import BillBody, FlagRead, VoucherCode, given_code, shown_flags
+from app.api.redemptions import FlagRead, given_code, shown_flags
 from app.kernel.catalogue import detail, title
 from app.kernel.problems import AppError
 from app.services import quotes as services

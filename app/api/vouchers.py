@@ -9,12 +9,13 @@ from pydantic import Field
 
 from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
+from app.api.bills import VoucherCode
 from app.api.context import Service, ServiceDep
 from app.api.fields import AnyId, Instant, PositiveFen, Read, Reason, ShownInstant, Title, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
-from app.api.redemptions import VoucherCode, given_code
+from app.api.redemptions import given_code
 from app.database import now
 from app.kernel.codes import format_code, region_of_code
 from app.kernel.ids import region_of

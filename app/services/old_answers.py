@@ -40,7 +40,8 @@ _NOTE_REGIONS = text(  # a jump through the index from region to region, however
 )
 _TAKE_UP = text(
     "SELECT region_code, principal_id, route, key, ended_at FROM answer_passes"
-    " WHERE ended_at IS NULL OR began_at <= :begun_before ORDER BY began_at, region_code LIMIT 1 FOR UPDATE SKIP LOCKED"
+    " WHERE ended_at IS NULL OR began_at <= :begun_before ORDER BY began_at, region_code LIMIT 1"
+    " FOR NO KEY UPDATE SKIP LOCKED"
 )
 _BEGIN = text(
     "UPDATE answer_passes SET principal_id = '', route = '', key = '', began_at = :at, ended_at = NULL"

@@ -31,6 +31,8 @@ APPROVAL_KINDS = (
     "grant_roles",
     "reset_password",
     "publish_rule_version",
+    "order_payment",
+    "reverse_entry",
     "close_year",
 )
 

@@ -47,7 +47,10 @@ def test_a_redemption_is_repeated_by_the_other_way_with_the_same_bytes(desk: Cou
         (('"training"', '"inference"'), 422, "category_not_covered"),
     ],
 )
-def test_a_refusal_reads_the_same_by_both_ways(desk: Counter, changed: tuple[str, str], status: int, code: str) -> None:
+def test_a_refusal_reads_the_same_by_both_ways(
+    shared_world: World, changed: tuple[str, str], status: int, code: str
+) -> None:
+    desk = counter(shared_world.city())
     body = orjson.dumps(redemption_body(desk.voucher["code"], 1_000, order_no="O-1")).decode().replace(*changed)
     answers = [desk.machine.post("/v1/redemptions", content=body, headers=dict(way)) for way in (PLAIN, BY_THE_ROUTE)]
     plain, routed = (answer.json() | {"request_id": "-"} for answer in answers)
@@ -56,7 +59,8 @@ def test_a_refusal_reads_the_same_by_both_ways(desk: Counter, changed: tuple[str
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[]", b'{"order_no": NaN}', '{"order_no": "1"}'.encode("utf-16")])
-def test_a_body_that_is_no_redemption_reads_the_same_by_both_ways(desk: Counter, content: bytes) -> None:
+def test_a_body_that_is_no_redemption_reads_the_same_by_both_ways(shared_world: World, content: bytes) -> None:
+    desk = counter(shared_world.city())
     answers = [
         desk.machine.post("/v1/redemptions", content=content, headers=dict(way)) for way in (PLAIN, BY_THE_ROUTE)
     ]

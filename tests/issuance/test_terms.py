@@ -63,9 +63,9 @@ def test_what_another_level_decided_uses_up_the_ceiling(world: World) -> None:
         ({"layers_fen": {"district": 1}}, "terms_unknown_layer"),
     ],
 )
-def test_terms_that_the_rules_do_not_allow_are_refused(world: World, terms: dict[str, Any], code: str) -> None:
-    city = world.city()
-    row = {"reference_no": "R1", "firm_id": world.firm(), "face_value_fen": 100, "terms": terms}
+def test_terms_that_the_rules_do_not_allow_are_refused(shared_world: World, terms: dict[str, Any], code: str) -> None:
+    city = shared_world.city()
+    row = {"reference_no": "R1", "firm_id": shared_world.firm(), "face_value_fen": 100, "terms": terms}
     body = {"programme_id": city.programme(rules=RULES), "declared_count": 1, "declared_total_fen": 100, "rows": [row]}
     refusal = problem(city.maker.post("/v1/issuance-batches", body), 422, "validation_failed")
     assert [(place["pointer"], place["code"]) for place in refusal["errors"]] == [("/rows/0/terms", code)]

@@ -125,8 +125,8 @@ def test_a_code_shows_as_expired_when_its_time_has_run_out(world: World, urls: U
         ({"voucher_code": "x"}, "/voucher_code"),
     ],
 )
-def test_what_is_out_of_range_is_named(world: World, changes: dict[str, Any], pointer: str) -> None:
-    desk = counter(world.city())
+def test_what_is_out_of_range_is_named(shared_world: World, changes: dict[str, Any], pointer: str) -> None:
+    desk = counter(shared_world.city())
     refused = problem(desk.manager.post(path_of(desk), body_of(desk, **changes)), 422, "validation_failed")
     assert [error["pointer"] for error in refused["errors"]] == [pointer]
 

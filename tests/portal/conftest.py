@@ -8,13 +8,10 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Browser, ConsoleMessage, Page
 
-from app.database import Database
 from app.embedded import databases
 from app.embedded.server import Server
-from app.services.identity.tokens import Tokens
-from app.settings import Settings
 from tests.browser import headless_browser
-from tests.conftest import serving
+from tests.conftest import standing
 from tests.portal.manager import Manager, manager_of
 from tests.world import City, World, counter
 
@@ -31,18 +28,10 @@ def browser() -> Iterator[Browser]:
 @pytest.fixture(scope="module")
 def world(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     """A running service for a module: every test has a firm, a voucher and a provider of its own in it."""
-    name = f"portal_{tmp_path_factory.mktemp('portal').name}"
-    urls = databases.clone(server, template=template, database=name)
-    settings = Settings(
-        database_url=urls.app_url, state_dir=tmp_path_factory.mktemp("state"), principal_cache_s=1, sweep_every_s=3600
-    )
-    database = Database(urls.app_url)
-    with serving(settings) as base_url:
-        shared = World(base_url, database, Tokens.from_settings(settings))
+    folder = tmp_path_factory.mktemp("portal")
+    with standing(server, template, folder, database=folder.name) as shared:
         yield shared
-        shared.close()
-    database.dispose()
-    databases.drop(server, database=name)
+    databases.drop(server, database=folder.name)
 
 
 @pytest.fixture(scope="module")

@@ -39,10 +39,10 @@ def test_a_list_is_in_the_act_and_holds_once_it_is_approved(world: World) -> Non
     ],
 )
 def test_a_list_that_makes_no_sense_is_refused_before_anybody_is_asked(
-    world: World, prices: list[dict[str, Any]], pointer: str, limit: object, actual: object
+    shared_world: World, prices: list[dict[str, Any]], pointer: str, limit: object, actual: object
 ) -> None:
-    city = world.city()
-    path = f"/v1/programmes/{city.programme()}/providers/{world.provider()}"
+    city = shared_world.city()
+    path = f"/v1/programmes/{city.programme()}/providers/{shared_world.provider()}"
     refused = problem(
         city.maker.http.put(path, json={"categories": ["training"], "prices": prices}), 422, "validation_failed"
     )

@@ -252,8 +252,9 @@ def test_a_dry_run_tells_everything_and_saves_nothing(city: City) -> None:
     ],
 )
 def test_wrong_rules_are_refused_at_their_place_and_nothing_is_half_saved(
-    city: City, rules: dict[str, Any], pointer: str
+    shared_world: World, rules: dict[str, Any], pointer: str
 ) -> None:
+    city = shared_world.city()
     programme_id = city.programme()
     draft = drafted(city, programme_id)
     wrong = {"effective_on": ahead(city.world), "rules": rules}

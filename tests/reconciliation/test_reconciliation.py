@@ -2,22 +2,70 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
 import pytest
 from sqlalchemy import create_engine, text
 
+from app.database import Database
+from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server
+from app.services.reconciliation.reconcile import check_invariants
+from tests.conftest import standing
 from tests.world import CIXI, NINGBO, Counter, World, counter, ok, problem
 
+CAPS = [{"scope": "firm", "name": "firm_year", "limit_fen": 5_000}]
 
-@pytest.fixture
-def desk(world: World) -> Counter:
-    desk = counter(world.city())
+
+def traded(world: World, **rules: Any) -> Counter:
+    """A counter at which a bill was redeemed and cancelled in part."""
+    desk = counter(world.city(), **rules)
     redemption = ok(desk.redeem(10_000, order_no="A-1"))
     body = {"amount_fen": 1_000, "reason": "退单"}
     ok(desk.machine.post(f"/v1/redemptions/{redemption['id']}/refunds", body))
     assert world.differences() == []
     return desk
+
+
+@pytest.fixture
+def desk(world: World) -> Counter:
+    return traded(world)
+
+
+@contextmanager
+def closed_books(server: Server, template: str, folder: Path, name: str, **rules: Any) -> Iterator[str]:
+    """The name of a database with such a counter, which nobody is connected to any more: to be copied."""
+    with standing(server, template, folder, database=name) as world:
+        traded(world, **rules)
+    yield name
+    databases.drop(server, database=name)
+
+
+@pytest.fixture(scope="module")
+def books(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with closed_books(server, template, tmp_path_factory.mktemp("books"), "books_plain") as name:
+        yield name
+
+
+@pytest.fixture(scope="module")
+def capped_books(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    with closed_books(server, template, tmp_path_factory.mktemp("books"), "books_capped", caps=CAPS) as name:
+        yield name
+
+
+@contextmanager
+def tampered(server: Server, books: str, statements: str) -> Iterator[Database]:
+    """A copy of the books with what only somebody with the server in his hands could do to them."""
+    urls = databases.clone(server, template=books, database=f"{books}_tampered")
+    tamper(server, urls, statements)
+    database = Database(urls.app_url, pool_size=2)
+    yield database
+    database.dispose()
+    databases.drop(server, database=f"{books}_tampered")
 
 
 def tamper(server: Server, urls: Urls, statements: str) -> None:
@@ -86,15 +134,13 @@ def tamper(server: Server, urls: Urls, statements: str) -> None:
         ("UPDATE approvals SET decided_by = 'usr_somebody' WHERE kind = 'issue_batch'", {"two_persons"}),
     ],
 )
-def test_what_is_tampered_with_is_found(
-    server: Server, urls: Urls, world: World, desk: Counter, statements: str, found: set[str]
-) -> None:
+def test_what_is_tampered_with_is_found(server: Server, books: str, statements: str, found: set[str]) -> None:
     if "checker_id" in statements:
         statements = f"ALTER TABLE entries DROP CONSTRAINT ck_entries_two_persons; {statements}"
-    tamper(server, urls, statements)
-    report = ok(desk.city.auditor.post("/v1/reconciliations", {"region_code": "330100"}))
-    assert {finding["name"] for finding in report["findings"] if finding["count"]} == found
-    assert report["difference_count"] == sum(finding["count"] for finding in report["findings"])
+    with tampered(server, books, statements) as database:
+        report = check_invariants(database, "330100")
+    assert {finding.name for finding in report.findings if finding.count} == found
+    assert report.difference_count == sum(finding.count for finding in report.findings)
 
 
 @pytest.mark.parametrize(
@@ -106,24 +152,25 @@ def test_what_is_tampered_with_is_found(
     ],
 )
 def test_a_counter_of_cumulative_rules_that_was_changed_is_found(
-    server: Server, urls: Urls, world: World, statement: str
+    server: Server, capped_books: str, statement: str
 ) -> None:
-    caps = [{"scope": "firm", "name": "firm_year", "limit_fen": 5_000}]
-    desk = counter(world.city(), caps=caps)
-    redemption = ok(desk.redeem(10_000))
-    body = {"amount_fen": 1_000, "reason": "退单"}
-    ok(desk.machine.post(f"/v1/redemptions/{redemption['id']}/refunds", body))
-    assert world.differences() == []
-    tamper(server, urls, statement)
-    assert [difference.split()[1] for difference in world.differences()] == ["positions:"]
+    with tampered(server, capped_books, statement) as database:
+        report = check_invariants(database)
+    told = [difference.subject for finding in report.findings for difference in finding.differences]
+    assert [finding.name for finding in report.findings if finding.count] == ["positions"]
+    assert told
 
 
-def test_a_report_is_kept_and_lists_every_invariant(desk: Counter) -> None:
+def test_a_report_is_kept_and_lists_every_invariant(server: Server, urls: Urls, desk: Counter) -> None:
     report = ok(desk.city.finance.post("/v1/reconciliations", {"region_code": "330100"}))
     assert report["difference_count"] == 0
     assert {finding["number"] for finding in report["findings"]} == {1, 2, 3, 4, 5, 6, 7, 8, 10, 11, 12}
     assert ok(desk.city.auditor.get(f"/v1/reconciliations/{report['id']}")) == report
     assert ok(desk.city.auditor.get("/v1/reconciliations"))["data"] == [report]
+    tamper(server, urls, "UPDATE mandates SET used_fen = used_fen - 1; UPDATE pools SET available_fen = 0")
+    found = ok(desk.city.auditor.post("/v1/reconciliations", {"region_code": "330100"}))
+    counted = {finding["name"]: finding["count"] for finding in found["findings"] if finding["count"]}
+    assert counted == {"stored_counters": found["difference_count"]} == {"stored_counters": 2}
 
 
 def test_a_region_is_checked_by_its_own_finance_and_auditors(world: World, desk: Counter) -> None:

@@ -105,14 +105,14 @@ def test_a_card_that_is_not_in_the_table_is_told_the_known_ones_alone_and_in_a_b
     ],
 )
 def test_a_wrong_line_is_refused_where_it_is_wrong_and_nothing_is_stored(
-    world: World, wrong: dict[str, Any], pointer: str, limit: object, actual: object
+    shared_world: World, wrong: dict[str, Any], pointer: str, limit: object, actual: object
 ) -> None:
-    desk = counter(world.city())
+    desk = counter(shared_world.city())
     body = {"total_fen": max(1, int(wrong["amount_fen"])) % 10**13, "lines": [wrong]}
     refused = problem(desk.redeem(0, bill=body, order_no="A-1"), 422, "validation_failed")
     place = next(one for one in refused["errors"] if one["pointer"] == pointer)
     assert (place.get("limit"), place.get("actual")) == (limit, actual)
-    assert_nothing_stored(world, desk)
+    assert_nothing_stored(shared_world, desk)
 
 
 def test_lines_that_do_not_add_up_are_told_both_sums(world: World) -> None:

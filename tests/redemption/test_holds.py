@@ -426,8 +426,10 @@ def test_a_programme_with_two_sources_holds_and_draws_from_both(world: World) ->
         ({"bill": {"total_fen": 3, "lines": [line_body(1), line_body(1)]}}, "/bill"),
     ],
 )
-def test_bad_input_is_pointed_at_and_nothing_is_stored(world: World, changes: dict[str, Any], pointer: str) -> None:
-    desk = counter(world.city())
+def test_bad_input_is_pointed_at_and_nothing_is_stored(
+    shared_world: World, changes: dict[str, Any], pointer: str
+) -> None:
+    desk = counter(shared_world.city())
     held = ok(hold(desk, 100_000))
     refused = problem(redeem(desk, held, 10_000, "P1", **changes), 422, "validation_failed")
     assert any(error["pointer"].startswith(pointer) for error in refused["errors"]), refused

@@ -287,13 +287,14 @@ def test_each_role_does_its_own_and_nothing_else(desk: Counter) -> None:
     ],
 )
 def test_bad_input_names_the_place_and_leaves_nothing(
-    world: World, desk: Counter, change: dict[str, Any], pointer: str
+    shared_world: World, change: dict[str, Any], pointer: str
 ) -> None:
+    desk = counter(shared_world.city())
     body = redemption_body(desk.voucher["code"], 100, order_no="A-1") | change
     refused = problem(desk.machine.post("/v1/redemptions", body, key="K"), 422, "validation_failed")
     assert [place["pointer"] for place in refused["errors"]] == [pointer]
     ok(desk.redeem(100, key="K", order_no="A-1"))
-    assert world.differences() == []
+    assert shared_world.differences() == []
 
 
 def test_headers_that_are_missing_or_wrong_are_told(world: World, desk: Counter) -> None:
@@ -305,8 +306,7 @@ def test_headers_that_are_missing_or_wrong_are_told(world: World, desk: Counter)
         problem(http.post("/v1/redemptions", json=body, headers=headers), 400, "idempotency_key_invalid")
     for broken in (b"{", b"", b'{"a": "\xff"}', b"[" * 100_000):
         json_headers = {"Idempotency-Key": "K", "Content-Type": "application/json"}
-        answer = http.post("/v1/redemptions", content=broken, headers=json_headers)
-        problem(answer, 422 if broken == b"" else 400, "validation_failed" if broken == b"" else "malformed_request")
+        problem(http.post("/v1/redemptions", content=broken, headers=json_headers), 400, "malformed_request")
     form = http.post("/v1/redemptions", data={"a": "b"}, headers={"Idempotency-Key": "K"})
     problem(form, 415, "unsupported_media_type")
     problem(world.anonymous().post("/v1/redemptions", json=body), 401, "unauthenticated")

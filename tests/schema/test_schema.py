@@ -87,10 +87,10 @@ def test_a_published_rule_version_is_final(world: World) -> None:
         "DELETE FROM order_numbers",
     ],
 )
-def test_what_was_answered_and_used_stays(world: World, change: str) -> None:
-    ok(counter(world.city()).redeem(10_000))
+def test_what_was_answered_and_used_stays(shared_world: World, change: str) -> None:
+    ok(counter(shared_world.city()).redeem(10_000))
     with pytest.raises(DBAPIError, match="is refused"):
-        world.database.transact(lambda tx: tx.execute(text(change)))
+        shared_world.database.transact(lambda tx: tx.execute(text(change)))
 
 
 def test_two_processes_that_migrate_at_once_do_it_once(server: Server) -> None:
@@ -118,11 +118,11 @@ def _migrating(owner_url: str) -> list[str]:
         ("UPDATE approvals SET decided_by = made_by", "ck_approvals_two_persons"),
     ],
 )
-def test_a_wrong_counter_is_refused_below_the_code(world: World, statement: str, constraint: str) -> None:
-    desk = counter(world.city())
+def test_a_wrong_counter_is_refused_below_the_code(shared_world: World, statement: str, constraint: str) -> None:
+    desk = counter(shared_world.city())
     ok(desk.redeem(10_000))
     with pytest.raises(DBAPIError, match=constraint):
-        world.database.transact(lambda tx: tx.execute(text(statement)))
+        shared_world.database.transact(lambda tx: tx.execute(text(statement)))
 
 
 def test_the_service_owns_nothing_and_cannot_create(database: Database) -> None:

@@ -139,7 +139,10 @@ def test_only_a_maker_of_the_programme_may_ask(world: World, city: City) -> None
         ({"when": "now"}, ["/when"]),
     ],
 )
-def test_bad_input_is_refused_with_every_place(city: City, change: dict[str, Any], pointers: list[str]) -> None:
+def test_bad_input_is_refused_with_every_place(
+    shared_world: World, change: dict[str, Any], pointers: list[str]
+) -> None:
+    city = shared_world.city()
     body = {"versions": [rules_body()], "bills": [bill("A", 1)]} | change
     refused = problem(city.maker.post(path(city.programme()), body), 422, "validation_failed")
     assert [error["pointer"] for error in refused["errors"]] == pointers

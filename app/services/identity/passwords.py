@@ -6,6 +6,7 @@ import secrets
 import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from threading import BoundedSemaphore
 
 from argon2 import Type
@@ -33,15 +34,11 @@ class Passwords:
     """
 
     def __init__(self) -> None:
-        # The second recommended choice of RFC 9106, section 4.
-        hasher = Argon2Hasher(
-            time_cost=3, memory_cost=MEMORY_KIB, parallelism=4, hash_len=32, salt_len=16, type=Type.ID
-        )
-        self._scheme = PasswordHash((hasher,))
+        self._scheme = _scheme()
         self._line = BoundedSemaphore(IN_LINE)
         self._room = BoundedSemaphore(AT_ONCE)
         self.attempts = Attempts()
-        self._nobodys = self._scheme.hash(secrets.token_urlsafe())
+        self._nobodys = _nobodys()
 
     def hash(self, password: str, *, login: str) -> str:
         """What is stored of a new password. Raises `password_too_weak`, `busy`."""
@@ -68,6 +65,19 @@ class Passwords:
                 yield
         finally:
             self._line.release()
+
+
+@cache
+def _scheme() -> PasswordHash:
+    # The second recommended choice of RFC 9106, section 4.
+    hasher = Argon2Hasher(time_cost=3, memory_cost=MEMORY_KIB, parallelism=4, hash_len=32, salt_len=16, type=Type.ID)
+    return PasswordHash((hasher,))
+
+
+@cache
+def _nobodys() -> str:
+    """What people who do not exist are compared with: hashed once a process, by the same scheme, and nobody's."""
+    return _scheme().hash(secrets.token_urlsafe())
 
 
 def _normal(password: str) -> str:

@@ -1,0 +1,105 @@
+"""Bills as they are sent: lines whose amounts their quantities and prices explain, and what goes with them."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import AfterValidator, Field, StringConstraints, model_validator
+
+from app.api.fields import BilledFen, Instant, Printable, Reference, Wire, wrong
+from app.kernel.clock import rfc3339
+from app.kernel.codes import parse_code
+from app.kernel.rates import parse_decimal, parse_rate
+from app.services.evidence.accelerators import CARD_HOUR
+from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
+
+
+def _quantity(text: str) -> str:
+    parse_decimal(text, max_decimals=QUANTITY_DECIMALS, max_digits=18)
+    return text
+
+
+def _unit_price(text: str) -> str:
+    parse_decimal(text, max_decimals=UNIT_PRICE_DECIMALS, max_digits=18)
+    return text
+
+
+def _tax_rate(text: str) -> str:
+    parse_rate(text)
+    return text
+
+
+def _voucher_code(text: str) -> str:
+    return parse_code(text)
+
+
+VoucherCode = Annotated[
+    str,
+    StringConstraints(min_length=18, max_length=40),
+    AfterValidator(_voucher_code),
+    Field(examples=["330100-7K2M-9QXA-4TZ8"], description="As printed; case and separators do not matter."),
+]
+Category = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
+Unit = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
+Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128), Printable]
+
+
+class BillLineBody(Wire):
+    """One line of a bill. `amount_fen` counts and includes VAT; quantity × unit price must explain it."""
+
+    category: Category
+    quantity: Annotated[str, AfterValidator(_quantity), Field(examples=["12.5"])]
+    unit: Annotated[Unit, Field(examples=["card_hour"])]
+    unit_price: Annotated[str, AfterValidator(_unit_price), Field(description="元", examples=["38.50"])]
+    amount_fen: BilledFen
+    used_from: Instant | None = None
+    used_until: Instant | None = None
+    provider_site: Word | None = None
+    usage_ref: Annotated[
+        Reference | None,
+        Field(
+            description="Your job or metering number; each is billed once. One job billed in parts has one for each."
+        ),
+    ] = None
+    accelerator: Annotated[
+        Category | None,
+        Field(
+            description="With card_hour: the card, a code of GET /v1/accelerators. The answer has its PFLOPS·hours.",
+            examples=["ascend_910b3"],
+        ),
+    ] = None
+
+    @model_validator(mode="after")
+    def _explained(self) -> BillLineBody:
+        priced_fen = self.line().priced_fen()
+        if abs(priced_fen - self.amount_fen) > 1:
+            raise wrong("amount_not_explained", "amount_fen", limit=priced_fen, actual=self.amount_fen)
+        if self.used_from and self.used_until and self.used_from > self.used_until:
+            limit, actual = rfc3339(self.used_from), rfc3339(self.used_until)
+            raise wrong("ends_before_it_begins", "used_until", limit=limit, actual=actual)
+        if self.accelerator is not None and self.unit != CARD_HOUR:
+            raise wrong("only_for_card_hours", "accelerator", limit=CARD_HOUR, actual=self.unit)
+        return self
+
+    def line(self) -> BillLine:
+        """The line as the domain's value."""
+        return BillLine(**self.__dict__)
+
+
+class BillBody(Wire):
+    """A bill: `total_fen` is the sum of its lines."""
+
+    total_fen: BilledFen
+    tax_rate: Annotated[str, AfterValidator(_tax_rate), Field(examples=["0.06"])] | None = None
+    lines: Annotated[list[BillLineBody], Field(min_length=1, max_length=200)]
+
+    @model_validator(mode="after")
+    def _total_is_sum(self) -> BillBody:
+        sum_fen = sum(line.amount_fen for line in self.lines)
+        if sum_fen != self.total_fen:
+            raise wrong("lines_do_not_add_up", "total_fen", limit=sum_fen, actual=self.total_fen)
+        return self
+
+    def bill(self) -> Bill:
+        """The bill as the domain's value, its card-hours converted. Raises `accelerator_not_known`."""
+        return Bill(self.total_fen, tuple(line.line() for line in self.lines), self.tax_rate).converted()
