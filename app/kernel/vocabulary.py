@@ -230,6 +230,15 @@ class LeafKind(StrEnum):
     AUDIT_EVENT = "audit_event"
 
 
+class ReleaseGround(StrEnum):
+    """Why a region may be sealed again after the database was restored."""
+
+    AGREES = "agrees"
+    """Its log holds every head that was given, as it was published."""
+    DECIDED = "decided"
+    """An official has decided so, with a reason."""
+
+
 class Reason(StrEnum):
     """Why a subsidy is less than rate times bill: the reason codes of a trace. The list only grows."""
 

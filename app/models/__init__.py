@@ -16,6 +16,7 @@ from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import Reconciliation
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
+from app.models.restorations import Restoration, RestorationRelease
 from app.models.vouchers import Allotment, Mandate, Voucher
 
 __all__ = [
@@ -47,6 +48,8 @@ __all__ = [
     "Reconciliation",
     "Redemption",
     "Refund",
+    "Restoration",
+    "RestorationRelease",
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
