@@ -20,6 +20,7 @@ from app.cli import (
     restore,
     rules,
     run,
+    seal,
     simulate,
 )
 from app.cli.output import Failure
@@ -43,6 +44,7 @@ for command in (
     simulate.simulate,
     run.run,
     run.migrate,
+    seal.seal,
     reconcile.reconcile,
     replay_assessment.replay_assessment,
     login.login,

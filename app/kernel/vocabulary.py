@@ -230,6 +230,13 @@ class LeafKind(StrEnum):
     AUDIT_EVENT = "audit_event"
 
 
+class HolderKind(StrEnum):
+    """Whose account a balance lies on: a pool's, or the organisation's that is paid."""
+
+    POOL = "pool"
+    PAYEE = "payee"
+
+
 class ReleaseGround(StrEnum):
     """Why a region may be sealed again after the database was restored."""
 

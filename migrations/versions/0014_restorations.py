@@ -5,7 +5,7 @@ already seen. Sealing on from there would sign a second history, which cannot be
 So a restoration leaves a mark in the database itself, which every sealer sees, wherever it runs, and which only
 the owner can lift: the service's role may read it and nothing more.
 
-Revision: 0014, after 0008
+Revision: 0014, after 0009
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0014"
-down_revision = "0008"
+down_revision = "0009"
 branch_labels = None
 depends_on = None
 

@@ -11,10 +11,16 @@ _HOLDING = text(
 )
 
 
-def held_by(tx: Connection, region_code: str) -> str | None:
-    """The restoration because of which this region must not be sealed now; None where it may be.
+class SealingHeld(Exception):
+    """The region must not be sealed before somebody has looked at its log: the database was restored."""
 
-    The sealer asks in its own transaction, behind the lock of the region's head. What is not sealed stays in the queue.
-    """
+    def __init__(self, restoration_id: str) -> None:
+        super().__init__(f"sealing is held since restoration {restoration_id}; see voucher after-restore")
+        self.restoration_id = restoration_id
+
+
+def require_not_held(tx: Connection, region_code: str) -> None:
+    """Return where the region may be sealed now. Raises SealingHeld: what waits stays in the queue."""
     found: str | None = tx.execute(_HOLDING, {"region_code": region_code}).scalar_one_or_none()
-    return found
+    if found is not None:
+        raise SealingHeld(found)
