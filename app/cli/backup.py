@@ -109,7 +109,9 @@ def show(archive: Archive) -> None:
     say(
         f"预写日志：{len(segments)} 段，最后归档于 {at}（北京时间）", f"WAL: {len(segments)} segments, the last at {at}"
     )
-    gap = gap_after(backups[0].first_segment, segments) if backups else None
+    covered = {segment.number for segment in segments}
+    covered.update(number for one in backups for number in range(one.first_segment, one.last_segment + 1))
+    gap = gap_after(min(one.first_segment for one in backups), covered) if backups else None
     if gap is not None:
         raise Failure(
             f"归档缺少第 {gap} 段：其后的时刻只能由更晚的备份恢复。",

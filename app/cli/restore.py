@@ -20,7 +20,7 @@ from app.cli.local import DATABASE, state_dir
 from app.cli.output import Failure, say, step, table
 from app.cli.totals import show_report
 from app.database import Database
-from app.embedded.archive import Archive, Backup, newest_before, open_archive, segment_of
+from app.embedded.archive import Archive, Backup, gap_after, newest_before, open_archive, segment_of
 from app.embedded.binaries import binaries_for
 from app.embedded.databases import APP, OWNER
 from app.embedded.home import Home, open_home
@@ -154,9 +154,7 @@ def _check(plan: Plan) -> None:
         if not plan.lost_wal.is_dir():
             raise Failure(f"{plan.lost_wal} 不是文件夹。", "that is no folder")
         reached |= {found.number for path in plan.lost_wal.iterdir() if (found := segment_of(path.name))}
-    missing = next(
-        (n for n in range(plan.backup.last_segment + 1, max(reached, default=0) + 1) if n not in reached), None
-    )
+    missing = gap_after(plan.backup.last_segment + 1, reached)
     if plan.to is None and missing is not None:
         ends = plan.archive.archived_at(missing - 1) or plan.backup.finished_at
         at = f"{ends.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"

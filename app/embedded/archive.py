@@ -63,11 +63,10 @@ def segment_of(file: str) -> Segment | None:
     return Segment(timeline, log * SEGMENTS_PER_LOG + part)
 
 
-def gap_after(first: int, segments: Iterable[Segment]) -> int | None:
-    """The first number from `first` on that is missing although later segments are there; None where none is."""
-    numbers = {segment.number for segment in segments if segment.number >= first}
-    expected = range(first, max(numbers, default=first) + 1)
-    return next((number for number in expected if number not in numbers), None)
+def gap_after(first: int, numbers: Iterable[int]) -> int | None:
+    """The first segment from `first` on that is missing although later ones are there; None where none is."""
+    there = {number for number in numbers if number >= first}
+    return next((number for number in range(first, max(there, default=first)) if number not in there), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import signal
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-import psutil
 import pytest
 from sqlalchemy import text
 
@@ -18,99 +16,108 @@ from app.embedded import databases
 from app.embedded.archive import open_archive
 from app.embedded.base_backup import archive_all
 from app.embedded.home import home_at
-from app.embedded.postmaster import HOST, SUPERUSER, processes
-from app.embedded.private import secret
-from app.embedded.server import Server, running
 from app.services.identity.tokens import Tokens
 from app.services.reconciliation.reconcile import check_invariants
+from app.services.sealing.keys import LogKeys
+from app.services.sealing.sealer import Sealer
 from app.settings import Settings
-from tests.cli.processes import Started, voucher
-from tests.world import Counter, World, counter, ok
+from tests.cli.processes import Started
+from tests.operations.drill import command, lose_power, opened, redemptions_in, server_of
+from tests.world import HANGZHOU, Counter, World, counter, ok
 
 BILL_FEN = 1_000
+SEALED_WITHIN_S = 20
+
+
+class Drill:
+    """A service with archiving on from its first start, and a firm's voucher to draw on."""
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state"
+        self.backups = folder / "备份 of Hangzhou"
+        assert command("backup", self.backups, "--enable").status == 0
+        self.service = Started(folder, "run", "--port", "0")
+        self.service.wait_for("服务已就绪")
+        self.server = server_of(self.state)
+        self.settings = Settings(
+            database_url=databases.urls(self.server, database=DATABASE).app_url,
+            state_dir=self.state,
+            public_url=self.service.address(),
+        )
+        self.database = Database(self.settings.database_url)
+        self.world = World(self.service.address(), self.database, Tokens.from_settings(self.settings))
+        self.desk: Counter = counter(self.world.city())
+
+    def draw(self, count: int) -> list[str]:
+        """So many redemptions, each acknowledged; their ids."""
+        return [ok(self.desk.redeem(BILL_FEN))["id"] for _ in range(count)]
+
+    def published(self, path: Path) -> Path:
+        """The region's checkpoint, once its sealer has sealed all that was acknowledged."""
+        deadline = time.monotonic() + SEALED_WITHIN_S
+        while self._ask("SELECT count(*) FROM seal_queue"):
+            assert time.monotonic() < deadline, "the sealer does not keep up"
+            time.sleep(0.05)
+        path.write_text(str(self._ask("SELECT checkpoint FROM logs")), encoding="utf-8")
+        return path
+
+    def lose_power(self) -> None:
+        """Everything ends at once; the disk can still be read."""
+        self.world.close()
+        self.database.dispose()
+        lose_power(self.service, self.state)
+
+    def _ask(self, query: str) -> object:
+        return self.database.transact(lambda tx: tx.execute(text(query)).scalar_one())
 
 
 @pytest.fixture
-def drilled(folder: Path) -> Iterator[tuple[Started, Server, Counter]]:
-    """The service with archiving on from its first start, and a firm's voucher to draw on."""
-    enabled = voucher(folder, "backup", folder / "备份 of Hangzhou", "--enable")
-    assert enabled.returncode == 0, enabled.stderr
-    service = Started(folder, "run", "--port", "0")
-    try:
-        service.wait_for("服务已就绪")
-        home = home_at(folder / "state" / "postgres")
-        server = Server(HOST, int(home.port.read_text()), secret(home.path, SUPERUSER), home.path)
-        url = databases.urls(server, database=DATABASE).app_url
-        settings = Settings(database_url=url, state_dir=folder / "state", public_url=service.address())
-        database = Database(url)
-        world = World(service.address(), database, Tokens.from_settings(settings))
-        yield service, server, counter(world.city())
-        world.close()
-        database.dispose()
-    finally:
-        lose_power(service, folder)
+def drill(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drill]:
+    monkeypatch.setenv("VOUCHER_STATE_DIR", str(folder / "state"))
+    monkeypatch.delenv("VOUCHER_DATABASE_URL", raising=False)
+    drill = Drill(folder)
+    yield drill
+    drill.lose_power()
 
 
-def lose_power(service: Started, folder: Path) -> None:
-    """All of it ends at once, and nothing of it has time to archive, to finish or to restart anything."""
-    home = home_at(folder / "state" / "postgres")
-    everything = [service.process, *service.process.children(recursive=True), *processes(home)]
-    for process in psutil.process_iter():
-        if (
-            process.is_running()
-            and "app.embedded.guardian" in (command := process.cmdline())
-            and str(home.path) in command
-        ):
-            everything.append(process)
-    for number in (signal.SIGSTOP, signal.SIGKILL):
-        for process in everything:
-            if process.is_running():
-                process.send_signal(number)
-    psutil.wait_procs(everything, timeout=20)
+def seal(drill: Drill, database: Database) -> tuple[int, tuple[str, ...]]:
+    """Let a sealer with the old keys look once: how many leaves it sealed, and which regions it could not."""
+    done = Sealer(database, LogKeys.from_settings(drill.settings)).look()
+    return done.leaves, done.failed
 
 
-def draw(desk: Counter, count: int) -> list[str]:
-    """So many redemptions, each answered; their ids."""
-    return [ok(desk.redeem(BILL_FEN))["id"] for _ in range(count)]
-
-
-@contextmanager
-def opened(state: Path) -> Iterator[Database]:
-    """The restored database, as the service."""
-    with running(state / "postgres") as server:
-        database = Database(databases.prepare(server, database=DATABASE).app_url)
-        yield database
-        database.dispose()
-
-
-def redemptions(database: Database) -> set[str]:
-    return set(database.transact(lambda tx: tx.execute(text("SELECT id FROM redemptions")).scalars().all()))
-
-
-def test_what_was_acknowledged_comes_back_as_far_as_it_was_archived(
-    drilled: tuple[Started, Server, Counter], folder: Path
-) -> None:
-    service, server, desk = drilled
-    before = draw(desk, 2)
-    taken = voucher(folder, "backup")
-    assert taken.returncode == 0, taken.stderr
-    early = draw(desk, 2)
+def test_what_was_acknowledged_comes_back_as_far_as_the_wal_reaches(drill: Drill, folder: Path) -> None:
+    before = drill.draw(2)
+    assert command("backup").status == 0
+    early = drill.draw(1)
     between = datetime.now(UTC)
-    late = draw(desk, 2)
-    (backups := folder / "备份 of Hangzhou")
-    assert archive_all(server, open_archive(backups)) is not None
-    unarchived = draw(desk, 2)
-    lose_power(service, folder)
+    archived = drill.draw(1)
+    checkpoint = drill.published(folder / "checkpoint")
+    assert archive_all(drill.server, open_archive(drill.backups)) is not None
+    unarchived = drill.draw(1)
+    drill.lose_power()
 
-    lost_wal = home_at(folder / "state" / "postgres").data / "pg_wal"
-    wanted = {
-        "to-latest": (["--to-latest"], {*before, *early, *late}),
-        "with-lost-disk": (["--to-latest", "--lost-wal", lost_wal], {*before, *early, *late, *unarchived}),
-        "to-time": (["--to", between.isoformat()], {*before, *early}),
-    }
-    for name, (options, expected) in wanted.items():
-        restored = voucher(folder, "restore", backups, "--into", folder / name, *options)
-        assert restored.returncode == 0, restored.stdout + restored.stderr
-        with opened(folder / name) as database:
-            assert redemptions(database) == expected, name
-            assert check_invariants(database).difference_count == 0
+    # The disk is lost: all that was archived, and with it the log as it was published.
+    restored = command("restore", drill.backups, "--to-latest", "--into", folder / "b", "--checkpoint", checkpoint)
+    assert restored.status == 0, restored.said
+    with opened(folder / "b") as database:
+        assert redemptions_in(database) == {*before, *early, *archived}
+        assert check_invariants(database).difference_count == 0
+
+    # The disk can be read: everything.
+    lost_wal = home_at(drill.state / "postgres").data / "pg_wal"
+    restored = command("restore", drill.backups, "--to-latest", "--into", folder / "c", "--lost-wal", lost_wal)
+    assert restored.status == 0, restored.said
+    with opened(folder / "c") as database:
+        assert redemptions_in(database) == {*before, *early, *archived, *unarchived}
+
+    # An earlier instant: exactly what was then, and a log that is shorter than the published one is not sealed.
+    restored = command(
+        "restore", drill.backups, "--to", between.isoformat(), "--into", folder / "d", "--checkpoint", checkpoint
+    )
+    assert restored.status == 1
+    assert "SHORTER" in restored.said
+    with opened(folder / "d") as database:
+        assert redemptions_in(database) == {*before, *early}
+        assert check_invariants(database).difference_count == 0
+        assert seal(drill, database) == (0, (HANGZHOU,))
