@@ -54,8 +54,8 @@ class RestorationRelease(Base):
         one_of("ground", ReleaseGround),
         CheckConstraint("num_nonnulls(published_size, published_root) IN (0, 2)", name="published_whole"),
         CheckConstraint(
-            "CASE ground WHEN 'agrees' THEN published_size IS NOT NULL AND num_nonnulls(decided_by, reason) = 0"
-            " ELSE num_nonnulls(decided_by, reason) = 2 END",
+            "(ground = 'agrees' AND published_size IS NOT NULL AND num_nonnulls(decided_by, reason) = 0)"
+            " OR (ground = 'decided' AND num_nonnulls(decided_by, reason) = 2)",
             name="ground_given",
         ),
         region_code_format(),

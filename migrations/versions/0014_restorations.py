@@ -56,8 +56,8 @@ def upgrade() -> None:
             name=op.f("ck_restoration_releases_published_whole"),
         ),
         sa.CheckConstraint(
-            "CASE ground WHEN 'agrees' THEN published_size IS NOT NULL AND num_nonnulls(decided_by, reason) = 0"
-            " ELSE num_nonnulls(decided_by, reason) = 2 END",
+            "(ground = 'agrees' AND published_size IS NOT NULL AND num_nonnulls(decided_by, reason) = 0)"
+            " OR (ground = 'decided' AND num_nonnulls(decided_by, reason) = 2)",
             name=op.f("ck_restoration_releases_ground_given"),
         ),
         sa.CheckConstraint("region_code ~ '^[0-9]{6}$'", name=op.f("ck_restoration_releases_region_code_format")),

@@ -25,6 +25,7 @@ from app.embedded.archive import (
 from app.embedded.archiving import archive_command, restore_command
 
 NOON = datetime(2026, 11, 25, 4, tzinfo=UTC)
+SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "postgres-archive.sh"
 SEGMENT = "000000010000000000000005"
 BACKUP = Backup("first", NOON, NOON, "18.6", 1, 2, 3, 10, "00" * 32)
 
@@ -70,6 +71,19 @@ def test_archiving_is_whole_repeatable_and_never_replaces(tmp_path: Path) -> Non
     path.write_bytes(b"other")
     assert run(archive_command(wal), path) == 1
     assert gzip.decompress((wal / f"{SEGMENT}.gz").read_bytes()) == b"first"
+
+
+def test_the_script_for_containers_archives_alike(tmp_path: Path) -> None:
+    wal = tmp_path / "wal"
+    wal.mkdir()
+    path = tmp_path / SEGMENT
+    path.write_bytes(b"first")
+    command = [SCRIPT, path, SEGMENT, wal]
+    assert [subprocess.run(command, check=False).returncode for _ in range(2)] == [0, 0]
+    path.write_bytes(b"other")
+    assert subprocess.run(command, check=False).returncode == 1
+    assert gzip.decompress((wal / f"{SEGMENT}.gz").read_bytes()) == b"first"
+    assert [file.name for file in wal.iterdir()] == [f"{SEGMENT}.gz"]
 
 
 def test_archiving_that_fails_says_so_and_leaves_nothing(tmp_path: Path) -> None:
