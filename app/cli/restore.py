@@ -144,7 +144,7 @@ def _check(plan: Plan) -> None:
     migration = plan.backup.facts.get("migration")
     if migration is not None and not migrations.is_known(migration):
         raise migrations.NewerDatabase(migration, migrations.newest())
-    if (plan.state / "postgres" / "data").exists() or (plan.state / "postgres" / "location").exists():
+    if _data_in(plan.state):
         raise Failure(
             f"{plan.state} 中已有数据库，恢复从不覆盖：请用 --into 另选目录，或先将其移走。",
             "there is a database in that state folder and a restoration never overwrites: choose another with --into",
@@ -163,6 +163,13 @@ def _check(plan: Plan) -> None:
             f"segment {missing} of the WAL is missing, nothing after it can be replayed: use --to for an instant before"
             f" {at} Beijing time, or a later backup",
         )
+
+
+def _data_in(state: Path) -> bool:
+    """Whether the state folder has a database, here or in the place that it remembers."""
+    folder = state / "postgres"
+    places = [folder, *(Path(record.read_text()) for record in folder.glob("location"))]
+    return any((place / "data").exists() for place in places)
 
 
 def _show(plan: Plan) -> None:

@@ -8,9 +8,12 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
-from sqlalchemy import text
+from alembic import command as alembic
+from alembic.script import ScriptDirectory
+from sqlalchemy import create_engine, text
 from typer.testing import CliRunner
 
+import migrations
 from app.cli.commands import app
 from app.cli.local import DATABASE
 from app.database import Database
@@ -40,6 +43,19 @@ def server_of(state: Path) -> Server:
     """The running server of a state folder, without becoming one of its users."""
     home = home_at(state / "postgres")
     return Server(HOST, int(home.port.read_text()), secret(home.path, SUPERUSER), home.path)
+
+
+def migrated_but_for_the_last_step(owner_url: str) -> str:
+    """Migrate a new database as an older version of the service would have. Gives the step it stands at."""
+    configuration = migrations.configuration()
+    last = ScriptDirectory.from_config(configuration).get_revision(migrations.newest())
+    assert isinstance(last.down_revision, str)
+    engine = create_engine(owner_url)
+    with engine.connect() as connection:
+        configuration.attributes["connection"] = connection
+        alembic.upgrade(configuration, last.down_revision)
+    engine.dispose()
+    return last.down_revision
 
 
 def lose_power(service: Started, state: Path) -> None:

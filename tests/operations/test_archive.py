@@ -78,7 +78,7 @@ def test_the_script_for_containers_archives_alike(tmp_path: Path) -> None:
     wal.mkdir()
     path = tmp_path / SEGMENT
     path.write_bytes(b"first")
-    command = [SCRIPT, path, SEGMENT, wal]
+    command = list(map(str, (SCRIPT, path, SEGMENT, wal)))
     assert [subprocess.run(command, check=False).returncode for _ in range(2)] == [0, 0]
     path.write_bytes(b"other")
     assert subprocess.run(command, check=False).returncode == 1

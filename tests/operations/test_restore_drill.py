@@ -11,18 +11,27 @@ import pytest
 from sqlalchemy import text
 
 from app.cli.local import DATABASE
+from app.cli.output import Failure
 from app.database import Database
 from app.embedded import databases
 from app.embedded.archive import open_archive
 from app.embedded.base_backup import archive_all
 from app.embedded.home import home_at
+from app.embedded.server import running
 from app.services.identity.tokens import Tokens
 from app.services.reconciliation.reconcile import check_invariants
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.sealer import Sealer
 from app.settings import Settings
 from tests.cli.processes import Started
-from tests.operations.drill import command, lose_power, opened, redemptions_in, server_of
+from tests.operations.drill import (
+    command,
+    lose_power,
+    migrated_but_for_the_last_step,
+    opened,
+    redemptions_in,
+    server_of,
+)
 from tests.world import HANGZHOU, Counter, World, counter, ok
 
 BILL_FEN = 1_000
@@ -30,12 +39,17 @@ SEALED_WITHIN_S = 20
 
 
 class Drill:
-    """A service with archiving on from its first start, and a firm's voucher to draw on."""
+    """A service that has been upgraded, with archiving on, and a firm's voucher to draw on."""
 
     def __init__(self, folder: Path) -> None:
         self.state = folder / "state"
         self.backups = folder / "备份 of Hangzhou"
-        assert command("backup", self.backups, "--enable").status == 0
+        with running(self.state / "postgres") as older:
+            url = databases.prepare(older, database=DATABASE).owner_url
+            self.upgraded_from = migrated_but_for_the_last_step(url)
+            assert command("backup", self.backups, "--enable").status == 0
+            with pytest.raises(Failure, match="restart the service first"):
+                command("backup")
         self.service = Started(folder, "run", "--port", "0")
         self.service.wait_for("服务已就绪")
         self.server = server_of(self.state)
@@ -87,6 +101,8 @@ def seal(drill: Drill, database: Database) -> tuple[int, tuple[str, ...]]:
 
 
 def test_what_was_acknowledged_comes_back_as_far_as_the_wal_reaches(drill: Drill, folder: Path) -> None:
+    (at_upgrade,) = open_archive(drill.backups).backups()
+    assert at_upgrade.facts["migration"] == drill.upgraded_from, "the way back from an upgrade"
     before = drill.draw(2)
     assert command("backup").status == 0
     early = drill.draw(1)
