@@ -73,7 +73,7 @@ def back_up(server: Server, archive: Archive, *, state: Path, urls: Urls) -> Bac
         backup = base_backup.take(server, binaries, archive, facts=_facts(state, urls), shown=shown)
     if base_backup.archives_into(server, archive.wal):
         with step("等待预写日志归档", "waiting for the WAL to be archived"):
-            if base_backup.archive_all(server, archive) is None:
+            if not base_backup.archive_all(server, archive):
                 raise BackupFailed(
                     "备份已完成，但预写日志未能归档：请查看数据库日志（磁盘是否已满？）。",
                     "the backup is made, but the WAL is not being archived: see the server's log; is the disk full?",

@@ -26,6 +26,7 @@ SPARE_BYTES = 4 * SEGMENT_BYTES
 """For the WAL that is written meanwhile."""
 
 _STREAMED = "SELECT backup_streamed, backup_total FROM pg_stat_progress_basebackup"
+_SWITCH = "SELECT pg_wal_lsn_diff(lsn, '0/0'), substr(pg_walfile_name(lsn), 1, 8) FROM pg_switch_wal() AS lsn"
 _ON_DISK = "SELECT sum(pg_database_size(oid))::bigint FROM pg_database"
 
 
@@ -73,20 +74,22 @@ def archives_into(server: Server, wal: Path) -> bool:
         return bool(mode == "on" and command == archive_command(wal))
 
 
-def archive_all(server: Server, archive: Archive) -> Segment | None:
+def archive_all(server: Server, archive: Archive) -> bool:
     """Close the segment in use and wait until it is in the archive: all that is committed before can be restored.
 
-    Gives the last archived segment; None where the archiver has not managed it in time.
+    False where the archiver has not managed that in time.
     """
     with _superuser(server) as connection:
-        due = segment_of(str(_one(connection, "SELECT pg_walfile_name(pg_switch_wal())")))
-        assert due, "PostgreSQL names its segments so"
-        deadline = time.monotonic() + ARCHIVED_WITHIN_S
-        while time.monotonic() < deadline:
-            if (archive.wal / f"{due.name}.gz").exists():
-                return due
-            time.sleep(TICK_S)
-    return None
+        # Where nothing was written since the last switch, this is where the next segment begins, and none is closed.
+        row = connection.execute(_SWITCH).fetchone()
+    assert row, "this query answers with one row"
+    due = Segment(int(row[1], 16), (int(row[0]) - 1) // SEGMENT_BYTES)
+    deadline = time.monotonic() + ARCHIVED_WITHIN_S
+    while time.monotonic() < deadline:
+        if (archive.wal / f"{due.name}.gz").exists():
+            return True
+        time.sleep(TICK_S)
+    return False
 
 
 def system_identifier(server: Server) -> str:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -51,6 +53,10 @@ class Drill:
             with pytest.raises(Failure, match="restart the service first"):
                 command("backup")
         self.service = Started(folder, "run", "--port", "0")
+        self._closing = ExitStack()
+
+    def begin(self) -> None:
+        """Wait until it serves, and put the firm's voucher into its hands."""
         self.service.wait_for("服务已就绪")
         self.server = server_of(self.state)
         self.settings = Settings(
@@ -59,8 +65,10 @@ class Drill:
             public_url=self.service.address(),
         )
         self.database = Database(self.settings.database_url)
-        self.world = World(self.service.address(), self.database, Tokens.from_settings(self.settings))
-        self.desk: Counter = counter(self.world.city())
+        self._closing.callback(self.database.dispose)
+        world = World(self.service.address(), self.database, Tokens.from_settings(self.settings))
+        self._closing.callback(world.close)
+        self.desk: Counter = counter(world.city())
 
     def draw(self, count: int) -> list[str]:
         """So many redemptions, each acknowledged; their ids."""
@@ -77,8 +85,7 @@ class Drill:
 
     def lose_power(self) -> None:
         """Everything ends at once; the disk can still be read."""
-        self.world.close()
-        self.database.dispose()
+        self._closing.close()
         lose_power(self.service, self.state)
 
     def _ask(self, query: str) -> object:
@@ -90,8 +97,11 @@ def drill(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drill]:
     monkeypatch.setenv("VOUCHER_STATE_DIR", str(folder / "state"))
     monkeypatch.delenv("VOUCHER_DATABASE_URL", raising=False)
     drill = Drill(folder)
-    yield drill
-    drill.lose_power()
+    try:
+        drill.begin()
+        yield drill
+    finally:
+        drill.lose_power()
 
 
 def seal(drill: Drill, database: Database) -> tuple[int, tuple[str, ...]]:
@@ -103,13 +113,17 @@ def seal(drill: Drill, database: Database) -> tuple[int, tuple[str, ...]]:
 def test_what_was_acknowledged_comes_back_as_far_as_the_wal_reaches(drill: Drill, folder: Path) -> None:
     (at_upgrade,) = open_archive(drill.backups).backups()
     assert at_upgrade.facts["migration"] == drill.upgraded_from, "the way back from an upgrade"
-    before = drill.draw(2)
-    assert command("backup").status == 0
+    before = drill.draw(1)
+    with ThreadPoolExecutor(1) as pool:
+        during = pool.submit(drill.draw, 3)  # redemptions go on while the backup is taken
+        assert command("backup").status == 0
+        before += during.result()
     early = drill.draw(1)
     between = datetime.now(UTC)
     archived = drill.draw(1)
     checkpoint = drill.published(folder / "checkpoint")
-    assert archive_all(drill.server, open_archive(drill.backups)) is not None
+    assert archive_all(drill.server, open_archive(drill.backups))
+    assert archive_all(drill.server, open_archive(drill.backups)), "nothing to close is nothing to wait for"
     unarchived = drill.draw(1)
     drill.lose_power()
 
