@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -23,6 +24,8 @@ from app.embedded.postmaster import HOST, SUPERUSER, processes
 from app.embedded.private import secret
 from app.embedded.server import Server, running
 from tests.cli.processes import Started
+
+GONE_S = 20
 
 
 class Outcome:
@@ -62,13 +65,16 @@ def lose_power(service: Started, state: Path) -> None:
     """All of it ends at once: nothing has time to archive, to finish, or to start anything again."""
     home = home_at(state / "postgres")
     guardians = [process for process in psutil.process_iter() if _guards(process, home.path)]
-    own = [service.process, *service.process.children(recursive=True)] if service.process.is_running() else []
+    own = [service.process, *service.process.children(recursive=True)] if _lives(service.process) else []
     everything = [*own, *guardians, *processes(home)]
     for number in (signal.SIGSTOP, signal.SIGKILL):
-        for process in everything:
-            if process.is_running():
-                process.send_signal(number)
-    psutil.wait_procs(everything, timeout=20)
+        for process in filter(_lives, everything):
+            process.send_signal(number)
+    deadline = time.monotonic() + GONE_S
+    while any(map(_lives, everything)):
+        assert time.monotonic() < deadline, "it outlives SIGKILL"
+        time.sleep(0.02)
+    service.process.wait()
 
 
 @contextmanager
@@ -83,6 +89,14 @@ def opened(state: Path) -> Iterator[Database]:
 def redemptions_in(database: Database) -> set[str]:
     """The ids of all redemptions in the books."""
     return set(database.transact(lambda tx: tx.execute(text("SELECT id FROM redemptions")).scalars().all()))
+
+
+def _lives(process: psutil.Process) -> bool:
+    """Whether it still runs; one that nobody has reaped does not."""
+    try:
+        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return False
 
 
 def _guards(process: psutil.Process, home: Path) -> bool:
