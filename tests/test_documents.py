@@ -33,6 +33,7 @@ TRANSLATED = (
     "docs/guides/providers",
     "docs/guides/firms",
     "docs/operations",
+    "docs/guides/witness",
     "docs/simulating",
     "docs/writing-a-scheme",
 )

@@ -22,6 +22,7 @@ from app.cli import (
     run,
     seal,
     simulate,
+    witness,
 )
 from app.cli.output import Failure
 from app.embedded.archive import BackupFailed
@@ -58,6 +59,7 @@ for command in (
     restore.restore,
     after_restore.after_restore,
     run.openapi,
+    witness.witness,
 ):
     app.command()(command)
 app.add_typer(people.app, name="user")
