@@ -109,6 +109,11 @@ def show_regions(regions: Sequence[Region], marks: Sequence[Mark], released: Seq
     table("日志与已公布检查点 / Logs and what was published", headings, rows)
     if released:
         say(f"日志一致，恢复封存：{'、'.join(released)}", "these logs agree and are sealed again")
+    say_held(marks)
+
+
+def say_held(marks: Sequence[Mark]) -> None:
+    """Why regions are not sealed, a line for each restoration that is not settled."""
     for mark in marks:
         at = f"{mark.restored_at.astimezone(SHANGHAI):%Y-%m-%d %H:%M:%S}"
         say(

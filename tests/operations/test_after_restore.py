@@ -25,6 +25,7 @@ from tests.world import HANGZHOU, NINGBO, World, counter, ok
 def owner(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
     """The commands of this test are given by the schema's owner."""
     monkeypatch.setenv("VOUCHER_OWNER_URL", urls.owner_url)
+    monkeypatch.setenv("VOUCHER_DATABASE_URL", urls.app_url)
 
 
 def look(settings: Settings, database: Database) -> tuple[tuple[str, ...], tuple[str, ...]]:
@@ -57,6 +58,7 @@ def test_a_log_goes_on_where_it_agrees_and_waits_for_an_official_where_not(
     ok(desk.redeem(1_000))
     assert command("after-restore", "--mark", "pgBackRest 20261125").status == 0
     assert look(settings, database) == ((), (HANGZHOU,)), "nothing has been compared"
+    assert "pgBackRest 20261125" in command("seal", "--status").said
 
     assert command("after-restore", "--checkpoint", published).status == 0
     assert look(settings, database) == ((HANGZHOU,), ())
