@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-_HOLDING = text(
+from app.database import Statement
+
+_HOLDING = Statement(
     "SELECT r.id FROM restorations r WHERE r.settled_at IS NULL AND NOT EXISTS ("
     " SELECT FROM restoration_releases x WHERE x.region_code = :region_code AND x.restoration_id = r.id)"
     " ORDER BY r.restored_at LIMIT 1"
@@ -21,6 +23,5 @@ class SealingHeld(Exception):
 
 def require_not_held(tx: Connection, region_code: str) -> None:
     """Return where the region may be sealed now. Raises SealingHeld: what waits stays in the queue."""
-    found: str | None = tx.execute(_HOLDING, {"region_code": region_code}).scalar_one_or_none()
-    if found is not None:
-        raise SealingHeld(found)
+    for holding in _HOLDING(tx, {"region_code": region_code}):
+        raise SealingHeld(holding.id)
