@@ -32,7 +32,7 @@ class MovementRead(Read):
 
 
 @router.get("/movements")
-def read_movements(
+def read_ledger_movements(
     caller: CallerDep,
     service: ServiceDep,
     limit: Limit = 50,
