@@ -22,6 +22,8 @@ from app.api import (
     issuance_batches,
     ledger,
     log_tiles,
+    metrics,
+    movements,
     oauth,
     organisations,
     payment_codes,
@@ -78,11 +80,13 @@ ROUTERS = (
     events.router,
     redemption_batches.router,
     ledger.router,
+    movements.router,
     proofs.router,
     log_tiles.router,
     reconciliations.router,
     reports.router,
     health.router,
+    metrics.router,
 )
 
 

@@ -64,6 +64,15 @@ _MARKED = f"""
     ) AS m
 """
 _MOVED = "p.region_code, p.pool_id, p.payee_id, p.source, p.destination, p.amount_fen"
+# OFFSET 0 keeps these apart from what they are joined to: key by key, whatever the planner makes of the tables' sizes.
+_ENTRY = """
+    CROSS JOIN LATERAL (
+        SELECT id FROM entries WHERE region_code = :region AND id = leaf_id AND at <= :at OFFSET 0
+    ) AS e
+"""
+_POSTINGS = """
+    CROSS JOIN LATERAL (SELECT * FROM postings WHERE region_code = :region AND entry_id = {} OFFSET 0) AS p
+"""
 _CHANGED = f"""
     SELECT sides.holder_kind, sides.holder_id, sides.account, CAST(sum(sides.fen) AS bigint) AS fen
     FROM ({SIDES}) AS sides JOIN wanted USING (holder_kind, holder_id)
@@ -79,7 +88,7 @@ _AS_OF_SIZE = Statement(
         ) AS last
     ), moved AS (
         SELECT {_MOVED}
-        FROM log_leaves l JOIN postings p ON p.region_code = l.region_code AND p.entry_id = l.leaf_id
+        FROM log_leaves l {_POSTINGS.format("l.leaf_id")}
         WHERE l.region_code = :region AND l.leaf_index >= (SELECT size FROM prefix) AND l.leaf_index < :size
     )
     {_MARKED}
@@ -111,13 +120,10 @@ _AS_OF_INSTANT = Statement(
         SELECT {_MOVED}
         FROM straddling s
         JOIN log_leaves l ON l.region_code = :region AND l.leaf_index >= s.first_index AND l.leaf_index < s.size
-        JOIN entries e ON e.region_code = l.region_code AND e.id = l.leaf_id AND e.at <= :at
-        JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id
+        {_ENTRY} {_POSTINGS.format("e.id")}
         UNION ALL
         SELECT {_MOVED}
-        FROM seal_queue q
-        JOIN entries e ON e.region_code = q.region_code AND e.id = q.leaf_id AND e.at <= :at
-        JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id
+        FROM seal_queue q {_ENTRY} {_POSTINGS.format("e.id")}
         WHERE q.region_code = :region
     )
     {_MARKED}
