@@ -23,6 +23,8 @@ from app.api import (
     issuance_batches,
     ledger,
     log_tiles,
+    metrics,
+    movements,
     oauth,
     organisations,
     payment_codes,
@@ -89,6 +91,7 @@ ROUTERS = (
     payment_orders.router,
     recoveries.router,
     ledger.router,
+    movements.router,
     proofs.router,
     log_tiles.router,
     statements.router,
@@ -97,6 +100,7 @@ ROUTERS = (
     reports.router,
     year_closes.router,
     health.router,
+    metrics.router,
 )
 
 

@@ -35,6 +35,7 @@ TRANSLATED = (
     "docs/guides/officials",
     "docs/guides/providers",
     "docs/guides/firms",
+    "docs/operations",
     "docs/guides/witness",
     "docs/simulating",
     "docs/writing-a-scheme",

@@ -8,6 +8,8 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 from app.cli import (
+    after_restore,
+    backup,
     budget,
     demo,
     login,
@@ -16,6 +18,7 @@ from app.cli import (
     reconcile,
     replay,
     replay_assessment,
+    restore,
     rules,
     run,
     seal,
@@ -24,9 +27,11 @@ from app.cli import (
     witness,
 )
 from app.cli.output import Failure
+from app.embedded.archive import BackupFailed
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
 from app.kernel.problems import AppError
+from migrations import NewerDatabase
 
 app = typer.Typer(
     name="voucher",
@@ -52,6 +57,9 @@ for command in (
     officials.approvals,
     officials.approve,
     officials.api,
+    backup.backup,
+    restore.restore,
+    after_restore.after_restore,
     run.openapi,
     witness.witness,
 ):
@@ -66,8 +74,14 @@ def main() -> None:
     """Run the command line; what cannot be done is one line on standard error, and status 1."""
     try:
         app()
-    except (Failure, StartFailed) as failure:
+    except (Failure, StartFailed, BackupFailed) as failure:
         _end(str(failure))
+    except NewerDatabase as newer:
+        _end(
+            f"数据库结构（{newer.found}）比本版本（{newer.newest}）新：请使用升级后的服务，或恢复升级前的备份。"
+            f" / the database is at migration {newer.found} and this older version of the service ends at"
+            f" {newer.newest}: run the newer version, or restore the backup from before the upgrade"
+        )
     except AppError as refusal:
         places = [f"  {place.pointer}: {place.detail or place.code}" for place in refusal.errors]
         sentences = (

@@ -9,10 +9,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import migrations
+from app.cli.backing_up import archive_of, back_up, settings_of
 from app.cli.output import Failure, say
-from app.embedded import databases
+from app.embedded import base_backup, databases
 from app.embedded.databases import Urls
-from app.embedded.server import running
+from app.embedded.server import Server, running
 
 DATABASE = "voucher"
 DEFAULT_STATE_DIR = ".voucher"
@@ -31,18 +32,42 @@ def state_dir() -> Path:
 
 @contextmanager
 def embedded_database() -> Iterator[Urls]:
-    """The database on the state folder's embedded PostgreSQL, migrated, while inside. Raises StartFailed."""
-    with running(state_dir() / "postgres") as server:
+    """The database on the state folder's embedded PostgreSQL, migrated, while inside.
+
+    Where backups are enabled one is taken before an older database is migrated: there is no other way back. Raises
+    StartFailed, BackupFailed, and NewerDatabase.
+    """
+    state = state_dir()
+    with running(state / "postgres", settings=settings_of(state)) as server:
         urls = databases.prepare(server, database=DATABASE)
+        found = migrations.state_of(urls.owner_url)
+        if found.revision is not None and found.due:
+            _before_upgrade(server, urls, state, found)
         migrations.upgrade(urls.owner_url)
         yield urls
 
 
+def _before_upgrade(server: Server, urls: Urls, state: Path, found: migrations.State) -> None:
+    say(
+        f"数据库结构将由 {found.revision} 升级到 {found.newest}，不能退回。",
+        f"the database is migrated from {found.revision} to {found.newest}; there is no way back but a backup",
+    )
+    archive = archive_of(state)
+    if archive is None:
+        say("未启用备份（voucher backup --enable），升级前不做备份。", "backups are not enabled: none is taken before")
+    elif base_backup.archives_into(server, archive.wal):
+        back_up(server, archive, state=state, urls=urls)
+
+
 @contextmanager
 def service_database() -> Iterator[str]:
-    """The database as the service's role: VOUCHER_DATABASE_URL as it is, else the embedded one. Raises StartFailed."""
+    """The database as the service's role: VOUCHER_DATABASE_URL as it is, else the embedded one.
+
+    Raises StartFailed; NewerDatabase, and Failure for a given one that has not been migrated to this version.
+    """
     given = os.environ.get("VOUCHER_DATABASE_URL")
     if given:
+        _require_migrated(given)
         yield given
         return
     say(
@@ -51,6 +76,16 @@ def service_database() -> Iterator[str]:
     )
     with embedded_database() as urls:
         yield urls.app_url
+
+
+def _require_migrated(url: str) -> None:
+    found = migrations.state_of(url)
+    if found.due:
+        raise Failure(
+            f"数据库结构为 {found.revision or '空'}，本版本需要 {found.newest}：请先备份，再运行 voucher migrate。",
+            f"the database is at migration {found.revision or 'none'}, this version needs {found.newest}:"
+            " back it up, then run voucher migrate as its owner",
+        )
 
 
 def end_orderly_on_sigterm() -> None:

@@ -18,10 +18,12 @@ from typing import Annotated
 import typer
 
 from app import logs
+from app.cli.after_restore import say_held
 from app.cli.cosigning import cosign_once, cosigning
 from app.cli.local import service_database, state_dir
 from app.cli.output import Failure, console, say, table
 from app.database import Database
+from app.services.restoration.marks import open_marks
 from app.services.sealing.cosigning import read_cosigned
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.lag import read_lags
@@ -104,6 +106,7 @@ def _show_status(url: str) -> None:
     try:
         lags = database.transact(read_lags)
         cosigned = database.transact(read_cosigned)
+        marks = database.transact(open_marks)
     finally:
         database.dispose()
     headings = ("地区 / region", "已封 / sealed", "待封 / waiting", "延迟 / lag", "上次封存 / last sealed")
@@ -118,6 +121,7 @@ def _show_status(url: str) -> None:
         for lag in lags
     ]
     table("封存进度 / sealing", headings, rows, numbers_from=1)
+    say_held(marks)
     if cosigned:
         headings = (
             "地区 / region",

@@ -23,12 +23,13 @@ SYSTEM = (
 )
 
 
-def binaries_for(home: Home) -> Path:
+def binaries_for(home: Home, data: Path | None = None) -> Path:
     """The folder with `postgres` and `initdb` for this home, of the major version its data was made by.
 
-    Raises StartFailed where there is none.
+    `data` is what will be its data, where that still lies elsewhere. Raises StartFailed where there is none.
     """
-    made_by = home.data / "PG_VERSION"
+    data = data or home.data
+    made_by = data / "PG_VERSION"
     wanted = int(made_by.read_text()) if made_by.exists() else None
     for folder in _candidates():
         major = _major(folder)
@@ -38,7 +39,7 @@ def binaries_for(home: Home) -> Path:
         raise StartFailed(
             f"no PostgreSQL {OLDEST} or newer was found: neither the package {WHEEL} nor the system's own"
         )
-    raise StartFailed(f"the data in {home.data} was made by PostgreSQL {wanted}, which is not on this machine any more")
+    raise StartFailed(f"the data in {data} was made by PostgreSQL {wanted}, which is not on this machine any more")
 
 
 def _candidates() -> Iterator[Path]:

@@ -43,12 +43,21 @@ class Prefix(StrEnum):
     RECONCILIATION_CASE = "cas"
     CASE_NOTE = "cno"
     STATEMENT = "stm"
+    RESTORATION = "rst"
 
 
 SHARED = frozenset(
-    {Prefix.ORGANISATION, Prefix.USER, Prefix.CLIENT, Prefix.ROLE_GRANT, Prefix.INVITATION, Prefix.SESSION}
+    {
+        Prefix.ORGANISATION,
+        Prefix.USER,
+        Prefix.CLIENT,
+        Prefix.ROLE_GRANT,
+        Prefix.INVITATION,
+        Prefix.SESSION,
+        Prefix.RESTORATION,
+    }
 )
-"""Registries that belong to no region: their ids have no region part."""
+"""What belongs to no region: their ids have no region part."""
 
 _ALPHABET = "0123456789abcdefghjkmnpqrstvwxyz"
 _PAIRS = [high + low for high in _ALPHABET for low in _ALPHABET]

@@ -297,6 +297,15 @@ class HolderKind(StrEnum):
     PAYEE = "payee"
 
 
+class ReleaseGround(StrEnum):
+    """Why a region may be sealed again after the database was restored."""
+
+    AGREES = "agrees"
+    """Its log holds every head that was given, as it was published."""
+    DECIDED = "decided"
+    """An official has decided so, with a reason."""
+
+
 class Reason(StrEnum):
     """Why a subsidy is less than rate times bill: the reason codes of a trace. The list only grows."""
 

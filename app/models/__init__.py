@@ -19,6 +19,7 @@ from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
 from app.models.recoveries import Recovery
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
+from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
 from app.models.vouchers import Allotment, Mandate, Voucher
 
@@ -64,6 +65,8 @@ __all__ = [
     "Recovery",
     "Redemption",
     "Refund",
+    "Restoration",
+    "RestorationRelease",
     "RoleGrant",
     "RuleVersion",
     "SealQueue",

@@ -100,7 +100,14 @@ class Posting(Base):
         ForeignKeyConstraint(["region_code", "voucher_id"], ["vouchers.region_code", "vouchers.id"]),
         ForeignKeyConstraint(["region_code", "hold_id"], ["holds.region_code", "holds.id"]),
         UniqueConstraint("region_code", "voucher_id", "voucher_seq"),
-        Index(None, "region_code", "pool_id"),
+        Index(None, "region_code", "pool_id", "entry_id"),
+        Index(
+            "ix_postings_payee",
+            "region_code",
+            "payee_id",
+            "entry_id",
+            postgresql_where="payee_id IS NOT NULL",  # only what is owed or paid has one
+        ),
         one_of("source", Account),
         one_of("destination", Account),
         CheckConstraint("source <> destination", name="two_accounts"),

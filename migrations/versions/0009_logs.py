@@ -32,6 +32,7 @@ def upgrade() -> None:
     _create_leaves()
     _create_batches()
     _create_marks()
+    _index_postings()
     _grant()
     _guard()
 
@@ -181,6 +182,20 @@ def _create_marks() -> None:
         ),
     )
     op.create_index(op.f("ix_account_marks_region_code_batch_no"), "account_marks", ["region_code", "batch_no"])
+
+
+def _index_postings() -> None:
+    """For the movements of a pool and of a payee, newest first."""
+    op.create_index(
+        op.f("ix_postings_region_code_pool_id_entry_id"), "postings", ["region_code", "pool_id", "entry_id"]
+    )
+    op.drop_index(op.f("ix_postings_region_code_pool_id"), "postings")
+    op.create_index(
+        "ix_postings_payee",
+        "postings",
+        ["region_code", "payee_id", "entry_id"],
+        postgresql_where=sa.text("payee_id IS NOT NULL"),
+    )
 
 
 def _grant() -> None:

@@ -21,8 +21,8 @@ from app.models import Base
 from tests.schema.catalogue import SNAPSHOT, describe
 from tests.world import World, counter, ok
 
-SHARED = {"organisations", "users", "clients", "role_grants", "invitations", "portal_sessions"}
-"""Registries that all regions share."""
+SHARED = {"organisations", "users", "clients", "role_grants", "invitations", "portal_sessions", "restorations"}
+"""What all regions share."""
 
 
 def test_migrations_run_up_from_empty_and_models_agree(server: Server) -> None:

@@ -82,6 +82,8 @@ class Desk:
         self._changed = threading.Condition()
         self._open = True
         self._ended = False
+        self.answered = 0
+        """Commands settled since the start."""
         self._writer = threading.Thread(target=self._work, name="desk", daemon=True)
 
     def start(self) -> None:
@@ -122,6 +124,11 @@ class Desk:
             self._waiting.extend(tickets)
             self._changed.notify()
         return tickets
+
+    @property
+    def waiting(self) -> int:
+        """How many commands nobody has taken up yet."""
+        return len(self._waiting)
 
     @property
     def alive(self) -> bool:
@@ -185,6 +192,7 @@ class Desk:
                 put_off.append(ticket)
             else:
                 settled.append((ticket, outcome))
+        self.answered += len(settled)
         _settle(settled)
         return put_off
 

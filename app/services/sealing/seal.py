@@ -16,6 +16,7 @@ from sqlalchemy import Connection
 
 from app.database import BulkInsert, Statement, now, pipelined
 from app.models import Log, LogBatch
+from app.services.sealing.held import require_not_held
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.marks import mark
 from app.tlog.checkpoints import Checkpoint
@@ -123,8 +124,9 @@ def seal(tx: Connection, *, region_code: str, keys: LogKeys, most: int = MOST) -
     """Append up to `most` leaves of the region's queue, in the order of their numbers, and sign the head.
 
     None where nothing waits. The caller commits; until then another sealer of the region waits. Raises LogDamaged
-    where the stored head is not the head of the stored tree.
+    where the stored head is not the head of the stored tree, SealingHeld where the log must not go on yet.
     """
+    require_not_held(tx, region_code)
     head = _locked(tx, region_code, keys)
     edge = Frontier.from_bytes(head.size, head.frontier)
     if edge.root() != head.root:

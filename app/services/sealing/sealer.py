@@ -11,6 +11,7 @@ import structlog
 
 from app.database import CommitUnknown, Database
 from app.kernel.problems import AppError
+from app.services.sealing.held import SealingHeld
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.seal import MOST, Sealed, seal, waiting_regions
 
@@ -83,6 +84,10 @@ class Sealer:
                 done = self._seal(region_code)
             except (AppError, CommitUnknown) as error:  # busy, or away: the next pass finds what is left
                 log.warning("seal.put_off", region=region_code, reason=str(error))
+            except SealingHeld as held:
+                log.warning("seal.held", region=region_code, restoration=held.restoration_id)
+                self._resting[region_code] = time.monotonic() + REST_S
+                failed.append(region_code)
             except Exception:
                 log.exception("seal.failed", region=region_code)
                 self._resting[region_code] = time.monotonic() + REST_S
