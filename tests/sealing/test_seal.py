@@ -21,6 +21,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database import Database
 from app.embedded.databases import Urls
+from app.kernel.problems import AppError, Code
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.lag import read_lags
 from app.services.sealing.seal import LogDamaged, Sealed, seal, waiting_regions
@@ -124,6 +125,21 @@ def test_racing_sealers_append_every_leaf_once(database: Database, keys: LogKeys
         sealed = list(pool.map(lambda _: seal_all(database, keys, most=60), range(4)))
     assert sum(sealed) == waiting
     assert check_log(database, HANGZHOU) == waiting
+
+
+def test_a_sealer_waits_for_the_head_that_another_holds(
+    database: Database, keys: LogKeys, till: Counter, urls: Urls
+) -> None:
+    seal_all(database, keys)
+    ok(till.redeem(1_000))
+    impatient = Database(urls.app_url, pool_size=1, lock_timeout_ms=100)
+    with database.engine.connect() as other:
+        other.execute(text("SELECT 1 FROM logs FOR NO KEY UPDATE"))
+        with pytest.raises(AppError) as refused:
+            seal_some(impatient, keys)
+        assert refused.value.code is Code.BUSY
+    impatient.dispose()
+    assert seal_all(database, keys) == 1
 
 
 def test_a_sealer_killed_in_the_middle_of_its_batches_leaves_no_gap_and_no_double(
