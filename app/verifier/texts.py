@@ -1,0 +1,58 @@
+"""Facts, traces and rules of a pack against the hashes that stand in the leaves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from hashlib import sha256
+from typing import Any
+
+from app.verifier.findings import Findings
+
+REQUIRED = ("facts", "trace")
+
+
+def judge_texts(
+    region: str,
+    leaves: Mapping[str, tuple[int, Mapping[str, Any]]],
+    rows: Iterable[Mapping[str, Any]],
+    findings: Findings,
+) -> int:
+    """Compare the texts of some leaves (by entry, with their places) with the leaves; how many there were.
+
+    Facts and trace of each entry that names them must be there. Details are there where they hold no words of people.
+    """
+    missing = {(entry, kind) for entry, (_, leaf) in leaves.items() for kind in REQUIRED if leaf.get(kind) is not None}
+    count = 0
+    for row in rows:
+        count += 1
+        entry, kind, text = row.get("entry"), row.get("kind"), row.get("text")
+        place = leaves.get(entry) if isinstance(entry, str) else None
+        if place is None or kind not in {"facts", "trace", "details"} or not isinstance(text, str):
+            findings.add("text_unknown", region, f"{entry} {kind}")
+            continue
+        index, leaf = place
+        found = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        if found != leaf[kind]:
+            findings.add(
+                "text_hash", region, f"{entry} {kind}", expected=leaf[kind], actual=found, index=index, entry=entry
+            )
+        missing.discard((str(entry), str(kind)))
+    for entry, kind in sorted(missing):
+        findings.add("text_missing", region, f"{entry} {kind}", index=leaves[entry][0], entry=entry)
+    return count
+
+
+def judge_rules(region: str, rows: Iterable[Mapping[str, Any]], used: Iterable[str], findings: Findings) -> int:
+    """Compare each rule version's text with its hash; every version that a leaf names must be there. How many."""
+    missing = set(used)
+    count = 0
+    for row in rows:
+        count += 1
+        version, text = str(row.get("id")), row.get("rules")
+        found = sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if isinstance(text, str) else "-"
+        if found != row.get("rules_sha256"):
+            findings.add("rules_hash", region, version, expected=row.get("rules_sha256"), actual=found)
+        missing.discard(version)
+    for version in sorted(missing):
+        findings.add("rules_missing", region, version)
+    return count
