@@ -7,7 +7,7 @@ import sys
 import typer
 from sqlalchemy.exc import OperationalError
 
-from app.cli import demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, simulate
+from app.cli import demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, seal, simulate
 from app.cli.output import Failure
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
@@ -27,6 +27,7 @@ for command in (
     simulate.simulate,
     run.run,
     run.migrate,
+    seal.seal,
     reconcile.reconcile,
     replay_assessment.replay_assessment,
     login.login,

@@ -44,6 +44,8 @@ def run(
         int, typer.Option(help="端口，0 为任一空闲端口 / Port, 0 for a free one", min=0, max=65535)
     ] = DEFAULT_PORT,
     workers: Workers = 1,
+    *,
+    seal: Annotated[bool, typer.Option("--seal/--no-seal", help="同时运行封存进程 / Run a sealer beside it")] = True,
 ) -> None:
     """运行服务，Ctrl-C 结束 / Run the service until Ctrl-C.
 
@@ -54,7 +56,7 @@ def run(
     listening = listen(host, port)
     with (
         service_database() as url,
-        serving(url, state_dir(), listening=listening, workers=workers) as service,
+        serving(url, state_dir(), listening=listening, workers=workers, sealing=seal) as service,
     ):
         service.wait_ready()
         say(f"服务已就绪：{service.url}", f"ready; documentation {service.url}/docs")

@@ -91,10 +91,14 @@ def serving(
     *,
     listening: socket.socket,
     workers: int = 1,
+    sealing: bool = True,
     log_level: str = "info",
     log: Path | None = None,
 ) -> Iterator[Service]:
-    """The service on the listening socket while inside; `log` takes its output, else it goes where ours goes."""
+    """The service on the listening socket while inside; `log` takes its output, else it goes where ours goes.
+
+    With `sealing` a sealer runs beside the workers.
+    """
     host, port = listening.getsockname()[:2]
     url = f"http://{_reachable(host)}:{port}"
     environment = _environment(
@@ -103,22 +107,27 @@ def serving(
     output = log.open("ab") if log else None
     lifeline, ours = os.pipe()
     processes: list[subprocess.Popen[bytes]] = []
+
+    def start(module: str, *arguments: object, pass_fds: Sequence[int]) -> None:
+        processes.append(
+            subprocess.Popen(  # noqa: S603 - our own module
+                [sys.executable, "-m", module, *map(str, arguments)],
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=output,
+                pass_fds=pass_fds,
+                start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them in order
+            )
+        )
+
     try:
         with listening:
+            numbers = (listening.fileno(), lifeline)
             for _ in range(workers):
-                numbers = (listening.fileno(), lifeline, DRAIN_S)
-                arguments = [sys.executable, "-m", "app.cli.worker", *map(str, numbers), log_level]
-                processes.append(
-                    subprocess.Popen(  # noqa: S603 - our own module
-                        arguments,
-                        env=environment,
-                        stdin=subprocess.DEVNULL,
-                        stdout=output,
-                        stderr=output,
-                        pass_fds=[listening.fileno(), lifeline],
-                        start_new_session=True,  # Ctrl-C reaches this process alone, which then stops them in order
-                    )
-                )
+                start("app.cli.worker", *numbers, DRAIN_S, log_level, pass_fds=numbers)
+        if sealing:
+            start("app.cli.seal", lifeline, pass_fds=[lifeline])
         service = Service(url, processes)
         try:
             yield service

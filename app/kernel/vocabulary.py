@@ -230,6 +230,13 @@ class LeafKind(StrEnum):
     AUDIT_EVENT = "audit_event"
 
 
+class HolderKind(StrEnum):
+    """Whose account a balance lies on: a pool's, or the organisation's that is paid."""
+
+    POOL = "pool"
+    PAYEE = "payee"
+
+
 class Reason(StrEnum):
     """Why a subsidy is less than rate times bill: the reason codes of a trace. The list only grows."""
 

@@ -10,6 +10,7 @@ from app.models.idempotency import IdempotencyKey
 from app.models.identity import Client, Invitation, PortalSession, RoleGrant, User
 from app.models.issuance import IssuanceBatch, IssuanceRow
 from app.models.ledger import Entry, Posting, SealQueue
+from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
 from app.models.organisations import Organisation
 from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.positions import PositionCounter
@@ -19,6 +20,7 @@ from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReferen
 from app.models.vouchers import Allotment, Mandate, Voucher
 
 __all__ = [
+    "AccountMark",
     "Admission",
     "Allotment",
     "Approval",
@@ -34,6 +36,11 @@ __all__ = [
     "Invitation",
     "IssuanceBatch",
     "IssuanceRow",
+    "Log",
+    "LogBatch",
+    "LogCosignature",
+    "LogLeaf",
+    "LogTile",
     "Mandate",
     "OrderNumber",
     "Organisation",

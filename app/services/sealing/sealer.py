@@ -1,0 +1,95 @@
+"""The loop of the sealer: region after region, pass after pass, until it is told to stop."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import structlog
+
+from app.database import CommitUnknown, Database
+from app.kernel.problems import AppError
+from app.services.sealing.keys import LogKeys
+from app.services.sealing.seal import MOST, Sealed, seal, waiting_regions
+
+PAUSE_S = 0.25
+"""After a pass that sealed something: what comes meanwhile shares the next signature."""
+IDLE_PAUSE_S = 0.5
+"""After a pass that found nothing. Asking costs a millisecond; being told would cost every redemption a lock."""
+REST_S = 10.0
+"""For a region that cannot be sealed, so that the others go on and the log stays readable."""
+
+SEALING = {
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_hashjoin": "off",
+    "enable_mergejoin": "off",
+    "jit": "off",
+}
+"""Like the desk's: each statement looks up what the queue names, key by key, however large the tables are."""
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """What one look at all queues came to."""
+
+    sealed: tuple[Sealed, ...]
+    failed: tuple[str, ...]
+    """Regions that could not be sealed; the log says why."""
+
+    @property
+    def leaves(self) -> int:
+        """How many were appended."""
+        return sum(one.leaves for one in self.sealed)
+
+    @property
+    def more(self) -> bool:
+        """Whether a queue had more than one transaction takes."""
+        return any(one.leaves == MOST for one in self.sealed)
+
+
+class Sealer:
+    """Seals all regions over one connection. Any number may run; each region's head lock keeps them apart."""
+
+    def __init__(self, database: Database, keys: LogKeys) -> None:
+        self._database = database
+        self._keys = keys
+        self._resting: dict[str, float] = {}
+
+    def run(self, stopped: threading.Event, told: Callable[[Pass], None] = lambda _: None) -> None:
+        """Seal until `stopped` is set; the transaction under way is finished. Each pass is told."""
+        while not stopped.is_set():
+            done = self.look()
+            told(done)
+            if not done.more:
+                stopped.wait(PAUSE_S if done.sealed else IDLE_PAUSE_S)
+
+    def look(self) -> Pass:
+        """One transaction for each region that has something waiting. Whatever fails is logged; nothing is raised."""
+        try:
+            regions = self._database.transact(waiting_regions)
+        except (AppError, CommitUnknown) as error:
+            log.warning("seal.unavailable", reason=str(error))
+            return Pass((), ())
+        sealed, failed = [], []
+        for region_code in regions:
+            if self._resting.get(region_code, 0.0) > time.monotonic():
+                continue
+            try:
+                done = self._seal(region_code)
+            except (AppError, CommitUnknown) as error:  # busy, or away: the next pass finds what is left
+                log.warning("seal.put_off", region=region_code, reason=str(error))
+            except Exception:
+                log.exception("seal.failed", region=region_code)
+                self._resting[region_code] = time.monotonic() + REST_S
+                failed.append(region_code)
+            else:
+                sealed += [done] if done else []
+        return Pass(tuple(sealed), tuple(failed))
+
+    def _seal(self, region_code: str) -> Sealed | None:
+        return self._database.transact(lambda tx: seal(tx, region_code=region_code, keys=self._keys))
