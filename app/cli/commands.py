@@ -7,7 +7,21 @@ import sys
 import typer
 from sqlalchemy.exc import OperationalError
 
-from app.cli import demo, login, officials, people, reconcile, replay, replay_assessment, rules, run, seal, simulate
+from app.cli import (
+    demo,
+    export,
+    login,
+    officials,
+    people,
+    reconcile,
+    replay,
+    replay_assessment,
+    rules,
+    run,
+    seal,
+    simulate,
+    verify,
+)
 from app.cli.output import Failure
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
@@ -29,6 +43,8 @@ for command in (
     run.migrate,
     seal.seal,
     reconcile.reconcile,
+    export.export,
+    verify.verify,
     replay_assessment.replay_assessment,
     login.login,
     login.logout,
