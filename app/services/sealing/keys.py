@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from app.services.identity.signing_keys import SigningKeys
 from app.settings import Settings
-from app.tlog.notes import Ed25519Signer
+from app.tlog.keys import Ed25519Signer
 
 _NAME = re.compile(r"[A-Za-z0-9._~:/\[\]-]{1,200}")
 """No spaces and no plus signs (C2SP signed-note), and nothing that JSON or a path would write otherwise."""
