@@ -22,6 +22,7 @@ from app.embedded.server import Server, temporary
 from app.main import create_app
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
+from tests.tampering.books import Books, making
 from tests.world import World
 
 TEMPLATE = "tests_template"
@@ -75,6 +76,13 @@ def world(settings: Settings, database: Database) -> Iterator[World]:
         world = World(base_url, database, Tokens.from_settings(settings))
         yield world
         world.close()
+
+
+@pytest.fixture(scope="session")
+def books(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """Sealed books of two cities, made once; a test works on a copy."""
+    with making(server, template, tmp_path_factory.mktemp("books"), serving) as made:
+        yield made
 
 
 def serving(settings: Settings) -> Serving:

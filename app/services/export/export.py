@@ -45,10 +45,7 @@ class PackExists(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """What to export. `region_code` takes those below it along; None is all. `vkeys` gives a log's keys by its origin.
-
-    `leaves_per_file` is a multiple of 256.
-    """
+    """What to export. A region takes those below it along; None is all. `vkeys` gives a log's keys by its origin."""
 
     path: Path
     region_code: str | None = None

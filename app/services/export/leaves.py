@@ -86,13 +86,13 @@ def slices(tx: Connection, *, region_code: str, first: int, last: int) -> Iterat
 
 
 def tiles(tx: Connection, *, region_code: str, first: int, last: int) -> bytes:
-    """The hashes that the tree's lowest tiles hold for these leaves; `first` begins a tile."""
-    stop = -(-last // TILE_WIDTH)
-    rows = _TILES(tx, {"region": region_code, "first": first // TILE_WIDTH, "last": stop})
+    """The hashes that the tree's lowest tiles hold for these leaves; zeroes where they hold none."""
+    start, stop = first // TILE_WIDTH, -(-last // TILE_WIDTH)
+    rows = _TILES(tx, {"region": region_code, "first": start, "last": stop})
     found = {row.tile_no: bytes(row.hashes) for row in rows}
     empty = bytes(32 * TILE_WIDTH)
-    whole = b"".join(found.get(number, empty).ljust(len(empty), b"\0") for number in range(first // TILE_WIDTH, stop))
-    return whole[: (last - first) * 32]
+    whole = b"".join(found.get(number, empty).ljust(len(empty), b"\0") for number in range(start, stop))
+    return whole[(first - start * TILE_WIDTH) * 32 : (last - start * TILE_WIDTH) * 32]
 
 
 def waiting(tx: Connection, *, region_code: str) -> Iterator[bytes]:

@@ -1,0 +1,167 @@
+"""Two cities with sealed books, made once: each test tampers with a copy of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine, text
+
+from app.database import Database
+from app.embedded import databases
+from app.embedded.databases import Urls
+from app.embedded.server import Server
+from app.services.export.export import Exported, Request, export
+from app.services.identity.tokens import Tokens
+from app.services.sealing.keys import LogKeys
+from app.services.sealing.seal import seal, waiting_regions
+from app.settings import Settings
+from app.verifier.report import Report
+from app.verifier.verify import Options, verify
+from tests.world import HANGZHOU, NINGBO, City, Counter, World, bill_body, counter, ok
+
+MADE = "tests_sealed_books"
+_copies = count(1)
+
+
+@dataclass(frozen=True)
+class Books:
+    """Books at rest, and what an auditor has of them: the keys, and the head after about half of the entries."""
+
+    server: Server
+    settings: Settings
+    half_head: str
+    vkeys: tuple[str, ...]
+
+    @contextmanager
+    def copy(self) -> Iterator[Copy]:
+        name = f"{MADE}_{next(_copies)}"
+        urls = databases.clone(self.server, template=MADE, database=name)
+        database = Database(urls.app_url, pool_size=4)
+        try:
+            yield Copy(self, urls, database)
+        finally:
+            database.dispose()
+            databases.drop(self.server, database=name)
+
+
+@dataclass(frozen=True)
+class Copy:
+    """A copy of the books that may be changed."""
+
+    books: Books
+    urls: Urls
+    database: Database
+
+    def tamper(self, *statements: str, **bound: Any) -> None:
+        """What only somebody with the server in his hands could do: no trigger fires, no constraint is asked."""
+        name = self.urls.owner_url.rsplit("/", 1)[1]
+        server = self.books.server
+        engine = create_engine(server.url("postgres", server.password, name))
+        with engine.begin() as connection:
+            connection.execute(text("SET session_replication_role = replica"))
+            for statement in statements:
+                changed = connection.execute(text(statement), bound)
+                assert changed.rowcount != 0, f"it changed nothing: {statement}"
+        engine.dispose()
+
+    def one(self, query: str, **bound: Any) -> Any:
+        """The first value of the first row."""
+        return self.database.transact(lambda tx: tx.execute(text(query), bound).scalar())
+
+    def seal(self) -> None:
+        """Seal all that waits."""
+        seal_all(self.database, LogKeys.from_settings(self.books.settings))
+
+    def export(
+        self, folder: Path, progress: Callable[[int, int], None] = lambda _done, _total: None, **changes: Any
+    ) -> Exported:
+        signers = LogKeys.from_settings(self.books.settings).signers
+        changes = {"vkeys": lambda origin: [one.verifier.vkey for one in signers(origin)], **changes}
+        return export(self.database, Request(folder, **changes), progress=progress)
+
+    def judge(self, folder: Path, **options: Any) -> Report:
+        """Export and verify, with keys that come from elsewhere."""
+        self.export(folder)
+        return verify(folder, Options(**{"vkeys": self.books.vkeys} | options))
+
+
+@contextmanager
+def making(
+    server: Server, template: str, state_dir: Path, serving: Callable[[Settings], AbstractContextManager[str]]
+) -> Iterator[Books]:
+    """Write the books through a running service, seal them in two batches, and leave them alone."""
+    urls = databases.clone(server, template=template, database=MADE)
+    settings = Settings(database_url=urls.app_url, state_dir=state_dir, principal_cache_s=1, sweep_every_s=3600)
+    database = Database(urls.app_url, pool_size=20)
+    keys = LogKeys.from_settings(settings)
+    try:
+        with serving(settings) as base_url:
+            world = World(base_url, database, Tokens.from_settings(settings))
+            try:
+                half_head = _write(world, keys)
+            finally:
+                world.close()
+    finally:
+        database.dispose()
+    origins = [keys.origin(region) for region in (HANGZHOU, NINGBO)]
+    vkeys = tuple(signer.verifier.vkey for origin in origins for signer in keys.signers(origin))
+    yield Books(server, settings, half_head, vkeys)
+    databases.drop(server, database=MADE)
+
+
+def _write(world: World, keys: LogKeys) -> str:
+    hangzhou, ningbo = world.city(), world.city(NINGBO)
+    both = [{"source": "central", "share": 1}, {"source": "local", "share": 2}]
+    till = counter(hangzhou, fund_sources=both)
+    ok(counter(ningbo, face_value_fen=500_000).redeem(10_000))
+    first = ok(till.redeem(100_000))
+    ok(till.machine.post(f"/v1/redemptions/{first['id']}/refunds", {"amount_fen": 20_000, "reason": "退单"}))
+    seal_all(world.database, keys)
+    half_head = str(world.database.transact(lambda tx: tx.execute(text("SELECT checkpoint FROM logs")).scalar()))
+    drawn = _held(till, 400_000)
+    ok(_from_hold(till, drawn, 100_000))
+    ok(_from_hold(till, drawn, 50_000, final=True))
+    ok(till.machine.post(f"/v1/holds/{_held(till, 30_000)['id']}/release", {}))
+    _held(till, 60_000)
+    other = till.second_voucher(200_000)
+    ok(other.redeem(10_000))
+    _held(other, 50_000)
+    _void(hangzhou, other)
+    _take_back(hangzhou, till.programme_id)
+    for _ in range(4):
+        ok(till.redeem(5_000))
+    seal_all(world.database, keys)
+    return half_head
+
+
+def _held(till: Counter, total_fen: int) -> dict[str, Any]:
+    body = {"voucher_code": till.voucher["code"], "hold_no": f"H{next(_copies)}", "bill": bill_body(total_fen)}
+    held: dict[str, Any] = ok(till.machine.post("/v1/holds", body))
+    return held
+
+
+def _from_hold(till: Counter, held: dict[str, Any], total_fen: int, **changes: Any) -> Any:
+    body = {"hold_id": held["id"], "order_no": f"P{next(_copies)}", "bill": bill_body(total_fen)} | changes
+    return till.machine.post("/v1/redemptions", body)
+
+
+def _void(city: City, till: Counter) -> None:
+    ok(city.approve(city.maker.post(f"/v1/vouchers/{till.voucher['id']}/void", {"reason": "重复发放"})))
+
+
+def _take_back(city: City, programme_id: str) -> None:
+    body = {"document_no": "财字9号", "amount_fen": -1_000_000, "fund_source": "local"}
+    asked = city.finance.post(f"/v1/programmes/{programme_id}/appropriations", body)
+    ok(city.approve(asked, by=city.second_finance))
+
+
+def seal_all(database: Database, keys: LogKeys) -> None:
+    """Fewer leaves wait than one transaction takes."""
+    for region in database.transact(waiting_regions):
+        database.transact(partial(seal, region_code=region, keys=keys))
