@@ -26,6 +26,7 @@ from app.verifier.verify import Options, verify
 from tests.world import HANGZHOU, NINGBO, City, Counter, World, bill_body, counter, ok
 
 MADE = "tests_sealed_books"
+BACKUP = "tests_sealed_backup"
 _copies = count(1)
 
 
@@ -36,12 +37,15 @@ class Books:
     server: Server
     settings: Settings
     half_head: str
+    """Hangzhou's signed head after the first batch."""
+    whole_head: str
     vkeys: tuple[str, ...]
 
     @contextmanager
-    def copy(self) -> Iterator[Copy]:
+    def copy(self, of: str = MADE) -> Iterator[Copy]:
+        """A copy of the books, or of their backup."""
         name = f"{MADE}_{next(_copies)}"
-        urls = databases.clone(self.server, template=MADE, database=name)
+        urls = databases.clone(self.server, template=of, database=name)
         database = Database(urls.app_url, pool_size=4)
         try:
             yield Copy(self, urls, database)
@@ -78,6 +82,21 @@ class Copy:
         """Seal all that waits."""
         seal_all(self.database, LogKeys.from_settings(self.books.settings))
 
+    def unseal(self, region: str) -> None:
+        """Take a region's log apart and queue its leaves anew, as if nothing had ever been sealed."""
+        tables = ("account_marks", "log_leaves", "log_tiles", "log_batches", "logs")
+        self.tamper(
+            "INSERT INTO seal_queue (region_code, leaf_kind, leaf_id) SELECT region_code, leaf_kind, leaf_id"
+            " FROM log_leaves WHERE region_code = :region ORDER BY leaf_index",
+            *(f"DELETE FROM {table} WHERE region_code = :region" for table in tables),
+            region=region,
+        )
+
+    def signer(self, region: str) -> Any:
+        """Who signs a region's log and its receipts."""
+        keys = LogKeys.from_settings(self.books.settings)
+        return keys.signers(keys.origin(region))[0]
+
     def export(
         self, folder: Path, progress: Callable[[int, int], None] = lambda _done, _total: None, **changes: Any
     ) -> Exported:
@@ -86,8 +105,8 @@ class Copy:
         return export(self.database, Request(folder, **changes), progress=progress)
 
     def judge(self, folder: Path, **options: Any) -> Report:
-        """Export and verify, with keys that come from elsewhere."""
-        self.export(folder)
+        """Export every head, and verify with keys that come from elsewhere."""
+        self.export(folder, every_head=True)
         return verify(folder, Options(**{"vkeys": self.books.vkeys} | options))
 
 
@@ -95,35 +114,53 @@ class Copy:
 def making(
     server: Server, template: str, state_dir: Path, serving: Callable[[Settings], AbstractContextManager[str]]
 ) -> Iterator[Books]:
-    """Write the books through a running service, seal them in two batches, and leave them alone."""
+    """Write the books through a running service, seal them in two batches, and leave them alone.
+
+    After the first batch the service rests, and somebody makes a backup.
+    """
     urls = databases.clone(server, template=template, database=MADE)
     settings = Settings(database_url=urls.app_url, state_dir=state_dir, principal_cache_s=1, sweep_every_s=3600)
     database = Database(urls.app_url, pool_size=20)
     keys = LogKeys.from_settings(settings)
+    world = World("", database, Tokens.from_settings(settings))
     try:
-        with serving(settings) as base_url:
-            world = World(base_url, database, Tokens.from_settings(settings))
-            try:
-                half_head = _write(world, keys)
-            finally:
-                world.close()
+        with serving(settings) as world.base_url:
+            till = _begin(world)
+            seal_all(database, keys)
+        heads = [_head(database)]
+        database.dispose()
+        databases.clone(server, template=MADE, database=BACKUP)
+        with serving(settings) as world.base_url:
+            world.move()
+            _go_on(till)
+            seal_all(database, keys)
+        heads.append(_head(database))
     finally:
+        world.close()
         database.dispose()
     origins = [keys.origin(region) for region in (HANGZHOU, NINGBO)]
     vkeys = tuple(signer.verifier.vkey for origin in origins for signer in keys.signers(origin))
-    yield Books(server, settings, half_head, vkeys)
-    databases.drop(server, database=MADE)
+    yield Books(server, settings, heads[0], heads[1], vkeys)
+    for name in (MADE, BACKUP):
+        databases.drop(server, database=name)
 
 
-def _write(world: World, keys: LogKeys) -> str:
+def _head(database: Database) -> str:
+    query = text("SELECT checkpoint FROM logs WHERE region_code = :region")
+    return str(database.transact(lambda tx: tx.execute(query, {"region": HANGZHOU}).scalar()))
+
+
+def _begin(world: World) -> Counter:
     hangzhou, ningbo = world.city(), world.city(NINGBO)
     both = [{"source": "central", "share": 1}, {"source": "local", "share": 2}]
     till = counter(hangzhou, fund_sources=both)
     ok(counter(ningbo, face_value_fen=500_000).redeem(10_000))
     first = ok(till.redeem(100_000))
     ok(till.machine.post(f"/v1/redemptions/{first['id']}/refunds", {"amount_fen": 20_000, "reason": "退单"}))
-    seal_all(world.database, keys)
-    half_head = str(world.database.transact(lambda tx: tx.execute(text("SELECT checkpoint FROM logs")).scalar()))
+    return till
+
+
+def _go_on(till: Counter) -> None:
     drawn = _held(till, 400_000)
     ok(_from_hold(till, drawn, 100_000))
     ok(_from_hold(till, drawn, 50_000, final=True))
@@ -132,12 +169,10 @@ def _write(world: World, keys: LogKeys) -> str:
     other = till.second_voucher(200_000)
     ok(other.redeem(10_000))
     _held(other, 50_000)
-    _void(hangzhou, other)
-    _take_back(hangzhou, till.programme_id)
+    _void(till.city, other)
+    _take_back(till.city, till.programme_id)
     for _ in range(4):
         ok(till.redeem(5_000))
-    seal_all(world.database, keys)
-    return half_head
 
 
 def _held(till: Counter, total_fen: int) -> dict[str, Any]:

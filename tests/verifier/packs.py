@@ -137,7 +137,7 @@ class Story:
 
 
 def small_story() -> Story:
-    """1,000.00 元 granted; a voucher of 500.00; 200.00 held, 120.00 of it drawn, 80.00 back; 100.00 drawn, 30.00 back."""
+    """1,000.00 granted; a voucher of 500.00; 200.00 held, 120.00 of it drawn, 80.00 back; 100.00 drawn, 30.00 back."""
     story = Story()
     story.entry("appropriate", posting("appropriation", "available", 100_000))
     story.entry("issue", posting("available", "committed", 50_000, 1))
