@@ -56,6 +56,11 @@ bench: $(RUNTIME)
 bench-rules: $(RUNTIME)
 	@$(BIN)/python -m benchmarks.rules $(ARGS)
 
+## make bench-verify  how many leaves a second the verifier judges; figures to compare, none to pass
+.PHONY: bench-verify
+bench-verify: $(RUNTIME)
+	@$(BIN)/python -m benchmarks.verify $(ARGS)
+
 ## make openapi       write the published contract anew
 .PHONY: openapi
 openapi: $(DEV)

@@ -24,6 +24,7 @@ from app.verifier.moves import (
     TWO_PERSONS,
 )
 
+RETURNING = frozenset({"refund", "recover"})
 HOLD_PARTS = ("amount", "held", "redeemed", "released")
 
 
@@ -83,13 +84,13 @@ class Books:
     def _postings(self, leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
         leaf_id, kind, region = leaf["id"], leaf["kind"], self.region
         moves = MOVES.get(kind)
-        touched = []
+        if moves is None and kind != "reverse":
+            findings.add("kind", region, kind, index=index, entry=leaf_id)
+        owed = returned = 0
+        touched: set[tuple[str, str]] = set()
         for posting in leaf["postings"]:
             source, destination, fen, pool_id = posting["from"], posting["to"], posting["fen"], posting["pool"]
-            if moves is None:
-                if kind != "reverse":
-                    findings.add("kind", region, kind, index=index, entry=leaf_id)
-            elif (source, destination) not in moves:
+            if moves is not None and (source, destination) not in moves:
                 findings.add("moves", region, kind, actual=f"{source} → {destination}", index=index, entry=leaf_id)
             if pool_id[4:10] != region:
                 findings.add(
@@ -100,28 +101,34 @@ class Books:
                 pool = self.pools[pool_id] = defaultdict(int)
             pool[source] -= fen
             pool[destination] += fen
-            touched.append((pool_id, pool, source))
-            touched.append((pool_id, pool, destination))
-            payee = posting["payee"]
-            if payee is not None:
-                self._owed(payee, source, destination, fen, leaf_id, index, findings)
+            touched.add((pool_id, source))
+            touched.add((pool_id, destination))
+            if destination == "obligated":
+                owed += fen
+            if source in OWED:
+                returned += fen
+            if posting["payee"] is not None:
+                self._owed(posting["payee"], source, destination, fen, leaf_id, index, findings)
             if posting["voucher"] is not None:
                 self._voucher(leaf, posting, index, findings)
             if "hold" in posting:
                 self._hold(posting, leaf, index, findings)
-        for pool_id, pool, account in touched:
-            balance = pool[account]
+        for pool_id, account in touched:
+            balance = self.pools[pool_id][account]
             if (balance > 0) if account in SOURCES else (balance < 0):
                 subject = f"{pool_id} {account}"
                 findings.add("pool_below_zero", region, subject, actual=balance, index=index, entry=leaf_id)
+        if kind == "redeem" or kind in RETURNING:
+            self._subject(leaf, owed, returned, index, findings)
+
+    def _subject(self, leaf: Mapping[str, Any], owed: int, returned: int, index: int, findings: Findings) -> None:
         subject = leaf["subject"]
-        if kind == "redeem":
-            owed = sum(posting["fen"] for posting in leaf["postings"] if posting["to"] == "obligated")
-            if subject in self.drawn:
-                findings.add("subject_twice", region, subject, index=index, entry=leaf_id)
-            self.drawn[subject] = self.drawn.get(subject, 0) + owed
-        elif kind in {"refund", "recover"}:
-            self.returned[subject] += sum(posting["fen"] for posting in leaf["postings"] if posting["from"] in OWED)
+        if leaf["kind"] != "redeem":
+            self.returned[subject] += returned
+            return
+        if subject in self.drawn:
+            findings.add("subject_twice", self.region, subject, index=index, entry=leaf["id"])
+        self.drawn[subject] = self.drawn.get(subject, 0) + owed
 
     def _owed(
         self, payee: str, source: str, destination: str, fen: int, leaf_id: str, index: int, findings: Findings

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 from app.verifier import counters, journal
@@ -12,8 +13,25 @@ from app.verifier.heads import Heads, Summary
 from app.verifier.leaves import read_leaf
 from app.verifier.notes import Checkpoint, Keys
 from app.verifier.pack import Pack, RegionListed, part_name, split_leaves
-from app.verifier.texts import judge_rules, judge_texts
+from app.verifier.texts import Named, judge_rules, judge_texts
 from app.verifier.tree import Tree, leaf_hash
+
+
+@dataclass(slots=True)
+class Taken:
+    """What is still needed of the entries of a file once they are in the books."""
+
+    named: dict[str, Named] = field(default_factory=dict)
+    pieces: list[tuple[int, bytes]] = field(default_factory=list)
+    """Their transactions in the journal, with their places."""
+    rules: set[str] = field(default_factory=set)
+
+    def add(self, leaf: Mapping[str, Any], index: int) -> None:
+        """Keep what is needed of one."""
+        self.named[leaf["id"]] = Named(index, leaf["facts"], leaf["trace"], leaf["details"])
+        self.pieces.append((index, journal.transaction(leaf, index).encode()))
+        if leaf["rules"] is not None:
+            self.rules.add(leaf["rules"])
 
 
 class RegionRun:
@@ -70,9 +88,11 @@ class RegionRun:
         self._compare_hashes("hashes", "leaf_hash", first, hashes)
         self._compare_hashes("tiles", "tile", first, hashes)
         self._grow(first, hashes)
-        read = self._take(first, leaves, hashes)
-        self._texts(first, read)
-        self._journal(first, read)
+        taken = self._take(first, leaves, hashes)
+        self.summary.entries += len(taken.pieces)
+        self.rules |= taken.rules
+        self._texts(first, taken)
+        self._journal(first, taken)
         self.position = first + count
         self.summary.leaves = self.position
         return True
@@ -137,11 +157,9 @@ class RegionRun:
         if fits:
             self.fitting = size
 
-    def _take(
-        self, first: int, leaves: Sequence[bytes], hashes: Sequence[bytes]
-    ) -> list[tuple[int, Mapping[str, Any]]]:
-        """Read each leaf and take it into the books; those that are entries, with their places."""
-        entries: list[tuple[int, Mapping[str, Any]]] = []
+    def _take(self, first: int, leaves: Sequence[bytes], hashes: Sequence[bytes]) -> Taken:
+        """Read each leaf and take it into the books. A read leaf is not kept: half the time goes where memory grows."""
+        taken = Taken()
         apply, findings, wanted = self.books.apply, self.findings, self._wanted
         for index, written in enumerate(leaves, start=first):
             leaf, problem = read_leaf(written)
@@ -150,33 +168,28 @@ class RegionRun:
                 continue
             try:
                 apply(leaf, index, findings)
-            except (TypeError, KeyError, AttributeError) as error:
+                if leaf["type"] == "entry":
+                    taken.add(leaf, index)
+            except (TypeError, KeyError, AttributeError, ValueError) as error:
                 findings.add("leaf_format", self.region, f"#{index}", actual=repr(error), index=index)
                 continue
             if leaf["id"] in wanted:
                 self.sealed[leaf["id"]] = (index, hashes[index - first].hex())
-            if leaf["type"] == "entry":
-                entries.append((index, leaf))
-                if leaf["rules"] is not None:
-                    self.rules.add(leaf["rules"])
-        self.summary.entries += len(entries)
-        return entries
+        return taken
 
-    def _texts(self, first: int, entries: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
-        leaves = {str(leaf["id"]): (index, leaf) for index, leaf in entries}
+    def _texts(self, first: int, taken: Taken) -> None:
         rows = self._rows_of(part_name(self.region, "texts", first, "jsonl"))
-        self.summary.texts += judge_texts(self.region, leaves, rows, self.findings)
+        self.summary.texts += judge_texts(self.region, taken.named, rows, self.findings)
 
-    def _journal(self, first: int, entries: Sequence[tuple[int, Mapping[str, Any]]]) -> None:
+    def _journal(self, first: int, taken: Taken) -> None:
         name = part_name(self.region, "journal", first, "beancount")
         written = self._read(name)
-        pieces = [journal.transaction(leaf, index).encode() for index, leaf in entries]
-        if written is None or written == b"".join(pieces):
+        if written is None or written == b"".join(piece for _, piece in taken.pieces):
             return
         place = 0
-        for (index, leaf), piece in zip(entries, pieces, strict=True):
+        for index, piece in taken.pieces:
             if not written.startswith(piece, place):
-                self.findings.add("journal", self.region, f"{name} {leaf['id']}", actual=f"#{index}")
+                self.findings.add("journal", self.region, name, expected=f"#{index}", actual=f"byte {place}")
                 return
             place += len(piece)
         self.findings.add("journal", self.region, name, expected=place, actual=len(written))
@@ -187,8 +200,8 @@ class RegionRun:
         """Judge what needs all leaves: the root, the rest of the journal, unsealed leaves, counters, reversals."""
         region, listed = self.region, self._listed
         self.summary.root = self.tree.root().hex()
-        self.summary.rule_versions = judge_rules(region, self._rows("rules"), self.rules, self.findings)
         if self.summary.stopped_at is not None:
+            self._rules()
             return
         self._journal_head()
         written = self._read(f"{region}/unsealed.bin")
@@ -199,17 +212,20 @@ class RegionRun:
             )
         sealed = dict(self.sealed)
         hashes = [leaf_hash(leaf) for leaf in leaves]
-        before = self.summary.entries
-        self._take(listed.size, leaves, hashes)
-        self.summary.entries = before
+        self.rules |= self._take(listed.size, leaves, hashes).rules
         self.waiting = {entry: place[1] for entry, place in self.sealed.items() if entry not in sealed}
         self.sealed = sealed
         self.summary.unsealed = len(leaves)
+        self._rules()
         self.books.close(self.findings)
         self._reversals(leaves)
         self.summary.rows = counters.compare(
             self.books, lambda table: self._rows_of(f"{region}/stored/{table}.jsonl"), self.findings
         )
+
+    def _rules(self) -> None:
+        rows = self._rows("rules")
+        self.summary.rule_versions = judge_rules(self.region, rows, self.rules, self.findings)
 
     def _journal_head(self) -> None:
         name = f"{self.region}/journal.beancount"

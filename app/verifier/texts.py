@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from hashlib import sha256
 from typing import Any
 
 from app.verifier.findings import Findings
 
-REQUIRED = ("facts", "trace")
+
+@dataclass(frozen=True, slots=True)
+class Named:
+    """The place of an entry's leaf and the hashes that stand in it."""
+
+    index: int
+    facts: str | None
+    trace: str | None
+    details: str | None
 
 
-def judge_texts(
-    region: str,
-    leaves: Mapping[str, tuple[int, Mapping[str, Any]]],
-    rows: Iterable[Mapping[str, Any]],
-    findings: Findings,
-) -> int:
-    """Compare the texts of some leaves (by entry, with their places) with the leaves; how many there were.
+def judge_texts(region: str, named: Mapping[str, Named], rows: Iterable[Mapping[str, Any]], findings: Findings) -> int:
+    """Compare the texts of some entries with what their leaves name; how many there were.
 
     Facts and trace of each entry that names them must be there. Details are there where they hold no words of people.
     """
-    missing = {(entry, kind) for entry, (_, leaf) in leaves.items() for kind in REQUIRED if leaf.get(kind) is not None}
+    missing = {(entry, "facts") for entry, one in named.items() if one.facts is not None}
+    missing |= {(entry, "trace") for entry, one in named.items() if one.trace is not None}
     count = 0
     for row in rows:
         count += 1
         entry, kind, text = row.get("entry"), row.get("kind"), row.get("text")
-        place = leaves.get(entry) if isinstance(entry, str) else None
-        if place is None or kind not in {"facts", "trace", "details"} or not isinstance(text, str):
+        one = named.get(entry) if isinstance(entry, str) else None
+        if one is None or kind not in {"facts", "trace", "details"} or not isinstance(text, str):
             findings.add("text_unknown", region, f"{entry} {kind}")
             continue
-        index, leaf = place
+        expected = getattr(one, kind)
         found = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        if found != leaf[kind]:
-            findings.add(
-                "text_hash", region, f"{entry} {kind}", expected=leaf[kind], actual=found, index=index, entry=entry
-            )
-        missing.discard((str(entry), str(kind)))
+        if found != expected:
+            subject = f"{entry} {kind}"
+            findings.add("text_hash", region, subject, expected=expected, actual=found, index=one.index, entry=entry)
+        missing.discard((str(entry), kind))
     for entry, kind in sorted(missing):
-        findings.add("text_missing", region, f"{entry} {kind}", index=leaves[entry][0], entry=entry)
+        findings.add("text_missing", region, f"{entry} {kind}", index=named[entry].index, entry=entry)
     return count
 
 

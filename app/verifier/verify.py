@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gc
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -55,12 +57,24 @@ def verify(path: Path, options: Options, *, progress: Progress = lambda _done, _
         raise UnreadableOption(str(error)) from error
     pack = Pack(path)
     try:
-        run = _Run(pack, options, given, earlier, receipts, progress)
-        report = run.all()
+        with _no_garbage_collection():
+            report = _Run(pack, options, given, earlier, receipts, progress).all()
     finally:
         pack.close()
     report.seconds = time.monotonic() - began
     return report
+
+
+@contextmanager
+def _no_garbage_collection() -> Iterator[None]:
+    """Books are many small lists and dicts that stay, in no cycles: looking through them took a fifth of the time."""
+    was_on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if was_on:
+            gc.enable()
 
 
 class _Run:
