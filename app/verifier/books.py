@@ -24,7 +24,7 @@ from app.verifier.moves import (
     TWO_PERSONS,
 )
 
-RETURNING = frozenset({"refund", "recover"})
+RETURNING = frozenset({"refund", "reverse"})
 HOLD_PARTS = ("amount", "held", "redeemed", "released")
 
 
@@ -48,8 +48,8 @@ class Books:
         self.returned: dict[str, int] = defaultdict(int)
         """What a subject (a refund) took back."""
         self.index_of: dict[str, int] = {}
-        self.left: dict[str, str] = {}
-        """How money left its voucher for good, by entry; to mirror it."""
+        self.pairs: dict[str, list[int]] = {}
+        """Of two entries that move money between pools: how many there are, and what they leave over."""
         self.reversals: dict[str, int] = {}
         """Reversed entries and the leaves that reverse them; compared when all leaves are read."""
 
@@ -80,6 +80,8 @@ class Books:
         self._postings(leaf, index, findings)
         if kind == "release":
             self._release(leaf, index, findings)
+        elif kind == "move":
+            self._pair(leaf)
 
     def _postings(self, leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
         leaf_id, kind, region = leaf["id"], leaf["kind"], self.region
@@ -169,9 +171,9 @@ class Books:
         if gone is None and come is None:
             return
         if gone is None:
-            gone = FACE if kind != "reverse" else self._way_back(leaf)
+            gone = FACE
         if come is None:
-            come = self._way_out(leaf)
+            come = _way_out(leaf)
             if come is None:
                 findings.add("voucher_end", region, voucher_id, actual=leaf["voucher_end"], index=index, entry=leaf_id)
                 come = FACE
@@ -187,54 +189,28 @@ class Books:
             first, last_at = self.spent.get(voucher_id, (at, at))
             self.spent[voucher_id] = (min(first, at), max(last_at, at))
 
-    def _way_out(self, leaf: Mapping[str, Any]) -> int | None:
-        """The part that grows where money leaves a voucher for good: as it ended, recovered, or its face undone."""
-        if leaf["kind"] == "reverse":
-            return FACE
-        if leaf["kind"] == "recover":
-            self.left[leaf["id"]] = "recovered"
-            return RECOVERED
-        end = leaf["voucher_end"]
-        if end not in ENDS:
-            return None
-        self.left[leaf["id"]] = end
-        return ENDS[end]
-
-    def _way_back(self, leaf: Mapping[str, Any]) -> int:
-        """The part that shrinks where a reversal brings money back to a voucher."""
-        how = self.left.get(leaf["reverses"] or "")
-        return FACE if how is None else PARTS.index(how)
-
     def _hold(self, posting: Mapping[str, Any], leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
-        hold_id, fen, leaf_id, region = posting["hold"], posting["fen"], leaf["id"], self.region
+        """What leaves a hold was redeemed where it is owed then, else released; a move takes its amount along."""
+        hold_id, fen, leaf_id, region, kind = posting["hold"], posting["fen"], leaf["id"], self.region, leaf["kind"]
         key = (hold_id, posting["pool"])
-        kind, undone = leaf["kind"], leaf["kind"] == "reverse"
         share = self.holds.get(key)
+        is_new = share is None
         if share is None:
             share = self.holds[key] = [0, 0, 0, 0]
-            if kind != "hold" or leaf["subject"] != hold_id:
-                findings.add("hold", region, hold_id, actual=f"{kind} {leaf['subject']}", index=index, entry=leaf_id)
-        elif kind == "hold":
+        if kind != "move" and (is_new != (kind == "hold") or (is_new and leaf["subject"] != hold_id)):
             findings.add("hold", region, hold_id, actual=f"{kind} {leaf['subject']}", index=index, entry=leaf_id)
-        if hold_id in self.hold_ends and not undone:
+        if hold_id in self.hold_ends:
             ended = f"#{self.hold_ends[hold_id]}"
             findings.add("hold_end", region, hold_id, expected=ended, actual=kind, index=index, entry=leaf_id)
         if posting["to"] == "held":
+            share[0] += fen
             share[1] += fen
-            if not undone:
-                share[0] += fen
-            elif posting["from"] == "obligated":
-                share[2] -= fen
-            else:
-                share[3] -= fen
         else:
             share[1] -= fen
-            if undone:
+            if kind == "move":
                 share[0] -= fen
-            elif posting["to"] == "obligated":
-                share[2] += fen
             else:
-                share[3] += fen
+                share[2 if posting["to"] == "obligated" else 3] += fen
         if min(share) < 0:
             subject = f"{hold_id} {posting['pool']} {HOLD_PARTS[share.index(min(share))]}"
             findings.add("hold_below_zero", region, subject, actual=min(share), index=index, entry=leaf_id)
@@ -249,6 +225,13 @@ class Books:
                     findings.add(
                         "hold_end", self.region, hold_id, expected=0, actual=share[1], index=index, entry=leaf["id"]
                     )
+
+    def _pair(self, leaf: Mapping[str, Any]) -> None:
+        """What one entry of a pair gives back to the source, the other takes from it."""
+        pair = self.pairs.setdefault(leaf["pair"] or leaf["id"], [0, 0])
+        pair[0] += 1
+        for posting in leaf["postings"]:
+            pair[1] += posting["fen"] * ((posting["to"] == "appropriation") - (posting["from"] == "appropriation"))
 
     def _reversal(self, leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
         reversed_id, leaf_id = leaf["reverses"], leaf["id"]
@@ -272,7 +255,10 @@ class Books:
             )
 
     def close(self, findings: Findings) -> None:
-        """Judge what can be judged only at the end: each pool's identity."""
+        """Judge what can be judged only at the end: each pool's identity, and pairs of entries."""
+        for pair_id, (count, over) in self.pairs.items():
+            if count != 2 or over != 0:
+                findings.add("pair", self.region, pair_id, expected="2 entries, 0 fen", actual=f"{count}, {over}")
         for pool_id, accounts in self.pools.items():
             granted = -sum(accounts.get(account, 0) for account in GRANTED)
             staged = sum(accounts.get(account, 0) for account in STAGES)
@@ -293,7 +279,7 @@ class Books:
             "drawn": self.drawn,
             "returned": self.returned,
             "index_of": self.index_of,
-            "left": self.left,
+            "pairs": self.pairs,
             "reversals": self.reversals,
         }
 
@@ -307,9 +293,16 @@ class Books:
         books.payees = defaultdict(int, {(one, two): value for one, two, value in written["payees"]})
         books.spent = {voucher: (first, last) for voucher, (first, last) in written["spent"].items()}
         books.returned = defaultdict(int, written["returned"])
-        for name in ("sequence", "hold_ends", "drawn", "index_of", "left", "reversals"):
+        for name in ("sequence", "hold_ends", "drawn", "index_of", "pairs", "reversals"):
             getattr(books, name).update(written[name])
         return books
+
+
+def _way_out(leaf: Mapping[str, Any]) -> int | None:
+    """The part that grows where money leaves a voucher for good: as it ended, recovered, or moved to another pool."""
+    if leaf["kind"] == "move":
+        return FACE
+    return RECOVERED if leaf["kind"] == "recover" else ENDS.get(leaf["voucher_end"])
 
 
 def is_mirrored(original: Mapping[str, Any], reversal: Mapping[str, Any]) -> bool:

@@ -27,15 +27,17 @@ MOVES: Mapping[str, frozenset[tuple[str, str]]] = {
         "order_payment": "obligated>in_payment",
         "bounce": "in_payment>obligated disbursed>obligated",
         "confirm_payment": "in_payment>disbursed",
-        "recover": "disbursed>available recovery_claimed>recovery_due recovery_due>treasury",
+        "recover": "disbursed>available recovery_claimed>recovery_due recovery_due>recovery_claimed"
+        " recovery_due>treasury",
         "lapse": "available>lapsed",
         "authorise": "authorised>available",
-        "move": "available>appropriation appropriation>available",
+        "move": "available>appropriation appropriation>available committed>available held>available obligated>available"
+        " available>committed available>held available>obligated",
     }.items()
 }
 """By kind of entry. `reverse` mirrors another entry and has no moves of its own."""
 
-TWO_PERSONS = frozenset({"appropriate", "adjust", "issue", "void", "authorise", "move", "reverse"})
+TWO_PERSONS = frozenset({"appropriate", "adjust", "issue", "void", "order_payment", "authorise", "move", "reverse"})
 
 FACE, BALANCE, HELD, REDEEMED, RECOVERED, EXPIRED, VOIDED, SURRENDERED = range(8)
 PARTS = ("face", "balance", "held", "redeemed", "recovered", "expired", "voided", "surrendered")

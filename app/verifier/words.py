@@ -41,6 +41,7 @@ CHECKS: Mapping[str, tuple[str, str]] = {
     "subject_twice": ("同一核销入账两次", "a redemption is posted twice"),
     "reversal": ("冲正与原分录不互为镜像", "a reversal does not mirror an earlier entry"),
     "reversed_twice": ("同一分录被冲正两次", "an entry is reversed twice"),
+    "pair": ("资金池间划转的两笔分录不成对", "two entries that move money between pools are no pair"),
     "validity": ("在券有效期之外支用", "drawn outside the voucher's validity"),
     "counter": ("存量余额≠由叶子重算所得", "a stored counter is not what the leaves come to"),
     "row_missing": ("叶子中有、存量中没有", "known to the leaves, not stored"),

@@ -100,7 +100,7 @@ class Story:
     def entry(self, kind: str, *postings: dict[str, Any], **changes: Any) -> dict[str, Any]:
         number = next(self._numbers)
         entry_id = f"ent_330100_{number:026d}"
-        two = kind in {"appropriate", "adjust", "issue", "void", "reverse", "move", "authorise"}
+        two = kind in {"appropriate", "adjust", "issue", "void", "order_payment", "reverse", "move", "authorise"}
         facts = f'{{"facts":{number}}}' if kind in {"hold", "redeem", "refund"} else None
         trace = f'{{"trace":{number}}}' if facts else None
         for name, text in (("facts", facts), ("trace", trace)):
@@ -267,7 +267,9 @@ def list_again(folder: Path) -> None:
 
 
 def account(pool: str, stage: str) -> str:
-    root = {"appropriation": "Equity", "disbursed": "Expenses", "lapsed": "Expenses"}.get(stage, "Assets")
+    root = {"appropriation": "Equity", "recovery_claimed": "Equity", "disbursed": "Expenses", "lapsed": "Expenses"}.get(
+        stage, "Assets"
+    )
     return f"{root}:R{REGION}:P{pool.split('_')[2].upper()}:{stage.title().replace('_', '')}"
 
 

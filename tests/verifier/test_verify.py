@@ -19,6 +19,7 @@ from tests.verifier.packs import (
     HOLD,
     ORIGIN,
     POOL,
+    PROVIDER,
     REGION,
     NoteKey,
     PackMaker,
@@ -30,6 +31,7 @@ from tests.verifier.packs import (
     posting,
     rfc6962,
     sha,
+    small_stored,
     small_story,
 )
 
@@ -203,11 +205,57 @@ def test_a_reversal_that_mirrors_is_right_and_a_second_one_is_not(tmp_path: Path
     assert first(judged(maker, tmp_path / "twice")) == ("reversed_twice", REGION, 8, entry_id(9))
 
 
-def test_a_mirror_of_an_end_gives_the_voucher_back_what_it_had(tmp_path: Path) -> None:
+NEXT_YEAR = POOL.replace("pool", "next")
+
+
+def test_payment_recovery_and_carrying_forward_are_followed(tmp_path: Path) -> None:
+    """12,000 of the 19,000 owed are paid, 2,000 of them recovered; then what is free goes to the next year's pool."""
     maker = PackMaker()
-    maker.story.entry("void", posting("committed", "available", 31_000, 7), voucher_end="voided")
-    reversal(maker.story, 8, posting("available", "committed", 31_000, 8))
-    maker.stored["vouchers"][0]["posting_count"] = 8
+    story, two = maker.story, {"maker": "usr_maker", "checker": "usr_checker", "approval": "apv_330100_one"}
+    story.entry("order_payment", posting("obligated", "in_payment", 12_000, 7, payee=PROVIDER), **two)
+    story.entry("confirm_payment", posting("in_payment", "disbursed", 12_000, 8, payee=PROVIDER))
+    story.entry("recover", posting("recovery_claimed", "recovery_due", 2_000, payee=PROVIDER))
+    story.entry(
+        "recover",
+        posting("disbursed", "available", 2_000, 9, payee=PROVIDER),
+        posting("recovery_due", "recovery_claimed", 2_000, payee=PROVIDER),
+    )
+    story.entry(
+        "move",
+        posting("committed", "available", 31_000, 10),
+        posting("available", "appropriation", 31_000),
+        pair="ent_330100_pair",
+    )
+    into = (
+        posting("appropriation", "available", 31_000, pool=NEXT_YEAR),
+        posting("available", "committed", 31_000, 11, pool=NEXT_YEAR),
+    )
+    story.entry("move", *into, pair="ent_330100_pair")
+    maker.stored["pools"][0]["available_fen"] = 52_000
+    maker.stored["pools"].append({"id": NEXT_YEAR, "available_fen": 0})
+    maker.stored["vouchers"][0] |= {"redeemed_fen": 17_000, "recovered_fen": 2_000, "posting_count": 11}
+    old, zero = maker.stored["allotments"][0], dict.fromkeys(maker.stored["allotments"][0], 0)
+    maker.stored["allotments"].append(zero | {"voucher_id": old["voucher_id"], "pool_id": NEXT_YEAR})
+    maker.stored["allotments"][1] |= {"face_fen": 31_000, "balance_fen": 31_000}
+    old |= {"face_fen": 19_000, "balance_fen": 0, "redeemed_fen": 17_000, "recovered_fen": 2_000}
+    report = judged(maker, tmp_path / "pack")
+    assert report.is_right, report.to_text()
+    story.leaves[-1]["pair"] = None
+    assert found(judged(maker, tmp_path / "unpaired")) == {"pair"}
+
+
+def test_a_reversed_issue_counts_as_voided(tmp_path: Path) -> None:
+    story = Story()
+    story.entry("appropriate", posting("appropriation", "available", 100))
+    story.entry("issue", posting("available", "committed", 100, 1))
+    story.entry("reverse", posting("committed", "available", 100, 2), reverses=entry_id(2), voucher_end="voided")
+    maker = PackMaker(story, {name: [] for name in small_stored()})
+    parts = small_stored()["vouchers"][0] | {"face_fen": 100, "balance_fen": 0, "redeemed_fen": 0, "voided_fen": 100}
+    maker.stored |= {
+        "pools": [{"id": POOL, "available_fen": 100}],
+        "vouchers": [parts | {"posting_count": 2}],
+        "allotments": [parts | {"voucher_id": parts["id"], "pool_id": POOL}],
+    }
     report = judged(maker, tmp_path / "pack")
     assert report.is_right, report.to_text()
 
