@@ -21,6 +21,7 @@ from app.api import (
     holds,
     issuance_batches,
     ledger,
+    log_tiles,
     oauth,
     organisations,
     payment_codes,
@@ -28,6 +29,7 @@ from app.api import (
     portal,
     problems,
     programmes,
+    proofs,
     quotes,
     reconciliations,
     redemption_batches,
@@ -50,6 +52,8 @@ from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.holds.sweeper import Sweeper
+from app.services.sealing.keys import LogKeys
+from app.services.sealing.receipts import Receipts
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 
@@ -74,6 +78,8 @@ ROUTERS = (
     events.router,
     redemption_batches.router,
     ledger.router,
+    proofs.router,
+    log_tiles.router,
     reconciliations.router,
     reports.router,
     health.router,
@@ -115,12 +121,15 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        log_keys = LogKeys.from_settings(settings)
         app.state.service = Service(
             settings=settings,
             database=database,
             desk=desk,
             tokens=Tokens.from_settings(settings),
             payment_secrets=PaymentSecrets.from_settings(settings),
+            log_keys=log_keys,
+            receipts=Receipts.from_settings(settings, log_keys),
             passwords=Passwords(),
             principal_cache=PrincipalCache(settings.principal_cache_s),
         )

@@ -12,6 +12,8 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.sealing.keys import LogKeys
+from app.services.sealing.receipts import Receipts
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 
@@ -25,6 +27,8 @@ class Service:
     desk: Desk
     tokens: Tokens
     payment_secrets: PaymentSecrets
+    log_keys: LogKeys
+    receipts: Receipts
     passwords: Passwords
     principal_cache: PrincipalCache
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -16,6 +17,7 @@ from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
 from app.api.problems import refusal_renderer, response
+from app.api.receipts import ReceiptRead
 from app.api.redemptions import BillBody, VoucherCode, given_code
 from app.database import now
 from app.kernel.codes import region_of_code
@@ -29,6 +31,7 @@ from app.services.redemption.holds.reads import list_holds, read_hold
 from app.services.redemption.holds.running import extend, release
 from app.services.redemption.holds.states import status_of
 from app.services.rules.stated import Values
+from app.services.sealing.receipts import Receipts
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 
@@ -84,10 +87,11 @@ class HoldRead(Read):
     ended_at: ShownInstant | None
     bill: dict[str, Any]
     provider_categories: list[str]
+    receipt: Annotated[ReceiptRead | None, Field(description="Of the entry that made it.")]
     trace: dict[str, Any]
 
 
-def _shown(record: HoldRecord, at: datetime) -> HoldRead:
+def _shown(record: HoldRecord, at: datetime, receipts: Receipts) -> HoldRead:
     values = {name: getattr(record, name) for name in HoldRecord.__slots__}
     facts = orjson.loads(record.facts)
     return HoldRead(
@@ -98,13 +102,16 @@ def _shown(record: HoldRecord, at: datetime) -> HoldRead:
             "firm_pays_fen": record.bill_total_fen - record.amount_fen,
             "bill": facts["bill"],
             "provider_categories": facts["provider_categories"],
+            "receipt": receipts.receipt(
+                region_code=record.region_code, entry_id=record.entry_id, leaf=record.leaf, at=record.held_at
+            ),
             "trace": orjson.loads(record.trace),
         }
     )
 
 
-def _render(record: HoldRecord) -> Answer:
-    return created(_shown(record, record.held_at), record.id)
+def _renderer(receipts: Receipts) -> Callable[[HoldRecord], Answer]:
+    return lambda record: created(_shown(record, record.held_at, receipts), record.id)
 
 
 @router.post("", status_code=201, response_model=HoldRead)
@@ -123,7 +130,7 @@ async def create_hold(
         payment_code=given_code(body.payment_code, body.voucher_code, caller, service.payment_secrets),
         asked=Asked(body.bill.bill(), body.claim),
         key=key,
-        render=_render,
+        render=_renderer(service.receipts),
         render_refusal=refusal_renderer(request),
     )
     return response(await service.desk.submit(command))
@@ -153,7 +160,7 @@ def read_holds(
             status=status,
             at=at,
         )
-        return [_shown(record, at) for record in records]
+        return [_shown(record, at, service.receipts) for record in records]
 
     return page_of(service.database.transact(work), limit)
 
@@ -161,7 +168,9 @@ def read_holds(
 @router.get("/{hold_id}")
 def read_one_hold(hold_id: AnyId, caller: CallerDep, service: ServiceDep) -> HoldRead:
     """One hold with its bill and trace."""
-    return service.database.transact(lambda tx: _shown(read_hold(tx, caller=caller, hold_id=hold_id), now(tx)))
+    return service.database.transact(
+        lambda tx: _shown(read_hold(tx, caller=caller, hold_id=hold_id), now(tx), service.receipts)
+    )
 
 
 @router.post("/{hold_id}/release", response_model=HoldRead)
@@ -182,7 +191,7 @@ def release_hold(
         key=key,
         command={"hold_id": hold_id},
         work=lambda tx: (release(tx, caller=caller, hold_id=hold_id), now(tx)),
-        render=lambda done: created(_shown(*done), done[0].id, status=200),
+        render=lambda done: created(_shown(*done, service.receipts), done[0].id, status=200),
     )
 
 
@@ -191,5 +200,7 @@ def extend_hold(hold_id: AnyId, body: HoldExtend, caller: CallerDep, service: Se
     """Let the hold run longer, at most as long from now as the rules allow. It never runs shorter than before."""
     caller.require(Role.PROVIDER)
     return service.database.transact(
-        lambda tx: _shown(extend(tx, caller=caller, hold_id=hold_id, expires_at=body.expires_at), now(tx))
+        lambda tx: _shown(
+            extend(tx, caller=caller, hold_id=hold_id, expires_at=body.expires_at), now(tx), service.receipts
+        )
     )

@@ -11,7 +11,7 @@ from fastapi.concurrency import run_in_threadpool
 from pydantic import Field, ValidationError
 
 from app.api.authentication import CallerDep
-from app.api.context import ServiceDep
+from app.api.context import Service, ServiceDep
 from app.api.fields import Read, Wire
 from app.api.keys import IdempotencyKey
 from app.api.problems import RefusalRenderer, document, language_of, refusal_renderer
@@ -22,7 +22,6 @@ from app.kernel.vocabulary import Role
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller
 from app.services.redemption.commands import Redeem
-from app.services.vouchers.payment_secrets import PaymentSecrets
 
 MAX_ROWS = 1_000
 SHOWN_ERRORS = 20
@@ -67,7 +66,7 @@ async def create_redemptions(
     their first answers and tries the others again. Rows need not be decided in their order.
     """
     caller.require(Role.PROVIDER)
-    read = await run_in_threadpool(_read_rows, body.redemptions, caller, service.payment_secrets, key, request)
+    read = await run_in_threadpool(_read_rows, body.redemptions, caller, service, key, request)
     commands = {index: row for index, row in enumerate(read) if isinstance(row, Redeem)}
     decided = dict(zip(commands, await service.desk.submit_all(list(commands.values())), strict=True))
     rows = [_answered(decided.get(index, row), request) for index, row in enumerate(read)]
@@ -77,18 +76,26 @@ async def create_redemptions(
 
 
 def _read_rows(
-    rows: list[Any], caller: Caller, secrets: PaymentSecrets, key: str, request: Request
+    rows: list[Any], caller: Caller, service: Service, key: str, request: Request
 ) -> list[Redeem | AppError]:
     render_refusal = refusal_renderer(request)
-    return [_read_row(row, caller, secrets, f"{key}/{index}", render_refusal) for index, row in enumerate(rows)]
+    return [_read_row(row, caller, service, f"{key}/{index}", render_refusal) for index, row in enumerate(rows)]
 
 
 def _read_row(
-    row: Any, caller: Caller, secrets: PaymentSecrets, key: str, render_refusal: RefusalRenderer
+    row: Any, caller: Caller, service: Service, key: str, render_refusal: RefusalRenderer
 ) -> Redeem | AppError:
     try:
         body = RedemptionCreate.model_validate(row)
-        return command_of(body, caller=caller, secrets=secrets, key=key, route=ROUTE, render_refusal=render_refusal)
+        return command_of(
+            body,
+            caller=caller,
+            secrets=service.payment_secrets,
+            receipts=service.receipts,
+            key=key,
+            route=ROUTE,
+            render_refusal=render_refusal,
+        )
     except ValidationError as error:
         places = field_errors(error.errors(include_url=False), row)
         return AppError(Code.VALIDATION_FAILED, count=len(places), errors=places[:SHOWN_ERRORS])

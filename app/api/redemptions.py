@@ -29,6 +29,7 @@ from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
 from app.api.problems import refusal_renderer, response
+from app.api.receipts import ReceiptRead
 from app.kernel.clock import rfc3339
 from app.kernel.codes import parse_code, region_of_code
 from app.kernel.ids import region_of
@@ -47,6 +48,7 @@ from app.services.redemption.reads import RefundRecord, list_redemptions, list_r
 from app.services.redemption.refunds import RefundLine, refund
 from app.services.redemption.replaying import read_assessment
 from app.services.rules.stated import Values
+from app.services.sealing.receipts import Receipts
 from app.services.vouchers.payment_secrets import PaymentSecrets
 
 router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"])
@@ -214,6 +216,7 @@ class RedemptionRead(Read):
     bill: dict[str, Any]
     provider_categories: list[str]
     flags: tuple[FlagRead, ...]
+    receipt: Annotated[ReceiptRead | None, Field(description="Null where nothing was posted.")]
     trace: dict[str, Any]
 
 
@@ -252,6 +255,7 @@ class RefundRead(Read):
     reason: str
     entry_id: str | None
     refunded_at: ShownInstant
+    receipt: Annotated[ReceiptRead | None, Field(description="Null where nothing was posted.")]
     trace: dict[str, Any]
 
 
@@ -287,13 +291,20 @@ class AssessmentRead(Read):
     trace_sha256: str | None
 
 
-def shown(record: RedemptionRecord) -> RedemptionRead:
+def shown(record: RedemptionRecord, receipts: Receipts) -> RedemptionRead:
     """A redemption on the wire."""
     values = {name: getattr(record, name) for name in RedemptionRecord.__slots__}
     facts = orjson.loads(record.facts)
     trace = orjson.loads(record.trace)
     told = {name: facts[name] for name in ("bill", "provider_categories")}
-    return RedemptionRead(**values | told | {"trace": trace, "flags": shown_flags(trace)})
+    derived = {"trace": trace, "flags": shown_flags(trace), "receipt": _receipt(record, receipts)}
+    return RedemptionRead(**values | told | derived)
+
+
+def _receipt(record: RedemptionRecord, receipts: Receipts) -> dict[str, str] | None:
+    return receipts.receipt(
+        region_code=record.region_code, entry_id=record.entry_id, leaf=record.leaf, at=record.redeemed_at
+    )
 
 
 def shown_flags(trace: Mapping[str, Any]) -> tuple[FlagRead, ...]:
@@ -301,19 +312,24 @@ def shown_flags(trace: Mapping[str, Any]) -> tuple[FlagRead, ...]:
     return tuple(FlagRead(**flag) for flag in flags_of(trace))
 
 
-def _shown_refund(record: RefundRecord) -> RefundRead:
+def _shown_refund(record: RefundRecord, receipts: Receipts) -> RefundRead:
     values = {name: getattr(record, name) for name in RefundRecord.__slots__}
-    return RefundRead(**values | {"trace": orjson.loads(record.trace)})
+    region_code = region_of(record.redemption_id) or ""
+    receipt = receipts.receipt(
+        region_code=region_code, entry_id=record.entry_id, leaf=record.leaf, at=record.refunded_at
+    )
+    return RefundRead(**values | {"trace": orjson.loads(record.trace), "receipt": receipt})
 
 
-def written(record: RedemptionRecord) -> bytes:
-    """The bytes of `shown(record)`, its stored texts copied instead of read and written again: a third of the time."""
+def written(record: RedemptionRecord, receipts: Receipts) -> bytes:
+    """The bytes of `shown`, its stored texts copied instead of read and written again: a third of the time."""
     facts = orjson.loads(record.facts)
     values = {name: getattr(record, name) for name in _FIELDS}
     values |= {
         "redeemed_at": rfc3339(record.redeemed_at),
         "bill": facts["bill"],
         "provider_categories": facts["provider_categories"],
+        "receipt": _receipt(record, receipts),
         "trace": orjson.Fragment(record.trace),
         "flags": flags_of(orjson.loads(record.trace)) if '"evidence"' in record.trace else [],
     }
@@ -323,8 +339,8 @@ def written(record: RedemptionRecord) -> bytes:
 _FIELDS = tuple(name for name in RedemptionRead.model_fields if name in RedemptionRecord.__slots__)
 
 
-def _render(record: RedemptionRecord) -> Answer:
-    return Answer(201, written(record), record.id)
+def _renderer(receipts: Receipts) -> Callable[[RedemptionRecord], Answer]:
+    return lambda record: Answer(201, written(record, receipts), record.id)
 
 
 def command_of(
@@ -332,6 +348,7 @@ def command_of(
     *,
     caller: Caller,
     secrets: PaymentSecrets,
+    receipts: Receipts,
     key: str,
     route: str,
     render_refusal: Callable[[AppError], Answer | None],
@@ -348,7 +365,7 @@ def command_of(
         order_no=body.order_no,
         asked=Asked(body.bill.bill(), body.claim, body.expected_subsidy_fen),
         key=key,
-        render=_render,
+        render=_renderer(receipts),
         render_refusal=render_refusal,
         route=route,
     )
@@ -385,6 +402,7 @@ async def create_redemption(
         body,
         caller=caller,
         secrets=service.payment_secrets,
+        receipts=service.receipts,
         key=key,
         route=REDEEM_ROUTE,
         render_refusal=refusal_renderer(request),
@@ -414,13 +432,14 @@ def read_redemptions(
             hold_id=hold_id,
         )
     )
-    return page_of([shown(record) for record in records], limit)
+    return page_of([shown(record, service.receipts) for record in records], limit)
 
 
 @router.get("/{redemption_id}")
 def read_one_redemption(redemption_id: AnyId, caller: CallerDep, service: ServiceDep) -> RedemptionRead:
     """One redemption with its bill and trace."""
-    return shown(service.database.transact(lambda tx: read_redemption(tx, caller=caller, redemption_id=redemption_id)))
+    record = service.database.transact(lambda tx: read_redemption(tx, caller=caller, redemption_id=redemption_id))
+    return shown(record, service.receipts)
 
 
 @router.get("/{subject_id}/assessment")
@@ -467,9 +486,9 @@ def create_refund(
         ),
         render=lambda done: created(
             RefundCreated(
-                refund=_shown_refund(done[0][0]),
-                also=[_shown_refund(other) for other in done[0][1:]],
-                redemption=shown(done[1]),
+                refund=_shown_refund(done[0][0], service.receipts),
+                also=[_shown_refund(other, service.receipts) for other in done[0][1:]],
+                redemption=shown(done[1], service.receipts),
             ),
             done[0][0].id,
         ),
@@ -480,4 +499,4 @@ def create_refund(
 def read_refunds(redemption_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[RefundRead]:
     """The refunds of a redemption, oldest first."""
     records = service.database.transact(lambda tx: list_refunds(tx, caller=caller, redemption_id=redemption_id))
-    return [_shown_refund(record) for record in records]
+    return [_shown_refund(record, service.receipts) for record in records]

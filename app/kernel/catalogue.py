@@ -600,6 +600,14 @@ CATALOGUE: dict[Code, Row] = {
             "第 {line} 行：入围价目中没有 {actual} 的价格，现有：{limit}。请按价目计费，或请主管部门核准该价格。",
         ),
     ),
+    Code.NOT_YET_SEALED: Row(
+        Kind.CONFLICT,
+        ("Not yet sealed", "尚未封存"),
+        (
+            "It waits to be sealed, which takes a second or two. Ask again then; promised until {promised_by:local}.",
+            "该记录已入账，正在等待封存，通常只需一两秒。请稍后再查；其回执承诺最迟于 {promised_by:local} 前封存。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 

@@ -117,6 +117,7 @@ class Code(StrEnum):
     BEYOND_CAPACITY = "beyond_capacity"
     PRICE_ABOVE_LIST = "price_above_list"
     PRICE_NOT_LISTED = "price_not_listed"
+    NOT_YET_SEALED = "not_yet_sealed"
 
 
 @dataclass(frozen=True, slots=True)

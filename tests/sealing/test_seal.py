@@ -241,19 +241,13 @@ CHANGES = (
 
 def test_neither_service_nor_owner_rewrites_a_log(database: Database, keys: LogKeys, till: Counter, urls: Urls) -> None:
     seal_all(database, keys)
-    allowed = []
     for url in (urls.app_url, urls.owner_url):
         engine = create_engine(url)
         for change in CHANGES:
-            with engine.connect() as connection:
-                try:
-                    connection.execute(text(change))
-                except DBAPIError as error:
-                    assert isinstance(error.orig, psycopg.errors.InsufficientPrivilege)
-                else:
-                    allowed.append((url, change))
+            with engine.connect() as connection, pytest.raises(DBAPIError) as refused:
+                connection.execute(text(change))
+            assert isinstance(refused.value.orig, psycopg.errors.InsufficientPrivilege)
         engine.dispose()
-    assert allowed == []
 
 
 def test_what_is_not_in_the_log_stays_in_the_queue(database: Database, till: Counter) -> None:

@@ -85,3 +85,27 @@ def tiles_of(hashes: list[bytes]) -> dict[tuple[int, int], bytes]:
         row = [root_of(row[start : start + 256]) for start in range(0, len(row) - 255, 256)]
         level += 1
     return tiles
+
+
+def path_of(index: int, hashes: list[bytes]) -> list[bytes]:
+    """PATH of RFC 6962 section 2.1.1, as it is written there."""
+    if len(hashes) == 1:
+        return []
+    split = 1
+    while split * 2 < len(hashes):
+        split *= 2
+    if index < split:
+        return [*path_of(index, hashes[:split]), root_of(hashes[split:])]
+    return [*path_of(index - split, hashes[split:]), root_of(hashes[:split])]
+
+
+def consistency_of(first: int, hashes: list[bytes], *, whole: bool = True) -> list[bytes]:
+    """SUBPROOF of RFC 6962 section 2.1.2, as it is written there."""
+    if first == len(hashes):
+        return [] if whole else [root_of(hashes)]
+    split = 1
+    while split * 2 < len(hashes):
+        split *= 2
+    if first <= split:
+        return [*consistency_of(first, hashes[:split], whole=whole), root_of(hashes[split:])]
+    return [*consistency_of(first - split, hashes[split:], whole=False), root_of(hashes[:split])]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import cached_property
 
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import rfc3339
@@ -68,7 +69,7 @@ class Cause:
     approval_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class JournalEntry:
     """One thing that happened, with the movements that follow from it."""
 
@@ -88,6 +89,11 @@ class JournalEntry:
     facts_sha256: str | None = None
     trace_sha256: str | None = None
     details: Mapping[str, str | int] = field(default_factory=dict)
+
+    @cached_property
+    def written(self) -> bytes:
+        """Its leaf, written once: it is stored with the entry, and a receipt has its hash before that."""
+        return leaf(self)
 
 
 def details_json(entry: JournalEntry) -> bytes:

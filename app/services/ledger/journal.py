@@ -16,7 +16,6 @@ from app.services.ledger.entries import (
     JournalEntry,
     details_json,
     hold_effect,
-    leaf,
     voucher_effect,
 )
 
@@ -142,7 +141,7 @@ def _entry_row(entry: JournalEntry) -> dict[str, object]:
         "pair_id": entry.pair_id,
         "voucher_end": entry.voucher_end,
         "details": details_json(entry).decode(),
-        "leaf": leaf(entry),
+        "leaf": entry.written,
     }
 
 

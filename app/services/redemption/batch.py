@@ -296,7 +296,8 @@ class _Batch:
             self._outcomes.refuse(place, drawn)
             return
         consent, holders = self._consent(place), self._holders[place]
-        made = effects.redemption(command, self._ids[place], voucher, consent, drawn, position, holders, at=at)
+        log = self._terms[place].log
+        made = effects.redemption(command, self._ids[place], voucher, consent, drawn, position, holders, log=log, at=at)
         self._writes.redemption(made, by=command.caller.principal_id)
         self._writes.used_fen[command.region_code, consent.mandate_id] += drawn.subsidy_fen
         self._positions.add(command.region_code, voucher.programme_id, holders, drawn.counted)
@@ -308,14 +309,24 @@ class _Batch:
         if isinstance(drawn, Refused):
             self._outcomes.refuse(place, drawn)
             return
-        days = self._terms[place].version(drawn.rule_version_id).rules.use.hold_days
+        terms = self._terms[place]
+        days = terms.version(drawn.rule_version_id).rules.use.hold_days
         expires_at = expiry_of(command.expires_at, voucher, days, at=at)
         if isinstance(expires_at, Refused):
             self._outcomes.refuse(place, expires_at)
             return
         consent, holders = self._consent(place), self._holders[place]
         made = effects.hold(
-            command, self._ids[place], voucher, consent, drawn, position, holders, expires_at=expires_at, at=at
+            command,
+            self._ids[place],
+            voucher,
+            consent,
+            drawn,
+            position,
+            holders,
+            expires_at=expires_at,
+            log=terms.log,
+            at=at,
         )
         self._writes.hold(made, by=command.caller.principal_id)
         self._writes.used_fen[command.region_code, consent.mandate_id] += drawn.subsidy_fen
@@ -339,7 +350,7 @@ class _Batch:
         if isinstance(done, Refused):
             self._outcomes.refuse(place, done)
             return
-        made = effects.redemption_from(command, self._ids[place], hold, voucher, done, others, at=at)
+        made = effects.redemption_from(command, self._ids[place], hold, voucher, done, others, log=terms.log, at=at)
         self._writes.redemption(made, by=command.caller.principal_id)
         rest_fen = sum(fen for _, fen in done.rest)
         self._writes.used_fen[command.region_code, hold.mandate_id] -= rest_fen

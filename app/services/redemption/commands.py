@@ -16,6 +16,7 @@ from app.services.identity.principals import Caller
 from app.services.redemption.decisions import Asked
 from app.services.redemption.payment_codes import PaymentCodeGiven
 from app.services.rules.facts import Value
+from app.services.sealing.receipts import RecordedLeaf
 
 REDEEM_ROUTE = "POST /v1/redemptions"
 HOLD_ROUTE = "POST /v1/holds"
@@ -50,6 +51,8 @@ class RedemptionRecord:
     trace: str
     entry_id: str | None
     redeemed_at: datetime
+    leaf: RecordedLeaf | None = None
+    """Of its entry, for the receipt."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +82,8 @@ class HoldRecord:
     expires_at: datetime
     ended_at: datetime | None
     frozen_at: datetime | None
+    leaf: RecordedLeaf | None = None
+    """Of its entry, for the receipt."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,6 +19,8 @@ from app.services.redemption.holds.decisions import Redeemed
 from app.services.redemption.holds.states import HoldState, Part, summed
 from app.services.redemption.states import MandateState, Share, VoucherState
 from app.services.rules.position import Position
+from app.services.sealing.receipts import RecordedLeaf
+from app.tlog.merkle import leaf_hash
 
 Parts = tuple[tuple[str, int], ...]
 """Pool id and fen, in the declared order of the pools."""
@@ -68,6 +70,7 @@ def redemption(
     position: Position,
     holders: Mapping[str, str],
     *,
+    log: str | None = None,
     at: datetime,
 ) -> NewRedemption:
     """A bill drawn on a voucher in one step."""
@@ -100,6 +103,7 @@ def redemption(
         facts=facts,
         trace=trace,
         entry=entry,
+        log=log,
         at=at,
     )
     return NewRedemption(record, entry)
@@ -115,6 +119,7 @@ def hold(
     holders: Mapping[str, str],
     *,
     expires_at: datetime,
+    log: str | None = None,
     at: datetime,
 ) -> NewHold:
     """Part of a voucher reserved for a bill to come."""
@@ -153,6 +158,7 @@ def hold(
         expires_at=expires_at,
         ended_at=None,
         frozen_at=None,
+        leaf=RecordedLeaf(leaf_hash(entry.written), log),
     )
     return NewHold(record, entry, drawn.parts)
 
@@ -165,6 +171,7 @@ def redemption_from(
     done: Redeemed,
     others: Position,
     *,
+    log: str | None = None,
     at: datetime,
 ) -> NewRedemption:
     """A bill drawn on a hold, which ends where it is used up or the redemption is final."""
@@ -212,6 +219,7 @@ def redemption_from(
         facts=facts,
         trace=trace,
         entry=entry,
+        log=log,
         at=at,
     )
     return NewRedemption(record, entry)
@@ -257,6 +265,7 @@ def _record(
     facts: bytes,
     trace: bytes,
     entry: JournalEntry | None,
+    log: str | None,
     at: datetime,
 ) -> RedemptionRecord:
     bill_total_fen = command.asked.bill.total_fen
@@ -278,6 +287,7 @@ def _record(
         trace=trace.decode(),
         entry_id=entry.id if entry else None,
         redeemed_at=at,
+        leaf=RecordedLeaf(leaf_hash(entry.written), log) if entry else None,
     )
 
 

@@ -73,10 +73,12 @@ _ADMISSIONS = Statement(
     " AND a.programme_id = asked.programme_id AND a.provider_id = asked.provider_id WHERE a.status = 'listed'"
 )
 _TERMS = Statement(
-    "SELECT p.region_code, p.id AS programme_id, p.status, r.id, r.number, r.effective_on, r.rules FROM programmes p"
+    "SELECT p.region_code, p.id AS programme_id, p.status, l.origin, r.id, r.number, r.effective_on, r.rules"
+    " FROM programmes p"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:programmes AS text[])) AS asked(region_code, id)"
     " ON p.region_code = asked.region_code AND p.id = asked.id"
     " JOIN rule_versions r ON r.region_code = p.region_code AND r.programme_id = p.id AND r.status = 'published'"
+    " LEFT JOIN logs l ON l.region_code = p.region_code"
     " ORDER BY p.region_code, p.id, r.effective_on DESC, r.number DESC"
 )
 _PARTIES = Statement(
@@ -181,22 +183,22 @@ def ask_terms(tx: Connection, keys: Collection[ProgrammeKey]) -> Callable[[], di
     rows = _TERMS.ask(tx, _columns(sorted(keys), "regions", "programmes"))
 
     def terms() -> dict[ProgrammeKey, ProgrammeTerms]:
-        statuses: dict[ProgrammeKey, str] = {}
+        statuses: dict[ProgrammeKey, tuple[str, str | None]] = {}
         versions: dict[ProgrammeKey, list[tuple[str, int, date, str]]] = defaultdict(list)
         for row in rows():
             key = (row.region_code, row.programme_id)
-            statuses[key] = row.status
+            statuses[key] = (row.status, row.origin)
             versions[key].append((row.id, row.number, row.effective_on, row.rules))
-        return {key: _terms_of(status, tuple(versions[key])) for key, status in statuses.items()}
+        return {key: _terms_of(*status, tuple(versions[key])) for key, status in statuses.items()}
 
     return terms
 
 
 @lru_cache(maxsize=4096)
-def _terms_of(status: str, versions: tuple[tuple[str, int, date, str], ...]) -> ProgrammeTerms:
+def _terms_of(status: str, log: str | None, versions: tuple[tuple[str, int, date, str], ...]) -> ProgrammeTerms:
     """The terms that these rows say: the same rows give the same object, and what it found out is not sought again."""
     dated = [DatedRules(one_id, number, on, parse_rules(rules)) for one_id, number, on, rules in versions]
-    return ProgrammeTerms(status, tuple(dated))
+    return ProgrammeTerms(status, tuple(dated), log)
 
 
 def load_parties(tx: Connection, ids: Collection[str], *, on: date) -> dict[str, Party]:

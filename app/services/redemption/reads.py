@@ -15,6 +15,7 @@ from app.models import OrderNumber, Programme, Redemption, Refund
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 from app.services.redemption.commands import RedemptionRecord
+from app.services.sealing.receipts import RecordedLeaf, leaf_columns, recorded_leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,8 @@ class RefundRecord:
     trace: str
     entry_id: str | None
     refunded_at: datetime
+    leaf: RecordedLeaf | None = None
+    """Of its entry, for the receipt."""
 
 
 def read_redemption(tx: Connection, *, caller: Caller, redemption_id: str) -> RedemptionRecord:
@@ -78,11 +81,12 @@ def list_refunds(tx: Connection, *, caller: Caller, redemption_id: str) -> list[
     """The refunds of a redemption within the caller's reach, oldest first."""
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
     rows = tx.execute(
-        select(Refund)
+        select(Refund, *leaf_columns(Refund.region_code, Refund.entry_id))
         .where(Refund.region_code == redemption.region_code, Refund.redemption_id == redemption.id)
         .order_by(Refund.id)
     )
-    return [RefundRecord(**{name: getattr(row, name) for name in RefundRecord.__slots__}) for row in rows]
+    names = [name for name in RefundRecord.__slots__ if name != "leaf"]
+    return [RefundRecord(**{name: getattr(row, name) for name in names}, leaf=recorded_leaf(row)) for row in rows]
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:
@@ -95,10 +99,12 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
 
 
 def _query() -> Any:
-    return select(Redemption, Programme.authority_id).join(
+    leaf = leaf_columns(Redemption.region_code, Redemption.entry_id)
+    return select(Redemption, Programme.authority_id, *leaf).join(
         Programme, and_(Programme.region_code == Redemption.region_code, Programme.id == Redemption.programme_id)
     )
 
 
 def _record(row: Any) -> RedemptionRecord:
-    return RedemptionRecord(**{name: getattr(row, name) for name in RedemptionRecord.__slots__})
+    names = [name for name in RedemptionRecord.__slots__ if name != "leaf"]
+    return RedemptionRecord(**{name: getattr(row, name) for name in names}, leaf=recorded_leaf(row))

@@ -38,6 +38,8 @@ from app.services.redemption.whole_positions import WholePosition
 from app.services.rules.position import NOTHING, Kept, Position
 from app.services.rules.position import Counter as Counted
 from app.services.rules.terms import add_months
+from app.services.sealing.receipts import RecordedLeaf
+from app.tlog.merkle import leaf_hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +142,7 @@ def _refund_one(
     """Take one redemption's part of a refund: its entry, its row, and the redemption's counters."""
     refund_id = new_id("rfd", redemption.region_code)
     facts = canonical(told)
-    entry_id = None
+    entry_id, recorded = None, None
     if piece_fen:
         shares = _drawn_by_pool(tx, redemption)
         parts = peeled(shares, piece_fen, [share.redeemed_fen for share in shares])
@@ -148,6 +150,7 @@ def _refund_one(
         post(tx, [entry])
         voucher.posting_count += len(parts)
         entry_id = entry.id
+        recorded = RecordedLeaf(leaf_hash(entry.written), redemption.leaf.log if redemption.leaf else None)
     record = RefundRecord(
         id=refund_id,
         redemption_id=redemption.id,
@@ -158,8 +161,9 @@ def _refund_one(
         trace=trace.decode(),
         entry_id=entry_id,
         refunded_at=at,
+        leaf=recorded,
     )
-    values = {name: getattr(record, name) for name in RefundRecord.__slots__}
+    values = {name: getattr(record, name) for name in RefundRecord.__slots__ if name != "leaf"}
     tx.execute(
         insert(Refund).values(
             **values, region_code=redemption.region_code, facts=facts.decode(), refunded_by=caller.principal_id

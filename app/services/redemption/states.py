@@ -119,6 +119,8 @@ class ProgrammeTerms:
 
     status: str
     versions: tuple[DatedRules, ...]
+    log: str | None = None
+    """Name of the region's log, where it has begun."""
 
     def version(self, rule_version_id: str) -> DatedRules:
         """A published version by its id."""

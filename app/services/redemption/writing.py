@@ -23,8 +23,8 @@ from app.services.redemption.consents import MandateKey, use_mandates
 from app.services.redemption.effects import NewHold, NewRedemption
 from app.services.redemption.holds.states import HoldState
 
-_REDEEMED = tuple(RedemptionRecord.__slots__)
-_HELD = tuple(name for name in HoldRecord.__slots__ if name != "frozen_at")
+_REDEEMED = tuple(name for name in RedemptionRecord.__slots__ if name != "leaf")
+_HELD = tuple(name for name in HoldRecord.__slots__ if name not in {"frozen_at", "leaf"})
 _REDEMPTIONS = BulkInsert(Redemption.__table__, (*_REDEEMED, "redeemed_by"))
 _HOLDS = BulkInsert(Hold.__table__, (*_HELD, "held_by"))
 _HOLD_SHARES = BulkInsert(

@@ -28,6 +28,7 @@ class LogKeys:
         self._keys = keys
         self._name = name
         self.signers = lru_cache(maxsize=4096)(self._signers)
+        self.key_id = lru_cache(maxsize=4096)(self._key_id)
 
     @classmethod
     def from_settings(cls, settings: Settings) -> LogKeys:
@@ -43,3 +44,7 @@ class LogKeys:
         """Who signs under this name, the newest key first."""
         private = [self._keys.private(kid) for kid in self._keys.kids()]
         return tuple(Ed25519Signer(origin, key) for key in private if key is not None)
+
+    def _key_id(self, origin: str) -> str:
+        """The key id of the newest key under this name, in hexadecimal as it stands in its public text form."""
+        return self.signers(origin)[0].key_id.hex()

@@ -14,6 +14,7 @@ from app.models import Hold, Programme, Voucher
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 from app.services.redemption.commands import HoldRecord
+from app.services.sealing.receipts import leaf_columns, recorded_leaf
 
 
 def read_hold(tx: Connection, *, caller: Caller, hold_id: str) -> HoldRecord:
@@ -86,11 +87,16 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
 
 def _query() -> Any:
     return (
-        select(Hold, _stands_since(func.clock_timestamp()).label("frozen_at"))
+        select(
+            Hold,
+            _stands_since(func.clock_timestamp()).label("frozen_at"),
+            *leaf_columns(Hold.region_code, Hold.entry_id),
+        )
         .join(Programme, and_(Programme.region_code == Hold.region_code, Programme.id == Hold.programme_id))
         .join(Voucher, and_(Voucher.region_code == Hold.region_code, Voucher.id == Hold.voucher_id))
     )
 
 
 def _record(row: Any) -> HoldRecord:
-    return HoldRecord(**{name: getattr(row, name) for name in HoldRecord.__slots__})
+    names = [name for name in HoldRecord.__slots__ if name != "leaf"]
+    return HoldRecord(**{name: getattr(row, name) for name in names}, leaf=recorded_leaf(row))
