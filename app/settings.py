@@ -27,4 +27,5 @@ class Settings(BaseSettings):
     desk_queue_limit: int = Field(default=2000, ge=1000, description="Commands that may wait; past it, 503.")
     sweep_every_s: float = Field(default=5, gt=0, description="How often the money of expired holds is given back.")
     log_name: str = Field(default="", description="Name of the logs; default: the host of the public URL.")
+    witnesses: str = Field(default="", description="Addresses of the logs' witnesses, with spaces between.")
     seal_promise_s: int = Field(default=86_400, ge=60, description="Within which a receipt promises to be sealed.")

@@ -32,6 +32,7 @@ TRANSLATED = (
     "docs/guides/officials",
     "docs/guides/providers",
     "docs/guides/firms",
+    "docs/guides/witness",
     "docs/simulating",
     "docs/writing-a-scheme",
 )

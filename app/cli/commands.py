@@ -21,6 +21,7 @@ from app.cli import (
     seal,
     simulate,
     verify,
+    witness,
 )
 from app.cli.output import Failure
 from app.embedded.home import StartFailed
@@ -54,6 +55,7 @@ for command in (
     officials.approve,
     officials.api,
     run.openapi,
+    witness.witness,
 ):
     app.command()(command)
 app.add_typer(people.app, name="user")

@@ -11,16 +11,18 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Annotated
 
 import typer
 
 from app import logs
+from app.cli.cosigning import cosign_once, cosigning
 from app.cli.local import service_database, state_dir
 from app.cli.output import Failure, console, say, table
 from app.database import Database
+from app.services.sealing.cosigning import read_cosigned
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.lag import read_lags
 from app.services.sealing.sealer import SEALING, Pass, Sealer
@@ -38,6 +40,14 @@ def seal(
     status: Annotated[
         bool, typer.Option("--status", help="只显示封存进度与延迟 / Show how far sealing is, change nothing")
     ] = False,
+    witness: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="URL",
+            help="请该见证方会签新检查点，可重复；URL#公钥 则只认该公钥；缺省取 VOUCHER_WITNESSES"
+            " / Have this witness cosign new checkpoints, repeatable; URL#VKEY pins its key; else VOUCHER_WITNESSES",
+        ),
+    ] = None,
 ) -> None:
     """将流水封存入各地区日志，Ctrl-C 结束 / Seal entries into each region's log until Ctrl-C.
 
@@ -50,8 +60,9 @@ def seal(
             _show_status(url)
         elif once:
             _seal_once(settings)
+            cosign_once(settings, witness or settings.witnesses.split())
         else:
-            _seal_until_told(settings)
+            _seal_until_told(settings, witness or settings.witnesses.split())
 
 
 def main() -> None:
@@ -60,15 +71,16 @@ def main() -> None:
     logs.configure()
     stopped = _stopped_by_signals()
     threading.Thread(target=_watch, args=(int(lifeline), stopped), name="lifeline", daemon=True).start()
-    with _sealer(Settings()) as sealer:
+    settings = Settings()
+    with cosigning(settings, settings.witnesses.split(), stopped), _sealer(settings) as sealer:
         sealer.run(stopped)
 
 
-def _seal_until_told(settings: Settings) -> None:
+def _seal_until_told(settings: Settings, witnesses: Sequence[str]) -> None:
     stopped = _stopped_by_signals()
     say("开始封存，按 Ctrl-C 结束。", "sealing until Ctrl-C")
     telling = _Telling()
-    with _sealer(settings) as sealer:
+    with cosigning(settings, witnesses, stopped), _sealer(settings) as sealer:
         sealer.run(stopped, telling.told)
     telling.show()
     say("封存进程已结束。", "the sealer has ended")
@@ -91,6 +103,7 @@ def _show_status(url: str) -> None:
     database = Database(url, pool_size=1)
     try:
         lags = database.transact(read_lags)
+        cosigned = database.transact(read_cosigned)
     finally:
         database.dispose()
     headings = ("地区 / region", "已封 / sealed", "待封 / waiting", "延迟 / lag", "上次封存 / last sealed")
@@ -105,6 +118,25 @@ def _show_status(url: str) -> None:
         for lag in lags
     ]
     table("封存进度 / sealing", headings, rows, numbers_from=1)
+    if cosigned:
+        headings = (
+            "地区 / region",
+            "见证方 / witness",
+            "已会签 / cosigned",
+            "尚未 / not yet",
+            "上次会签 / last cosigned",
+        )
+        rows = [
+            (
+                one.region_code,
+                one.witness,
+                f"{one.size:,}",
+                f"{one.log_size - one.size:,}",
+                f"{one.received_at:%Y-%m-%d %H:%M:%S}Z",
+            )
+            for one in cosigned
+        ]
+        table("独立见证 / witnesses", headings, rows, numbers_from=2)
 
 
 class _Telling:

@@ -16,7 +16,7 @@ import orjson
 from app.verifier import receipts as promised
 from app.verifier.findings import Findings
 from app.verifier.heads import Summary
-from app.verifier.notes import BadNote, Checkpoint, Keys, parse_checkpoint
+from app.verifier.notes import BadNote, Checkpoint, Keys, is_signed_by_log, parse_checkpoint
 from app.verifier.pack import MANIFEST, Pack, UnreadablePack
 from app.verifier.receipts import Receipt, UnreadableReceipts, read_receipts
 from app.verifier.region import RegionRun
@@ -97,6 +97,9 @@ class _Run:
         self._saved_at = time.monotonic()
         self._report = Report(str(pack.path), pack.taken_at, [], Findings())
         self._keys = given if len(given) else self._keys_of_pack()
+        for head in earlier:
+            if is_signed_by_log(head, self._keys) is False:
+                raise UnreadableOption(f"a head given as taken earlier was not signed so: {head.origin} {head.size}")
         self._fingerprint = _fingerprint(pack, options)
 
     def _keys_of_pack(self) -> Keys:

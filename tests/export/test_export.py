@@ -29,12 +29,15 @@ def test_a_pack_of_sealed_books_is_right(books: Books, tmp_path: Path) -> None:
         texts = copy.one(
             "SELECT (SELECT count(*) FROM redemptions) + (SELECT count(*) FROM holds) + (SELECT count(*) FROM refunds)"
         )
-    report = verify(tmp_path / "pack", Options(books.vkeys, (books.half_head,)))
+    receipts = tmp_path / "receipts.jsonl"
+    receipts.write_text("".join(f"{json.dumps(one)}\n" for one in books.receipts))
+    report = verify(tmp_path / "pack", Options(books.vkeys, (books.half_head,), receipts))
     assert report.is_right, report.to_text()
     assert (done.regions, done.leaves, done.unsealed, done.kept_leaves) == (2, leaves, 0, 0)
     assert [one.region for one in report.regions] == [HANGZHOU, NINGBO]
     assert sum(one.entries for one in report.regions) == entries
     assert report.regions[0].earlier_heads == 1
+    assert report.receipts == {"kept": 7, "not_due": 0, "broken": 0, "not_judged": 0}
     files = [path for region in (HANGZHOU, NINGBO) for path in (tmp_path / "pack" / region / "texts").iterdir()]
     named = [row for path in files for row in lines(path)]
     assert sum(row["kind"] == "facts" for row in named) == texts

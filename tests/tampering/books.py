@@ -40,6 +40,8 @@ class Books:
     """Hangzhou's signed head after the first batch."""
     whole_head: str
     vkeys: tuple[str, ...]
+    receipts: tuple[dict[str, Any], ...]
+    """What the provider was given with redemptions, holds and refunds."""
 
     @contextmanager
     def copy(self, of: str = MADE) -> Iterator[Copy]:
@@ -125,14 +127,14 @@ def making(
     world = World("", database, Tokens.from_settings(settings))
     try:
         with serving(settings) as world.base_url:
-            till = _begin(world)
+            till, receipts = _begin(world)
             seal_all(database, keys)
         heads = [_head(database)]
         database.dispose()
         databases.clone(server, template=MADE, database=BACKUP)
         with serving(settings) as world.base_url:
             world.move()
-            _go_on(till)
+            receipts += _go_on(till)
             seal_all(database, keys)
         heads.append(_head(database))
     finally:
@@ -140,7 +142,7 @@ def making(
         database.dispose()
     origins = [keys.origin(region) for region in (HANGZHOU, NINGBO)]
     vkeys = tuple(signer.verifier.vkey for origin in origins for signer in keys.signers(origin))
-    yield Books(server, settings, heads[0], heads[1], vkeys)
+    yield Books(server, settings, heads[0], heads[1], vkeys, tuple(receipts))
     for name in (MADE, BACKUP):
         databases.drop(server, database=name)
 
@@ -150,17 +152,17 @@ def _head(database: Database) -> str:
     return str(database.transact(lambda tx: tx.execute(query, {"region": HANGZHOU}).scalar()))
 
 
-def _begin(world: World) -> Counter:
+def _begin(world: World) -> tuple[Counter, list[dict[str, Any]]]:
     hangzhou, ningbo = world.city(), world.city(NINGBO)
     both = [{"source": "central", "share": 1}, {"source": "local", "share": 2}]
     till = counter(hangzhou, fund_sources=both)
     ok(counter(ningbo, face_value_fen=500_000).redeem(10_000))
     first = ok(till.redeem(100_000))
-    ok(till.machine.post(f"/v1/redemptions/{first['id']}/refunds", {"amount_fen": 20_000, "reason": "退单"}))
-    return till
+    refund = ok(till.machine.post(f"/v1/redemptions/{first['id']}/refunds", {"amount_fen": 20_000, "reason": "退单"}))
+    return till, [first["receipt"], refund["refund"]["receipt"]]
 
 
-def _go_on(till: Counter) -> None:
+def _go_on(till: Counter) -> list[dict[str, Any]]:
     drawn = _held(till, 400_000)
     ok(_from_hold(till, drawn, 100_000))
     ok(_from_hold(till, drawn, 50_000, final=True))
@@ -171,8 +173,8 @@ def _go_on(till: Counter) -> None:
     _held(other, 50_000)
     _void(till.city, other)
     _take_back(till.city, till.programme_id)
-    for _ in range(4):
-        ok(till.redeem(5_000))
+    last = [ok(till.redeem(5_000)) for _ in range(4)]
+    return [one["receipt"] for one in (drawn, *last)]
 
 
 def _held(till: Counter, total_fen: int) -> dict[str, Any]:

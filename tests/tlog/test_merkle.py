@@ -216,3 +216,13 @@ def test_no_proof_is_made_for_what_the_tree_has_not() -> None:
     for first, second in [(4, 3), (-1, 3)]:
         with pytest.raises(ProofError):
             consistency_proof(first, second, node)
+
+
+def test_bytes_moved_from_one_hash_to_its_neighbour_are_no_other_proof() -> None:
+    hashes = naive.leaf_hashes(2)
+    top = naive.mth(hashes)
+    leaf, sibling = hashes
+    with pytest.raises(ProofError, match="32 bytes"):  # the same 64 bytes are hashed
+        verify_inclusion(leaf + sibling[:1], 0, 2, [sibling[1:]], top)
+    with pytest.raises(ProofError, match="32 bytes"):
+        verify_consistency(1, 2, [sibling[1:]], leaf + sibling[:1], top)

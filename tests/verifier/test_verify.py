@@ -536,6 +536,10 @@ def test_exit_statuses(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> No
 
 def test_what_is_no_pack_or_no_key_is_said(tmp_path: Path) -> None:
     folder = PackMaker().write(tmp_path / "pack")
+    maker = PackMaker()
+    forged = note(head_text(maker.written()), maker.key).replace(ORIGIN + "\n7", ORIGIN + "\n6", 1)
+    with pytest.raises(UnreadableOption, match="not signed so"):
+        judged(maker, tmp_path / "forged", checkpoints=(forged,))
     with pytest.raises(UnreadableOption, match="not a key"):
         verify(folder, Options(("vouchers.example+00+AA==",)))
     manifest = json.loads((folder / "manifest.json").read_bytes())
