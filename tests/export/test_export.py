@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +14,7 @@ from app.cli.replay_sample import replay_sample
 from app.services.export.export import PackExists
 from app.verifier.findings import Findings
 from app.verifier.verify import Options, verify
-from tests.tampering.books import Books
+from tests.tampering.books import Books, forge
 from tests.world import HANGZHOU, NINGBO
 
 
@@ -80,6 +81,55 @@ def test_unsealed_entries_are_in_the_pack_and_told(books: Books, tmp_path: Path)
     assert report.is_right, report.to_text()
     assert done.unsealed == report.regions[1].unsealed > 5
     assert ("nothing_sealed", NINGBO) in report.warnings
+
+
+def test_a_pack_is_one_instant_whatever_goes_on_meanwhile(books: Books, tmp_path: Path) -> None:
+    with books.copy() as copy:
+        size = copy.one("SELECT size FROM logs WHERE region_code = '330100'")
+
+        def meanwhile(done: int, _total: int) -> None:
+            if done == 16:
+                like = copy.one("SELECT id FROM entries WHERE region_code = '330100' AND kind = 'redeem' LIMIT 1")
+                leaf = json.loads(copy.one("SELECT convert_from(leaf, 'UTF8') FROM entries WHERE id = :id", id=like))
+                forge(copy, like, leaf)
+                copy.tamper("UPDATE mandates SET used_fen = used_fen + 1", "UPDATE pools SET available_fen = 0")
+
+        copy.export(tmp_path / "pack", meanwhile, leaves_per_file=16)
+        assert copy.one("SELECT size FROM logs WHERE region_code = '330100'") == size + 1
+    report = verify(tmp_path / "pack", Options(books.vkeys))
+    assert report.is_right, report.to_text()
+    assert report.regions[0].leaves == size
+
+
+TRANSACTION = re.compile(
+    r'20[0-9]{2}-[01][0-9]-[0-3][0-9] \* "[a-z_]+" "[a-z]{3}_[0-9]{6}_[0-9a-z]{26}"\n'
+    r'(?:  [a-z]+: (?:"[^"\n]*"|[0-9]+)\n)+'
+    r'((?:  [A-Z][A-Za-z]+(?::[A-Z0-9][A-Za-z0-9-]*)+  -?[0-9]+\.[0-9]{2} CNY\n(?:    payee: "[^"\n]+"\n)?)+)\n'
+)
+"""What of Beancount's syntax a journal is made of (its account names: capitals or digits first, no underscores)."""
+
+
+def test_the_journal_is_well_formed_balances_and_opens_its_accounts(books: Books, tmp_path: Path) -> None:
+    with books.copy() as copy:
+        copy.export(tmp_path / "pack", leaves_per_file=16)
+        committed = copy.one("SELECT sum(balance_fen) FROM vouchers WHERE region_code = '330100'")
+    folder = tmp_path / "pack" / HANGZHOU
+    head = (folder / "journal.beancount").read_text()
+    opened = set(re.findall(r"^2000-01-01 open (\S+) CNY$", head, re.MULTILINE))
+    text = "".join((folder / name).read_text() for name in re.findall(r'^include "(.+)"$', head, re.MULTILINE))
+    balances: dict[str, int] = {}
+    place = 0
+    while place < len(text):
+        found = TRANSACTION.match(text, place)
+        assert found is not None, text[place : place + 400]
+        place = found.end()
+        amounts = re.findall(r"^  (\S+)  (-?)([0-9]+)\.([0-9]{2}) CNY$", found[1], re.MULTILINE)
+        signed = [(account, int(sign + yuan + fen)) for account, sign, yuan, fen in amounts]
+        assert sum(fen for _, fen in signed) == 0, found[0]
+        for account, fen in signed:
+            balances[account] = balances.get(account, 0) + fen
+    assert set(balances) == opened
+    assert sum(fen for account, fen in balances.items() if account.endswith(":Committed")) == committed > 0
 
 
 class Interrupted(Exception):

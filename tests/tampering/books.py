@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -110,6 +111,26 @@ class Copy:
         """Export every head, and verify with keys that come from elsewhere."""
         self.export(folder, every_head=True)
         return verify(folder, Options(**{"vkeys": self.books.vkeys} | options))
+
+
+def forge(copy: Copy, like: str, leaf: dict[str, Any], *, region: str = HANGZHOU) -> None:
+    """Write an entry that never was, queued like any other: the sealer seals it."""
+    columns = copy.one(
+        "SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) FROM information_schema.columns"
+        " WHERE table_name = 'entries' AND column_name NOT IN ('region_code', 'id', 'leaf')"
+    )
+    forged_id = f"ent_{region}_forged{leaf['kind']}"
+    written = json.dumps(leaf, sort_keys=True, separators=(",", ":")).encode()
+    copy.tamper(
+        f"INSERT INTO entries (region_code, id, leaf, {columns})"
+        f" SELECT :region, :id, :leaf, {columns} FROM entries WHERE id = :like",
+        "INSERT INTO seal_queue (region_code, leaf_kind, leaf_id) VALUES (:region, 'entry', :id)",
+        region=region,
+        id=forged_id,
+        leaf=written,
+        like=like,
+    )
+    copy.seal()
 
 
 @contextmanager

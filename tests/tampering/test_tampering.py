@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from app.services.reconciliation.reconcile import check_invariants
 from app.verifier.report import Report
 from tests.sealing.trees import root_of
-from tests.tampering.books import BACKUP, Books, Copy
+from tests.tampering.books import BACKUP, Books, Copy, forge
 from tests.world import HANGZHOU, NINGBO
 
 _PLACED = (
@@ -54,26 +54,6 @@ def first(report: Report) -> tuple[str, str | None, int | None]:
     found = report.first_wrong_leaf
     assert found is not None, report.to_text()
     return found.check, found.region, found.index
-
-
-def forge(copy: Copy, like: str, leaf: dict[str, Any], *, region: str = HANGZHOU) -> None:
-    """Write an entry that never was, queued like any other: the sealer seals it."""
-    columns = copy.one(
-        "SELECT string_agg(column_name, ', ' ORDER BY ordinal_position) FROM information_schema.columns"
-        " WHERE table_name = 'entries' AND column_name NOT IN ('region_code', 'id', 'leaf')"
-    )
-    forged_id = f"ent_{region}_forged{leaf['kind']}"
-    written = json.dumps(leaf, sort_keys=True, separators=(",", ":")).encode()
-    copy.tamper(
-        f"INSERT INTO entries (region_code, id, leaf, {columns})"
-        f" SELECT :region, :id, :leaf, {columns} FROM entries WHERE id = :like",
-        "INSERT INTO seal_queue (region_code, leaf_kind, leaf_id) VALUES (:region, 'entry', :id)",
-        region=region,
-        id=forged_id,
-        leaf=written,
-        like=like,
-    )
-    copy.seal()
 
 
 def allow_renumbering(copy: Copy) -> None:
