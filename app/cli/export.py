@@ -55,7 +55,9 @@ def export(
         raise Failure(f"{pack} 已存在。", "it exists already")
     with service_database() as url:
         settings = Settings(database_url=url, state_dir=state_dir())
-        request = Request(folder, region, every_head, lambda origin: _vkeys(settings, origin), vkey or ())
+        pinned = [address.partition("#")[2] for address in settings.witnesses.split() if "#" in address]
+        more = dict.fromkeys((*(vkey or ()), *pinned))
+        request = Request(folder, region, every_head, lambda origin: _vkeys(settings, origin), tuple(more))
         database = Database(url, pool_size=2)
         try:
             with counted("导出", "exporting leaves") as progress:
