@@ -46,6 +46,7 @@ class Pack:
         self.path = path
         self._tar: tarfile.TarFile | None = None
         self._members: dict[str, tarfile.TarInfo] = {}
+        self._read: set[str] = set()
         if not path.is_dir():
             self._open_tar(path)
         try:
@@ -93,6 +94,7 @@ class Pack:
 
     def read(self, name: str) -> tuple[bytes | None, str | None]:
         """A file's bytes and what is wrong with it: `file_missing`, `file_differs` from the manifest, or None."""
+        self._read.add(name)
         try:
             with self._open(name) as file:
                 written = file.read()
@@ -108,6 +110,7 @@ class Pack:
 
         A line that is no object ends the reading with `file_malformed`.
         """
+        self._read.add(name)
         digest, length = sha256(), 0
         try:
             file = self._open(name)
@@ -129,6 +132,10 @@ class Pack:
         listed = self.files.get(name)
         if listed is None or listed.bytes != length or listed.sha256 != digest.hexdigest():
             wrong.append("file_differs")
+
+    def unread(self) -> list[str]:
+        """The listed files that nobody has asked for yet."""
+        return sorted(set(self.files) - self._read)
 
     def _open(self, name: str) -> IO[bytes]:
         if self._tar is None:

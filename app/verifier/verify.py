@@ -136,6 +136,10 @@ class _Run:
             self._waiting |= run.waiting
             self._report.regions.append(run.summary)
         self._judge_receipts()
+        for name in self._pack.unread():
+            _, problem = self._pack.read(name)
+            if problem is not None:
+                self._report.findings.add(problem, None, name)
         for name in sorted(self._pack.names() - set(self._pack.files) - {MANIFEST}):
             self._report.findings.add("file_unlisted", None, name)
         self._warn()

@@ -16,6 +16,7 @@ REGION = "330100"
 ORIGIN = "vouchers.example.gov.cn/330100"
 POOL = "pol_330100_0000000000000000000000pool"
 VOUCHER = "vch_330100_0000000000000000000000vch1"
+OTHER_VOUCHER = "vch_330100_0000000000000000000000vch2"
 HOLD = "hld_330100_0000000000000000000000hld1"
 PROVIDER = "org_000000000000000000000000000"
 RULES = '{"rate":"0.30"}'
@@ -195,10 +196,11 @@ class PackMaker:
     head_sizes: tuple[int, ...] = (3,)
     per_file: int = 4
     unsealed: int = 0
-    journal: bool = True
+    raw: dict[int, bytes] = field(default_factory=dict)
+    """Leaves that are other bytes than their entry's."""
 
     def written(self) -> list[bytes]:
-        return [compact(leaf) for leaf in self.story.leaves]
+        return [self.raw.get(place, compact(leaf)) for place, leaf in enumerate(self.story.leaves)]
 
     def write(self, folder: Path, *, hashed: list[bytes] | None = None) -> Path:
         """Write it; `hashed` are the leaves that the log's hashes, tiles and heads are of, where that differs."""

@@ -18,6 +18,7 @@ from app.verifier.verify import Options, UnreadableOption, UnreadablePack, verif
 from tests.verifier.packs import (
     HOLD,
     ORIGIN,
+    OTHER_VOUCHER,
     POOL,
     PROVIDER,
     REGION,
@@ -179,6 +180,30 @@ WRONG: dict[str, tuple[Callable[[Story], object], str, int]] = {
 }
 
 
+def other_voucher(story: Story) -> None:
+    """What the first voucher has not, the second has: the pool's accounts stay above zero."""
+    issued = posting("available", "committed", 40_000, 1, voucher=OTHER_VOUCHER)
+    story.entry("issue", issued, voucher=OTHER_VOUCHER)
+    story.entry("redeem", posting("committed", "obligated", 31_001, 7))
+
+
+def hold_more(story: Story, *released_fen: int) -> None:
+    for number, fen in enumerate((100, 100), start=2):
+        hold = HOLD.replace("hld1", f"hld{number}")
+        story.entry("hold", posting("committed", "held", fen, 5 + number, hold=hold), subject=hold)
+    hold = HOLD.replace("hld1", "hld2")
+    for seq, fen in enumerate(released_fen, start=9):
+        story.entry("release", posting("held", "committed", fen, seq, hold=hold), subject=hold)
+
+
+WRONG |= {
+    "more drawn on a voucher than it has": (other_voucher, "voucher_below_zero", 8),
+    "more released than its hold has": (lambda s: hold_more(s, 150), "hold_below_zero", 9),
+    "a release that leaves something held": (lambda s: hold_more(s, 60), "hold_end", 9),
+    "a second release": (lambda s: hold_more(s, 100, 1), "hold_end", 10),
+}
+
+
 @pytest.mark.parametrize("name", WRONG)
 def test_what_breaks_the_books_is_named_with_its_leaf(name: str, tmp_path: Path) -> None:
     change, check, index = WRONG[name]
@@ -190,6 +215,34 @@ def test_what_breaks_the_books_is_named_with_its_leaf(name: str, tmp_path: Path)
     leaf = report.first_wrong_leaf
     assert leaf is not None
     assert (leaf.region, leaf.index) == (REGION, index)
+
+
+def test_money_that_leaves_the_stages_breaks_the_pools_equation(tmp_path: Path) -> None:
+    maker = PackMaker()
+    maker.story.entry("gift", posting("available", "recovery_due", 5))
+    maker.stored["pools"][0]["available_fen"] -= 5
+    assert found(judged(maker, tmp_path / "pack")) == {"kind", "pool_equation"}
+
+
+def test_a_leaf_that_can_be_read_in_two_ways_is_none(tmp_path: Path) -> None:
+    maker = PackMaker()
+    written = maker.written()[6]
+    maker.raw[6] = written.replace(b'"fen":3000,', b'"fen":9,"fen":3000,')
+    assert maker.raw[6] != written
+    assert first(judged(maker, tmp_path / "pack")) == ("leaf_format", REGION, 6, None)
+
+
+def test_files_that_were_not_needed_are_compared_with_the_manifest_too(tmp_path: Path) -> None:
+    maker = PackMaker()
+    folder = maker.write(tmp_path / "pack")
+    for name in ("keys.txt", f"{REGION}/stored/mandates.jsonl"):
+        written = (folder / name).read_bytes()
+        (folder / name).write_bytes(written.replace(b"50000", b"60000").replace(b"vouchers", b"vouchees"))
+    report = verify(folder, Options((maker.key.vkey,)))
+    assert {(one.check, one.subject) for one in report.findings.kept} == {
+        ("file_differs", "keys.txt"),
+        ("file_differs", f"{REGION}/stored/mandates.jsonl"),
+    }
 
 
 def test_a_reversal_that_mirrors_is_right_and_a_second_one_is_not(tmp_path: Path) -> None:
