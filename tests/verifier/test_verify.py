@@ -200,7 +200,12 @@ WRONG |= {
     "more drawn on a voucher than it has": (other_voucher, "voucher_below_zero", 8),
     "more released than its hold has": (lambda s: hold_more(s, 150), "hold_below_zero", 9),
     "a release that leaves something held": (lambda s: hold_more(s, 60), "hold_end", 9),
-    "a second release": (lambda s: hold_more(s, 100, 1), "hold_end", 10),
+    "a second release": (lambda s: hold_more(s, 100, 1), "hold_below_zero", 10),
+    "money moved onto a hold that has ended": (
+        lambda s: s.entry("move", posting("appropriation", "available", 5), posting("available", "held", 5, 7)),
+        "hold_end",
+        7,
+    ),
 }
 
 
