@@ -22,6 +22,7 @@ from app.api import (
     issuance_batches,
     ledger,
     log_tiles,
+    metrics,
     oauth,
     organisations,
     payment_codes,
@@ -83,6 +84,7 @@ ROUTERS = (
     reconciliations.router,
     reports.router,
     health.router,
+    metrics.router,
 )
 
 

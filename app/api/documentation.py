@@ -16,8 +16,17 @@ from app.kernel.problems import Code
 EXAMPLES = Path(__file__).with_name("examples.json")
 """Requests and answers of one real run of the full path, in its order; the first item names who calls."""
 
-PUBLIC_PATHS = frozenset({"/v1/personal-tokens", "/v1/rules/schema", "/v1/accelerators", "/v1/units"})
-"""Where nobody needs a token: one is how people get theirs, the others are documentation."""
+PUBLIC_PATHS = frozenset(
+    {
+        "/v1/personal-tokens",
+        "/v1/rules/schema",
+        "/v1/accelerators",
+        "/v1/units",
+        "/v1/logs/{region_code}/checkpoint",
+        "/v1/logs/{region_code}/keys",
+    }
+)
+"""Where nobody needs a token: one is how people get theirs, the others are documentation, or meant for everybody."""
 REQUIRED_HEADERS = frozenset({"idempotency-key", "if-match"})
 
 DESCRIPTION = """\

@@ -9,11 +9,12 @@ from fastapi import APIRouter, Query
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Instant, Read, ShownInstant
+from app.api.fields import AnyId, Instant, Read, RegionCode, ShownInstant
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.canonical import sha256_hex
 from app.kernel.vocabulary import Account, EntryKind
-from app.services.ledger.reads import EntryRecord, account_balances, list_entries, read_entry
+from app.services.ledger.accounts import Moment, account_balances, payee_balances
+from app.services.ledger.reads import EntryRecord, list_entries, read_entry
 
 router = APIRouter(prefix="/v1/ledger", tags=["ledger"])
 
@@ -69,6 +70,15 @@ class AccountRead(Read):
     balance_fen: int
 
 
+class PayeeAccountRead(Read):
+    """What a region owes to an organisation, or has paid to it, in fen."""
+
+    region_code: str
+    payee_id: str
+    account: Account
+    balance_fen: int
+
+
 def _shown(record: EntryRecord) -> EntryRead:
     values = {name: getattr(record, name) for name in EntryRecord.__slots__}
     return EntryRead(
@@ -119,15 +129,44 @@ def read_one_entry(entry_id: AnyId, caller: CallerDep, service: ServiceDep) -> E
     return _shown(service.database.transact(lambda tx: read_entry(tx, caller=caller, entry_id=entry_id)))
 
 
+AsOf = Annotated[Instant | None, Query(description="As of this instant, entries at or before it; default: now")]
+TreeSize = Annotated[
+    int | None, Query(ge=0, le=2**63 - 1, description="Instead: after so many leaves of the region's log")
+]
+
+
 @router.get("/accounts")
 def read_accounts(
     caller: CallerDep,
     service: ServiceDep,
     programme_id: Annotated[AnyId | None, Query()] = None,
-    at: Annotated[Instant | None, Query(description="As of this instant; default: now")] = None,
+    region_code: Annotated[RegionCode | None, Query()] = None,
+    as_of: AsOf = None,
+    at: Annotated[Instant | None, Query(deprecated=True, description="The same as `as_of`")] = None,
+    tree_size: TreeSize = None,
 ) -> list[AccountRead]:
-    """The accounts of the pools within your reach."""
+    """The accounts of the pools within your reach, as of any instant or any size of a region's log."""
+    moment = Moment(at=as_of or at, tree_size=tree_size)
     balances = service.database.transact(
-        lambda tx: account_balances(tx, caller=caller, programme_id=programme_id, at=at)
+        lambda tx: account_balances(
+            tx, caller=caller, programme_id=programme_id, region_code=region_code, moment=moment
+        )
     )
     return [AccountRead.model_validate(balance) for balance in balances]
+
+
+@router.get("/payees/{payee_id}/accounts")
+def read_payee_accounts(
+    payee_id: AnyId,
+    caller: CallerDep,
+    service: ServiceDep,
+    region_code: Annotated[RegionCode, Query()],
+    as_of: AsOf = None,
+    tree_size: TreeSize = None,
+) -> list[PayeeAccountRead]:
+    """What a region owes to a payee and has paid to it, as of any instant or size. A payee sees its own."""
+    moment = Moment(at=as_of, tree_size=tree_size)
+    balances = service.database.transact(
+        lambda tx: payee_balances(tx, caller=caller, payee_id=payee_id, region_code=region_code, moment=moment)
+    )
+    return [PayeeAccountRead.model_validate(balance) for balance in balances]

@@ -11,7 +11,7 @@ from app.cli.province import Province
 from app.cli.sending import Tally
 from app.database import Database
 from app.kernel.vocabulary import Account, Role
-from app.services.ledger.reads import account_balances
+from app.services.ledger.accounts import account_balances
 from app.services.programmes.programmes import list_programmes
 from app.services.reconciliation.reconcile import Report
 

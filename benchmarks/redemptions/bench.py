@@ -26,8 +26,9 @@ from app.embedded.server import Server, running
 from app.services.identity.tokens import Tokens
 from app.services.reconciliation.reconcile import check_invariants
 from app.settings import Settings
-from benchmarks.redemptions import books
+from benchmarks.redemptions import books, sealed
 from benchmarks.redemptions.cases import SEND_FOR_OPEN, Case, Running, Samples, measure
+from benchmarks.redemptions.sealed import Sealing
 from benchmarks.redemptions.watching import Watch, children_s, memory_mib
 from benchmarks.redemptions.yardsticks import HOW_TO_GET, Told, Yardsticks, find_pgbench
 
@@ -42,6 +43,7 @@ CITIES = 20
 MOST_TARGETS = 200_000
 SOAK_PARTS = 10
 MAIN = "2 workers, 128 clients"
+UNSEALED, BESIDE_A_SEALER = f"{MAIN}, no sealer", f"{MAIN}, beside a sealer"
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +72,7 @@ class Results:
     yardsticks: dict[str, dict[int, list[Told]]] = field(default_factory=dict)
     cases: dict[str, Samples] = field(default_factory=dict)
     soak: list[tuple[int, list[float]]] = field(default_factory=list)
+    sealing: Sealing = field(default_factory=Sealing)
     wrong: list[str] = field(default_factory=list)
     checked: int = 0
     taken_s: float = 0
@@ -117,6 +120,9 @@ class Bench:
         for books_name, case in cases:
             if self._options.soak and case.name == MAIN:
                 self._soak(books_name, case)
+        main = next((case for books_name, case in cases if case.name == MAIN), None)
+        if main is not None:
+            self._seal(few, main, folder)
         for name, of in (("few", few), ("many", many)):
             if of is not None:
                 self._check(name, of[1])
@@ -220,6 +226,7 @@ class Bench:
                 folder,
                 listening=listen("127.0.0.1", 0),
                 workers=workers,
+                sealing=False,  # it has a section of its own
                 log_level="warning",
                 log=folder / "service.log",
             )
@@ -257,6 +264,21 @@ class Bench:
             self._results.soak.append((part * requests, memory))
             told = ", ".join(f"{one:.1f}" for one in memory)
             _tell(f"soak {part * requests:,}/{self._options.soak:,}: {sample.found.per_second:,.0f}/s, {told} MiB")
+
+    def _seal(self, few: tuple[Urls, Database], case: Case, folder: Path) -> None:
+        """Seal what the rounds have queued, then redeem with and without a sealer in turn."""
+        urls, database = few
+        settings = sealed.settings_of(urls, folder, case.running.service)
+        found = self._results.sealing
+        sealed.drain(urls, settings, found)
+        _tell(f"sealed {found.leaves:,} leaves, {found.rates[-1]:,.0f}/s")
+        for _ in range(self._options.rounds):
+            self._take("few", replace(case, name=UNSEALED))
+            with sealed.running_sealer(urls, settings, folder / "service.log"):
+                self._take("few", replace(case, name=BESIDE_A_SEALER))
+        sealed.drain(urls, settings, sealed.Sealing())
+        sealed.ask_balances(database, found)
+        _tell(f"balances among {found.entries:,} entries: {statistics.median(found.as_of_ms):.1f} ms")
 
     # -- the books -------------------------------------------------------------------------------------------
 

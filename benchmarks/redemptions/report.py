@@ -9,7 +9,7 @@ import statistics
 from dataclasses import asdict
 
 from benchmarks.measuring import table
-from benchmarks.redemptions.bench import MAIN, Results
+from benchmarks.redemptions.bench import BESIDE_A_SEALER, MAIN, UNSEALED, Results
 from benchmarks.redemptions.cases import Samples
 
 NAMES = {"a": "TPC-B", "b": "redemption, five statements", "c": "redemption, one function"}
@@ -40,6 +40,8 @@ def ratios(results: Results) -> list[tuple[str, float, str, bool]]:
         (f"{results.options.many:,} vouchers ÷ {results.options.vouchers:,}", _many(results), main, "≥", 0.9),
         ("one city ÷ twenty", main, _rate(results, "twenty cities"), "≥", 0.8),
         ("one hot voucher ÷ many", _rate(results, "one hot voucher"), main, "≥", 0.1),
+        ("sealing a full queue ÷ redeeming", max(results.sealing.rates, default=None), main, "≥", 4),
+        ("redeeming beside a sealer ÷ without", _rate(results, BESIDE_A_SEALER), _rate(results, UNSEALED), "≥", 0.9),
     ]
     told = []
     for name, upper, lower, sign, target in asked:
@@ -97,6 +99,8 @@ def show(results: Results) -> None:
             for name, value, aim, reached in ratios(results)
         ],
     )
+    if results.sealing.as_of_ms:
+        _show_sealing(results)
     if results.soak:
         print()
         table(
@@ -106,6 +110,16 @@ def show(results: Results) -> None:
     print(f"\n{results.checked} checks of invariants in {results.taken_s:.0f} s of the whole run")
     for line in results.wrong or ["every invariant holds, every redemption that was answered is in the books"]:
         print(line)
+
+
+def _show_sealing(results: Results) -> None:
+    found = results.sealing
+    slowest, median = max(found.as_of_ms), statistics.median(found.as_of_ms)
+    print(f"\nsealed {found.leaves:,} leaves at {found.rates[0]:,.0f} a second")
+    print(
+        f"all accounts of a pool as of any moment among {found.entries:,} entries: median {median:.1f} ms, "
+        f"slowest {slowest:.1f} ms (aim ≤ 50)"
+    )
 
 
 def as_json(results: Results) -> str:
@@ -123,6 +137,7 @@ def as_json(results: Results) -> str:
             "service": {name: samples.asdict() for name, samples in results.cases.items()},
             "ratios": {name: round(value, 4) for name, value, _, _ in ratios(results)},
             "soak": results.soak,
+            "sealing": asdict(results.sealing),
             "wrong": results.wrong,
             "seconds": round(results.taken_s),
         },

@@ -228,6 +228,16 @@ def _guard() -> None:
         END $$
         """
     )
+    op.execute(  # for reconciliation, which must also get past a leaf that somebody has made unreadable
+        """
+        CREATE FUNCTION leaf_as_json(leaf bytea) RETURNS jsonb LANGUAGE plpgsql IMMUTABLE STRICT AS $$
+        BEGIN
+            RETURN convert_from(leaf, 'UTF8')::jsonb;
+        EXCEPTION WHEN OTHERS THEN
+            RETURN NULL;
+        END $$
+        """
+    )
     op.execute(
         "CREATE TRIGGER sealed_first AFTER DELETE ON seal_queue REFERENCING OLD TABLE AS gone"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_dropping_unsealed()"

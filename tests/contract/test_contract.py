@@ -30,6 +30,9 @@ PUBLIC = {
     "read_units",
     "healthz",
     "readyz",
+    "read_metrics",
+    "read_log_checkpoint",
+    "read_log_verification_keys",
 }
 """Operations that need no token: whoever adds one has to say so here."""
 

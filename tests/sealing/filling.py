@@ -21,7 +21,7 @@ _ENTRIES = """
 _POSTINGS = """
     INSERT INTO postings
     SELECT p.region_code, 'ent_' || p.region_code || '_' || lpad(to_hex(n), 26, '0'), p.line, p.pool_id, p.source,
-        p.destination, p.amount_fen, p.voucher_id, p.voucher_seq + n * 1000, p.payee_id, p.hold_id
+        p.destination, p.amount_fen, p.voucher_id, p.voucher_seq + CAST(n AS bigint) * 1000, p.payee_id, p.hold_id
     FROM postings p, generate_series(CAST(:first AS int), CAST(:last AS int)) AS n
     WHERE p.entry_id = :entry_id ORDER BY n
 """

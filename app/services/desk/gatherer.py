@@ -72,6 +72,8 @@ class Desk:
         self._changed = threading.Condition()
         self._open = True
         self._ended = False
+        self.answered = 0
+        """Commands settled since the start."""
         self._writer = threading.Thread(target=self._work, name="desk", daemon=True)
 
     def start(self) -> None:
@@ -112,6 +114,11 @@ class Desk:
             self._waiting.extend(tickets)
             self._changed.notify()
         return tickets
+
+    @property
+    def waiting(self) -> int:
+        """How many commands nobody has taken up yet."""
+        return len(self._waiting)
 
     @property
     def alive(self) -> bool:
@@ -176,6 +183,7 @@ class Desk:
                 put_off.append(ticket)
             else:
                 ticket.settle(outcome)
+                self.answered += 1
         return put_off
 
     def _committed(self, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:

@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
-from sqlalchemy.dialects.postgresql import array
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, tuple_
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account
-from app.models import Entry, Pool, Posting, Programme
+from app.models import Entry, Posting, Programme
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 
@@ -57,19 +56,6 @@ class EntryRecord:
     details: str
     leaf: bytes
     postings: tuple[PostingRecord, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class AccountBalance:
-    """What lies on one account of a pool. Sources (appropriation) are negative: what they gave."""
-
-    region_code: str
-    programme_id: str
-    pool_id: str
-    fiscal_year: int
-    fund_source: str
-    account: str
-    balance_fen: int
 
 
 def list_entries(
@@ -118,43 +104,6 @@ def read_entry(tx: Connection, *, caller: Caller, entry_id: str) -> EntryRecord:
     if row is None:
         raise AppError(Code.NOT_FOUND, what="entry")
     return _records(tx, [row])[0]
-
-
-def account_balances(
-    tx: Connection, *, caller: Caller, programme_id: str | None = None, at: datetime | None = None
-) -> list[AccountBalance]:
-    """The accounts of the pools within the caller's reach, now or as of an instant (entries at or before it)."""
-    moved = (
-        select(
-            Posting.region_code,
-            Posting.pool_id,
-            func.unnest(array([Posting.source, Posting.destination])).label("account"),
-            func.unnest(array([-Posting.amount_fen, Posting.amount_fen])).label("fen"),
-        )
-        .join(Entry, and_(Entry.region_code == Posting.region_code, Entry.id == Posting.entry_id))
-        .join(Programme, and_(Programme.region_code == Entry.region_code, Programme.id == Entry.programme_id))
-        .where(_visible_to(caller))
-    )
-    if programme_id is not None:
-        moved = moved.where(Entry.programme_id == programme_id)
-    if at is not None:
-        moved = moved.where(Entry.at <= at)
-    parts = moved.subquery()
-    rows = tx.execute(
-        select(
-            Pool.region_code,
-            Pool.programme_id,
-            Pool.id.label("pool_id"),
-            Pool.fiscal_year,
-            Pool.fund_source,
-            parts.c.account,
-            func.sum(parts.c.fen).label("balance_fen"),
-        )
-        .join(parts, and_(parts.c.region_code == Pool.region_code, parts.c.pool_id == Pool.id))
-        .group_by(Pool.region_code, Pool.programme_id, Pool.id, Pool.fiscal_year, Pool.fund_source, parts.c.account)
-        .order_by(Pool.region_code, Pool.programme_id, Pool.id, parts.c.account)
-    )
-    return [AccountBalance(**{**row._mapping, "balance_fen": int(row.balance_fen)}) for row in rows]
 
 
 def _query(caller: Caller) -> Any:

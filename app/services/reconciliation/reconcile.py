@@ -17,6 +17,7 @@ from app.models import Reconciliation
 from app.services.identity.principals import Caller
 from app.services.reach import region_prefix, within_reach
 from app.services.reconciliation.invariants import INVARIANTS, Invariant
+from app.services.reconciliation.sealed import SEALED, TREE, recomputed
 
 SHOWN = 100
 """Differences listed per invariant; all are counted."""
@@ -134,7 +135,7 @@ def _may_read(caller: Caller, region_code: str) -> bool:
 
 def _check(tx: Connection, region_code: str | None, prefix: str) -> Report:
     started_at = now(tx)
-    findings = tuple(_find(tx, invariant, prefix) for invariant in INVARIANTS)
+    findings = (*(_find(tx, invariant, prefix) for invariant in (*INVARIANTS, *SEALED)), _trees(tx, prefix))
     return Report(region_code, started_at, now(tx), findings)
 
 
@@ -155,6 +156,11 @@ def _find(tx: Connection, invariant: Invariant, prefix: str) -> Finding:
         rows[0].found if rows else 0,
         tuple(Difference(row.region_code, row.subject, str(row.expected), str(row.actual)) for row in rows),
     )
+
+
+def _trees(tx: Connection, prefix: str) -> Finding:
+    wrong = [Difference(*row) for row in recomputed(tx, prefix)]
+    return Finding(*TREE, len(wrong), tuple(wrong[:SHOWN]))
 
 
 def _record(row: Any) -> ReconciliationRecord:

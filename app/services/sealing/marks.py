@@ -26,7 +26,7 @@ PAYEE_ACCOUNTS = frozenset(
 _LISTED = ", ".join(f"'{account}'" for account in sorted(PAYEE_ACCOUNTS))
 
 SIDES = f"""
-    SELECT side.holder_kind, side.holder_id, side.account, side.fen
+    SELECT moved.region_code, side.holder_kind, side.holder_id, side.account, side.fen
     FROM moved
     CROSS JOIN LATERAL (VALUES
         ('{HolderKind.POOL}', moved.pool_id, moved.source, -moved.amount_fen),
@@ -41,7 +41,7 @@ SIDES = f"""
 _MARK = Statement(
     f"""
     WITH moved AS (
-        SELECT p.pool_id, p.payee_id, p.source, p.destination, p.amount_fen
+        SELECT p.region_code, p.pool_id, p.payee_id, p.source, p.destination, p.amount_fen
         FROM log_leaves l JOIN postings p ON p.region_code = l.region_code AND p.entry_id = l.leaf_id
         WHERE l.region_code = :region AND l.leaf_index >= :first AND l.leaf_index < :size AND l.leaf_kind = 'entry'
     ), changed AS (

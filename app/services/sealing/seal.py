@@ -23,8 +23,8 @@ from app.tlog.merkle import Frontier
 from app.tlog.notes import sign
 from app.tlog.tiles import HEIGHT, WIDTH, Tile, grow, split_hashes
 
-MOST = 5_000
-"""Leaves in one transaction: a quarter of a second's work, and what a killed sealer does again."""
+MOST = 1_000
+"""Leaves in one transaction: a twentieth of a second's work, and what a balance within a batch has to add up."""
 
 _WAITING = Statement(
     # From region to region by the key: a plain DISTINCT would read the whole queue.

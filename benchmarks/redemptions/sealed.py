@@ -1,0 +1,97 @@
+"""Sealing beside redeeming: how fast a full queue is sealed, what a running sealer costs, how long a balance takes."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import partial
+from pathlib import Path
+
+from sqlalchemy import func, select
+
+from app.cli.serving import Service
+from app.database import Database
+from app.embedded.databases import Urls
+from app.kernel.vocabulary import HolderKind
+from app.models import Entry, Log, Pool, SealQueue
+from app.services.sealing.as_of import balances_at, balances_of_size
+from app.services.sealing.keys import LogKeys
+from app.services.sealing.sealer import SEALING, Sealer
+from app.settings import Settings
+
+ASKED = 60
+"""Balances asked for, half of them as of an instant and half as of a size."""
+
+
+@dataclass(slots=True)
+class Sealing:
+    """What was found; rates are leaves a second, the rest is milliseconds."""
+
+    rates: list[float] = field(default_factory=list)
+    leaves: int = 0
+    as_of_ms: list[float] = field(default_factory=list)
+    entries: int = 0
+
+
+def drain(urls: Urls, settings: Settings, found: Sealing) -> None:
+    """Seal all that waits in this process, the queue filled before the clock starts."""
+    database = Database(urls.app_url, pool_size=1, settings=SEALING)
+    waiting = database.transact(lambda tx: tx.execute(select(func.count()).select_from(SealQueue)).scalar_one())
+    sealer = Sealer(database, LogKeys.from_settings(settings))
+    began, leaves = time.perf_counter(), 0
+    while (done := sealer.look()).sealed:
+        leaves += done.leaves
+    found.rates.append(leaves / (time.perf_counter() - began))
+    found.leaves += leaves
+    database.dispose()
+    assert leaves == waiting, f"{leaves} of {waiting} were sealed"
+
+
+def ask_balances(database: Database, found: Sealing) -> None:
+    """Ask for all accounts of the largest log's busiest pool as of moments of its whole history."""
+    head = database.transact(lambda tx: tx.execute(select(Log).order_by(Log.size.desc()).limit(1)).one())
+    region_code = head.region_code
+    pools = database.transact(lambda tx: tx.execute(select(Pool.id).where(Pool.region_code == region_code)).scalars())
+    holders = [(HolderKind.POOL, pool_id) for pool_id in pools]
+    in_region = select(func.min(Entry.at), func.max(Entry.at), func.count()).where(Entry.region_code == region_code)
+    first, last, found.entries = database.transact(lambda tx: tx.execute(in_region).one())
+    draw = random.Random(1)
+    for number in range(ASKED):
+        share = draw.random()
+        began = time.perf_counter()
+        if number % 2:
+            at = first + (last - first) * share
+            database.transact(partial(balances_at, region_code=region_code, holders=holders[:1], at=at))
+        else:
+            size = int(head.size * share)
+            database.transact(partial(balances_of_size, region_code=region_code, holders=holders[:1], size=size))
+        found.as_of_ms.append((time.perf_counter() - began) * 1000)
+
+
+@contextmanager
+def running_sealer(urls: Urls, settings: Settings, log: Path) -> Iterator[None]:
+    """`voucher seal` as a process of its own while inside."""
+    environment = os.environ | {
+        "VOUCHER_DATABASE_URL": urls.app_url,
+        "VOUCHER_STATE_DIR": str(settings.state_dir),
+        "VOUCHER_PUBLIC_URL": settings.public_url,
+    }
+    with log.open("ab") as output:
+        command = [str(Path(sys.executable).with_name("voucher")), "seal"]
+        process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
+        try:
+            yield
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def settings_of(urls: Urls, folder: Path, service: Service) -> Settings:
+    """Those of the service that is measured."""
+    return Settings(database_url=urls.app_url, state_dir=folder, public_url=service.url)
