@@ -17,7 +17,9 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.services.reconciliation.reconcile import check_invariants
+from app.tlog.checkpoints import read_checkpoint
 from app.verifier.report import Report
+from app.witness.submissions import Head, Reason, Refused, judge, read_submission
 from tests.sealing.trees import root_of
 from tests.tampering.books import BACKUP, Books, Copy, forge
 from tests.world import HANGZHOU, NINGBO
@@ -79,7 +81,8 @@ def test_1_an_amount_in_the_posting_alone_is_found_by_reconciliation(books: Book
         copy.tamper("UPDATE postings SET amount_fen = amount_fen + 1 WHERE entry_id = :entry AND line = 1", entry=entry)
         report = check_invariants(copy.database)
         redemption = copy.one("SELECT id FROM redemptions WHERE entry_id = :entry", entry=entry)
-        assert f"redemption {redemption}" in {one.subject for found in report.findings for one in found.differences}
+    named = {(found.name, one.subject) for found in report.findings for one in found.differences}
+    assert {("columns", entry), ("stored_counters", f"redemption {redemption}")} <= named
 
 
 def test_1_an_amount_in_the_leaf_is_found_by_the_verifier(books: Books, pack: Path) -> None:
@@ -194,7 +197,19 @@ def test_8_a_leaf_edited_with_its_hash_is_found_by_the_verifier(books: Books, tm
     assert half <= victim.index < whole
 
 
-def test_9_a_forked_tree_is_found_by_an_earlier_head(books: Books, tmp_path: Path) -> None:
+def refusal(copy: Copy, books: Books) -> Reason:
+    """What a witness says that has cosigned the head of before, when the sealer brings it the head of now."""
+    seen = read_checkpoint(books.whole_head.partition("\n\n")[0] + "\n")
+    logs = {seen.origin: [copy.signer(HANGZHOU).verifier]}
+    note = copy.one("SELECT checkpoint FROM logs WHERE region_code = '330100'")
+    with pytest.raises(Refused) as refused:
+        judge(
+            read_submission(f"old {seen.size}\n\n{note}".encode(), logs), Head(seen.size, seen.root, books.whole_head)
+        )
+    return refused.value.reason
+
+
+def test_9_a_forked_tree_is_found_by_an_earlier_head_and_by_a_witness(books: Books, tmp_path: Path) -> None:
     """Sealed anew by the service itself, with its own key: in the pack alone nothing is wrong."""
     with books.copy() as copy:
         Victim(copy, "appropriate").rewrite(request="another")
@@ -205,6 +220,7 @@ def test_9_a_forked_tree_is_found_by_an_earlier_head(books: Books, tmp_path: Pat
         assert ("not_cosigned", HANGZHOU) in alone.warnings
         report = copy.judge(tmp_path / "held_against", checkpoints=(books.half_head,))
         size = copy.one("SELECT size FROM logs WHERE region_code = '330100'")
+        assert refusal(copy, books) is Reason.FORKED
     found = report.first_wrong_leaf
     assert found is not None
     assert (found.check, found.region, found.index) == ("forked", HANGZHOU, 0)
@@ -212,12 +228,13 @@ def test_9_a_forked_tree_is_found_by_an_earlier_head(books: Books, tmp_path: Pat
     assert found.until < size, "the altered leaf lies below the head that was put away"
 
 
-def test_10_a_rollback_to_a_backup_is_found_by_an_earlier_head(books: Books, tmp_path: Path) -> None:
+def test_10_a_rollback_to_a_backup_is_found_by_an_earlier_head_and_by_a_witness(books: Books, tmp_path: Path) -> None:
     with books.copy(BACKUP) as copy:
         alone = copy.judge(tmp_path / "alone")
         assert alone.is_right, alone.to_text()
         report = copy.judge(tmp_path / "held_against", checkpoints=(books.whole_head,))
         size = copy.one("SELECT size FROM logs WHERE region_code = '330100'")
+        assert refusal(copy, books) is Reason.SMALLER_THAN_OLD
     assert first(report) == ("shortened", HANGZHOU, size)
 
 
@@ -239,7 +256,8 @@ def receipt(copy: Copy, books: Books, entry: str, folder: Path) -> Path:
     return path
 
 
-def test_11_a_dropped_queue_row_is_found_by_the_verifier_and_by_a_receipt(books: Books, tmp_path: Path) -> None:
+def test_11_a_dropped_queue_row_is_found_by_all_three(books: Books, tmp_path: Path) -> None:
+    """By the verifier, from the counters; by the provider, from his receipt; by reconciliation."""
     with books.copy() as copy:
         entry = copy.one("SELECT entry_id FROM redemptions WHERE region_code = '330200'")
         redemption = copy.one("SELECT id FROM redemptions WHERE region_code = '330200'")
@@ -247,11 +265,13 @@ def test_11_a_dropped_queue_row_is_found_by_the_verifier_and_by_a_receipt(books:
         copy.tamper("DELETE FROM seal_queue WHERE leaf_id = :entry", entry=entry)
         copy.seal()
         report = copy.judge(tmp_path / "pack", receipts=receipt(copy, books, entry, tmp_path))
+        differences = [one for found in check_invariants(copy.database).findings for one in found.differences]
     told = {(one.check, one.subject): (one.expected, one.actual) for one in report.findings.kept}
     assert told["counter", f"redemptions {redemption}"] == ("0", "3000")
     assert report.receipts["broken"] == 1
     assert ("receipt_omitted", entry) in told
     assert {one.region for one in report.findings.kept} == {NINGBO}
+    assert (entry, "neither in the log nor in the queue") in {(one.subject, one.actual) for one in differences}
 
 
 def test_12_an_edited_counter_is_found_by_the_verifier_and_by_reconciliation(books: Books, pack: Path) -> None:
