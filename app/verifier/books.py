@@ -25,6 +25,7 @@ from app.verifier.moves import (
 )
 
 RETURNING = frozenset({"refund", "reverse"})
+REGIONAL = ("programme", "voucher", "subject", "rules", "reverses", "approval")
 HOLD_PARTS = ("amount", "held", "redeemed", "released")
 
 
@@ -70,9 +71,9 @@ class Books:
             checker = leaf["checker"]
             if maker is None or checker is None or maker == checker or leaf["approval"] is None:
                 findings.add("two_persons", region, kind, actual=f"{maker} / {checker}", index=index, entry=leaf_id)
-        for member in ("programme", "voucher", "subject", "rules", "reverses", "approval"):
+        for member in REGIONAL:
             named = leaf[member]
-            if named is not None and named[4:10] != region:
+            if named and named[4:10] != region:
                 findings.add("region", region, named, expected=region, actual=named[4:10], index=index, entry=leaf_id)
         reversed_id = leaf["reverses"]
         if reversed_id is not None or kind == "reverse":
@@ -89,7 +90,7 @@ class Books:
         if moves is None and kind != "reverse":
             findings.add("kind", region, kind, index=index, entry=leaf_id)
         owed = returned = 0
-        touched: set[tuple[str, str]] = set()
+        touched: list[tuple[str, dict[str, int], str]] = []
         for posting in leaf["postings"]:
             source, destination, fen, pool_id = posting["from"], posting["to"], posting["fen"], posting["pool"]
             if moves is not None and (source, destination) not in moves:
@@ -103,8 +104,8 @@ class Books:
                 pool = self.pools[pool_id] = defaultdict(int)
             pool[source] -= fen
             pool[destination] += fen
-            touched.add((pool_id, source))
-            touched.add((pool_id, destination))
+            if pool[source] < 0 or pool[destination] < 0 or source in SOURCES or destination in SOURCES:
+                touched += ((pool_id, pool, source), (pool_id, pool, destination))
             if destination == "obligated":
                 owed += fen
             if source in OWED:
@@ -115,8 +116,8 @@ class Books:
                 self._voucher(leaf, posting, index, findings)
             if "hold" in posting:
                 self._hold(posting, leaf, index, findings)
-        for pool_id, account in touched:
-            balance = self.pools[pool_id][account]
+        for pool_id, pool, account in touched:  # judged when all of the entry has moved
+            balance = pool[account]
             if (balance > 0) if account in SOURCES else (balance < 0):
                 subject = f"{pool_id} {account}"
                 findings.add("pool_below_zero", region, subject, actual=balance, index=index, entry=leaf_id)
@@ -186,8 +187,13 @@ class Books:
                 findings.add("voucher_below_zero", region, subject, actual=allotment[part], index=index, entry=leaf_id)
         if (kind == "redeem" and posting["from"] == "committed") or kind == "hold":
             at = leaf["at"]
-            first, last_at = self.spent.get(voucher_id, (at, at))
-            self.spent[voucher_id] = (min(first, at), max(last_at, at))
+            spent = self.spent.get(voucher_id)
+            if spent is None:
+                self.spent[voucher_id] = (at, at)
+            elif at > spent[1]:
+                self.spent[voucher_id] = (spent[0], at)
+            elif at < spent[0]:
+                self.spent[voucher_id] = (at, spent[1])
 
     def _hold(self, posting: Mapping[str, Any], leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
         """What leaves a hold was redeemed where it is owed then, else released; a move takes its amount along."""

@@ -93,8 +93,9 @@ class _Comparison:
     def redemptions(self, row: Row) -> None:
         redemption = row["id"]
         self._drawn.discard(redemption)
-        self._same("redemptions", redemption, self._books.drawn.get(redemption, 0), row["subsidy_fen"])
-        refunded = self._refunded.get(redemption, 0)
+        drawn, refunded = self._books.drawn.get(redemption, 0), self._refunded.get(redemption, 0)
+        if drawn != row["subsidy_fen"]:
+            self._same("redemptions", redemption, drawn, row["subsidy_fen"])
         if refunded != row["refunded_fen"] or row["refunded_fen"] > row["subsidy_fen"]:
             self._same("refunded", redemption, f"{refunded} ≤ {row['subsidy_fen']}", row["refunded_fen"])
         if row["mandate_id"] is not None:

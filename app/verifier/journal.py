@@ -32,24 +32,22 @@ def _day(hour: str) -> str:
 
 def transaction(leaf: Mapping[str, Any], index: int) -> str:
     """One entry as a transaction that balances."""
-    lines = [
-        f'{_day(leaf["at"][:13])} * "{leaf["kind"]}" "{leaf["subject"]}"',
-        f'  entry: "{leaf["id"]}"',
-        f"  leaf: {index}",
-        f'  at: "{leaf["at"]}"',
-    ]
-    if leaf["voucher"] is not None:
-        lines.append(f'  voucher: "{leaf["voucher"]}"')
+    at, voucher = leaf["at"], leaf["voucher"]
+    text = (
+        f'{_day(at[:13])} * "{leaf["kind"]}" "{leaf["subject"]}"\n  entry: "{leaf["id"]}"\n  leaf: {index}\n'
+        f'  at: "{at}"\n'
+    )
+    if voucher is not None:
+        text += f'  voucher: "{voucher}"\n'
     for posting in leaf["postings"]:
-        fen = posting["fen"]
-        amount = f"{fen // 100}.{fen % 100:02d} CNY"
-        lines += (
-            f"  {account_name(posting['pool'], posting['from'])}  -{amount}",
-            f"  {account_name(posting['pool'], posting['to'])}  {amount}",
+        fen, pool_id, payee = posting["fen"], posting["pool"], posting["payee"]
+        amount = f"{fen // 100}.{fen % 100:02d} CNY\n"
+        text += (
+            f"  {account_name(pool_id, posting['from'])}  -{amount}  {account_name(pool_id, posting['to'])}  {amount}"
         )
-        if posting["payee"] is not None:
-            lines.append(f'    payee: "{posting["payee"]}"')
-    return "\n".join(lines) + "\n\n"
+        if payee is not None:
+            text += f'    payee: "{payee}"\n'
+    return text + "\n"
 
 
 def head(region: str, accounts: Iterable[tuple[str, str]], parts: Iterable[str]) -> str:

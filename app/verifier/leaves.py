@@ -62,7 +62,7 @@ def _entry_problem(leaf: dict[str, Any]) -> str:
     if type(postings) is not list or not postings:
         return "no postings"
     for line, posting in enumerate(postings, start=1):
-        if type(posting) is not dict or (posting.keys() != POSTING and posting.keys() != POSTING_OF_HOLD):
+        if type(posting) is not dict or posting.keys() != (POSTING if len(posting) == 8 else POSTING_OF_HOLD):
             return f"the members of posting {line}"
         if posting["line"] != line:
             return f"line {posting['line']} for {line}"

@@ -157,7 +157,7 @@ def split_leaves(framed: bytes) -> tuple[list[bytes], bool]:
     place, end = 0, len(framed)
     while place + 2 <= end:
         start = place + 2
-        place = start + int.from_bytes(framed[place:start], "big")
+        place = start + (framed[place] << 8) + framed[place + 1]
         if place > end:
             return leaves, False
         leaves.append(framed[start:place])

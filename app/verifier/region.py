@@ -22,14 +22,16 @@ class Taken:
     """What is still needed of the entries of a file once they are in the books."""
 
     named: dict[str, Named] = field(default_factory=dict)
-    pieces: list[tuple[int, bytes]] = field(default_factory=list)
-    """Their transactions in the journal, with their places."""
+    places: list[int] = field(default_factory=list)
+    pieces: list[str] = field(default_factory=list)
+    """Their transactions in the journal."""
     rules: set[str] = field(default_factory=set)
 
     def add(self, leaf: Mapping[str, Any], index: int) -> None:
         """Keep what is needed of one."""
         self.named[leaf["id"]] = Named(index, leaf["facts"], leaf["trace"], leaf["details"])
-        self.pieces.append((index, journal.transaction(leaf, index).encode()))
+        self.places.append(index)
+        self.pieces.append(journal.transaction(leaf, index))
         if leaf["rules"] is not None:
             self.rules.add(leaf["rules"])
 
@@ -184,10 +186,11 @@ class RegionRun:
     def _journal(self, first: int, taken: Taken) -> None:
         name = part_name(self.region, "journal", first, "beancount")
         written = self._read(name)
-        if written is None or written == b"".join(piece for _, piece in taken.pieces):
+        if written is None or written == "".join(taken.pieces).encode():
             return
         place = 0
-        for index, piece in taken.pieces:
+        for index, transaction in zip(taken.places, taken.pieces, strict=True):
+            piece = transaction.encode()
             if not written.startswith(piece, place):
                 self.findings.add("journal", self.region, name, expected=f"#{index}", actual=f"byte {place}")
                 return

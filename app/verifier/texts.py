@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from hashlib import sha256
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.verifier.findings import Findings
 
 
-@dataclass(frozen=True, slots=True)
-class Named:
+class Named(NamedTuple):
     """The place of an entry's leaf and the hashes that stand in it."""
 
-    index: int
+    place: int
     facts: str | None
     trace: str | None
     details: str | None
@@ -39,10 +37,10 @@ def judge_texts(region: str, named: Mapping[str, Named], rows: Iterable[Mapping[
         found = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         if found != expected:
             subject = f"{entry} {kind}"
-            findings.add("text_hash", region, subject, expected=expected, actual=found, index=one.index, entry=entry)
+            findings.add("text_hash", region, subject, expected=expected, actual=found, index=one.place, entry=entry)
         missing.discard((str(entry), kind))
     for entry, kind in sorted(missing):
-        findings.add("text_missing", region, f"{entry} {kind}", index=named[entry].index, entry=entry)
+        findings.add("text_missing", region, f"{entry} {kind}", index=named[entry].place, entry=entry)
     return count
 
 
