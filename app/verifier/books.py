@@ -1,6 +1,6 @@
 """The running state of one region's books: every value derived from the leaves, every invariant judged on the way.
 
-Amounts are fen. A state of n leaves takes some 250 bytes for each, most of it for the ids that no later leaf may have.
+Amounts are fen. A state of n leaves takes some 500 bytes for each, most of it for the ids that no later leaf may have.
 """
 
 from __future__ import annotations
