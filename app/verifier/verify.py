@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
@@ -175,22 +175,22 @@ class _Run:
         state = self._options.state
         if state is None or time.monotonic() - self._saved_at < SAVE_EVERY_S:
             return
-        draft = state.with_name(state.name + ".new")
-        draft.write_bytes(
-            orjson.dumps(
-                {
-                    "of": self._fingerprint,
-                    "region": place,
-                    "run": run.to_json(),
-                    "findings": self._report.findings.to_json(),
-                    "done": [asdict(summary) for summary in self._report.regions],
-                    "sealed": {entry: list(where) for entry, where in self._sealed.items()},
-                    "waiting": self._waiting,
-                }
-            )
-        )
-        draft.replace(state)
         self._saved_at = time.monotonic()
+        written = orjson.dumps(
+            {
+                "of": self._fingerprint,
+                "region": place,
+                "run": run.to_json(),
+                "findings": self._report.findings.to_json(),
+                "done": [asdict(summary) for summary in self._report.regions],
+                "sealed": {entry: list(where) for entry, where in self._sealed.items()},
+                "waiting": self._waiting,
+            }
+        )
+        draft = state.with_name(state.name + ".new")
+        with suppress(OSError):  # the pack may lie where nothing can be written: then there is nothing to go on from
+            draft.write_bytes(written)
+            draft.replace(state)
 
     def _load(self) -> dict[str, Any] | None:
         state = self._options.state
