@@ -61,6 +61,11 @@ bench-rules: $(RUNTIME)
 bench-reconciliation: $(RUNTIME)
 	@$(BIN)/python -m benchmarks.reconciliation $(ARGS)
 
+## make bench-verify  how many leaves a second the verifier judges; figures to compare, none to pass
+.PHONY: bench-verify
+bench-verify: $(RUNTIME)
+	@$(BIN)/python -m benchmarks.verify $(ARGS)
+
 ## make openapi       write the published contract anew
 .PHONY: openapi
 openapi: $(DEV)

@@ -27,6 +27,7 @@ from app.embedded.server import Server, temporary
 from app.main import create_app
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
+from tests.tampering.books import Books, making
 from tests.world import World
 
 TEMPLATE = "tests_template"
@@ -113,6 +114,13 @@ def standing(server: Server, template: str, folder: Path, *, database: str) -> I
         yield world
         world.close()
     own.dispose()
+
+
+@pytest.fixture(scope="session")
+def books(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Books]:
+    """Sealed books of two cities, made once; a test works on a copy."""
+    with making(server, template, tmp_path_factory.mktemp("books"), serving) as made:
+        yield made
 
 
 def serving(settings: Settings) -> Serving:

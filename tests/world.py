@@ -173,6 +173,11 @@ class World:
             for difference in finding.differences
         ]
 
+    def move(self) -> None:
+        """Turn everybody to the service's new address."""
+        for client in self._clients:
+            client.base_url = httpx.URL(self.base_url)
+
     def close(self) -> None:
         for client in self._clients:
             client.close()

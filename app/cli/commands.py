@@ -12,6 +12,7 @@ from app.cli import (
     backup,
     budget,
     demo,
+    export,
     login,
     officials,
     people,
@@ -24,6 +25,7 @@ from app.cli import (
     seal,
     simulate,
     statements,
+    verify,
     witness,
 )
 from app.cli.output import Failure
@@ -49,6 +51,8 @@ for command in (
     run.migrate,
     seal.seal,
     reconcile.reconcile,
+    export.export,
+    verify.verify,
     replay_assessment.replay_assessment,
     login.login,
     login.logout,

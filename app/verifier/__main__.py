@@ -1,0 +1,39 @@
+"""`python -m app.verifier PACK`: the verifier without the service's command line."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import orjson
+
+from app.verifier.verify import Options, UnreadableOption, UnreadablePack, verify
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """0 where all is right, 1 where something is wrong, 2 where the pack or an option cannot be read."""
+    parser = argparse.ArgumentParser(prog="app.verifier", description="核验审计包 / Verify an auditor's pack.")
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--vkey", action="append", default=[], help="公钥文本 / a key in its text form")
+    parser.add_argument("--checkpoint", action="append", default=[], type=Path, help="此前取得的树头 / an earlier head")
+    parser.add_argument("--receipts", type=Path, help="收据，每行一条 JSON / receipts, JSON lines")
+    parser.add_argument("--json", action="store_true", help="以 JSON 输出 / the report as JSON")
+    given = parser.parse_args(arguments)
+    try:
+        notes = [path.read_text(encoding="utf-8") for path in given.checkpoint]
+        report = verify(given.pack, Options(given.vkey, notes, given.receipts), progress=_show)
+    except (UnreadablePack, UnreadableOption, OSError) as error:
+        sys.stderr.write(f"无法读取 / cannot read: {error}\n")
+        return 2
+    written = orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2).decode() if given.json else report.to_text()
+    sys.stdout.write(written + "\n")
+    return 0 if report.is_right else 1
+
+
+def _show(done: int, total: int) -> None:
+    sys.stderr.write(f"{done}/{total}\n")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

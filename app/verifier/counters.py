@@ -1,0 +1,139 @@
+"""The stored counters of a pack against the books that were derived from the leaves."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any
+
+from app.verifier.books import HOLD_PARTS, Books
+from app.verifier.findings import Findings
+from app.verifier.moves import PARTS
+
+Row = Mapping[str, Any]
+TABLES = ("pools", "vouchers", "allotments", "holds", "hold_shares", "refunds", "redemptions", "mandates")
+"""The files under `stored/`, in the order in which they are read."""
+
+_PART_NAMES = tuple(f"{part}_fen" for part in PARTS)
+_HOLD_NAMES = tuple(f"{part}_fen" for part in HOLD_PARTS)
+_NO_PARTS = [0] * len(PARTS)
+
+
+def compare(books: Books, rows: Callable[[str], Iterator[Row]], findings: Findings) -> dict[str, int]:
+    """Compare every table; how many rows each had. `rows` gives those of a table, one at a time.
+
+    A row that lacks a member that is needed is a finding of its own.
+    """
+    comparison = _Comparison(books, findings)
+    counts = {}
+    for table in TABLES:
+        count = 0
+        judge = getattr(comparison, table)
+        for row in rows(table):
+            count += 1
+            try:
+                judge(row)
+            except (KeyError, TypeError) as error:
+                findings.add("row_malformed", books.region, f"{table} {row.get('id', count)}", actual=repr(error))
+        counts[table] = count
+    comparison.finish()
+    return counts
+
+
+class _Comparison:
+    def __init__(self, books: Books, findings: Findings) -> None:
+        self._books, self._findings = books, findings
+        self._refunded: dict[str, int] = defaultdict(int)
+        self._used: dict[str, int] = defaultdict(int)
+        self._vouchers = _sums((voucher, parts) for (voucher, _), parts in books.allotments.items())
+        self._holds = _sums((hold, parts) for (hold, _), parts in books.holds.items())
+        self._pools = set(books.pools)
+        self._allotments = set(books.allotments)
+        self._shares = set(books.holds)
+        self._drawn = set(books.drawn)
+
+    def pools(self, row: Row) -> None:
+        self._pools.discard(row["id"])
+        self._same("pools", row["id"], self._books.pools.get(row["id"], {}).get("available", 0), row["available_fen"])
+
+    def vouchers(self, row: Row) -> None:
+        voucher = row["id"]
+        self._same("vouchers", voucher, self._vouchers.pop(voucher, _NO_PARTS), [row[name] for name in _PART_NAMES])
+        self._same("posting_count", voucher, self._books.sequence.get(voucher, 0), row["posting_count"])
+        spent = self._books.spent.get(voucher)
+        if spent is not None and not row["valid_from"] <= spent[0] <= spent[1] < row["valid_until"]:
+            valid = f"{row['valid_from']} … {row['valid_until']}"
+            self._findings.add("validity", self._books.region, voucher, expected=valid, actual=" … ".join(spent))
+
+    def allotments(self, row: Row) -> None:
+        key = (row["voucher_id"], row["pool_id"])
+        self._allotments.discard(key)
+        parts = self._books.allotments.get(key, _NO_PARTS)
+        self._same("allotments", " ".join(key), parts, [row[name] for name in _PART_NAMES])
+
+    def holds(self, row: Row) -> None:
+        held = self._holds.pop(row["id"], [0] * 4)
+        self._same("holds", row["id"], held, [row[name] for name in _HOLD_NAMES])
+        if row["status"] != "open" and row["held_fen"] != 0:
+            self._same("holds", f"{row['id']} {row['status']}", 0, row["held_fen"])
+        if row["mandate_id"] is not None:
+            self._used[row["mandate_id"]] += row["held_fen"]
+
+    def hold_shares(self, row: Row) -> None:
+        key = (row["hold_id"], row["pool_id"])
+        self._shares.discard(key)
+        self._same("hold_shares", " ".join(key), self._books.holds.get(key, [0] * 4), [row[n] for n in _HOLD_NAMES])
+
+    def refunds(self, row: Row) -> None:
+        self._refunded[row["redemption_id"]] += row["subsidy_refund_fen"]
+        if row["entry_id"] is not None:
+            returned = self._books.returned.get(row["id"], 0)
+            self._same("refunds", row["id"], returned, row["subsidy_refund_fen"])
+
+    def redemptions(self, row: Row) -> None:
+        redemption = row["id"]
+        self._drawn.discard(redemption)
+        drawn, refunded = self._books.drawn.get(redemption, 0), self._refunded.get(redemption, 0)
+        if drawn != row["subsidy_fen"]:
+            self._same("redemptions", redemption, drawn, row["subsidy_fen"])
+        if refunded != row["refunded_fen"] or row["refunded_fen"] > row["subsidy_fen"]:
+            self._same("refunded", redemption, f"{refunded} ≤ {row['subsidy_fen']}", row["refunded_fen"])
+        if row["mandate_id"] is not None:
+            self._used[row["mandate_id"]] += row["subsidy_fen"] - row["refunded_fen"]
+
+    def mandates(self, row: Row) -> None:
+        self._same("mandates", row["id"], self._used.pop(row["id"], 0), row["used_fen"])
+        if row["used_fen"] > row["limit_fen"]:
+            self._same("mandates", row["id"], f"≤ {row['limit_fen']}", row["used_fen"])
+
+    def finish(self) -> None:
+        """What the leaves know and no stored row tells."""
+        for table, missing in (
+            ("pools", self._pools),
+            ("vouchers", self._vouchers),
+            ("allotments", (" ".join(key) for key in self._allotments)),
+            ("holds", self._holds),
+            ("hold_shares", (" ".join(key) for key in self._shares)),
+            ("redemptions", self._drawn),
+            ("mandates", (mandate for mandate, fen in self._used.items() if fen)),
+        ):
+            for subject in sorted(missing):
+                self._findings.add("row_missing", self._books.region, f"{table} {subject}")
+
+    def _same(self, table: str, subject: str, expected: object, actual: object) -> None:
+        if expected != actual:
+            self._findings.add(
+                "counter", self._books.region, f"{table} {subject}", expected=_told(expected), actual=_told(actual)
+            )
+
+
+def _sums(parts: Iterable[tuple[str, list[int]]]) -> dict[str, list[int]]:
+    summed: dict[str, list[int]] = {}
+    for key, values in parts:
+        before = summed.get(key)
+        summed[key] = list(values) if before is None else [one + two for one, two in zip(before, values, strict=True)]
+    return summed
+
+
+def _told(value: object) -> str:
+    return " ".join(str(one) for one in value) if isinstance(value, list) else str(value)
