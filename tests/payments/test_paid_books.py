@@ -93,7 +93,9 @@ class PaidBooks(Books):
     @precondition(lambda self: self.redemptions)
     @rule(data=st.data(), amount_fen=st.integers(1, 6_000), pays_back=st.booleans())
     def refund(self, data: st.DataObject, amount_fen: int, *, pays_back: bool) -> None:
-        redemption_id = data.draw(st.sampled_from(sorted(self.redemptions)))
+        self._refund(data.draw(st.sampled_from(sorted(self.redemptions))), amount_fen, pays_back=pays_back)
+
+    def _refund(self, redemption_id: str, amount_fen: int, *, pays_back: bool = False) -> None:
         redemption = self.redemptions[redemption_id]
 
         def work(tx: Connection) -> list[RefundRecord]:
@@ -138,9 +140,9 @@ class PaidBooks(Books):
                 voucher["balance"][source] += part
 
     @precondition(lambda self: self.redemptions)
-    @rule(data=st.data(), count=st.integers(1, 3), answers=ANSWERS)
-    def order_payment(self, data: st.DataObject, count: int, answers: list[PaymentResultKind]) -> None:
-        """Several at once; the bank may answer at once, and change its mind."""
+    @rule(data=st.data(), count=st.integers(1, 3), refund_fen=st.integers(0, 4_000), answers=ANSWERS)
+    def order_payment(self, data: st.DataObject, count: int, refund_fen: int, answers: list[PaymentResultKind]) -> None:
+        """Several at once; one may be refunded under way, and the bank may answer at once, and change its mind."""
         ids = data.draw(st.sets(st.sampled_from(sorted(self.redemptions)), min_size=1, max_size=count))
 
         def work(tx: Connection) -> tuple[str, str]:
@@ -159,6 +161,8 @@ class PaidBooks(Books):
         self.orders[order_id] = dict.fromkeys(ids, "in_payment")
         for redemption_id in ids:
             self._of(redemption_id)["status"] = "in_settlement"
+        if refund_fen:
+            self._refund(min(ids), refund_fen)
         for kind in answers:
             self._hear(order_id, kind)
 
