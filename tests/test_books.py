@@ -10,36 +10,31 @@ from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 from hypothesis.stateful import run_state_machine_as_test as run_machine
-from sqlalchemy import ColumnElement, Connection, func, insert, select, update
+from sqlalchemy import Connection, func, insert, select, update
 
 from app.database import Database
 from app.embedded import databases
 from app.embedded.server import Server
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import EntryKind, IdentifierType, OrganisationKind, PaymentResultKind, Role, VoucherKind
-from app.models import Entry, Hold, Organisation, Pool, Voucher
-from app.services.approvals.decisions import approve, reject
+from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role, VoucherKind
+from app.models import Hold, Organisation, Pool, Voucher
+from app.services.approvals.decisions import approve
 from app.services.budgets.appropriations import request_appropriation
 from app.services.budgets.year_close import CloseRequest, request_year_close
-from app.services.corrections.reversals import request_reversal
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller, Grant, Principal
 from app.services.issuance.rows import GrantRow, Layout
 from app.services.issuance.submission import Submission, submit_batch
-from app.services.payments.orders import request_payment_order
-from app.services.payments.results import BankResult, bounce_payment, confirm_payment
 from app.services.programmes.admissions import propose_admission
 from app.services.programmes.programmes import ProgrammeDraft, create_programme, submit_programme
 from app.services.reconciliation.reconcile import check_invariants
-from app.services.recoveries.receipts import receive
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import PlaceHold, Redeem
 from app.services.redemption.decisions import Asked
 from app.services.redemption.holds.ending import sweep
 from app.services.redemption.holds.running import release
-from app.services.redemption.reads import RefundRecord
 from app.services.redemption.refunds import refund
 from app.services.rules.model import Rules
 from app.services.vouchers.lifecycle import request_act
@@ -60,7 +55,7 @@ def caller(role: Role, organisation_id: str) -> Caller:
 
 
 class Books(RuleBasedStateMachine):
-    """Funds, issues, holds, redeems, refunds, pays, bounces, recovers, reverses, freezes, voids, closes at random."""
+    """Funds, issues, holds, redeems, releases, refunds, freezes, voids and closes the year at random."""
 
     server: Server
     template: str
@@ -79,9 +74,6 @@ class Books(RuleBasedStateMachine):
         self.redemptions: dict[str, dict[str, Any]] = {}
         """What one redemption, or all of a hold, have drawn; `hold` is the hold's id or None."""
         self.holds: dict[str, dict[str, Any]] = {}
-        self.orders: dict[str, dict[str, str]] = {}
-        """Payment orders: redemption → in_payment, confirmed or bounced."""
-        self.recoveries: dict[str, dict[str, Any]] = {}
 
     def teardown(self) -> None:
         try:
@@ -225,7 +217,6 @@ class Books(RuleBasedStateMachine):
             "balance": parts,
             "redeemed": dict.fromkeys(SHARES, 0),
             "voided": 0,
-            "recovered": 0,
             "frozen": False,
             "ended": False,
         }
@@ -267,8 +258,6 @@ class Books(RuleBasedStateMachine):
                     "bill": bill_fen,
                     "drawn": parts,
                     "hold": None,
-                    "status": "posted",
-                    "untouched": True,
                 }
 
     @precondition(lambda self: self.vouchers)
@@ -326,8 +315,6 @@ class Books(RuleBasedStateMachine):
                 "bill": bill_fen,
                 "drawn": parts,
                 "hold": hold_id,
-                "status": "posted",
-                "untouched": False,
             }
             if final or not any(hold["held"].values()):
                 self._free(hold, voucher["balance"])
@@ -370,169 +357,34 @@ class Books(RuleBasedStateMachine):
         redemption_id = data.draw(st.sampled_from(sorted(self.redemptions)))
         redemption = self.redemptions[redemption_id]
 
-        def work(tx: Connection) -> list[RefundRecord]:
-            return refund(
+        def work(tx: Connection) -> int:
+            done, _ = refund(
                 tx, caller=self.provider, redemption_id=redemption_id, amount_fen=amount_fen, lines=(), reason="退单"
-            )[0]
+            )
+            return sum(one.subsidy_refund_fen for one in done)
 
         if amount_fen > redemption["bill"]:
             assert self._refused(work) is Code.REFUND_EXCEEDS_REDEMPTION
             return
         redemption["bill"] -= amount_fen
-        redemption["untouched"] = False
         whole = [redemption] if redemption["hold"] is None else self._of_hold(redemption["hold"])
         returned = max(0, sum(map(_drawn, whole)) - _earned(sum(one["bill"] for one in whole)))
-        done = {record.redemption_id: record for record in self._do(work)}
-        assert sum(one.subsidy_refund_fen + one.recovered_fen for one in done.values()) == returned
+        assert self._do(work) == returned
         for one in [redemption, *(other for other in reversed(whole) if other is not redemption)]:
             piece = min(returned, _drawn(one))
             returned -= piece
-            parts = self._split(piece, one["drawn"])
-            for source, part in parts.items():
-                one["drawn"][source] -= part
-            if one["status"] == "posted":
-                self._give_back(one["voucher"], parts)
-            elif piece:
-                one_id = next(key for key, value in self.redemptions.items() if value is one)
-                recovery = done[one_id].recovery
-                assert recovery is not None and recovery.amount_fen == piece
-                state = "due" if one["status"] == "paid" else "recorded"
-                self.recoveries[recovery.id] = {"redemption": one_id, "parts": parts, "state": state}
+            self._give_back(one, piece)
 
-    def _give_back(self, voucher_id: str, parts: dict[str, int]) -> None:
-        voucher = self.vouchers[voucher_id]
-        for source, part in parts.items():
+    def _give_back(self, redemption: dict[str, Any], piece_fen: int) -> None:
+        voucher = self.vouchers[redemption["voucher"]]
+        for source, part in self._split(piece_fen, redemption["drawn"]).items():
+            redemption["drawn"][source] -= part
             voucher["redeemed"][source] -= part
             if voucher["ended"]:
                 self._freed(source, part)
                 voucher["voided"] += part
             else:
                 voucher["balance"][source] += part
-
-    @precondition(lambda self: self.redemptions)
-    @rule(data=st.data(), count=st.integers(1, 3))
-    def order_payment(self, data: st.DataObject, count: int) -> None:
-        ids = data.draw(st.sets(st.sampled_from(sorted(self.redemptions)), min_size=1, max_size=count))
-
-        def work(tx: Connection) -> tuple[str, str]:
-            order, approval_id = request_payment_order(tx, caller=self.maker, redemption_ids=ids)
-            return order.id, approval_id
-
-        for redemption_id in sorted(ids):
-            if self.redemptions[redemption_id]["status"] != "posted":
-                assert self._refused(work) is Code.ALREADY_IN_PAYMENT
-                return
-            if not _drawn(self.redemptions[redemption_id]):
-                assert self._refused(work) is Code.NOTHING_TO_PAY
-                return
-        order_id, approval_id = self._do(work)
-        self._approve(self.payer, approval_id)
-        self.orders[order_id] = dict.fromkeys(ids, "in_payment")
-        for redemption_id in ids:
-            self.redemptions[redemption_id]["status"] = "in_settlement"
-
-    @precondition(lambda self: self.orders)
-    @rule(data=st.data(), kind=st.sampled_from(list(PaymentResultKind)))
-    def hear_from_the_bank(self, data: st.DataObject, kind: PaymentResultKind) -> None:
-        order_id = data.draw(st.sampled_from(sorted(self.orders)))
-        items = self.orders[order_id]
-        confirms = kind is PaymentResultKind.CONFIRMED
-        able = {"in_payment"} if confirms else {"in_payment", "confirmed"}
-        ids = [redemption_id for redemption_id, state in items.items() if state in able]
-        result = BankResult(order_id, kind, f"B{next(_numbers)}", reason="账号有误")
-        say = confirm_payment if confirms else bounce_payment
-
-        def work(tx: Connection) -> object:
-            return say(tx, caller=self.payer, result=result)
-
-        of_these = [one for one in self.recoveries.values() if one["redemption"] in ids]
-        if not ids:
-            assert self._refused(work) is Code.WRONG_STATE
-            return
-        if not confirms and any(one["state"] == "received" for one in of_these):
-            assert self._refused(work) is Code.PAYMENT_PAID_BACK
-            return
-        self._do(work)
-        for redemption_id in ids:
-            items[redemption_id] = kind.value
-            self.redemptions[redemption_id]["status"] = "paid" if confirms else "posted"
-        for one in of_these:
-            if confirms:
-                one["state"] = "due" if one["state"] == "recorded" else one["state"]
-            elif one["state"] in {"recorded", "due"}:
-                one["state"] = "refunded"
-                self._give_back(self.redemptions[one["redemption"]]["voucher"], one["parts"])
-
-    @precondition(lambda self: self.recoveries)
-    @rule(data=st.data())
-    def receive(self, data: st.DataObject) -> None:
-        recovery_id = data.draw(st.sampled_from(sorted(self.recoveries)))
-        recovery = self.recoveries[recovery_id]
-
-        def work(tx: Connection) -> object:
-            return receive(tx, caller=self.payer, recovery_id=recovery_id, bank_reference=f"B{next(_numbers)}")
-
-        if recovery["state"] != "due":
-            assert self._refused(work) is Code.WRONG_STATE
-            return
-        self._do(work)
-        recovery["state"] = "received"
-        voucher = self.vouchers[self.redemptions[recovery["redemption"]]["voucher"]]
-        for source, part in recovery["parts"].items():
-            self.pools[source] += part
-            voucher["redeemed"][source] -= part
-            voucher["recovered"] += part
-
-    @precondition(lambda self: self.redemptions)
-    @rule(data=st.data())
-    def reverse_a_redemption(self, data: st.DataObject) -> None:
-        redemption_id = data.draw(st.sampled_from(sorted(self.redemptions)))
-        redemption = self.redemptions[redemption_id]
-        possible = (
-            redemption["untouched"]
-            and redemption["status"] == "posted"
-            and not self.vouchers[redemption["voucher"]]["ended"]
-        )
-        refused = None if possible else Code.REDEMPTION_NOT_REVERSIBLE
-        if self._reverse(EntryKind.REDEEM, Entry.subject_id == redemption_id, refused):
-            redemption["untouched"], redemption["bill"] = False, 0
-            self._give_back(redemption["voucher"], redemption["drawn"])
-            redemption["drawn"] = dict.fromkeys(SHARES, 0)
-
-    @precondition(lambda self: self.vouchers)
-    @rule(data=st.data())
-    def reverse_an_issue(self, data: st.DataObject) -> None:
-        voucher_id = data.draw(st.sampled_from(sorted(self.vouchers)))
-        voucher = self.vouchers[voucher_id]
-        free = sum(voucher["balance"].values())
-        in_use = Code.VOUCHER_IN_USE if free != voucher["face"] else None
-        refused = Code.WRONG_STATE if voucher["ended"] else in_use
-        if self._reverse(EntryKind.ISSUE, Entry.voucher_id == voucher_id, refused):
-            voucher["ended"] = True
-            for source, fen in voucher["balance"].items():
-                self.pools[source] += fen
-                voucher["voided"] += fen
-                voucher["balance"][source] = 0
-
-    def _reverse(self, kind: EntryKind, which: ColumnElement[bool], refused: Code | None) -> bool:
-        """Ask for a reversal and approve it; whether it was done. One that was done before is always refused so."""
-        entry_id = self._do(lambda tx: tx.execute(select(Entry.id).where(Entry.kind == kind, which)).scalar())
-        if entry_id is None:
-            return False  # a redemption that drew nothing has no entry
-
-        def ask(tx: Connection) -> str:
-            return request_reversal(tx, caller=self.maker, entry_id=entry_id, reason="录入有误")
-
-        if self._do(lambda tx: tx.execute(select(Entry.id).where(Entry.reverses_id == entry_id)).scalar()):
-            assert self._refused(ask) is Code.ALREADY_REVERSED
-            return False
-        approval_id = self._do(ask)
-        if refused is not None:
-            assert self._refused(lambda tx: approve(tx, caller=self.checker, approval_id=approval_id)) is refused
-            self._do(lambda tx: reject(tx, caller=self.checker, approval_id=approval_id, note="不可冲正"))
-            return False
-        self._approve(self.checker, approval_id)
-        return True
 
     @precondition(lambda self: self.vouchers)
     @rule(data=st.data(), act=st.sampled_from(["freeze", "unfreeze", "void"]))
@@ -573,22 +425,13 @@ class Books(RuleBasedStateMachine):
     def the_service_agrees_with_the_dicts(self) -> None:
         stored = self._do(lambda tx: tx.execute(select(Voucher)).all())
         assert {
-            row.id: (
-                row.face_fen,
-                row.balance_fen,
-                row.held_fen,
-                row.redeemed_fen,
-                row.recovered_fen,
-                row.voided_fen,
-            )
-            for row in stored
+            row.id: (row.face_fen, row.balance_fen, row.held_fen, row.redeemed_fen, row.voided_fen) for row in stored
         } == {
             voucher_id: (
                 voucher["face"],
                 sum(voucher["balance"].values()),
                 sum(sum(one["held"].values()) for one in self.holds.values() if one["voucher"] == voucher_id),
                 sum(voucher["redeemed"].values()),
-                voucher["recovered"],
                 voucher["voided"],
             )
             for voucher_id, voucher in self.vouchers.items()

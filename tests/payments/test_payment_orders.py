@@ -200,6 +200,22 @@ def test_a_refund_that_races_an_order_is_paid_or_recovered_never_both(world: Wor
         assert world.differences() == []
 
 
+@pytest.mark.parametrize(("what", "money"), [("confirm", (0, 15_000)), ("bounce", (15_000, 0))])
+def test_a_refund_that_races_the_bank_comes_to_the_same(
+    world: World, paying: Paying, what: str, money: tuple[int, int]
+) -> None:
+    for _ in range(2):
+        (one,) = redeemed(paying.desk, 100_000)
+        order_id = paying.order(one)
+        body = {"reason": "客户退单", "amount_fen": 50_000}
+        refund = partial(paying.desk.machine.post, f"/v1/redemptions/{one}/refunds", body)
+        assert together(partial(getattr(paying, what), order_id), refund) == [200, 201]
+        shown = paying.redemption(one)
+        assert (shown["refunded_fen"], shown["recovered_fen"]) == money
+        assert world.differences() == []
+    assert paying.pool().get("recovery_due", 0) == 2 * money[1]
+
+
 def test_racing_refunds_of_a_paid_bill_claim_it_back_once(world: World, paying: Paying) -> None:
     (one,) = redeemed(paying.desk, 100_000)
     ok(paying.confirm(paying.order(one)))
