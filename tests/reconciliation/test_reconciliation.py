@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import pytest
 from sqlalchemy import create_engine, text
 
@@ -28,6 +30,12 @@ def tamper(server: Server, urls: Urls, statements: str) -> None:
         for statement in statements.split(";"):
             connection.execute(text(statement))
     engine.dispose()
+
+
+OF_THE_LOG = {"columns", "leaves", "dense", "tree", "marks"}
+"""What invariant 10 says besides: see tests/sealing/test_sealed_invariant.py."""
+
+EDITS_ENTRIES = re.compile("(UPDATE|DELETE FROM) (entries|postings)")
 
 
 @pytest.mark.parametrize(
@@ -82,7 +90,9 @@ def test_what_is_tampered_with_is_found(
         statements = f"ALTER TABLE entries DROP CONSTRAINT ck_entries_two_persons; {statements}"
     tamper(server, urls, statements)
     report = ok(desk.city.auditor.post("/v1/reconciliations", {"region_code": "330100"}))
-    assert {finding["name"] for finding in report["findings"] if finding["count"]} == found
+    named = {finding["name"] for finding in report["findings"] if finding["count"]}
+    assert named - OF_THE_LOG == found
+    assert "columns" in named or not EDITS_ENTRIES.search(statements)
     assert report["difference_count"] == sum(finding["count"] for finding in report["findings"])
 
 
@@ -104,13 +114,14 @@ def test_a_counter_of_cumulative_rules_that_was_changed_is_found(
     ok(desk.machine.post(f"/v1/redemptions/{redemption['id']}/refunds", body))
     assert world.differences() == []
     tamper(server, urls, statement)
-    assert [difference.split()[1] for difference in world.differences()] == ["positions:"]
+    named = {difference.split()[1] for difference in world.differences()}
+    assert named - {f"{name}:" for name in OF_THE_LOG} == {"positions:"}
 
 
 def test_a_report_is_kept_and_lists_every_invariant(desk: Counter) -> None:
     report = ok(desk.city.finance.post("/v1/reconciliations", {"region_code": "330100"}))
     assert report["difference_count"] == 0
-    assert {finding["number"] for finding in report["findings"]} == {1, 2, 3, 4, 5, 6, 11, 12}
+    assert {finding["number"] for finding in report["findings"]} == {1, 2, 3, 4, 5, 6, 10, 11, 12}
     assert ok(desk.city.auditor.get(f"/v1/reconciliations/{report['id']}")) == report
     assert ok(desk.city.auditor.get("/v1/reconciliations"))["data"] == [report]
 
