@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -78,6 +79,12 @@ def tamper(server: Server, urls: Urls, statements: str) -> None:
     engine.dispose()
 
 
+OF_THE_LOG = {"columns", "leaves", "dense", "tree", "marks"}
+"""What invariant 10 says besides: see tests/sealing/test_sealed_invariant.py."""
+
+EDITS_ENTRIES = re.compile("(UPDATE|DELETE FROM) (entries|postings)")
+
+
 @pytest.mark.parametrize(
     ("statements", "found"),
     [
@@ -139,7 +146,9 @@ def test_what_is_tampered_with_is_found(server: Server, books: str, statements: 
         statements = f"ALTER TABLE entries DROP CONSTRAINT ck_entries_two_persons; {statements}"
     with tampered(server, books, statements) as database:
         report = check_invariants(database, "330100")
-    assert {finding.name for finding in report.findings if finding.count} == found
+    named = {finding.name for finding in report.findings if finding.count}
+    assert named - OF_THE_LOG == found
+    assert "columns" in named or not EDITS_ENTRIES.search(statements)
     assert report.difference_count == sum(finding.count for finding in report.findings)
 
 
@@ -157,7 +166,7 @@ def test_a_counter_of_cumulative_rules_that_was_changed_is_found(
     with tampered(server, capped_books, statement) as database:
         report = check_invariants(database)
     told = [difference.subject for finding in report.findings for difference in finding.differences]
-    assert [finding.name for finding in report.findings if finding.count] == ["positions"]
+    assert {finding.name for finding in report.findings if finding.count} - OF_THE_LOG == {"positions"}
     assert told
 
 
