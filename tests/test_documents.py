@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from pathlib import Path
 from typing import Literal
 
@@ -145,9 +146,14 @@ def test_every_file_and_test_that_is_named_exists(document: Path) -> None:
             assert re.search(rf"^ *(?:async )?def {test}\(", text_of(found[0]), re.MULTILINE), f"{path} has no {test}"
 
 
+@cache
+def served_routes() -> list[re.Pattern[str]]:
+    return [re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) for path in openapi_document()["paths"]]
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=named)
 def test_every_route_that_is_named_is_served(document: Path) -> None:
-    served = [re.compile(re.sub(r"\\\{\w+\\\}", "[^/]+", re.escape(path))) for path in openapi_document()["paths"]]
+    served = served_routes()
     for code in code_in(document):
         for route in _ROUTE.findall(code):
             asked = route.rstrip("./")
