@@ -364,9 +364,18 @@ def test_a_payment_or_recovery_that_is_not_stored_is_missed(table: str, tmp_path
     assert missed == {table}, report.to_text()
 
 
-def test_what_was_spent_from_a_closed_year_is_named(tmp_path: Path) -> None:
+def test_an_entry_of_a_payment_belongs_to_one_item(tmp_path: Path) -> None:
     maker = paid_and_closed()
-    maker.story.leaves[-3]["at"] = maker.stored["pools"][0]["closed_at"] = maker.story.leaves[5]["at"]
+    (item,), (order,) = maker.stored["payment_items"], maker.stored["payment_orders"]
+    maker.stored["payment_items"].append(item | {"order_id": "pyo_330100_two"})
+    maker.stored["payment_orders"].append(order | {"id": "pyo_330100_two"})
+    assert found(judged(maker, tmp_path / "pack")) == {"counter"}
+
+
+def test_what_was_spent_from_a_closed_year_is_named(tmp_path: Path) -> None:
+    """The last spending is that of the fourth leaf, and at that very instant the year is over."""
+    maker = paid_and_closed()
+    maker.story.leaves[-3]["at"] = maker.stored["pools"][0]["closed_at"] = maker.story.leaves[3]["at"]
     assert found(judged(maker, tmp_path / "pack")) == {"closed_year"}
 
 
