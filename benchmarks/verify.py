@@ -22,6 +22,7 @@ from app.services.export import journal
 from app.services.export.export import FORMAT, LEAVES_PER_FILE, VERSION
 from app.services.export.folder import Folder
 from app.services.export.leaves import framed
+from app.services.export.stored import TABLES
 from app.tlog.checkpoints import Checkpoint
 from app.tlog.keys import Ed25519Signer
 from app.tlog.merkle import Frontier, leaf_hash
@@ -215,11 +216,12 @@ def _stored(leaves: int) -> dict[str, list[dict[str, Any]]]:
         first = voucher * (DRAWS + 1) + 2
         for number in range(first, first + count - 1):
             subject = f"rdm_330100_{number:026d}"
-            redemptions.append({"id": subject, "subsidy_fen": DRAWN_FEN, "refunded_fen": 0, "mandate_id": None})
-    pool = {"id": POOL, "available_fen": leaves * FACE_FEN - issued * FACE_FEN}
+            stands = {"status": "posted", "refunded_fen": 0, "recovered_fen": 0, "mandate_id": None}
+            redemptions.append({"id": subject, "subsidy_fen": DRAWN_FEN, **stands})
+    pool = {"id": POOL, "available_fen": leaves * FACE_FEN - issued * FACE_FEN, "closed_at": None}
     allotments = [row | {"voucher_id": row["id"], "pool_id": POOL} for row in vouchers]
     rows = {"pools": [pool], "vouchers": vouchers, "allotments": allotments, "redemptions": redemptions}
-    return rows | {name: [] for name in ("holds", "hold_shares", "refunds", "mandates")}
+    return rows | {name: [] for name in TABLES if name not in rows}
 
 
 if __name__ == "__main__":

@@ -166,7 +166,13 @@ class RefundRead(Read):
     reason: str
     entry_id: str | None
     refunded_at: ShownInstant
-    receipt: Annotated[ReceiptRead | None, Field(description="Null where nothing was posted.")]
+    receipt: Annotated[
+        ReceiptRead | None,
+        Field(
+            description="Of `entry_id`; where money that was paid is claimed, of the claim (`recovery.claim_entry_id`)."
+            " Null where nothing was posted, and while the bank has not answered."
+        ),
+    ]
     trace: dict[str, Any]
 
 
@@ -225,13 +231,20 @@ def shown_flags(trace: Mapping[str, Any]) -> tuple[FlagRead, ...]:
 
 def _shown_refund(record: RefundRecord, receipts: Receipts) -> RefundRead:
     values = {name: getattr(record, name) for name in RefundRecord.__slots__}
-    region_code = region_of(record.redemption_id) or ""
-    receipt = receipts.receipt(
-        region_code=region_code, entry_id=record.entry_id, leaf=record.leaf, at=record.refunded_at
-    )
+    receipt = _refund_receipt(record, receipts)
     recovery = shown_recovery(record.recovery) if record.recovery else None
     told = {"trace": orjson.loads(record.trace), "recovered_fen": record.recovered_fen}
     return RefundRead(**values | told | {"recovery": recovery, "receipt": receipt})
+
+
+def _refund_receipt(record: RefundRecord, receipts: Receipts) -> dict[str, str] | None:
+    """Of the entry that gave the money back, or claimed it: a refund has one of them, or none yet."""
+    region_code = region_of(record.redemption_id) or ""
+    entry_id, leaf, at = record.entry_id, record.leaf, record.refunded_at
+    recovery = record.recovery
+    if recovery is not None and recovery.claimed_at is not None:
+        entry_id, leaf, at = recovery.claim_entry_id, recovery.claim_leaf, recovery.claimed_at
+    return receipts.receipt(region_code=region_code, entry_id=entry_id, leaf=leaf, at=at)
 
 
 def written(record: RedemptionRecord, receipts: Receipts) -> bytes:

@@ -9,7 +9,8 @@ database, only Python, orjson and cryptography, so that an auditor can read all 
     leaves      what a leaf must look like
     moves       which entries may move what, and what that does to a voucher
     books       the running state: all balances, re-derived leaf by leaf, and the invariants on the way
-    counters    the stored counters of a pack against that state
+    payments    of that state: how far each redemption's money is, and what came back
+    counters    the stored counters of a pack against that state; payment_rows: those of payments and recoveries
     texts       facts, traces and rules against their hashes
     journal     the plain-text journal, written again from the leaves
     receipts    receipts that were given to providers, against the log

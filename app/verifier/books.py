@@ -18,11 +18,14 @@ from app.verifier.moves import (
     MOVES,
     OWED,
     PARTS,
+    PAYING,
     RECOVERED,
     SOURCES,
+    SPENDING,
     STAGES,
     TWO_PERSONS,
 )
+from app.verifier.payments import Payments
 
 RETURNING = frozenset({"refund", "reverse"})
 REGIONAL = ("programme", "voucher", "subject", "rules", "reverses", "approval")
@@ -48,6 +51,11 @@ class Books:
         """What a subject (a redemption) made owed."""
         self.returned: dict[str, int] = defaultdict(int)
         """What a subject (a refund) took back."""
+        self.payments = Payments()
+        self.used_at: dict[str, str] = {}
+        """The last instant at which a pool was spent from, or had anything available again."""
+        self.lapsed_at: dict[str, str] = {}
+        """When what a pool had available lapsed: its year was closed."""
         self.index_of: dict[str, int] = {}
         self.pairs: dict[str, list[int]] = {}
         """Of two entries that move money between pools: how many there are, and what they leave over."""
@@ -81,8 +89,14 @@ class Books:
         self._postings(leaf, index, findings)
         if kind == "release":
             self._release(leaf, index, findings)
-        elif kind == "move":
+        elif kind in PAYING:
+            self.payments.step(leaf)
+        elif kind == "recover":
+            self.payments.recover(leaf)
+        if kind == "move":
             self._pair(leaf)
+        else:
+            self._year(leaf)
 
     def _postings(self, leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
         leaf_id, kind, region = leaf["id"], leaf["kind"], self.region
@@ -232,6 +246,17 @@ class Books:
                         "hold_end", self.region, hold_id, expected=0, actual=share[1], index=index, entry=leaf["id"]
                     )
 
+    def _year(self, leaf: Mapping[str, Any]) -> None:
+        """Note until when a pool's year was open (spent from, or money freed to it), and when the rest of it lapsed."""
+        kind, at = leaf["kind"], leaf["at"]
+        spends = kind in SPENDING
+        for posting in leaf["postings"]:
+            pool_id = posting["pool"]
+            if (spends or posting["to"] == "available") and self.used_at.get(pool_id, "") < at:
+                self.used_at[pool_id] = at
+            if kind == "lapse":
+                self.lapsed_at[pool_id] = at
+
     def _pair(self, leaf: Mapping[str, Any]) -> None:
         """What one entry of a pair gives back to the source, the other takes from it."""
         pair = self.pairs.setdefault(leaf["pair"] or leaf["id"], [0, 0])
@@ -284,6 +309,9 @@ class Books:
             "payees": [[*key, value] for key, value in self.payees.items()],
             "drawn": self.drawn,
             "returned": self.returned,
+            "payments": self.payments.to_json(),
+            "used_at": self.used_at,
+            "lapsed_at": self.lapsed_at,
             "index_of": self.index_of,
             "pairs": self.pairs,
             "reversals": self.reversals,
@@ -299,7 +327,8 @@ class Books:
         books.payees = defaultdict(int, {(one, two): value for one, two, value in written["payees"]})
         books.spent = {voucher: (first, last) for voucher, (first, last) in written["spent"].items()}
         books.returned = defaultdict(int, written["returned"])
-        for name in ("sequence", "hold_ends", "drawn", "index_of", "pairs", "reversals"):
+        books.payments = Payments.from_json(written["payments"])
+        for name in ("sequence", "hold_ends", "drawn", "used_at", "lapsed_at", "index_of", "pairs", "reversals"):
             getattr(books, name).update(written[name])
         return books
 

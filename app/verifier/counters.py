@@ -9,9 +9,13 @@ from typing import Any
 from app.verifier.books import HOLD_PARTS, Books
 from app.verifier.findings import Findings
 from app.verifier.moves import PARTS
+from app.verifier.payment_rows import PaymentRows
 
 Row = Mapping[str, Any]
-TABLES = ("pools", "vouchers", "allotments", "holds", "hold_shares", "refunds", "redemptions", "mandates")
+TABLES = (
+    *("pools", "vouchers", "allotments", "holds", "hold_shares", "refunds", "payment_items", "payment_orders"),
+    *("recoveries", "redemptions", "mandates"),
+)
 """The files under `stored/`, in the order in which they are read."""
 
 _PART_NAMES = tuple(f"{part}_fen" for part in PARTS)
@@ -51,10 +55,19 @@ class _Comparison:
         self._allotments = set(books.allotments)
         self._shares = set(books.holds)
         self._drawn = set(books.drawn)
+        paid = self._paid = PaymentRows(books.payments, self._same)
+        self.payment_items, self.payment_orders, self.recoveries = paid.item, paid.order, paid.recovery
 
     def pools(self, row: Row) -> None:
-        self._pools.discard(row["id"])
-        self._same("pools", row["id"], self._books.pools.get(row["id"], {}).get("available", 0), row["available_fen"])
+        pool, closed_at = row["id"], row["closed_at"]
+        self._pools.discard(pool)
+        self._same("pools", pool, self._books.pools.get(pool, {}).get("available", 0), row["available_fen"])
+        lapsed_at = self._books.lapsed_at.get(pool)
+        if lapsed_at is not None:
+            self._same("pools", f"{pool} closed_at", lapsed_at, closed_at)
+        used_at = self._books.used_at.get(pool)
+        if closed_at is not None and used_at is not None and used_at >= closed_at:
+            self._findings.add("closed_year", self._books.region, pool, expected=f"< {closed_at}", actual=used_at)
 
     def vouchers(self, row: Row) -> None:
         voucher = row["id"]
@@ -98,6 +111,7 @@ class _Comparison:
             self._same("redemptions", redemption, drawn, row["subsidy_fen"])
         if refunded != row["refunded_fen"] or row["refunded_fen"] > row["subsidy_fen"]:
             self._same("refunded", redemption, f"{refunded} ≤ {row['subsidy_fen']}", row["refunded_fen"])
+        self._paid.redemption(row)
         if row["mandate_id"] is not None:
             self._used[row["mandate_id"]] += row["subsidy_fen"] - row["refunded_fen"]
 
@@ -116,6 +130,7 @@ class _Comparison:
             ("hold_shares", (" ".join(key) for key in self._shares)),
             ("redemptions", self._drawn),
             ("mandates", (mandate for mandate, fen in self._used.items() if fen)),
+            *self._paid.missing(),
         ):
             for subject in sorted(missing):
                 self._findings.add("row_missing", self._books.region, f"{table} {subject}")

@@ -39,6 +39,12 @@ MOVES: Mapping[str, frozenset[tuple[str, str]]] = {
 
 TWO_PERSONS = frozenset({"appropriate", "adjust", "issue", "void", "order_payment", "authorise", "move", "reverse"})
 
+SPENDING = frozenset({"appropriate", "adjust", "authorise", "issue", "hold", "redeem"})
+"""What a closed year no longer sees. Money may still come back to it, leave it or lapse, and be paid out of it."""
+
+PAYING = frozenset({"order_payment", "confirm_payment", "bounce"})
+"""The steps of a payment, each of one redemption."""
+
 FACE, BALANCE, HELD, REDEEMED, RECOVERED, EXPIRED, VOIDED, SURRENDERED = range(8)
 PARTS = ("face", "balance", "held", "redeemed", "recovered", "expired", "voided", "surrendered")
 """A voucher's face is the sum of the others; the same counters per allotment, its share in one pool."""

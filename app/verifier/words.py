@@ -43,6 +43,7 @@ CHECKS: Mapping[str, tuple[str, str]] = {
     "reversed_twice": ("同一分录被冲正两次", "an entry is reversed twice"),
     "pair": ("资金池间划转的两笔分录不成对", "two entries that move money between pools are no pair"),
     "validity": ("在券有效期之外支用", "drawn outside the voucher's validity"),
+    "closed_year": ("关账之后仍有支用或恢复可用额度", "a closed year was spent from, or had money available again"),
     "counter": ("存量余额≠由叶子重算所得", "a stored counter is not what the leaves come to"),
     "row_missing": ("叶子中有、存量中没有", "known to the leaves, not stored"),
     "text_hash": ("事实或过程与叶子所载哈希不符", "facts or trace are not what the leaf names"),

@@ -106,6 +106,10 @@ def test_what_is_refunded_while_in_payment_waits_for_the_bank(world: World) -> N
     ok(paying.confirm(order_id))
     (due,) = ok(paying.desk.machine.get("/v1/recoveries", status="due"))["data"]
     assert (due["id"], due["amount_fen"]) == (refunded["recovery"]["id"], 6 * WAN)
+    (shown,) = ok(paying.desk.machine.get(f"/v1/redemptions/{one}/refunds"))
+    claim = ok(paying.desk.city.finance.get(f"/v1/ledger/entries/{due['claim_entry_id']}"))
+    assert refunded["receipt"] is None
+    assert (shown["receipt"]["entry_id"], shown["receipt"]["at"]) == (claim["id"], claim["at"])
     assert (paying.pool()["disbursed"], paying.pool()["recovery_due"]) == (30 * WAN, 6 * WAN)
     assert world.differences() == []
 

@@ -161,11 +161,11 @@ def small_stored() -> dict[str, list[dict[str, Any]]]:
     """What is stored after `small_story`, worked out by hand."""
 
     def redemption(name: str, subsidy_fen: int, refunded_fen: int) -> dict[str, Any]:
-        amounts = {"subsidy_fen": subsidy_fen, "refunded_fen": refunded_fen}
-        return {"id": name, "mandate_id": "mdt_330100_one", **amounts}
+        amounts = {"subsidy_fen": subsidy_fen, "refunded_fen": refunded_fen, "recovered_fen": 0}
+        return {"id": name, "mandate_id": "mdt_330100_one", "status": "posted", **amounts}
 
     return {
-        "pools": [{"id": POOL, "available_fen": 50_000}],
+        "pools": [{"id": POOL, "available_fen": 50_000, "closed_at": None}],
         "vouchers": [
             {"id": VOUCHER, **COUNTERS, "posting_count": 6, "valid_from": VALID_FROM, "valid_until": VALID_UNTIL}
         ],
@@ -180,6 +180,7 @@ def small_stored() -> dict[str, list[dict[str, Any]]]:
                 "entry_id": f"ent_330100_{7:026d}",
             }
         ],
+        **{table: [] for table in ("payment_items", "payment_orders", "recoveries")},
         "redemptions": [redemption("rdm_330100_one", 12_000, 0), redemption("rdm_330100_two", 10_000, 3_000)],
         "mandates": [{"id": "mdt_330100_one", "used_fen": 19_000, "limit_fen": 50_000}],
     }

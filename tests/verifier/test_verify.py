@@ -266,40 +266,117 @@ def test_a_reversal_that_mirrors_is_right_and_a_second_one_is_not(tmp_path: Path
 NEXT_YEAR = POOL.replace("pool", "next")
 
 
-def test_payment_recovery_and_carrying_forward_are_followed(tmp_path: Path) -> None:
-    """12,000 of the 19,000 owed are paid, 2,000 of them recovered; then what is free goes to the next year's pool."""
+CLOSED_AT = "2026-11-26T00:00:00.000000Z"
+"""After everything that a small story spends."""
+
+
+def paid_and_closed() -> PackMaker:
+    """12,000 of the 19,000 owed are paid, 2,000 of them recovered; then the year is closed.
+
+    What is free on the voucher goes to the next year's pool, the 52,000 that are available lapse.
+    """
     maker = PackMaker()
     story, two = maker.story, {"maker": "usr_maker", "checker": "usr_checker", "approval": "apv_330100_one"}
-    story.entry("order_payment", posting("obligated", "in_payment", 12_000, 7, payee=PROVIDER), **two)
-    story.entry("confirm_payment", posting("in_payment", "disbursed", 12_000, 8, payee=PROVIDER))
-    story.entry("recover", posting("recovery_claimed", "recovery_due", 2_000, payee=PROVIDER))
+    one: dict[str, Any] = {"subject": "rdm_330100_one"}
+    story.entry("order_payment", posting("obligated", "in_payment", 12_000, 7, payee=PROVIDER), **one, **two)
+    story.entry("confirm_payment", posting("in_payment", "disbursed", 12_000, 8, payee=PROVIDER), **one)
+    recovery = {"subject": "rcv_330100_one"}
+    story.entry("recover", posting("recovery_claimed", "recovery_due", 2_000, payee=PROVIDER), **recovery)
     story.entry(
         "recover",
         posting("disbursed", "available", 2_000, 9, payee=PROVIDER),
         posting("recovery_due", "recovery_claimed", 2_000, payee=PROVIDER),
+        **recovery,
     )
+    story.entry("lapse", posting("available", "lapsed", 52_000), at=CLOSED_AT)
     story.entry(
         "move",
         posting("committed", "available", 31_000, 10),
         posting("available", "appropriation", 31_000),
         pair="ent_330100_pair",
+        at=CLOSED_AT,
     )
     into = (
         posting("appropriation", "available", 31_000, pool=NEXT_YEAR),
         posting("available", "committed", 31_000, 11, pool=NEXT_YEAR),
     )
-    story.entry("move", *into, pair="ent_330100_pair")
-    maker.stored["pools"][0]["available_fen"] = 52_000
-    maker.stored["pools"].append({"id": NEXT_YEAR, "available_fen": 0})
+    story.entry("move", *into, pair="ent_330100_pair", at=CLOSED_AT)
+    maker.stored["pools"][0] |= {"available_fen": 0, "closed_at": CLOSED_AT}
+    maker.stored["pools"].append({"id": NEXT_YEAR, "available_fen": 0, "closed_at": None})
     maker.stored["vouchers"][0] |= {"redeemed_fen": 17_000, "recovered_fen": 2_000, "posting_count": 11}
     old, zero = maker.stored["allotments"][0], dict.fromkeys(maker.stored["allotments"][0], 0)
     maker.stored["allotments"].append(zero | {"voucher_id": old["voucher_id"], "pool_id": NEXT_YEAR})
     maker.stored["allotments"][1] |= {"face_fen": 31_000, "balance_fen": 31_000}
     old |= {"face_fen": 19_000, "balance_fen": 0, "redeemed_fen": 17_000, "recovered_fen": 2_000}
+    maker.stored["redemptions"][0] |= {"status": "paid", "recovered_fen": 2_000}
+    amounts = {"amount_fen": 2_000, "treasury_fen": 0, "status": "received", "claim_entry_id": entry_id(10)}
+    maker.stored["recoveries"] = [{"id": recovery["subject"], "redemption_id": one["subject"], **amounts}]
+    steps = {"order_entry_id": entry_id(8), "confirm_entry_id": entry_id(9), "bounce_entry_id": None}
+    item = {"order_id": "pyo_330100_one", "redemption_id": one["subject"], "amount_fen": 12_000, "status": "confirmed"}
+    maker.stored["payment_items"] = [item | steps]
+    order = {"id": "pyo_330100_one", "payee_id": PROVIDER, "item_count": 1, "total_fen": 12_000, "status": "ordered"}
+    maker.stored["payment_orders"] = [order]
+    return maker
+
+
+def test_payment_recovery_and_carrying_forward_are_followed(tmp_path: Path) -> None:
+    maker = paid_and_closed()
     report = judged(maker, tmp_path / "pack")
     assert report.is_right, report.to_text()
-    story.leaves[-1]["pair"] = None
+    maker.story.leaves[-1]["pair"] = None
     assert found(judged(maker, tmp_path / "unpaired")) == {"pair"}
+
+
+PAID: dict[str, tuple[str, dict[str, Any], str]] = {
+    "an item's amount": ("payment_items", {"amount_fen": 11_999}, "payment_items"),
+    "an item's entry": ("payment_items", {"confirm_entry_id": entry_id(8)}, "payment_items"),
+    "an item's redemption": ("payment_items", {"redemption_id": "rdm_330100_two"}, "payment_items"),
+    "an item's state": ("payment_items", {"status": "in_payment"}, "payment_items"),
+    "an order's total": ("payment_orders", {"total_fen": 11_999}, "payment_orders"),
+    "an order's items": ("payment_orders", {"item_count": 2}, "payment_orders"),
+    "an order's state": ("payment_orders", {"status": "rejected"}, "payment_orders"),
+    "an order's payee": ("payment_orders", {"payee_id": "org_another"}, "payment_orders"),
+    "a recovery's amount": ("recoveries", {"amount_fen": 1_999}, "recoveries"),
+    "a recovery's state": ("recoveries", {"status": "due"}, "recoveries"),
+    "what the treasury got": ("recoveries", {"treasury_fen": 1}, "recoveries"),
+    "what is recovered": ("redemptions", {"recovered_fen": 1_999}, "recovered"),
+    "how far a redemption is": ("redemptions", {"status": "in_settlement"}, "paid"),
+    "when a year was closed": ("pools", {"closed_at": None}, "pools"),
+}
+
+
+@pytest.mark.parametrize("name", PAID)
+def test_what_is_stored_of_payments_is_compared_with_the_leaves(name: str, tmp_path: Path) -> None:
+    table, change, told = PAID[name]
+    maker = paid_and_closed()
+    maker.stored[table][0] |= change
+    report = judged(maker, tmp_path / "pack")
+    assert "counter" in found(report), report.to_text()
+    assert told in {one.subject.split()[0] for one in report.findings.kept}, report.to_text()
+
+
+@pytest.mark.parametrize("table", ["payment_items", "payment_orders", "recoveries"])
+def test_a_payment_or_recovery_that_is_not_stored_is_missed(table: str, tmp_path: Path) -> None:
+    maker = paid_and_closed()
+    maker.stored[table] = []
+    report = judged(maker, tmp_path / "pack")
+    missed = {one.subject.split()[0] for one in report.findings.kept if one.check == "row_missing"}
+    assert missed == {table}, report.to_text()
+
+
+def test_an_entry_of_a_payment_belongs_to_one_item(tmp_path: Path) -> None:
+    maker = paid_and_closed()
+    (item,), (order,) = maker.stored["payment_items"], maker.stored["payment_orders"]
+    maker.stored["payment_items"].append(item | {"order_id": "pyo_330100_two"})
+    maker.stored["payment_orders"].append(order | {"id": "pyo_330100_two"})
+    assert found(judged(maker, tmp_path / "pack")) == {"counter"}
+
+
+def test_what_was_spent_from_a_closed_year_is_named(tmp_path: Path) -> None:
+    """The last spending is that of the fourth leaf, and at that very instant the year is over."""
+    maker = paid_and_closed()
+    maker.story.leaves[-3]["at"] = maker.stored["pools"][0]["closed_at"] = maker.story.leaves[3]["at"]
+    assert found(judged(maker, tmp_path / "pack")) == {"closed_year"}
 
 
 def test_a_reversed_issue_counts_as_voided(tmp_path: Path) -> None:
@@ -310,7 +387,7 @@ def test_a_reversed_issue_counts_as_voided(tmp_path: Path) -> None:
     maker = PackMaker(story, {name: [] for name in small_stored()})
     parts = small_stored()["vouchers"][0] | {"face_fen": 100, "balance_fen": 0, "redeemed_fen": 0, "voided_fen": 100}
     maker.stored |= {
-        "pools": [{"id": POOL, "available_fen": 100}],
+        "pools": [{"id": POOL, "available_fen": 100, "closed_at": None}],
         "vouchers": [parts | {"posting_count": 2}],
         "allotments": [parts | {"voucher_id": parts["id"], "pool_id": POOL}],
     }
@@ -542,7 +619,8 @@ def test_an_interrupted_verification_goes_on_and_finds_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(verifying, "SAVE_EVERY_S", 0)
-    maker = PackMaker(per_file=2)
+    maker = paid_and_closed()
+    maker.per_file = 2
     maker.story.leaves[1]["maker"] = maker.story.leaves[1]["checker"]
     folder = maker.write(tmp_path / "pack")
     path = receipts_file(tmp_path, receipt(maker, entry_id(1), maker.written()[0], "2026-11-24T12:00:00.000000Z"))
@@ -550,16 +628,16 @@ def test_an_interrupted_verification_goes_on_and_finds_the_same(
     whole = verify(folder, Options((maker.key.vkey,), receipts=path))
 
     def stop(done: int, _total: int) -> None:
-        if done >= 6:
+        if done >= 14:
             raise Interrupted
 
     with pytest.raises(Interrupted):
         verify(folder, options, progress=stop)
     seen: list[int] = []
     resumed = verify(folder, options, progress=lambda done, _total: seen.append(done))
-    assert resumed.resumed_at == (REGION, 4), "the file with leaves 4 and 5 was read when it stopped, and not saved"
-    assert seen == [6, 7]
-    assert resumed.leaves == 3
+    assert resumed.resumed_at == (REGION, 12), "the file with leaves 12 and 13 was read when it stopped, and not saved"
+    assert seen == [14]
+    assert resumed.leaves == 2
     told = {"leaves", "seconds", "leaves_per_s", "resumed_at"}
     assert {k: v for k, v in resumed.to_json().items() if k not in told} == {
         k: v for k, v in whole.to_json().items() if k not in told

@@ -17,7 +17,19 @@ SLICE = 2_000
 """Leaves read at a time: some megabytes with their facts and traces."""
 
 DETAILED = frozenset(
-    {EntryKind.APPROPRIATE, EntryKind.ADJUST, EntryKind.ISSUE, EntryKind.HOLD, EntryKind.RELEASE, EntryKind.REDEEM}
+    {
+        EntryKind.APPROPRIATE,
+        EntryKind.ADJUST,
+        EntryKind.ISSUE,
+        EntryKind.HOLD,
+        EntryKind.RELEASE,
+        EntryKind.REDEEM,
+        EntryKind.EXPIRE,
+        EntryKind.ORDER_PAYMENT,
+        EntryKind.CONFIRM_PAYMENT,
+        EntryKind.LAPSE,
+        EntryKind.MOVE,
+    }
 )
 """Kinds whose details hold numbers of documents and codes; those of the others may hold words that people wrote."""
 
@@ -41,7 +53,8 @@ _TEXTS = Statement(
     FROM entries e
     LEFT JOIN redemptions r ON r.region_code = e.region_code AND r.id = e.subject_id
     LEFT JOIN holds h ON h.region_code = e.region_code AND h.id = e.subject_id
-    LEFT JOIN refunds f ON f.region_code = e.region_code AND f.id = e.subject_id
+    LEFT JOIN recoveries v ON v.region_code = e.region_code AND v.id = e.subject_id
+    LEFT JOIN refunds f ON f.region_code = e.region_code AND f.id = coalesce(v.refund_id, e.subject_id)
     WHERE e.region_code = :region AND e.id = ANY(CAST(:ids AS text[]))
     """
 )

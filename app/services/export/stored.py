@@ -15,7 +15,7 @@ _COUNTERS = "face_fen, balance_fen, held_fen, redeemed_fen, recovered_fen, expir
 _HOLD = "amount_fen, held_fen, redeemed_fen, released_fen"
 
 TABLES: Mapping[str, str] = {
-    "pools": "id, programme_id, fiscal_year, fund_source, county_code, available_fen",
+    "pools": "id, programme_id, fiscal_year, fund_source, county_code, available_fen, closed_at",
     "vouchers": f"id, programme_id, firm_id, batch_id, {_COUNTERS}, posting_count, valid_from, valid_until,"
     " redeemable_until, frozen_at, ended_as, ended_at, issued_at",
     "allotments": f"voucher_id, pool_id, line, {_COUNTERS}",
@@ -24,13 +24,21 @@ TABLES: Mapping[str, str] = {
     f" {_HOLD}, status, entry_id, held_at, expires_at, ended_at",
     "hold_shares": f"hold_id, pool_id, line, {_HOLD}",
     "redemptions": "id, voucher_id, programme_id, firm_id, provider_id, mandate_id, payment_code_id, hold_id, part_no,"
-    " rule_version_id, bill_total_fen, subsidy_fen, firm_pays_fen, refunded_fen, bill_refunded_fen, status, entry_id,"
-    " redeemed_at",
+    " rule_version_id, bill_total_fen, subsidy_fen, firm_pays_fen, refunded_fen, recovered_fen, bill_refunded_fen,"
+    " status, entry_id, redeemed_at",
     "refunds": "id, redemption_id, because_of_id, bill_refund_fen, subsidy_refund_fen, entry_id, refunded_at",
+    "recoveries": "id, refund_id, redemption_id, payee_id, amount_fen, treasury_fen, status, claim_entry_id,"
+    " receipt_entry_id, refunded_as_id, recorded_at, ended_at",
+    "payment_orders": "id, authority_id, payee_id, item_count, total_fen, status, proposed_at, decided_at",
+    "payment_items": "order_id, redemption_id, amount_fen, status, order_entry_id, confirm_entry_id, bounce_entry_id",
 }
 """Columns by table: ids, amounts, instants and states; no names, no words, no provider's own numbers."""
 
-_ORDER = {"allotments": "voucher_id, line", "hold_shares": "hold_id, line"}
+_ORDER = {
+    "allotments": "voucher_id, line",
+    "hold_shares": "hold_id, line",
+    "payment_items": "order_id, redemption_id",
+}
 
 _HEADS = """
     SELECT batch_no AS batch, size, checkpoint AS note, sealed_at FROM log_batches b

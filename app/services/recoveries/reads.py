@@ -12,9 +12,10 @@ from sqlalchemy import Connection, and_, select
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import RecoveryStatus, Role
-from app.models import Programme, Recovery, Redemption
+from app.models import Entry, Programme, Recovery, Redemption
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
+from app.services.sealing.receipts import RecordedLeaf, leaf_columns, recorded_leaf
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,9 @@ class RecoveryRecord:
     refunded_as_id: str | None
     recorded_at: datetime
     ended_at: datetime | None
+    claimed_at: datetime | None = None
+    claim_leaf: RecordedLeaf | None = None
+    """Of the entry that claims it, for the receipt."""
 
 
 def read_recovery(tx: Connection, *, caller: Caller, recovery_id: str) -> RecoveryRecord:
@@ -62,14 +66,16 @@ def list_recoveries(
 def recoveries_of(tx: Connection, region_code: str, refund_ids: Collection[str]) -> dict[str, RecoveryRecord]:
     """The recoveries that refunds brought about, by the refund's id. Whoever may see the refund may see them."""
     rows = tx.execute(
-        select(Recovery).where(Recovery.region_code == region_code, Recovery.refund_id.in_(list(refund_ids)))
+        select(Recovery, *_claim_columns()).where(
+            Recovery.region_code == region_code, Recovery.refund_id.in_(list(refund_ids))
+        )
     )
     return {row.refund_id: _record(row) for row in rows}
 
 
 def _query(caller: Caller) -> Any:
     return (
-        select(Recovery)
+        select(Recovery, *_claim_columns())
         .join(
             Redemption,
             and_(Redemption.region_code == Recovery.region_code, Redemption.id == Recovery.redemption_id),
@@ -86,5 +92,15 @@ def _query(caller: Caller) -> Any:
     )
 
 
+def _claim_columns() -> tuple[Any, ...]:
+    at = (
+        select(Entry.at)
+        .where(Entry.region_code == Recovery.region_code, Entry.id == Recovery.claim_entry_id)
+        .scalar_subquery()
+    )
+    return at.label("claimed_at"), *leaf_columns(Recovery.region_code, Recovery.claim_entry_id)
+
+
 def _record(row: Any) -> RecoveryRecord:
-    return RecoveryRecord(**{name: getattr(row, name) for name in RecoveryRecord.__slots__})
+    names = [name for name in RecoveryRecord.__slots__ if name != "claim_leaf"]
+    return RecoveryRecord(**{name: getattr(row, name) for name in names}, claim_leaf=recorded_leaf(row))
