@@ -39,7 +39,7 @@ class ConfirmBody(Wire):
 
 
 class BounceBody(Wire):
-    """The bank has returned it (退票): all of the order, or the redemptions named."""
+    """The bank has returned it (退票): all of the order or, once part of it is confirmed, the redemptions named."""
 
     bank_reference: Reference
     reason: Reason

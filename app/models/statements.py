@@ -35,9 +35,6 @@ class Statement(Base):
             deferrable=True,
             initially="DEFERRED",
         ),
-        UniqueConstraint(
-            "region_code", "provider_id", "period_from", "period_until", "file_sha256", name="uq_statements_file"
-        ),
         Index(
             "uq_statements_live_period",
             "region_code",

@@ -81,9 +81,6 @@ def _statements() -> None:
         sa.ForeignKeyConstraint(["provider_id"], ["organisations.id"], name=op.f("fk_statements_provider_id")),
         _points_to("statements", "replaced_by_id", "statements", late=True),
         sa.PrimaryKeyConstraint("region_code", "id", name=op.f("pk_statements")),
-        sa.UniqueConstraint(
-            "region_code", "provider_id", "period_from", "period_until", "file_sha256", name="uq_statements_file"
-        ),
     )
     op.create_index(
         "uq_statements_live_period",

@@ -39,6 +39,8 @@ class PaidBooks(Books):
 
     appropriate = issue = hold = redeem_from_holds = end_a_hold = None  # type: ignore[assignment]
     """All that is done once, at the beginning."""
+    close_the_year = None  # type: ignore[assignment]
+    """Then money lies in two years at once: `test_payments_over_a_close.py` does that."""
 
     def __init__(self) -> None:
         super().__init__()

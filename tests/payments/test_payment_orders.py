@@ -115,6 +115,21 @@ def test_a_payment_can_come_back_after_it_was_confirmed(world: World, paying: Pa
     assert world.differences() == []
 
 
+def test_a_return_that_names_nothing_touches_no_part_that_has_arrived(world: World, paying: Paying) -> None:
+    """The bank paid the first and returned the second: "it came back" must not make the first owed once more."""
+    first, second = redeemed(paying.desk, 100_000, 50_000)
+    order_id = paying.order(first, second)
+    ok(paying.confirm(order_id, first))
+    for _ in range(2):  # while the second is in payment, and when it has come back
+        (error,) = problem(paying.bounce(order_id), 422, "validation_failed")["errors"]
+        assert (error["pointer"], error["code"]) == ("/redemption_ids", "missing")
+        ok(paying.bounce(order_id, second, reference="TP-1"))
+    assert (paying.pool()["disbursed"], paying.pool()["obligated"]) == (30_000, 15_000)
+    ok(paying.bounce(order_id, first))
+    assert paying.pool()["obligated"] == 45_000
+    assert world.differences() == []
+
+
 def test_a_banks_reference_counts_once(world: World, paying: Paying) -> None:
     first, second = redeemed(paying.desk, 100_000, 50_000)
     one, other = paying.order(first), paying.order(second)

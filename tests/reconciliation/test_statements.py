@@ -85,6 +85,24 @@ def test_a_refund_is_compared_where_it_is_stated(desk: Counter) -> None:
     assert groups(reconcile(desk.city.finance)) == {"matched": (1, 3_000, 3_000)}
 
 
+def test_a_refund_after_the_period_changes_nothing_that_is_said_of_it(desk: Counter) -> None:
+    """The line is held against what had gone back by its day, and the case shows that figure, not today's."""
+    (one,) = redeemed(desk, "A-1")
+    eve = (date.fromisoformat(today()) - timedelta(days=1)).isoformat()
+    line = as_csv([("订单号", "核销日期", "补贴金额", "已退补贴"), ("A-1", eve, "30", "3")])
+    ok(upload(desk.machine, line, period_from=eve, period_until=eve))
+
+    def found() -> Any:
+        (found,) = reconcile(desk.city.finance, period_from=eve, period_until=eve)["comparisons"][0]["differences"]
+        return found
+
+    for _ in range(2):  # 3.00 each: after the first, today's figure is the stated one
+        ok(desk.machine.post(f"/v1/redemptions/{one['id']}/refunds", {"amount_fen": 1_000, "reason": "退单"}))
+        assert found()["evidence"]["differs"] == {"refunded_fen": [0, 300]}
+    (case,) = cases(desk.city.finance)
+    assert ok(desk.city.finance.get(f"/v1/reconciliation-cases/{case['id']}"))["notes"] == []
+
+
 def test_a_line_known_by_its_redemption_alone_is_matched_and_one_that_stands_twice_is_told(desk: Counter) -> None:
     one, _ = redeemed(desk, "A-1", "A-2")
     send(desk, [["", one["id"], "", "", "", "30", ""], ["A-2", "", "", "", "", "30.30", ""]])

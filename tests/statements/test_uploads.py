@@ -70,6 +70,18 @@ def test_a_later_file_of_the_same_period_replaces_and_another_period_must_not_ov
     assert problem(wider, 409, "statement_overlaps")["statement_id"] == second["statement_id"]
 
 
+def test_an_earlier_file_sent_again_counts_again(desk: Counter) -> None:
+    """A wrong correction is taken back with the file that was right; `repeated` would leave the wrong one live."""
+    right, wrong = (as_csv([("订单号", "补贴金额"), ("A-1", yuan)]) for yuan in ("1", "2"))
+    first, second = (ok(upload(desk.machine, data)) for data in (right, wrong))
+    third = upload(desk.machine, right)
+    assert (third.status_code, ok(third)["repeated"], ok(third)["replaces_id"]) == (201, False, second["statement_id"])
+    assert ok(upload(desk.machine, right)) == ok(third) | {"repeated": True, "replaces_id": None}
+    live = [row for row in ok(desk.machine.get("/v1/statements"))["data"] if row["replaced_by_id"] is None]
+    assert [row["id"] for row in live] == [ok(third)["statement_id"]]
+    assert first["statement_id"] != ok(third)["statement_id"]
+
+
 def test_finance_sends_for_a_provider_and_nobody_else_for_another(world: World, desk: Counter) -> None:
     data = as_csv([("订单号", "补贴金额"), ("A-1", "1")])
     provider_id = desk.machine.organisation_id

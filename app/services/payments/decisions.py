@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.kernel.ids import new_id
-from app.kernel.problems import AppError, Code
+from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Account, EntryKind, PaymentItemStatus
 from app.services.ledger.entries import Cause, JournalEntry
 from app.services.payments.states import item_after, redemption_after
@@ -70,6 +70,18 @@ def chosen(items: Sequence[Item], wanted: Sequence[str] | None, step: EntryKind)
     for item in picked:
         item_after(item.status, step)
     return picked
+
+
+def refuse_vague_return(items: Sequence[Item]) -> None:
+    """Raise `validation_failed` where a return that names no item could mean too much.
+
+    Where only part of an order is confirmed, what has arrived must not become owed, and be paid, once more.
+    """
+    states = {item.status for item in items}
+    if PaymentItemStatus.CONFIRMED in states and len(states) > 1:
+        told = "part of the order is confirmed: name what came back / 支付单部分已到账，须列明退回的核销"
+        error = FieldError("/redemption_ids", "missing", detail=told)
+        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
 
 
 def check_payable(item: Item, payable: Payable) -> None:

@@ -16,7 +16,7 @@ from app.models import PaymentItem, PaymentResult, Recovery
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.journal import post
-from app.services.payments.decisions import Item, Payable, chosen, payment_entry
+from app.services.payments.decisions import Item, Payable, chosen, payment_entry, refuse_vague_return
 from app.services.payments.reads import PaymentOrderRecord, read_payment_order
 from app.services.payments.writing import (
     items_of,
@@ -43,7 +43,10 @@ _RESULTS = BulkInsert(
 
 @dataclass(frozen=True, slots=True)
 class BankResult:
-    """What a bank's slip says: of which items of the order (None: all that it can be about), under which reference."""
+    """What a bank's slip says: of which items of the order, under which reference.
+
+    None: all that it can be about; a return is then of the whole order.
+    """
 
     order_id: str
     kind: PaymentResultKind
@@ -84,7 +87,8 @@ def bounce_payment(tx: Connection, *, caller: Caller, result: BankResult) -> Pay
     """Record that the bank has returned a payment, before or after it confirmed it: it is owed again.
 
     What was refunded meanwhile goes back now, as it would have before the payment. The same reference again changes
-    nothing. Raises `forbidden`, `not_found`, `wrong_state`, `bank_reference_already_used`, `payment_paid_back`.
+    nothing. Raises `forbidden`, `not_found`, `wrong_state`, `bank_reference_already_used`, `payment_paid_back`, and
+    `validation_failed` where no item is named and only part of the order is confirmed.
     """
     assert result.kind is PaymentResultKind.BOUNCED
     order = _own_order(tx, caller, result.order_id)
@@ -118,6 +122,8 @@ def _begin(tx: Connection, caller: Caller, order: Any, result: BankResult) -> tu
     items = items_of(tx, order.region_code, order.id)
     if _is_recorded(tx, order, result, items):
         return None
+    if result.kind is PaymentResultKind.BOUNCED and result.redemption_ids is None:
+        refuse_vague_return(items)
     picked = chosen(items, result.redemption_ids, result.step)
     row = {
         "region_code": order.region_code,

@@ -112,16 +112,19 @@ _EARLIER = """
 """What a statement of days before the period has claimed already."""
 
 _REFUNDED = """
-    SELECT coalesce(sum(f.subsidy_refund_fen), 0) FROM refunds f
-    WHERE f.region_code = r.region_code AND f.redemption_id = r.id
+    SELECT CAST(coalesce(sum(f.subsidy_refund_fen), 0) AS bigint) AS fen FROM refunds f
+    WHERE f.region_code = r.region_code AND f.redemption_id = r.id AND l.refunded_fen IS NOT NULL
         AND f.refunded_at < ((l.period_until + 1)::timestamp AT TIME ZONE 'Asia/Shanghai')
 """
+"""What had gone back of a redemption at the end of its line's period: what the line can know, whatever came later."""
 
 _LINES = f"""
     SELECT l.region_code, l.provider_id, l.key_no, l.statement_id, l.row_no, l.order_no, l.redemption_id,
         l.redeemed_on, l.bill_total_fen, l.subsidy_fen, l.refunded_fen, l.voucher_code,
         r.id AS found_id, r.entry_id, r.redeemed_at, r.order_no AS found_no, r.bill_total_fen AS found_bill_fen,
-        r.subsidy_fen AS found_subsidy_fen, r.refunded_fen AS found_refunded_fen, v.code AS found_code,
+        r.subsidy_fen AS found_subsidy_fen,
+        CASE WHEN l.refunded_fen IS NULL THEN r.refunded_fen ELSE refunded.fen END AS found_refunded_fen,
+        v.code AS found_code,
         coalesce(l.redeemed_on, {_DAY}, l.period_from) AS happened_on,
         row_number() OVER (PARTITION BY l.region_code, l.provider_id, coalesce(r.id, l.key_no, l.redemption_id)
                 ORDER BY l.period_from, l.row_no) > 1
@@ -131,13 +134,14 @@ _LINES = f"""
         array_remove(ARRAY[
             CASE WHEN l.subsidy_fen <> r.subsidy_fen THEN 'subsidy_fen' END,
             CASE WHEN l.bill_total_fen <> r.bill_total_fen THEN 'bill_total_fen' END,
-            CASE WHEN l.refunded_fen IS NOT NULL AND l.refunded_fen <> ({_REFUNDED}) THEN 'refunded_fen' END,
+            CASE WHEN l.refunded_fen <> refunded.fen THEN 'refunded_fen' END,
             CASE WHEN l.voucher_code <> v.code THEN 'voucher_code' END,
             CASE WHEN l.redemption_id <> r.id THEN 'redemption_id' END
         ], NULL) AS differs
     FROM said l
     LEFT JOIN redemptions r ON r.region_code = l.region_code AND r.provider_id = l.provider_id AND r.order_no = l.key_no
     LEFT JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
+    LEFT JOIN LATERAL ({_REFUNDED}) AS refunded ON r.id IS NOT NULL
 """
 
 _HERE = f"""

@@ -140,6 +140,7 @@ def _check_period(upload: Upload, *, today: date) -> None:
 
 
 def _repeated(tx: Connection, provider_id: str, upload: Upload, file_sha256: str) -> UploadReport | None:
+    """The live statement, where it is this very file. One that was replaced counts anew when it is sent again."""
     row = tx.execute(
         select(Statement).where(
             Statement.region_code == upload.region_code,
@@ -147,6 +148,7 @@ def _repeated(tx: Connection, provider_id: str, upload: Upload, file_sha256: str
             Statement.period_from == upload.period_from,
             Statement.period_until == upload.period_until,
             Statement.file_sha256 == file_sha256,
+            Statement.replaced_at.is_(None),
         )
     ).one_or_none()
     if row is None:
