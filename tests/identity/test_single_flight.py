@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from app.api.single_flight import SingleFlight
+from tests.apart import run_apart
 
 
 class Work:
@@ -42,7 +43,7 @@ def test_many_that_wait_for_the_same_get_what_one_did() -> None:
         assert await flight.do("token", work()) == 7
         assert work.begun == 2, "what is done is not remembered"
 
-    asyncio.run(story())
+    run_apart(story())
 
 
 def test_a_failure_reaches_everybody_and_the_next_tries_again() -> None:
@@ -57,7 +58,7 @@ def test_a_failure_reaches_everybody_and_the_next_tries_again() -> None:
             await flight.do("token", work())
         assert work.begun == 2
 
-    asyncio.run(story())
+    run_apart(story())
 
 
 def test_who_hangs_up_stops_nobody_else() -> None:
@@ -72,4 +73,4 @@ def test_who_hangs_up_stops_nobody_else() -> None:
         assert first.cancelled()
         assert work.begun == 1
 
-    asyncio.run(story())
+    run_apart(story())
