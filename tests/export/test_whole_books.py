@@ -117,7 +117,7 @@ def _a_year(world: World, desk: Counter) -> list[dict[str, str]]:
     paying.refund(returned, 3 * WAN)
     ok(paying.confirm(order, returned_late))
     paying.refund(returned_late, 4 * WAN)
-    ok(paying.bounce(order))
+    ok(paying.bounce(order, returned, returned_late))
 
     # Other vouchers: one issued by mistake, one that expires.
     _reverse(desk, _issue_of(desk.second_voucher(2 * WAN)))
