@@ -15,8 +15,11 @@ from app.services.sealing.held import SealingHeld
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.seal import MOST, Sealed, seal, waiting_regions
 
-PAUSE_S = 0.25
-"""After a pass that sealed something: what comes meanwhile shares the next signature."""
+PAUSE_S = 1.0
+"""After a pass that sealed something: what comes meanwhile shares the next pass and its signature.
+
+Four passes a second cost PostgreSQL two fifths of what the redemptions beside them did; a leaf may wait two seconds.
+"""
 IDLE_PAUSE_S = 0.5
 """After a pass that found nothing. Asking costs a millisecond; being told would cost every redemption a lock."""
 REST_S = 10.0
