@@ -13,7 +13,7 @@ from typing import Any, TypeVar, cast
 
 import psycopg
 from psycopg.pq import PipelineStatus
-from psycopg.rows import namedtuple_row
+from psycopg.rows import RowMaker, namedtuple_row, no_result
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import (
     BigInteger,
@@ -176,47 +176,65 @@ class Statement:
     """A statement of the hot path, with `:name` for what is bound: psycopg gets it as it is and prepares it at once.
 
     SQLAlchemy's own way (find the compiled form, build a context and a result) took almost as long as all that psycopg
-    does. Runs in the transaction of `tx`; fails with the same DBAPIError.
+    does; and psycopg itself reads a long statement for its placeholders each time anew, so here they are numbered once.
+    Runs in the transaction of `tx`; fails with the same DBAPIError.
     """
 
     def __init__(self, sql: str) -> None:
-        self._sql = _PLACEHOLDER.sub(r"%(\1)s", sql.replace("%", "%%"))
-        self._pack = {name: PACK[kind] for name, kind in _ARRAY.findall(sql) if kind in PACK}
+        self._sql = sql
+        self._names = tuple(dict.fromkeys(_PLACEHOLDER.findall(sql)))
+        packed = {name: PACK[kind] for name, kind in _ARRAY.findall(sql) if kind in PACK}
+        self._bound = [(name, packed.get(name)) for name in self._names]
+        self._numbered = self.numbered(after=0).encode()
+        self._make: RowMaker[Any] | None = None
 
     def __call__(self, tx: Connection, parameters: Mapping[str, Any]) -> list[Any]:
         """Run it; the rows, as named tuples."""
-        with _failing_alike(tx), _psycopg(tx).cursor(row_factory=namedtuple_row) as cursor:
-            cursor.execute(self._sql, self._packed(parameters), prepare=True)
+        with _FailingAlike(tx), psycopg.RawCursor(_psycopg(tx), row_factory=self._row) as cursor:
+            cursor.execute(self._numbered, self._packed(parameters), prepare=True)
             return cursor.fetchall() if cursor.description else []
 
     def ask(self, tx: Connection, parameters: Mapping[str, Any]) -> Rows:
         """Run it and give the rows when they are asked for: within `pipelined` several are on their way together."""
-        with _failing_alike(tx):
-            cursor = _psycopg(tx).cursor(row_factory=namedtuple_row)
-            cursor.execute(self._sql, self._packed(parameters), prepare=True)
+        with _FailingAlike(tx):
+            cursor = psycopg.RawCursor(_psycopg(tx), row_factory=self._row)
+            cursor.execute(self._numbered, self._packed(parameters), prepare=True)
 
         def rows() -> list[Any]:
-            with _failing_alike(tx), cursor:
+            with _FailingAlike(tx), cursor:
                 return cursor.fetchall()
 
         return rows
 
     def send(self, tx: Connection, parameters: Mapping[str, Any]) -> None:
         """Run it without looking for rows; within `together` at its end, with all the others."""
-        gathered: list[tuple[Statement, dict[str, Any]]] | None = tx.info.get(_GATHERED)
+        gathered: list[tuple[Statement, list[Any]]] | None = tx.info.get(_GATHERED)
         if gathered is not None:
             gathered.append((self, self._packed(parameters)))
             return
-        with _failing_alike(tx):
-            _psycopg(tx).cursor().execute(self._sql, self._packed(parameters), prepare=True)
+        with _FailingAlike(tx):
+            psycopg.RawCursor(_psycopg(tx)).execute(self._numbered, self._packed(parameters), prepare=True)
 
-    def named(self, place: int) -> str:
-        """Its text with the place in front of each parameter's name, for one statement of several parts."""
-        return _BOUND.sub(rf"%(s{place}_\1)s", self._sql)
+    @property
+    def size(self) -> int:
+        """How many values are bound."""
+        return len(self._names)
 
-    def _packed(self, parameters: Mapping[str, Any]) -> dict[str, Any]:
-        pack = self._pack
-        return {name: pack[name](value) if name in pack else value for name, value in parameters.items()}
+    def numbered(self, *, after: int) -> str:
+        """Its text as PostgreSQL reads it, `$n` for what is bound, the first the one after that number."""
+        numbers = {name: f"${number}" for number, name in enumerate(self._names, start=after + 1)}
+        return _PLACEHOLDER.sub(lambda found: numbers[found[1]], self._sql)
+
+    def _row(self, cursor: Any) -> RowMaker[Any]:
+        """How its rows become named tuples: found out when the first come, since its columns are always the same."""
+        if self._make is None:
+            if not cursor.description:
+                return no_result
+            self._make = namedtuple_row(cursor)
+        return self._make
+
+    def _packed(self, parameters: Mapping[str, Any]) -> list[Any]:
+        return [pack(parameters[name]) if pack else parameters[name] for name, pack in self._bound]
 
 
 @contextmanager
@@ -230,7 +248,7 @@ def pipelined(tx: Connection) -> Iterator[None]:
     if connection.pgconn.pipeline_status is not PipelineStatus.OFF:
         yield
         return
-    with _failing_alike(tx), connection.pipeline():
+    with _FailingAlike(tx), connection.pipeline():
         yield
 
 
@@ -251,34 +269,41 @@ def together(tx: Connection) -> Iterator[None]:
         del tx.info[_GATHERED]
     if gathered:
         sql = _as_one(tuple(statement for statement, _ in gathered))
-        bound = {
-            f"s{place}_{name}": value
-            for place, (_, parameters) in enumerate(gathered)
-            for name, value in parameters.items()
-        }
-        with _failing_alike(tx):
-            _psycopg(tx).cursor().execute(sql, bound, prepare=True)
+        bound = [value for _, parameters in gathered for value in parameters]
+        with _FailingAlike(tx):
+            psycopg.RawCursor(_psycopg(tx)).execute(sql, bound, prepare=True)
 
 
 _GATHERED = "voucher.gathered"
 
 
 @lru_cache(maxsize=256)
-def _as_one(statements: tuple[Statement, ...]) -> str:
-    parts = ", ".join(f"s{place} AS ({statement.named(place)})" for place, statement in enumerate(statements))
-    return f"WITH {parts} SELECT 1"
+def _as_one(statements: tuple[Statement, ...]) -> bytes:
+    parts, bound = [], 0
+    for place, statement in enumerate(statements):
+        parts.append(f"s{place} AS ({statement.numbered(after=bound)})")
+        bound += statement.size
+    return f"WITH {', '.join(parts)} SELECT 1".encode()
 
 
-@contextmanager
-def _failing_alike(tx: Connection) -> Iterator[None]:
+class _FailingAlike:
     """What psycopg raises as what SQLAlchemy would have made of it.
 
     Where the connection is lost, SQLAlchemy notices at the rollback that follows, and forgets its neighbours as well.
     """
-    try:
-        yield
-    except psycopg.Error as error:
-        raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True, dialect=tx.dialect) from error
+
+    __slots__ = ("_tx",)
+
+    def __init__(self, tx: Connection) -> None:
+        self._tx = tx
+
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+        if isinstance(error, psycopg.Error):
+            dialect = self._tx.dialect
+            raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True, dialect=dialect) from error
 
 
 def _psycopg(tx: Connection) -> psycopg.Connection[Any]:
@@ -286,7 +311,6 @@ def _psycopg(tx: Connection) -> psycopg.Connection[Any]:
 
 
 _ARRAY = re.compile(r"CAST\(:([a-z_]+) AS ([a-z]+)\[\]\)")
-_BOUND = re.compile(r"%\(([a-z_]+)\)s")
 _PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _CLOCK = Statement("SELECT clock_timestamp()")
 

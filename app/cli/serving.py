@@ -14,8 +14,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -25,6 +26,7 @@ TICK_S = 0.1
 DRAIN_S = 20
 """For requests under way; containers are given 30 s to stop."""
 READY_S = 60
+BACKLOG = 2048
 KILL_AFTER_S = DRAIN_S + 5
 NOT_FOR_THE_SERVICE = frozenset({"VOUCHER_OWNER_URL"})
 """The service owns nothing, so its environment does not hold the owner's password either."""
@@ -122,9 +124,9 @@ def serving(
         )
 
     try:
-        with listening:
-            numbers = (listening.fileno(), lifeline)
-            for _ in range(workers):
+        with ExitStack() as sockets:
+            for one in one_each(listening, workers):
+                numbers = (sockets.enter_context(one).fileno(), lifeline)
                 start("app.cli.worker", *numbers, DRAIN_S, log_level, pass_fds=numbers)
         if sealing:
             start("app.cli.seal", lifeline, pass_fds=[lifeline])
@@ -144,11 +146,44 @@ def listen(host: str, port: int) -> socket.socket:
     """A listening socket; port 0 takes a free one. Raises PortTaken, or Failure for an address that is not ours."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=2048)
+        return _listening((host, port), family, beside_ours=False)
     except OSError as error:
         if error.errno == errno.EADDRINUSE:
             raise PortTaken(f"端口 {port} 已被占用。", f"port {port} is taken") from error
         raise Failure(f"无法监听 {host}:{port}（{error.strerror}）。", f"cannot listen on {host}:{port}") from error
+
+
+def one_each(listening: socket.socket, workers: int) -> Iterator[socket.socket]:
+    """A socket for each worker, all of one address, so that the kernel spreads the connections over them.
+
+    Where all accept from one, whoever wakes first takes all that have just come, and of four connections that send
+    batches one worker gets all and the other idles. Only Linux spreads them; elsewhere they share the one.
+    """
+    yield listening
+    for _ in range(workers - 1):
+        if sys.platform == "linux":
+            yield _listening(listening.getsockname(), listening.family, beside_ours=True)
+        else:
+            yield listening
+
+
+def _listening(address: tuple[Any, ...], family: socket.AddressFamily, *, beside_ours: bool) -> socket.socket:
+    """A socket that listens there, alone or beside those that this process has there already."""
+    one = socket.socket(family)
+    try:
+        one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if family == socket.AF_INET6:
+            one.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        if beside_ours:
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.bind(address)
+        if not beside_ours:  # not before it is bound: another service on this port would not be noticed
+            one.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        one.listen(BACKLOG)
+    except BaseException:
+        one.close()
+        raise
+    return one
 
 
 class PortTaken(Failure):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import signal
 import socket
 from collections.abc import Iterator
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 
 from app.cli.commands import app
 from app.cli.output import Failure
-from app.cli.serving import PortTaken, listen
+from app.cli.serving import PortTaken, listen, one_each
 from app.embedded.databases import Urls
 from tests.cli.processes import Started, assert_gone
 
@@ -57,6 +58,37 @@ def test_a_port_that_is_taken_is_told() -> None:
         port = taken.getsockname()[1]
         with pytest.raises(PortTaken, match=f"port {port} is taken"):
             listen("127.0.0.1", port)
+
+
+def test_a_port_is_taken_by_another_service_too_although_its_own_workers_share_it() -> None:
+    with listen("127.0.0.1", 0) as first:
+        address = first.getsockname()
+        with contextlib.ExitStack() as stack:
+            sockets = [stack.enter_context(one) for one in one_each(first, 2)]
+            with pytest.raises(PortTaken):
+                listen(*address)
+            assert [one.getsockname() for one in sockets] == [address] * 2
+
+
+def test_connections_are_spread_over_the_workers() -> None:
+    with contextlib.ExitStack() as stack:
+        listening = stack.enter_context(listen("127.0.0.1", 0))
+        sockets = [stack.enter_context(one) for one in one_each(listening, 2)]
+        for _ in range(64):
+            stack.enter_context(socket.create_connection(listening.getsockname()))
+        waiting = [_accept_all(one) for one in sockets]
+        assert sum(waiting) == 64
+        assert min(waiting) >= 8  # by chance alone once in ten thousand million runs
+
+
+def _accept_all(listening: socket.socket) -> int:
+    listening.setblocking(False)
+    number = 0
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            listening.accept()[0].close()
+            number += 1
+    return number
 
 
 def test_migrating_needs_the_owner(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
