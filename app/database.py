@@ -303,7 +303,9 @@ class _FailingAlike:
     def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
         if isinstance(error, psycopg.Error):
             dialect = self._tx.dialect
-            raise DBAPIError.instance(None, None, error, psycopg.Error, hide_parameters=True, dialect=dialect) from error
+            raise DBAPIError.instance(
+                None, None, error, psycopg.Error, hide_parameters=True, dialect=dialect
+            ) from error
 
 
 def _psycopg(tx: Connection) -> psycopg.Connection[Any]:
@@ -343,6 +345,10 @@ class BulkInsert:
     def __call__(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> list[Any]:
         """Insert the rows in the order given, one parameter a column, whatever their number; then its RETURNING."""
         return self._statement(tx, self._parameters(rows))
+
+    def ask(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> Rows:
+        """Insert the rows and give its RETURNING when it is asked for; see `Statement.ask`."""
+        return self._statement.ask(tx, self._parameters(rows))
 
     def send(self, tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
         """Insert the rows; within `together` at its end, with all that is sent."""

@@ -25,7 +25,7 @@ def _always(*_: Any) -> bool:
 
 
 def _says(words: str) -> Callable[..., bool]:
-    return lambda _, query, *__: isinstance(query, str) and words in query
+    return lambda _, query, *__: isinstance(query, bytes) and words.encode() in query
 
 
 STATEMENT = "psycopg:Cursor.execute"
@@ -44,8 +44,8 @@ class Point:
 
 POINTS: Mapping[str, Point] = {
     "region fenced": Point(STATEMENT, _says("pg_try_advisory_xact_lock_shared")),
-    "keys claimed": Point("app.services.redemption.claims:claim_keys"),
-    "order numbers claimed": Point(STATEMENT, _says("INSERT INTO order_numbers ")),
+    "keys asked for": Point("app.services.redemption.claims:ask_keys"),
+    "keys and order numbers claimed": Point("app.services.redemption.claiming:Claiming.claim"),
     "vouchers locked": Point("app.services.redemption.loading:ask_locked_vouchers"),
     "positions locked": Point("app.services.redemption.positions:lock_holders"),
     "decided": Point("app.services.redemption.decisions:decide_redemption"),
@@ -55,7 +55,7 @@ POINTS: Mapping[str, Point] = {
     "committed": Point("app.database:Database.transact"),
 }
 HOLD_POINTS: Mapping[str, Point] = {
-    "hold numbers claimed": Point(STATEMENT, _says("INSERT INTO hold_numbers ")),
+    "hold numbers asked for": Point(STATEMENT, _says("INSERT INTO hold_numbers ")),
     "holds locked": Point("app.services.redemption.loading:ask_locked_vouchers"),
     "hold decided": Point("app.services.redemption.holds.decisions:decide_redemption_from"),
     "hold written": Point(STATEMENT, _says("INSERT INTO holds ")),

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.database import timed_out_on_lock
+from app.database import pipelined, timed_out_on_lock
 from app.kernel.problems import AppError, Code
 from app.services.idempotency import Answer, replay_of
 from app.services.redemption.claims import (
@@ -17,8 +18,8 @@ from app.services.redemption.claims import (
     ORDER_NUMBERS,
     Numbers,
     Scope,
-    claim_keys,
-    claim_numbers,
+    ask_keys,
+    ask_numbers,
     give_back_keys,
     give_back_numbers,
     holders_of,
@@ -51,42 +52,62 @@ class Claiming:
             if command.region_code not in free:
                 self._outcomes.put_off(place)
 
-    def keys(self, *, wait: bool) -> None:
-        """Claim every key; one that is taken is answered by what is stored under it.
+    def claim(self, *, wait: bool) -> None:
+        """Claim every key and every provider's number, in one journey.
 
-        A twin that still runs elsewhere is waited for up to the lock_timeout; with `wait`, which is the last try,
-        it is then told that the first is still running.
+        A key that is taken is answered by what is stored under it; its number was then claimed for nothing. A number
+        that is taken is refused, one taken in this batch waits for its rival. A twin that still runs elsewhere is
+        waited for up to the lock_timeout; with `wait`, the last try, it is then told that the first is still running.
         """
-        by_scope: dict[Scope, int] = {}
+        firsts: dict[Scope, int] = {}
         for place in self._outcomes.open():
-            first = by_scope.setdefault(self._commands[place].scope, place)
+            first = firsts.setdefault(self._commands[place].scope, place)
             if first != place:
                 self._twins.append((place, first))
                 self._outcomes.put_off(place, counts=False)
-        if not by_scope:
+        if not firsts:
             return
-        prints = {scope: self._commands[place].fingerprint() for scope, place in by_scope.items()}
+        prints = {scope: self._commands[place].fingerprint() for scope, place in firsts.items()}
+        with nullcontext() if wait else pipelined(self._tx):
+            keys = self._ask_keys(prints, wait=wait)
+            numbers = {kind: self._ask_numbers(kind, firsts.values()) for kind in self._numbers}
+        self._settle_keys(firsts, prints, keys())
+        for kind, claimed in numbers.items():
+            self._settle_numbers(kind, claimed())
+
+    def _ask_keys(self, prints: Mapping[Scope, bytes], *, wait: bool) -> Callable[[], set[Scope]]:
         try:
-            claimed = claim_keys(self._tx, prints, at=self._at)
+            return ask_keys(self._tx, prints, at=self._at)
         except DBAPIError as error:
             if wait and timed_out_on_lock(error):
                 raise AppError(Code.REQUEST_IN_PROGRESS, retry_after_s=1) from error
             raise
-        self._keys = {place for scope, place in by_scope.items() if scope in claimed}
-        taken = [scope for scope in by_scope if scope not in claimed]
+
+    def _ask_numbers(self, kind: Numbers, places: Collection[int]) -> Callable[[], set[str]]:
+        claims = {self._ids[place]: self._commands[place].number_scope for place in places if self._kind(place) is kind}
+        return ask_numbers(self._tx, kind, claims) if claims else set
+
+    def _settle_keys(self, firsts: Mapping[Scope, int], prints: Mapping[Scope, bytes], claimed: set[Scope]) -> None:
+        self._keys = {place for scope, place in firsts.items() if scope in claimed}
+        taken = [scope for scope in firsts if scope not in claimed]
         stored = stored_keys(self._tx, taken) if taken else {}
         for scope in taken:
             try:
-                self._outcomes.settle(by_scope[scope], replay_of(stored[scope], prints[scope]))
+                self._outcomes.settle(firsts[scope], replay_of(stored[scope], prints[scope]))
             except AppError as problem:
-                self._outcomes.settle(by_scope[scope], problem)
+                self._outcomes.settle(firsts[scope], problem)
 
-    def numbers(self) -> None:
-        """Claim every provider's number; one that is taken is refused, one taken in this batch waits for its rival."""
-        for numbers in self._numbers:
-            places = [place for place in self._outcomes.open() if self._numbers_of(place) is numbers]
-            if places:
-                self._claim(numbers, places)
+    def _settle_numbers(self, kind: Numbers, claimed: set[str]) -> None:
+        self._numbers[kind] = {place for place, made in enumerate(self._ids) if made in claimed}
+        places = [place for place in self._outcomes.open() if self._kind(place) is kind]
+        taken = {place: self._commands[place].number_scope for place in places if self._ids[place] not in claimed}
+        holders = holders_of(self._tx, kind, list(taken.values())) if taken else {}
+        for place, scope in taken.items():
+            holder = holders[scope]
+            if holder in claimed:
+                self._outcomes.put_off(place, counts=False)
+            else:
+                self._outcomes.refuse(place, self._already_used(kind, self._commands[place].number, holder))
 
     def give_back(self, made: Collection[str]) -> None:
         """Store the answers, and give back all that was claimed for nothing: `made` are the ids that came to be."""
@@ -117,21 +138,8 @@ class Claiming:
             else:
                 self._outcomes.settle(place, AppError(Code.IDEMPOTENCY_KEY_REUSED))
 
-    def _numbers_of(self, place: int) -> Numbers:
+    def _kind(self, place: int) -> Numbers:
         return HOLD_NUMBERS if isinstance(self._commands[place], PlaceHold) else ORDER_NUMBERS
-
-    def _claim(self, numbers: Numbers, places: list[int]) -> None:
-        scopes = {place: self._commands[place].number_scope for place in places}
-        claimed = claim_numbers(self._tx, numbers, {self._ids[place]: scope for place, scope in scopes.items()})
-        self._numbers[numbers] = {place for place in places if self._ids[place] in claimed}
-        taken = [place for place in places if self._ids[place] not in claimed]
-        holders = holders_of(self._tx, numbers, [scopes[place] for place in taken]) if taken else {}
-        for place in taken:
-            holder = holders[scopes[place]]
-            if holder in claimed:
-                self._outcomes.put_off(place, counts=False)
-            else:
-                self._outcomes.refuse(place, self._already_used(numbers, self._commands[place].number, holder))
 
     @staticmethod
     def _already_used(numbers: Numbers, number: str, holder: str) -> Refused:

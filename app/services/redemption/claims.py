@@ -6,7 +6,7 @@ that two batches never wait for each other in a circle.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -87,8 +87,8 @@ ORDER_NUMBERS = Numbers.of(OrderNumber.__table__, "order_no", "redemption_id")
 HOLD_NUMBERS = Numbers.of(HoldNumber.__table__, "hold_no", "hold_id")
 
 
-def claim_keys(tx: Connection, fingerprints: Mapping[Scope, bytes], *, at: datetime) -> set[Scope]:
-    """Claim keys for their commands; return those that were free."""
+def ask_keys(tx: Connection, fingerprints: Mapping[Scope, bytes], *, at: datetime) -> Callable[[], set[Scope]]:
+    """Claim keys for their commands; those that were free are given when they are asked for: see `pipelined`."""
     rows = [
         {
             "region_code": region_code,
@@ -100,7 +100,8 @@ def claim_keys(tx: Connection, fingerprints: Mapping[Scope, bytes], *, at: datet
         }
         for (region_code, principal_id, route, key), fingerprint in sorted(fingerprints.items())
     ]
-    return {tuple(row) for row in _CLAIM_KEYS(tx, rows)}
+    claimed = _CLAIM_KEYS.ask(tx, rows)
+    return lambda: {tuple(row) for row in claimed()}
 
 
 def stored_keys(tx: Connection, scopes: Sequence[Scope]) -> dict[Scope, Any]:
@@ -127,14 +128,15 @@ def store_answers(tx: Connection, answers: Mapping[Scope, Answer]) -> None:
     )
 
 
-def claim_numbers(tx: Connection, numbers: Numbers, claims: Mapping[str, NumberScope]) -> set[str]:
-    """Claim numbers for what is to be (id → number); return the ids whose number was free."""
+def ask_numbers(tx: Connection, numbers: Numbers, claims: Mapping[str, NumberScope]) -> Callable[[], set[str]]:
+    """Claim numbers for what is to be (id → number); the ids whose number was free, given when they are asked for."""
     used_by = numbers.claim.columns[-1]
     rows = [
         {"region_code": region_code, "provider_id": provider_id, numbers.name: number, used_by: claimant}
         for claimant, (region_code, provider_id, number) in sorted(claims.items(), key=lambda item: item[1])
     ]
-    return {row[0] for row in numbers.claim(tx, rows)}
+    claimed = numbers.claim.ask(tx, rows)
+    return lambda: {row[0] for row in claimed()}
 
 
 def holders_of(tx: Connection, numbers: Numbers, scopes: Sequence[NumberScope]) -> dict[NumberScope, str]:
