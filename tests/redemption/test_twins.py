@@ -5,15 +5,17 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import select
 
 from app.kernel.problems import AppError, Code
+from app.models import OrderNumber
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller, Principal
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.bills import Bill, BillLine
 from app.services.redemption.commands import Redeem
 from app.services.redemption.decisions import Asked
-from app.services.redemption.outcomes import PutOff
+from app.services.redemption.outcomes import Outcome, PutOff
 from tests.world import HANGZHOU, Counter, World, counter
 
 
@@ -58,3 +60,29 @@ def test_a_twin_waits_where_the_first_has_no_answer_to_keep(world: World, desk: 
     outcomes = world.database.transact(lambda tx: decide_batch(tx, [unknown, unknown], wait=False))
     assert isinstance(outcomes[0], AppError)
     assert outcomes[1] == PutOff(counts=False)
+
+
+@pytest.mark.parametrize("new_one_first", [True, False])
+def test_the_number_of_a_repeated_refusal_is_given_back(world: World, desk: Counter, *, new_one_first: bool) -> None:
+    def decide(*commands: Redeem) -> list[Outcome]:
+        return world.database.transact(lambda tx: decide_batch(tx, commands, wait=False))
+
+    refused = replace(command(desk, "A"), voucher_code="330100000000000000")
+    (refusal,) = decide(refused)
+    assert refusal == Answer(409, b"voucher_not_found")
+    new = replace(command(desk, "A"), key="K2")
+    asked = (new, refused) if new_one_first else (refused, new)
+    met = dict(zip([one.key for one in asked], decide(*asked), strict=True))
+    assert met["K"] == replace(refusal, replayed=True)
+    assert isinstance(met["K2"], Answer) or met["K2"] == PutOff(counts=False)
+    (answer,) = decide(new)
+    assert isinstance(answer, Answer)
+    assert answer.status == 201
+    assert decide(refused) == [replace(refusal, replayed=True)]
+    assert order_numbers(world) == {("A", answer.resource_id)}
+    assert desk.balance_fen() == 1_000_000 - 3_000
+
+
+def order_numbers(world: World) -> set[tuple[str, str]]:
+    rows = world.database.transact(lambda tx: tx.execute(select(OrderNumber.order_no, OrderNumber.redemption_id)).all())
+    return {(row.order_no, row.redemption_id) for row in rows}
