@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime
 from functools import partial
@@ -22,6 +22,7 @@ from app.services.reach import region_prefix, within_reach
 from app.services.reconciliation.cases import Run, follow
 from app.services.reconciliation.comparing import Comparison, Period, compare_statements
 from app.services.reconciliation.invariants import INVARIANTS, Invariant
+from app.services.reconciliation.invariants.caps import CAPS, over_caps
 from app.services.reconciliation.sealed import SEALED, TREE, recomputed
 
 SHOWN = 100
@@ -219,7 +220,13 @@ def snapshot_settings(tx: Connection) -> None:
 def _check(tx: Connection, prefix: str, period: Period | None) -> _Checked:
     snapshot_settings(tx)
     started_at = now(tx)
-    broken = (*(_find(tx, invariant, prefix) for invariant in (*INVARIANTS, *SEALED)), _trees(tx, prefix))
+    queried = [_find(tx, invariant, prefix) for invariant in (*INVARIANTS, *SEALED)]
+    counters_hold = not any(of.counts for of in queried if of.invariant.name == "positions")
+    broken = (
+        *queried,
+        _told(Invariant(*CAPS, query=""), over_caps(tx, prefix, counters_hold=counters_hold)),
+        _told(Invariant(*TREE, query=""), recomputed(tx, prefix)),
+    )
     tx.execute(text("SET LOCAL enable_nestloop = on"))  # a comparison looks up what it needs of all other statements
     comparisons = () if period is None else (compare_statements(tx, prefix=prefix, period=period),)
     return _Checked(started_at, now(tx), broken, comparisons)
@@ -243,9 +250,9 @@ def _find(tx: Connection, invariant: Invariant, prefix: str) -> _Broken:
     )
 
 
-def _trees(tx: Connection, prefix: str) -> _Broken:
-    wrong = [Difference(*row) for row in recomputed(tx, prefix)]
-    return _Broken(Invariant(*TREE, query=""), Counter(row.region_code for row in wrong), tuple(wrong))
+def _told(invariant: Invariant, found: Iterable[tuple[str, str, str, str]]) -> _Broken:
+    wrong = [Difference(*row) for row in found]
+    return _Broken(invariant, Counter(row.region_code for row in wrong), tuple(wrong))
 
 
 def _store(tx: Connection, caller: Caller, region_code: str, prefix: str, report: Report) -> ReconciliationRecord:
