@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import re
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -28,6 +30,7 @@ from sqlalchemy import (
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import String
 
 from app.arrays import PACK, register
@@ -54,6 +57,16 @@ class CommitUnknown(Exception):
 
     Whoever holds an idempotency key runs the work again and finds out; nobody else may guess.
     """
+
+
+def _next(waiting: deque[T]) -> T | None:
+    try:
+        return waiting.popleft()
+    except IndexError:
+        return None
+
+
+_SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 class Database:
@@ -109,10 +122,45 @@ class Database:
         """Run `work` read-only over one consistent snapshot (REPEATABLE READ)."""
 
         def over_snapshot(tx: Connection) -> T:
-            tx.execute(text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY"))
+            tx.execute(_SNAPSHOT)
             return work(tx)
 
         return self.transact(over_snapshot)
+
+    def share_snapshot(self, tx: Connection, works: Sequence[Callable[[Connection], T]]) -> list[T]:
+        """Run works over the snapshot of `tx` (see `snapshot`), on it and on a second connection; what each gave.
+
+        They are begun in their order, so the longest go first. Where no second connection is free, one does it all. The
+        first failure is raised when all that was begun has ended; nothing is begun after it.
+        """
+        waiting = deque(enumerate(works))
+        found: dict[int, T] = {}
+        name = tx.execute(text("SELECT pg_export_snapshot()")).scalar_one()
+        tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))  # who is done first waits for the other
+
+        def help_out() -> None:
+            pool = self.engine.pool
+            if isinstance(pool, QueuePool) and pool.checkedout() >= pool.size():
+                return
+            with suppress(PoolTimeout), self.engine.connect() as helper, helper.begin():
+                helper.execute(_SNAPSHOT)
+                helper.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{name}'")  # a setting takes no parameter
+                work_off(helper)
+
+        def work_off(connection: Connection) -> None:
+            try:
+                while (taken := _next(waiting)) is not None:
+                    place, work = taken
+                    found[place] = work(connection)
+            except BaseException:
+                waiting.clear()
+                raise
+
+        with ThreadPoolExecutor(1, thread_name_prefix="snapshot") as thread:
+            helping = thread.submit(help_out)
+            work_off(tx)
+            helping.result()
+        return [found[place] for place in range(len(works))]
 
     @contextmanager
     def alone(self, name: str) -> Iterator[bool]:
@@ -235,6 +283,19 @@ class Statement:
 
     def _packed(self, parameters: Mapping[str, Any]) -> list[Any]:
         return [pack(parameters[name]) if pack else parameters[name] for name, pack in self._bound]
+
+
+def copied(
+    tx: Connection, query: str, types: Sequence[str], parameters: Mapping[str, Any]
+) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, with `%(name)s` for what is bound, one after the other and none kept: for very many of them.
+
+    `types` are PostgreSQL's names of its columns' types. Nothing else may use `tx` before the last row has been taken.
+    """
+    command = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
+    with _failing_alike(tx), psycopg.ClientCursor(_psycopg(tx)) as cursor, cursor.copy(command, parameters) as copy:
+        copy.set_types(types)
+        yield from copy.rows()
 
 
 @contextmanager

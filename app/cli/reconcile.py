@@ -17,8 +17,9 @@ from app.cli.login import current_session
 from app.cli.output import Failure, say, step, table, yuan
 from app.cli.totals import show_report
 from app.database import Database
+from app.services.reconciliation.checking import Difference, Finding, Report
 from app.services.reconciliation.comparing import Period
-from app.services.reconciliation.reconcile import Difference, Finding, Report, check_invariants, shown_comparison
+from app.services.reconciliation.reconcile import check_invariants, shown_comparison
 
 GROUPS = {
     "matched": "一致 matched",

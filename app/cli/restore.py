@@ -26,7 +26,8 @@ from app.embedded.databases import APP, OWNER
 from app.embedded.home import Home, open_home
 from app.embedded.recovery import Recovered, recovered
 from app.kernel.clock import SHANGHAI
-from app.services.reconciliation.reconcile import Report, check_invariants
+from app.services.reconciliation.checking import Report
+from app.services.reconciliation.reconcile import check_invariants
 from app.services.restoration.marks import leave_mark
 from app.services.restoration.verdicts import Head
 

@@ -13,7 +13,7 @@ from app.database import Database
 from app.kernel.vocabulary import Account, Role
 from app.services.ledger.accounts import account_balances
 from app.services.programmes.programmes import list_programmes
-from app.services.reconciliation.reconcile import Report
+from app.services.reconciliation.checking import Report
 
 SHOWN_ACCOUNTS = {
     Account.APPROPRIATION: "预算指标 appropriation",

@@ -11,14 +11,18 @@ import argparse
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from app.database import Database
 from app.embedded.server import temporary
+from app.services.reconciliation.checking import snapshot_settings
 from app.services.reconciliation.invariants import INVARIANTS
-from app.services.reconciliation.reconcile import check_invariants, snapshot_settings
+from app.services.reconciliation.invariants.caps import over_caps
+from app.services.reconciliation.reconcile import check_invariants
+from app.services.reconciliation.screening import SCREENED, doubtful
+from app.services.reconciliation.sealed import SEALED, recomputed
 from benchmarks.measuring import table
 from benchmarks.reconciliation.books import fill, prepared
 
@@ -43,8 +47,12 @@ def main() -> int:
         works: dict[str, Callable[[], object]] = {"plain grouped sum": lambda: _counted(database, PLAIN)}
         works |= {
             f"{of.number} {of.name}": lambda query=of.query: _counted(database, query)  # type: ignore[misc]
-            for of in INVARIANTS
+            for of in (*INVARIANTS, *SEALED)
+            if of.name not in SCREENED
         }
+        works["9 caps"] = lambda: _gone_through(database, lambda tx: over_caps(tx, "", counters_hold=True))
+        works["10 leaves and columns"] = lambda: _gone_through(database, lambda tx: doubtful(tx, ""))
+        works["10 tree"] = lambda: _gone_through(database, lambda tx: recomputed(tx, ""))
         works["all invariants"] = lambda: check_invariants(database)
         took = _in_turn(works, rounds=asked.rounds)
         plain_s = took["plain grouped sum"]
@@ -55,9 +63,17 @@ def main() -> int:
 
 
 def _counted(database: Database, query: str) -> int:
-    def work(tx: object) -> int:
-        snapshot_settings(tx)  # type: ignore[arg-type]
-        return int(tx.execute(text(f"SELECT count(*) FROM ({query}) AS found")).scalar_one())  # type: ignore[attr-defined]
+    def work(tx: Connection) -> int:
+        snapshot_settings(tx)
+        return int(tx.execute(text(f"SELECT count(*) FROM ({query}) AS found")).scalar_one())
+
+    return database.snapshot(work)
+
+
+def _gone_through(database: Database, found: Callable[[Connection], Iterable[object]]) -> int:
+    def work(tx: Connection) -> int:
+        snapshot_settings(tx)
+        return len(list(found(tx)))
 
     return database.snapshot(work)
 

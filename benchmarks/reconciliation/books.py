@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Sequence
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sqlalchemy import Connection, create_engine, text
 
@@ -16,6 +19,10 @@ from app.database import Database
 from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server
+from app.services.identity.signing_keys import SigningKeys
+from app.services.rules.model import Rules
+from app.services.sealing.keys import LogKeys
+from app.services.sealing.seal import seal
 from benchmarks.redemptions.books import Scheme, providers, scheme
 
 REGION = "330100"
@@ -23,6 +30,14 @@ PER_VOUCHER = 10
 """Redemptions of one voucher."""
 SUBSIDY_FEN, BILL_FEN = 3_000, 10_000
 CHUNK = 100_000
+RULES = Rules.model_validate(
+    {
+        "categories": ["training"],
+        "rate": {"kind": "flat", "rate": "0.30"},
+        "caps": [{"scope": "firm", "name": "firm_year", "limit_fen": 1_000_000_000}],
+    }
+)
+"""A yearly cap, so that every redemption counts in a counter of its firm."""
 YEAR_S = 300 * 86_400
 """Over which the redemptions are spread, voucher by voucher and then again."""
 
@@ -34,14 +49,43 @@ _NUMBERED = """
     WHERE v.place > :from_place AND v.place <= :to_place
 """
 
+_SHA = "encode(sha256(convert_to({}, 'UTF8')), 'hex')"
+
+_FACTS = (
+    """'{{"balances":[],"bill":{{"lines":[{{"amount_fen":10000,"category":"training","quantity":"10000"}}],"""
+    """"total_fen":10000}},"counted":[{{"base_fen":10000,"category":"","claims":1,"granted_fen":3000,"gross_fen":3000,"""
+    """"holder":"firm","period":"2026"}}],"given":{{"at":"' || at || '","exceptions_fen":{{}},"x":"'"""
+    """ || repeat('x', 420) || '"}},"holders":{{"firm":"' || firm_id || '"}},"order_no":"O' || tail || '","v":2}}'"""
+)
+_TRACE = """'{{"steps":"' || repeat('x', 600) || '"}}'"""
+
+_LEAF = (
+    """'{{"alg":"sha256","approval":null,"at":"' || to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
+    f""" || '","checker":null,"details":"' || {_SHA.format("'{{}}'")} || '","facts":"' || {_SHA.format(_FACTS)}"""
+    """ || '","id":"ent_' || region_code || '_' || tail || '","kind":"redeem","maker":null,"""
+    """"organisation":"' || provider_id"""
+    """ || '","pair":null,"postings":[{{"fen":' || :subsidy || ',"from":"committed","line":1,"""
+    """"payee":"' || provider_id"""
+    """ || '","pool":"' || pool_id || '","seq":' || (seq + 1) || ',"to":"obligated","voucher":"' || voucher_id"""
+    """ || '"}}],"principal":"cli_bench","programme":"' || programme_id || '","region":"' || region_code"""
+    """ || '","request":"' || md5(tail) || '","reverses":null,"rules":"' || rule_id || '","subject":"rdm_'"""
+    f""" || region_code || '_' || tail || '","trace":"' || {_SHA.format(_TRACE)}"""
+    """ || '","type":"entry","v":1,"voucher":"' || voucher_id || '","voucher_end":null}}'"""
+)
+"""The leaf as `ledger.entries` writes it: reconciliation proves it, or the benchmark fails."""
+
 _STEPS = (
-    """
+    f"""
     INSERT INTO entries (region_code, id, kind, at, programme_id, voucher_id, subject_id, principal_id,
         organisation_id, rule_version_id, request_id, details, leaf)
     SELECT region_code, 'ent_' || region_code || '_' || tail, 'redeem', at, programme_id, voucher_id,
-        'rdm_' || region_code || '_' || tail, 'cli_bench', provider_id, rule_id, md5(tail), '{{}}',
-        convert_to(rpad(tail, 1027, 'x'), 'UTF8')
-    FROM ({numbered}) AS made
+        'rdm_' || region_code || '_' || tail, 'cli_bench', provider_id, rule_id, md5(tail), '{{{{}}}}',
+        convert_to({_LEAF}, 'UTF8')
+    FROM ({{numbered}}) AS made
+    """,
+    """
+    INSERT INTO seal_queue (region_code, leaf_kind, leaf_id)
+    SELECT region_code, 'entry', 'ent_' || region_code || '_' || tail FROM ({numbered}) AS made ORDER BY at
     """,
     """
     INSERT INTO postings (region_code, entry_id, line, pool_id, source, destination, amount_fen, voucher_id,
@@ -50,18 +94,16 @@ _STEPS = (
         voucher_id, seq + 1, provider_id
     FROM ({numbered}) AS made
     """,
-    """
+    f"""
     INSERT INTO redemptions (region_code, id, voucher_id, programme_id, firm_id, provider_id, mandate_id, order_no,
-        rule_version_id, bill_total_fen, subsidy_fen, firm_pays_fen, refunded_fen, bill_refunded_fen, status, facts,
-        trace, entry_id, redeemed_at, redeemed_by)
+        rule_version_id, bill_total_fen, subsidy_fen, firm_pays_fen, refunded_fen, bill_refunded_fen, recovered_fen,
+        status, facts, trace, entry_id, redeemed_at, redeemed_by)
     SELECT region_code, 'rdm_' || region_code || '_' || tail, voucher_id, programme_id, firm_id, provider_id,
-        mandate_id, 'O' || tail, rule_id, :bill, :subsidy, :bill - :subsidy, 0, 0, 'posted',
-        '{{"balances":[],"bill":{{"lines":[{{"amount_fen":10000,"category":"training","quantity":"10000"}}],"total_fen":10000}},'
-            || '"counted":[{{"base_fen":10000,"category":"","claims":1,"granted_fen":3000,"gross_fen":3000,'
-            || '"holder":"firm","period":"2026"}}],"given":{{"at":"' || at || '","x":"' || repeat('x', 420)
-            || '"}},"holders":{{"firm":"' || firm_id || '"}},"order_no":"O' || tail || '","v":2}}',
-        '{{"steps":"' || repeat('x', 600) || '"}}', 'ent_' || region_code || '_' || tail, at, 'cli_bench'
-    FROM ({numbered}) AS made
+        mandate_id, 'O' || tail, rule_id, :bill, :subsidy, :bill - :subsidy, 0, 0, 0,
+        'posted',
+        {_FACTS},
+        {_TRACE}, 'ent_' || region_code || '_' || tail, at, 'cli_bench'
+    FROM ({{numbered}}) AS made
     """,
     """
     INSERT INTO order_numbers SELECT region_code, provider_id, 'O' || tail, 'rdm_' || region_code || '_' || tail
@@ -109,17 +151,32 @@ def fill(server: Server, urls: Urls, *, entries: int) -> Scheme:
     """Books with about so many entries: one in eleven issues a voucher, the others redeem."""
     vouchers = max(1, entries // (PER_VOUCHER + 1))
     database = Database(urls.app_url)
-    of = scheme(database, REGION, providers(database, [REGION]), vouchers=vouchers, told=_telling("vouchers", vouchers))
-    database.dispose()
+    of = scheme(
+        database,
+        REGION,
+        providers(database, [REGION]),
+        vouchers=vouchers,
+        rules=RULES,
+        told=_telling("vouchers", vouchers),
+    )
     engine = create_engine(server.url("postgres", server.password, urls.owner_url.rsplit("/", 1)[1]))
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as tx:
         tx.execute(text("SET session_replication_role = replica"))
         tx.execute(text(_VOUCHERS))
         _redemptions(tx, vouchers)
         _run(tx, _COUNTERS)
+        _seal(database)
         tx.execute(text("VACUUM ANALYZE"))
     engine.dispose()
+    database.dispose()
     return of
+
+
+def _seal(database: Database) -> None:
+    with TemporaryDirectory() as folder:
+        keys = LogKeys(SigningKeys.load_or_create(Path(folder) / "keys"), name="benchmark")
+        while database.transact(partial(seal, region_code=REGION, keys=keys)) is not None:
+            pass
 
 
 def _redemptions(tx: Connection, vouchers: int) -> None:

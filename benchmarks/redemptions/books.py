@@ -114,6 +114,7 @@ def scheme(
     *,
     vouchers: int,
     face_fen: int = FACE_FEN,
+    rules: Rules = RULES,
     told: Callable[[int], None] = lambda _: None,
 ) -> Scheme:
     """A published and funded programme of this city, with its vouchers issued and a mandate on each.
@@ -125,7 +126,7 @@ def scheme(
     def act(role: str, work: Callable[..., Any], **given: Any) -> Any:
         return database.transact(lambda tx: work(tx, caller=_caller(tx, people[role]), **given))
 
-    programme_id = act("maker", create_programme, draft=_draft(region_code, people)).id
+    programme_id = act("maker", create_programme, draft=_draft(region_code, people, rules)).id
     _, asked = act("maker", submit_programme, programme_id=programme_id)
     act("checker", approve, approval_id=asked)
     granted = {"document_no": "财字1号", "amount_fen": vouchers * face_fen}
@@ -182,7 +183,7 @@ class Progress:
             print(told, file=sys.stderr, flush=True)
 
 
-def _draft(region_code: str, people: dict[str, str]) -> ProgrammeDraft:
+def _draft(region_code: str, people: dict[str, str], rules: Rules) -> ProgrammeDraft:
     return ProgrammeDraft(
         region_code=region_code,
         authority_id=people["authority"],
@@ -192,7 +193,7 @@ def _draft(region_code: str, people: dict[str, str]) -> ProgrammeDraft:
         opens_at=LONG_AGO,
         closes_at=FAR_AWAY,
         document_no=f"测{next(_numbers)}号",
-        rules=RULES,
+        rules=rules,
     )
 
 

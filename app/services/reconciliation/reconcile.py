@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text
+from sqlalchemy import Connection, insert, select
 
 from app.database import Database, now
 from app.kernel.ids import new_id, region_of
@@ -20,52 +19,11 @@ from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.reach import region_prefix, within_reach
 from app.services.reconciliation.cases import Run, follow
-from app.services.reconciliation.comparing import Comparison, Period, compare_statements
-from app.services.reconciliation.invariants import INVARIANTS, Invariant
-from app.services.reconciliation.sealed import SEALED, TREE, recomputed
+from app.services.reconciliation.checking import Report, check
+from app.services.reconciliation.comparing import Comparison, Period
 
-SHOWN = 100
-"""Differences listed per invariant; all are counted."""
 SHOWN_MISMATCHES = 1_000
 """Differences of a comparison that its report lists; all are counted, and all have a case."""
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """One row that breaks an invariant."""
-
-    region_code: str
-    subject: str
-    expected: str
-    actual: str
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One invariant and what broke it; `count` is exact, `differences` the first of them."""
-
-    number: int
-    name: str
-    title_en: str
-    title_zh: str
-    count: int
-    differences: tuple[Difference, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """What a reconciliation found, over one snapshot."""
-
-    region_code: str | None
-    started_at: datetime
-    finished_at: datetime
-    findings: tuple[Finding, ...]
-    comparisons: tuple[Comparison, ...] = ()
-
-    @property
-    def difference_count(self) -> int:
-        """How many rows break an invariant; 0 means the books are right."""
-        return sum(finding.count for finding in self.findings)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +47,7 @@ def check_invariants(
     With a period, what providers state about it is compared as well. Nothing is stored.
     """
     prefix = "" if region_code is None else region_prefix(region_code) if below else region_code
-    found = database.snapshot(lambda tx: _check(tx, prefix, period))
+    found = database.snapshot(lambda tx: check(database, tx, prefix, period))
     return found.report(region_code, lambda _: True)
 
 
@@ -116,7 +74,7 @@ def reconcile_regions(database: Database, regions: Sequence[str], *, caller: Cal
     For what runs by the clock: a region whose report cannot be stored does not keep the others from it; the failure is
     raised when all have had their turn.
     """
-    found = database.snapshot(lambda tx: _check(tx, "", period))
+    found = database.snapshot(lambda tx: check(database, tx, "", period))
     failure: Exception | None = None
     for region_code in regions:
         report = found.report(region_code, region_code.__eq__)
@@ -157,95 +115,6 @@ def read_reconciliation(tx: Connection, *, caller: Caller, reconciliation_id: st
 
 def _may_read(caller: Caller, region_code: str) -> bool:
     return any(caller.holds_in(role, region_code) for role in (Role.FINANCE, Role.AUDITOR))
-
-
-@dataclass(frozen=True, slots=True)
-class _Broken:
-    """What breaks an invariant, by region: how often, and the first rows of each."""
-
-    invariant: Invariant
-    counts: Mapping[str, int]
-    rows: tuple[Difference, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Checked:
-    """All that one snapshot showed."""
-
-    started_at: datetime
-    finished_at: datetime
-    broken: tuple[_Broken, ...]
-    comparisons: tuple[Comparison, ...]
-
-    def report(self, region_code: str | None, covers: Callable[[str], bool]) -> Report:
-        """What concerns the regions that are covered."""
-        return Report(
-            region_code,
-            self.started_at,
-            self.finished_at,
-            tuple(
-                Finding(
-                    of.invariant.number,
-                    of.invariant.name,
-                    of.invariant.title_en,
-                    of.invariant.title_zh,
-                    sum(count for code, count in of.counts.items() if covers(code)),
-                    tuple(row for row in of.rows if covers(row.region_code))[:SHOWN],
-                )
-                for of in self.broken
-            ),
-            tuple(
-                replace(
-                    comparison,
-                    tallies=tuple(row for row in comparison.tallies if covers(row.region_code)),
-                    unheld=tuple(row for row in comparison.unheld if covers(row.region_code)),
-                    mismatches=tuple(row for row in comparison.mismatches if covers(row.region_code)),
-                )
-                for comparison in self.comparisons
-            ),
-        )
-
-
-def snapshot_settings(tx: Connection) -> None:
-    """Let PostgreSQL sort and hash in memory, for this transaction: each invariant is a few large steps, never many.
-
-    Where it expects few suspects it would look each of them up, and in a bad hour they are many.
-    """
-    tx.execute(text("SET LOCAL work_mem = '128MB'"))
-    tx.execute(text("SET LOCAL enable_nestloop = off"))
-    tx.execute(text("SET LOCAL jit = off"))
-
-
-def _check(tx: Connection, prefix: str, period: Period | None) -> _Checked:
-    snapshot_settings(tx)
-    started_at = now(tx)
-    broken = (*(_find(tx, invariant, prefix) for invariant in (*INVARIANTS, *SEALED)), _trees(tx, prefix))
-    tx.execute(text("SET LOCAL enable_nestloop = on"))  # a comparison looks up what it needs of all other statements
-    comparisons = () if period is None else (compare_statements(tx, prefix=prefix, period=period),)
-    return _Checked(started_at, now(tx), broken, comparisons)
-
-
-def _find(tx: Connection, invariant: Invariant, prefix: str) -> _Broken:
-    rows: Sequence[Any] = tx.execute(
-        text(
-            "SELECT * FROM (SELECT region_code, subject, expected, actual,"
-            " count(*) OVER (PARTITION BY region_code) AS found,"
-            " row_number() OVER (PARTITION BY region_code ORDER BY subject) AS place"
-            f" FROM ({invariant.query}) AS wrong WHERE starts_with(region_code, :prefix)) AS placed"
-            " WHERE place <= :shown ORDER BY region_code, subject"
-        ),
-        {"prefix": prefix, "shown": SHOWN},
-    ).all()
-    return _Broken(
-        invariant,
-        {row.region_code: row.found for row in rows},
-        tuple(Difference(row.region_code, row.subject, str(row.expected), str(row.actual)) for row in rows),
-    )
-
-
-def _trees(tx: Connection, prefix: str) -> _Broken:
-    wrong = [Difference(*row) for row in recomputed(tx, prefix)]
-    return _Broken(Invariant(*TREE, query=""), Counter(row.region_code for row in wrong), tuple(wrong))
 
 
 def _store(tx: Connection, caller: Caller, region_code: str, prefix: str, report: Report) -> ReconciliationRecord:

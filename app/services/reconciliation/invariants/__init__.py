@@ -37,6 +37,6 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
         key=lambda invariant: invariant.number,
     )
 )
-"""By number. 10, the sealed log, stands in `sealed`; 9 needs the caps of a period."""
+"""By number. 10, the sealed log, stands in `sealed`; 9 is no query alone and stands in `caps`."""
 
 __all__ = ["INVARIANTS", "Invariant"]

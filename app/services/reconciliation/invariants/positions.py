@@ -2,43 +2,8 @@
 
 from __future__ import annotations
 
+from app.services.reconciliation.invariants.counted import COUNTED
 from app.services.reconciliation.invariants.invariant import Invariant
-
-
-def _cut(text: str, key: str, end: str) -> str:
-    """SQL for one member of canonical facts, cut out as text: to parse all of it takes ten times as long.
-
-    A key in quotes with its colon stands nowhere else before it, for within a string of JSON a quote is escaped; and
-    what is cut out holds no bracket of its own.
-    """
-    return f"(split_part(split_part({text}, '\"{key}\":', 2), '{end}', 1) || '{end}')"
-
-
-def _counted_in(facts: str, holders: str, source: str, columns: str) -> str:
-    return f"""
-    SELECT {columns}, {_cut(holders, "holders", "}")} AS holders, {_cut(facts, "counted", "]")} AS counted
-    FROM {source} AND strpos({facts}, '"counted":[]') = 0 AND strpos({facts}, '"counted":[') > 0
-    """
-
-
-_REFUNDED = "refunds f JOIN redemptions r ON r.region_code = f.region_code AND r.id = f.redemption_id WHERE true"
-
-_COUNTED = " UNION ALL ".join(
-    (
-        _counted_in("r.facts", "r.facts", "redemptions r WHERE true", "r.region_code, r.programme_id"),
-        _counted_in("h.facts", "h.facts", "holds h WHERE true", "h.region_code, h.programme_id"),
-        """
-    SELECT h.region_code, h.programme_id, h.facts::jsonb ->> 'holders', h.end_counted
-    FROM holds h WHERE h.end_counted IS NOT NULL
-    """,
-        f"""
-    SELECT r.region_code, r.programme_id, {_cut("r.facts", "holders", "}")}, v.counted
-    FROM recoveries v JOIN redemptions r ON r.region_code = v.region_code AND r.id = v.redemption_id
-    WHERE v.restored
-    """,
-        _counted_in("f.facts", "r.facts", _REFUNDED, "r.region_code, r.programme_id"),
-    )
-)
 
 _POSITIONS = f"""
     SELECT coalesce(p.region_code, c.region_code) AS region_code,
@@ -53,7 +18,7 @@ _POSITIONS = f"""
         SELECT region_code, programme_id, row.holder, claim.holders::json ->> row.holder AS holder_id, row.period,
             row.category, sum(row.base_fen) AS base_fen, sum(row.gross_fen) AS gross_fen,
             sum(row.granted_fen) AS granted_fen, sum(row.claims) AS claims
-        FROM ({_COUNTED}) AS claim CROSS JOIN LATERAL json_to_recordset(claim.counted::json) AS row(
+        FROM ({COUNTED}) AS claim CROSS JOIN LATERAL json_to_recordset(claim.counted::json) AS row(
             holder text, period text, category text, base_fen bigint, gross_fen bigint, granted_fen bigint,
             claims bigint)
         GROUP BY 1, 2, 3, 4, 5, 6

@@ -1,0 +1,164 @@
+"""Invariant 9 over stored books: what the service lets pass is right, what somebody wrote below it is found."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from app.embedded.databases import Urls
+from app.embedded.server import Server
+from app.kernel.clock import civil_date, utc_now
+from app.services.reconciliation.reconcile import check_invariants
+from tests.issuance.test_terms import desk_with
+from tests.reconciliation.test_reconciliation import OF_THE_LOG, tamper
+from tests.redemption.test_holds import hold, redeem
+from tests.world import City, Counter, World, counter, ok, problem
+
+YEARLY: dict[str, Any] = {"scope": "firm", "name": "firm_year", "limit_fen": 5_000}
+DRAWN_TWICE = """
+    UPDATE postings SET amount_fen = 6000 WHERE destination = 'obligated' AND amount_fen = 3000;
+    UPDATE redemptions SET subsidy_fen = 6000, firm_pays_fen = 4000;
+    UPDATE vouchers SET balance_fen = balance_fen - 3000, redeemed_fen = 6000;
+    UPDATE allotments SET balance_fen = balance_fen - 3000, redeemed_fen = 6000;
+    UPDATE mandates SET used_fen = 6000
+"""
+"""The whole of the books says 60 yuan where 30 were drawn."""
+COUNTED_TWICE = "UPDATE positions SET granted_fen = 6000 WHERE granted_fen = 3000"
+STATED_TWICE = """
+    UPDATE redemptions SET facts = replace(facts, '"granted_fen"\\:3000', '"granted_fen"\\:6000')
+"""
+
+
+def desk_under(city: City, **rules: Any) -> Counter:
+    """A counter under rules with a rate of their own."""
+    base = counter(city)
+    programme_id = city.programme(rules={"categories": ["training"], **rules})
+    city.admit(programme_id, base.machine.organisation_id)
+    voucher = city.issue(programme_id, base.voucher["firm_id"], 1_000_000)
+    body = {"provider_id": base.machine.organisation_id, "limit_fen": 1_000_000}
+    mandate = ok(base.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", body))
+    return Counter(city, programme_id, voucher, base.manager, base.machine, mandate)
+
+
+def publish_later(desk: Counter, caps: list[dict[str, Any]]) -> None:
+    """Another version with these caps, in force from tomorrow."""
+    path = f"/v1/programmes/{desk.programme_id}/rule-versions"
+    rules = ok(desk.city.maker.get(path))[0]["rules"]
+    body = {"effective_on": (civil_date(utc_now()) + timedelta(days=1)).isoformat(), "rules": rules | {"caps": caps}}
+    written = ok(desk.city.maker.post(path, body))
+    ok(desk.city.approve(desk.city.maker.post(f"{path}/{written['version']['id']}/submit")))
+
+
+def broken(world: World) -> tuple[set[str], list[tuple[str, str, str]]]:
+    """The invariants that are broken besides the sealed log's, and what the ninth says."""
+    findings = check_invariants(world.database).findings
+    named = {finding.name for finding in findings if finding.count} - OF_THE_LOG
+    caps = [
+        (row.subject, row.expected, row.actual) for one in findings if one.name == "caps" for row in one.differences
+    ]
+    return named, caps
+
+
+@pytest.mark.parametrize(
+    ("tampering", "named", "limit"),
+    [
+        ((DRAWN_TWICE,), {"caps"}, "counted firm year by {}"),  # drawn, and no counter knows of it
+        ((DRAWN_TWICE, COUNTED_TWICE), {"caps", "positions"}, "counted firm year by {}"),
+        ((DRAWN_TWICE, COUNTED_TWICE, STATED_TWICE), {"caps"}, "firm_year by {}"),
+    ],
+)
+def test_a_posting_and_its_counters_edited_beyond_a_cap_are_found(
+    world: World, server: Server, urls: Urls, tampering: tuple[str, ...], named: set[str], limit: str
+) -> None:
+    desk = counter(world.city(), caps=[YEARLY])
+    redemption = ok(desk.redeem(10_000))
+    assert broken(world) == (set(), [])
+    tamper(server, urls, ";".join(tampering))
+    found, caps = broken(world)
+    assert found == named
+    assert caps[0][0].startswith(limit.format(redemption["id"]))
+    if "counted" not in limit:
+        subject = f"firm_year by {redemption['id']}, firm {desk.voucher['firm_id']} of {desk.programme_id}"
+        assert caps == [(subject, "<= 5000", "6000")]
+
+
+def test_the_cap_of_a_bill_needs_no_counter(world: World, server: Server, urls: Urls) -> None:
+    desk = counter(world.city(), caps=[{"scope": "claim", "name": "bill", "limit_fen": 5_000}])
+    redemption = ok(desk.redeem(10_000))
+    tamper(server, urls, DRAWN_TWICE)
+    assert broken(world) == ({"caps"}, [(f"bill by {redemption['id']}", "<= 5000", "6000")])
+
+
+def test_a_counter_that_was_emptied_does_not_hide_what_follows(world: World, server: Server, urls: Urls) -> None:
+    """The firm's counter goes back to nothing, and the service itself grants the cap once more."""
+    desk = counter(world.city(), caps=[YEARLY])
+    ok(desk.redeem(10_000))
+    tamper(server, urls, "UPDATE positions SET granted_fen = 0, base_fen = 0, gross_fen = 0, claims = 0")
+    second = ok(desk.redeem(100_000))
+    assert second["subsidy_fen"] == 5_000
+    found, caps = broken(world)
+    assert found == {"positions", "caps"}
+    assert [(subject.split(",")[0], *rest) for subject, *rest in caps] == [
+        (f"firm_year by {second['id']}", "<= 5000", "8000")
+    ]
+
+
+def test_an_exception_is_one_that_was_approved(world: World, server: Server, urls: Urls) -> None:
+    """Written into the voucher afterwards it is none, nor is what only the facts of a claim say."""
+    desk = desk_with(world, {"exceptions_fen": {"firm_year": 1_500}})
+    assert ok(desk.redeem(10_000))["subsidy_fen"] == 1_500
+    plain = desk_with(world, None)
+    assert ok(plain.redeem(10_000))["subsidy_fen"] == 1_000
+    assert broken(world) == (set(), [])
+    terms = '{"claim":{},"exceptions_fen":{"firm_year"\\:1900},"layers_fen":{}}'
+    ids = f"'{desk.voucher['id']}', '{plain.voucher['id']}'"
+    tamper(server, urls, f"UPDATE vouchers SET terms = '{terms}' WHERE id IN ({ids})")
+    found, caps = broken(world)
+    assert found == {"caps"}
+    assert {subject for subject, *_ in caps} == {f"terms of {desk.voucher['id']}", f"terms of {plain.voucher['id']}"}
+    tamper(server, urls, "UPDATE vouchers SET terms = NULL")
+    _, caps = broken(world)
+    assert [(subject.split(" by ")[0], *rest) for subject, *rest in caps] == [("firm_year", "<= 1000", "1500")]
+
+
+def test_books_in_which_every_cap_is_used_to_the_fen_are_right(world: World, server: Server, urls: Urls) -> None:
+    """Firm, group, contract, voucher, category, window and number of claims; a bracket; a hold; refunds; two versions.
+
+    Of 8,000 (training alone) the contract has 6,000; a second contract 2,000; the bracket pays 50 % up to 20,000.
+    """
+    firm: dict[str, Any] = {"scope": "firm", "limit_fen": 8_000}
+    caps = [
+        {**firm, "name": "year"},
+        {**firm, "name": "ever", "per": "lifetime"},
+        {**firm, "name": "window", "per": {"months": 3}},
+        {**firm, "name": "training", "category": "training"},
+        {**firm, "name": "of_all", "scope": "group"},
+        {"scope": "contract", "name": "per_contract", "limit_fen": 6_000},
+        {"scope": "claims", "name": "often", "limit": 4},
+    ]
+    bands = [
+        {"up_to_fen": 20_000, "rate": {"kind": "flat", "rate": "0.50"}},
+        {"rate": {"kind": "flat", "rate": "0.30"}},
+    ]
+    rate = {"kind": "bracket", "method": "marginal", "bands": bands}
+    desk = desk_under(world.city(), rate=rate, caps=caps)
+    one, two = "A}1", 'B"},"2'
+    first = ok(desk.redeem(10_000, claim={"contract_no": one}))
+    assert first["subsidy_fen"] == 5_000
+    assert ok(desk.redeem(10_000, claim={"contract_no": one}))["subsidy_fen"] == 1_000
+    assert ok(desk.redeem(10_000, claim={"contract_no": two}))["subsidy_fen"] == 2_000
+    problem(desk.redeem(10_000, claim={"contract_no": two}), 422, "cap_firm_period")
+    assert broken(world) == (set(), [])
+    ok(desk.machine.post(f"/v1/redemptions/{first['id']}/refunds", {"amount_fen": 2_000, "reason": "退单"}))
+    held = ok(hold(desk, 10_000, claim={"contract_no": two}))
+    assert held["subsidy_fen"] == 1_000
+    assert broken(world) == (set(), [])
+    part = ok(redeem(desk, held, 2_000, "P1"))
+    ok(desk.machine.post(f"/v1/redemptions/{part['id']}/refunds", {"amount_fen": 1_000, "reason": "退单"}))
+    publish_later(desk, [{**firm, "name": "year", "limit_fen": 4_000}])
+    tamper(server, urls, "UPDATE rule_versions SET effective_on = '2026-01-02' WHERE number = 2")
+    ok(desk.machine.post(f"/v1/holds/{held['id']}/release", {}))
+    problem(desk.redeem(10_000, claim={"contract_no": two}), 422, "cap_firm_period")
+    assert broken(world) == (set(), [])
