@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, PlainSerializer, StringConstraints
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from app.kernel.clock import FIRST_DAY, LAST_DAY, rfc3339
@@ -27,21 +27,29 @@ class Read(BaseModel):
 
 def _known_region(code: str) -> str:
     if not is_region(code):
-        raise ValueError("is not a region code of GB/T 2260 (六位行政区划代码)")
+        raise ValueError("is not a region code of GB/T 2260 / 不是现行行政区划代码（GB/T 2260）")
     return code
 
 
 def _aware(at: datetime) -> datetime:
     if at.tzinfo is None:
-        raise ValueError("needs an offset, such as 2026-12-31T16:00:00Z")
+        raise ValueError("needs an offset, such as 2026-12-31T16:00:00Z / 须带时区，如 2026-12-31T16:00:00Z")
     if not FIRST_DAY.year <= at.year <= LAST_DAY.year:
-        raise ValueError(f"must lie between the years {FIRST_DAY.year} and {LAST_DAY.year}")
+        first, last = FIRST_DAY.year, LAST_DAY.year
+        raise ValueError(f"must lie between the years {first} and {last} / 须在 {first} 年至 {last} 年之间")
     return at
+
+
+def _written_out(given: object) -> object:
+    """An instant as text. A number would be read as seconds, or as milliseconds where it is a large one."""
+    if isinstance(given, datetime) or (isinstance(given, str) and given[4:5] == "-"):
+        return given
+    raise PydanticCustomError("datetime_parsing", "is no RFC 3339 date and time")
 
 
 def _printable(text: str) -> str:
     if not text.isprintable():
-        raise ValueError("has characters that cannot be printed (包含不可打印的字符)")
+        raise ValueError("has characters that cannot be printed / 包含不可打印的字符")
     return text
 
 
@@ -63,7 +71,7 @@ BilledFen = Annotated[
 SignedFen = Annotated[int, Field(strict=True, ge=-MAX_FEN, le=MAX_FEN, description="Fen (分); negative takes back")]
 Fen = Annotated[int, Field(strict=True, ge=0, le=MAX_FEN, description="Fen (分)")]
 RegionCode = Annotated[str, StringConstraints(min_length=6, max_length=6), AfterValidator(_known_region)]
-Instant = Annotated[datetime, AfterValidator(_aware)]
+Instant = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_aware)]
 Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY, description="A day in Asia/Shanghai")]
 ShownInstant = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]

@@ -18,14 +18,25 @@ from app.services.identity.principals import Caller
 R = TypeVar("R")
 
 
-async def idempotency_key(idempotency_key: Annotated[str | None, Header(alias="Idempotency-Key")] = None) -> str:
-    """The key: 1 to 255 visible ASCII characters. Raises where it is missing or not valid."""
-    if idempotency_key is None:
+MAX_KEY_LENGTH = 255
+
+
+async def idempotency_key(
+    idempotency_key: Annotated[list[str] | None, Header(alias="Idempotency-Key")] = None,
+) -> str:
+    """The key: 1 to 255 visible ASCII characters. Raises where it is missing or not valid.
+
+    A header that is sent twice is one with a comma and a space (RFC 9110, 5.3), and so is no key.
+    """
+    if not idempotency_key:
         raise AppError(Code.IDEMPOTENCY_KEY_MISSING)
-    visible = idempotency_key.isascii() and idempotency_key.isprintable() and " " not in idempotency_key
-    if not visible or not 1 <= len(idempotency_key) <= 255:
-        raise AppError(Code.IDEMPOTENCY_KEY_INVALID)
-    return idempotency_key
+    key = ", ".join(idempotency_key)
+    if not 1 <= len(key) <= MAX_KEY_LENGTH:
+        raise AppError(Code.IDEMPOTENCY_KEY_INVALID, limit=MAX_KEY_LENGTH, actual=len(key))
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        wrong = next(character for character in key if not "!" <= character <= "~")
+        raise AppError(Code.IDEMPOTENCY_KEY_INVALID, limit="! – ~", actual=f"U+{ord(wrong):04X}")
+    return key
 
 
 IdempotencyKey = Annotated[str, Depends(idempotency_key)]

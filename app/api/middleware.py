@@ -11,10 +11,13 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from app.api.problems import is_json, problem_response
+from app.api.problems import is_json, not_json, problem_response
+from app.kernel.catalogue import UNPACKED
 from app.kernel.problems import AppError, Code
 
 MIB = 1024 * 1024
+
+_PLAIN_ENCODINGS = frozenset({b"identity", b""})
 
 log = structlog.get_logger(__name__)
 
@@ -57,7 +60,8 @@ class RequestId:
 class BodyLimit:
     """Refuses a body over the limit of its path with 413, whether or not its length was announced.
 
-    And with 400 one that says to be JSON and has NaN or an infinity: no JSON has them, but Python reads them.
+    And with 400 one that says to be JSON and has NaN or an infinity: no JSON has them, but Python reads them. One that
+    is compressed is refused with 415: nothing here unpacks it, and it would be called malformed.
     """
 
     def __init__(self, app: ASGIApp, limit_of: Callable[[str], int]) -> None:
@@ -70,7 +74,15 @@ class BodyLimit:
             await self._app(scope, receive, send)
             return
         limit = self._limit_of(scope["path"])
-        announced = dict(scope["headers"]).get(b"content-length", b"0")
+        headers = dict(scope["headers"])
+        if headers.get(b"content-encoding", b"identity").lower() not in _PLAIN_ENCODINGS:
+            packed = AppError(Code.UNSUPPORTED_MEDIA_TYPE, pointer="/header/Content-Encoding", expected=UNPACKED)
+            refusal = problem_response(Request(scope), packed)
+            refusal.headers["Accept-Encoding"] = "identity"
+            refusal.headers["Connection"] = "close"
+            await refusal(scope, receive, send)
+            return
+        announced = headers.get(b"content-length", b"0")
         chunks: list[bytes] = []
         size = int(announced) if announced.isdigit() else 0
         if size <= limit:
@@ -93,7 +105,7 @@ class BodyLimit:
             return
         whole = b"".join(chunks)
         if (b"NaN" in whole or b"Infinity" in whole) and is_json(Request(scope)) and _has_no_number(whole):
-            refusal = problem_response(Request(scope), AppError(Code.MALFORMED_REQUEST, why="JSON"))
+            refusal = problem_response(Request(scope), not_json())
             await refusal(scope, receive, send)
             return
         body: bytes | None = whole

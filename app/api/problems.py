@@ -12,8 +12,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 
 from app.database import CommitUnknown
-from app.kernel.catalogue import CATALOGUE, detail, title
-from app.kernel.places import field_error, field_errors, in_language, joined
+from app.kernel.catalogue import CATALOGUE, NOT_JSON, detail, title
+from app.kernel.places import field_error, field_errors, in_language, joined, places_of, told
 from app.kernel.problems import AppError, Code, FieldError, Kind
 from app.services.idempotency import Answer
 
@@ -42,6 +42,21 @@ STORED_KINDS = frozenset({Kind.CONFLICT, Kind.REFUSED})
 """Refusals by rule or state stay refused under their key."""
 NEVER_STORED = frozenset({Code.REQUEST_IN_PROGRESS, Code.REPLAY_EXPIRED})
 """Except those that are about the key itself."""
+
+
+JSON = "JSON (RFC 8259)"
+KEY_HEADER = "/header/Idempotency-Key"
+POINTERS: dict[Code, str] = {
+    Code.IDEMPOTENCY_KEY_MISSING: KEY_HEADER,
+    Code.IDEMPOTENCY_KEY_INVALID: KEY_HEADER,
+    Code.IDEMPOTENCY_KEY_REUSED: KEY_HEADER,
+    Code.REQUEST_IN_PROGRESS: KEY_HEADER,
+    Code.REPLAY_EXPIRED: KEY_HEADER,
+    Code.ETAG_MISSING: "/header/If-Match",
+    Code.ETAG_STALE: "/header/If-Match",
+    Code.UNSUPPORTED_MEDIA_TYPE: "/header/Content-Type",
+}
+"""Where in a request lies what is about a header: the same for every route."""
 
 
 def language_of(request: Request) -> str:
@@ -80,8 +95,8 @@ def document(error: AppError, *, language: str, request_id: str, instance: str) 
         "request_id": request_id,
         **error.extra,
     }
-    if error.errors:
-        body["errors"] = [_place(place, language) for place in error.errors]
+    if places := places_of(error, POINTERS.get(error.code)):
+        body["errors"] = [_place(place, language) for place in places]
     return status, orjson.dumps(body)
 
 
@@ -151,12 +166,13 @@ _WHOLE_BODY = {("body",), ()}
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
     found = error.errors()
-    if any(item["type"] == "json_invalid" for item in found):
-        return problem_response(request, AppError(Code.MALFORMED_REQUEST, why="JSON"))
+    broken = [item["loc"] for item in found if item["type"] == "json_invalid"]
+    if broken:  # a route that reads its own body does not know where
+        return problem_response(request, not_json(broken[0][-1] if broken[0] else None))
     if any(item["loc"] == ("body",) for item in found) and not is_json(request):
         return problem_response(request, AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json"))
     if any(item["loc"] in _WHOLE_BODY and item["input"] is None for item in found):  # nothing at all, or null
-        return problem_response(request, AppError(Code.MALFORMED_REQUEST, why="JSON"))
+        return problem_response(request, not_json())
     places = _places(found, error.body)
     return problem_response(request, AppError(Code.VALIDATION_FAILED, count=len(places), errors=places))
 
@@ -167,6 +183,14 @@ def _places(found: Sequence[Any], body: Any) -> list[FieldError]:
     elsewhere = [item for item in found if item["loc"][:1] != ("body",)]
     named = [replace(field_error(item, None), pointer=joined(item["loc"])) for item in elsewhere]
     return field_errors(in_body, body) + named
+
+
+def not_json(broken_at: int | None = None) -> AppError:
+    """That a body is no JSON, and from which character on (from 0) where that is known."""
+    if broken_at is None:
+        return AppError(Code.MALFORMED_REQUEST, why=NOT_JSON, pointer="", limit=JSON)
+    place = FieldError("", "json_invalid", limit=JSON, actual=broken_at + 1)
+    return AppError(Code.MALFORMED_REQUEST, why=NOT_JSON, errors=[place])
 
 
 def is_json(request: Request) -> bool:
@@ -184,6 +208,8 @@ async def _http(request: Request, error: Exception) -> Response:
         415: AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json"),
     }
     fallback = AppError(Code.MALFORMED_REQUEST, why=str(error.detail)[:200])
+    if error.status_code == 400 and is_json(request):
+        fallback = not_json()
     return problem_response(request, known.get(error.status_code, fallback))
 
 
@@ -199,7 +225,7 @@ def commit_unknown(request: Request) -> Response:
 def _place(place: FieldError, language: str) -> dict[str, Any]:
     shown: dict[str, Any] = {"pointer": place.pointer, "code": place.code}
     for name in ("detail", "limit", "actual", "row", "column"):
-        value = getattr(place, name)
+        value = told(place) if name == "detail" else getattr(place, name)
         if value is not None:
             shown[name] = in_language(value, language) if name == "detail" else value
     return shown

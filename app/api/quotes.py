@@ -47,9 +47,9 @@ class QuoteBody(Wire):
     @model_validator(mode="after")
     def _names_one_voucher(self) -> QuoteBody:
         if self.voucher_code is not None and self.voucher_id is not None:
-            raise ValueError("give voucher_code or voucher_id, not both")
+            raise ValueError("give voucher_code or voucher_id, not both / voucher_code 与 voucher_id 不可同时填写")
         if self.payment_code is not None and self.voucher_code is None:
-            raise ValueError("payment_code is shown with voucher_code")
+            raise ValueError("payment_code is shown with voucher_code / payment_code 须与 voucher_code 一同填写")
         return self
 
 

@@ -86,7 +86,7 @@ def _read_row(
     row: Any, caller: Caller, service: Service, key: str, render_refusal: RefusalRenderer
 ) -> Redeem | AppError:
     try:
-        body = RedemptionCreate.model_validate(row)
+        body = RedemptionCreate.model_validate(row, from_attributes=True)  # as the framework does: the same errors
         return command_of(
             body,
             caller=caller,

@@ -21,6 +21,7 @@ from app.api.fields import (
     Reference,
     ShownInstant,
     Wire,
+    wrong,
 )
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
@@ -71,14 +72,15 @@ class RedemptionCreate(Wire):
 
     @model_validator(mode="after")
     def _from_one_or_the_other(self) -> RedemptionCreate:
-        if (self.voucher_code is None) == (self.hold_id is None):
-            raise ValueError("give either voucher_code or hold_id")
+        given = (self.voucher_code is not None) + (self.hold_id is not None)
+        if given != 1:
+            raise wrong("give_one", "voucher_code", limit="voucher_code, hold_id", actual=given)
         if self.hold_id is None and self.final:
-            raise ValueError("final is for a redemption from a hold")
+            raise wrong("only_with_a_hold", "final", limit="hold_id", actual="voucher_code")
         if self.hold_id is not None and self.payment_code is not None:
-            raise ValueError("the consent was given to the hold: payment_code is for a redemption in one step")
+            raise wrong("settled_by_the_hold", "payment_code", limit="voucher_code", actual="hold_id")
         if self.hold_id is not None and self.claim:
-            raise ValueError("claim was stated when the hold was made")
+            raise wrong("settled_by_the_hold", "claim", limit="voucher_code", actual="hold_id")
         return self
 
 
@@ -140,8 +142,9 @@ class RefundCreate(Wire):
 
     @model_validator(mode="after")
     def _one_of_two(self) -> RefundCreate:
-        if (self.amount_fen is None) == (not self.lines):
-            raise ValueError("give either amount_fen or lines")
+        given = (self.amount_fen is not None) + bool(self.lines)
+        if given != 1:
+            raise wrong("give_one", "amount_fen", limit="amount_fen, lines", actual=given)
         return self
 
 
@@ -311,7 +314,7 @@ def _region_of(body: RedemptionCreate) -> str:
         return region_of_code(body.voucher_code)
     region_code = region_of(body.hold_id or "")
     if region_code is None:
-        raise AppError(Code.HOLD_NOT_FOUND)
+        raise AppError(Code.HOLD_NOT_FOUND, pointer="/hold_id", actual=body.hold_id)
     return region_code
 
 

@@ -63,7 +63,7 @@ async def _taken(scope: Scope, message: Message) -> Response | None:
         return None
     try:
         body = RedemptionCreate.model_validate(orjson.loads(message["body"]))
-        key = await idempotency_key(headers.get(b"idempotency-key"))
+        key = await idempotency_key([headers[_KEY]] if _KEY in headers else None)
         service: Service = scope["app"].state.service
         principal = await principal_of(service, headers.get(b"authorization"))
     except (AppError, ValidationError, orjson.JSONDecodeError):
@@ -82,12 +82,14 @@ async def _taken(scope: Scope, message: Message) -> Response | None:
 
 
 def _headers(scope: Scope) -> dict[bytes, str]:
-    """Those that are looked at, read once; of one that is repeated the first counts, as everywhere."""
+    """Those that are looked at, read once; of one that is repeated the first counts, as everywhere, but of the key."""
     found: dict[bytes, str] = {}
     for name, value in scope["headers"]:
         if name in _LOOKED_AT:
-            found.setdefault(name, value.decode("latin-1"))
+            read = value.decode("latin-1")
+            found[name] = f"{found[name]}, {read}" if name == _KEY and name in found else found.get(name, read)
     return found
 
 
-_LOOKED_AT = frozenset({b"content-type", b"idempotency-key", b"authorization", b"accept-language"})
+_KEY = b"idempotency-key"
+_LOOKED_AT = frozenset({b"content-type", _KEY, b"authorization", b"accept-language"})

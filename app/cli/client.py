@@ -119,7 +119,8 @@ def _sentence(problem: Mapping[str, Any]) -> str:
 
 
 def _places(problem: Mapping[str, Any]) -> list[dict[str, Any]]:
-    return list(problem.get("errors") or [])
+    """Those that say more than the sentence does: where, or what is wrong there."""
+    return [one for one in problem.get("errors") or [] if one.get("pointer") or one.get("row") or one.get("detail")]
 
 
 def _place(error: Mapping[str, Any]) -> str:

@@ -1,6 +1,7 @@
 """The sentences of the problems, in English and Chinese: what happened, which limit, what to do next.
 
-Placeholders are filled from the error's context. `{x:yuan}` shows fen as 元, `{x:local}` an instant in Asia/Shanghai.
+Placeholders are filled from the error's context. `{x:yuan}` shows fen as 元, `{x:local}` an instant in Asia/Shanghai,
+to the second where it is no whole minute: at the end of a hold the minute is that of both its end and the request.
 """
 
 from __future__ import annotations
@@ -13,6 +14,12 @@ from typing import Any
 from app.kernel.clock import SHANGHAI
 from app.kernel.money import format_yuan
 from app.kernel.problems import Code, Kind
+
+NOT_JSON = "the body is not JSON"
+"""Why a request cannot be read."""
+
+UNPACKED = "a body without Content-Encoding"
+"""What is expected where somebody sent a compressed one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,8 +37,14 @@ class _Formatter(string.Formatter):
             return format_yuan(value)
         if format_spec == "local":
             assert isinstance(value, datetime)
-            return value.astimezone(SHANGHAI).strftime("%Y-%m-%d %H:%M")
+            return value.astimezone(SHANGHAI).strftime(
+                "%Y-%m-%d %H:%M" if _whole_minute(value) else "%Y-%m-%d %H:%M:%S"
+            )
         return str(super().format_field(value, format_spec))
+
+
+def _whole_minute(at: datetime) -> bool:
+    return not (at.second or at.microsecond)
 
 
 _FORMATTER = _Formatter()
@@ -143,8 +156,8 @@ CATALOGUE: dict[Code, Row] = {
         Kind.MALFORMED,
         ("Idempotency-Key not valid", "Idempotency-Key 无效"),
         (
-            "An Idempotency-Key has 1 to 255 visible ASCII characters.",
-            "Idempotency-Key 须为 1 至 255 个可见 ASCII 字符。",
+            "An Idempotency-Key has 1 to 255 visible ASCII characters without spaces, and is sent once.",
+            "Idempotency-Key 须为 1 至 255 个可见 ASCII 字符，不含空格，且只发送一次。",
         ),
     ),
     Code.IDEMPOTENCY_KEY_REUSED: Row(
@@ -500,8 +513,8 @@ CATALOGUE: dict[Code, Row] = {
         Kind.REFUSED,
         ("Below the minimum", "低于最低金额"),
         (
-            "The covered part of the bill is {actual_fen:yuan} yuan; the minimum is {limit_fen:yuan}.",
-            "账单中可补贴部分为 {actual_fen:yuan} 元，最低要求 {limit_fen:yuan} 元。",
+            "{what_en} {actual_en}; the minimum is {limit_en}.",
+            "{what_zh} {actual_zh}，最低要求 {limit_zh}。",
         ),
     ),
     Code.NOT_ELIGIBLE: Row(
@@ -747,6 +760,8 @@ CATALOGUE: dict[Code, Row] = {
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
 WORDS = {
+    NOT_JSON: "正文不是 JSON",
+    UNPACKED: "未压缩的正文（不带 Content-Encoding）",
     "admission": "入围记录",
     "approval": "审批事项",
     "batch": "批次",

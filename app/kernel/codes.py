@@ -39,21 +39,31 @@ def parse_code(text: str) -> str:
     """Read a code as it was typed and return its stored form.
 
     Case, width, spaces and separators do not count, and after the region O is read as 0, I and L as 1. Raises
-    ValueError with a sentence that says what is wrong: the length, a character and its place, or the check character.
+    ValueError with a sentence in English and Chinese that says what is wrong: the length, a character and its place, or
+    the check character.
     The last ones read are remembered: a voucher's code comes with each of its bills.
     """
     typed = _SEPARATORS.sub("", half_width(text)).upper()
     if len(typed) != CODE_LENGTH:
-        raise ValueError(f"A voucher code has {CODE_LENGTH} characters; this one has {len(typed)}.")
+        raise ValueError(
+            f"A voucher code has {CODE_LENGTH} characters; this one has {len(typed)}."
+            f" / 券码为 {CODE_LENGTH} 位，现为 {len(typed)} 位。"
+        )
     region_code, rest = typed[:6], typed[6:].translate(_LOOK_ALIKES)
     if _REGION.fullmatch(region_code) is None:
-        raise ValueError("A voucher code begins with a region code of six digits.")
+        raise ValueError("A voucher code begins with a region code of six digits. / 券码以六位行政区划代码开头。")
     for place, character in enumerate(rest, start=7):
         if character not in ALPHABET:
-            raise ValueError(f"Character {place} of the voucher code, {character!r}, does not occur in such codes.")
+            raise ValueError(
+                f"Character {place} of the voucher code, {character!r}, does not occur in such codes."
+                f" / 券码第 {place} 位 {character!r} 不是券码字符。"
+            )
     code = region_code + rest
     if not mod_37_36.is_valid(code):
-        raise ValueError("The voucher code's check character does not fit. A character is mistyped or two are swapped.")
+        raise ValueError(
+            "The voucher code's check character does not fit. A character is mistyped or two are swapped."
+            " / 券码校验位不符，可能有一位输错或两位颠倒。"
+        )
     return code
 
 

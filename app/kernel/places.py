@@ -7,10 +7,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from app.kernel.clock import rfc3339
 from app.kernel.money import MAX_FEN
-from app.kernel.problems import FieldError
+from app.kernel.problems import AppError, FieldError, Scalar
 
 SHOWN = 100
 """Characters of a wrong value that are told back."""
@@ -39,6 +41,15 @@ FORMS: Mapping[str, tuple[str, str]] = {
         "must be a short name of small letters, digits and _, beginning with a letter",
         "须为以小写字母开头，由小写字母、数字和下划线组成的名称",
     ),
+    r"^[!-~]{1,64}$": (
+        "must be 1 to 64 visible ASCII characters without spaces",
+        "须为 1 至 64 个可见 ASCII 字符，不含空格",
+    ),
+    r"^[a-z]{3}_([0-9]{6}_)?[0-9a-z]{26}$": (
+        "must be an id as the service gives it, such as hld_330100_ and 26 characters",
+        "须为本系统给出的标识，如 hld_330100_ 加 26 个字符",
+    ),
+    r"^[^\x00-\x1f\x7f]*$": ("must not have control characters", "不得包含控制字符"),
     r"^(holder|provider|line|claim)\.[a-z][a-z0-9_]{0,62}$": (
         "must name a fact as holder.…, provider.…, line.… or claim.…, such as holder.size",
         "须为事实名称，以 holder.、provider.、line. 或 claim. 开头，如 holder.size",
@@ -67,6 +78,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         'must be text in quotes; rates, prices and quantities too, such as "0.30"',
         "须为带引号的文本，比例、单价与数量亦然，如 “0.30”",
     ),
+    "string_unicode": ("must be text that Unicode knows", "须为有效的 Unicode 文本"),
     "string_pattern_mismatch": ("does not have the form {pattern}", "格式不符，应为 {pattern}"),
     "string_too_short": (
         "is too short; it needs {min_length} character(s) at least",
@@ -104,6 +116,12 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "the lines add up to {limit} fen, total_fen says {actual}",
         "各行合计 {limit} 分，total_fen 为 {actual}",
     ),
+    "give_one": ("give exactly one of {limit}", "须且只能填写其中之一：{limit}"),
+    "only_with_a_hold": ("is for a redemption from a hold: give {limit}", "仅用于按预占核销，须填写 {limit}"),
+    "settled_by_the_hold": (
+        "was settled when the hold was made; it goes with {limit} only",
+        "在预占时已确定，仅可与 {limit} 一同填写",
+    ),
     "ends_before_it_begins": ("must not lie before used_from, {limit}", "不得早于 used_from（{limit}）"),
     "less_than_its_sites": (
         "the sites together have {limit}, the provider says {actual}",
@@ -116,6 +134,35 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
 }
 """What the errors of validation mean to the author of a document; any other speaks for itself."""
+
+
+TOLD: Mapping[str, tuple[str, str]] = {
+    "json_invalid": ("is no {limit} from character {actual} on", "自第 {actual} 个字符起不是 {limit}"),
+    "out_of_range": ("must lie in the future, and no later than {limit}", "须晚于当前时刻，且不晚于 {limit}"),
+    "too_large": ("may be {limit} at most", "至多为 {limit}"),
+    "too_many_on_the_hold": ("the bills of one hold have {limit} lines at most", "同一预占的账单至多共 {limit} 行"),
+    "no_such_line": ("the bill has {limit} line(s)", "账单共 {limit} 行"),
+    "lines_needed": (
+        "the bill has {limit} lines: say in `lines` how much of which is cancelled",
+        "账单共 {limit} 行，请在 lines 中说明各行取消的金额",
+    ),
+    "not_for_the_claimant": (
+        "is not yours to state; you may state {limit}",
+        "不由申报方填写，可填写的事实：{limit}",
+    ),
+    "unknown_fact": ("the rules know no such fact; they know {limit}", "规则中没有该事实，现有：{limit}"),
+    "wrong_fact_type": ("must be of the type {limit}", "类型须为 {limit}"),
+    "unknown_value": ("must be one of {limit}", "须为其中之一：{limit}"),
+}
+"""What the places mean that decisions name, where they say nothing themselves."""
+
+
+def told(error: FieldError) -> str | None:
+    """The sentence of a place, `English / 中文`: its own, or that of its code; None where the problem's own says it."""
+    if error.detail is not None or error.code not in TOLD:
+        return error.detail
+    limit = "—" if error.limit in {None, ""} else str(error.limit).replace(" / ", "/")
+    return " / ".join(half.format(limit=limit, actual=error.actual) for half in TOLD[error.code])
 
 
 def field_errors(items: Sequence[Mapping[str, Any]], document: Any) -> list[FieldError]:
@@ -156,6 +203,32 @@ def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
     field = (bounds["field"],) if isinstance(bounds.get("field"), str) else ()
     pointer = pointer_of(item["loc"], document, missing=item["type"] == "missing") + joined(field)
     return FieldError(pointer, item["type"], detail=_sentence(item, bounds), limit=limit, actual=actual)
+
+
+def places_of(error: AppError, pointer: str | None = None) -> tuple[FieldError, ...]:
+    """Where a refusal lies: the places it lists, or the one it points at, with the limit and what was asked.
+
+    `pointer` is where it lies if it does not say so itself. One that knows neither a place nor a limit has none.
+    """
+    if error.errors:
+        return error.errors
+    place = pointer if error.pointer is None else error.pointer
+    limit = _scalar(error.context, "limit_fen", "limit", "expected")
+    actual = _scalar(error.context, "actual_fen", "actual")
+    if place is None and limit is None and actual is None:
+        return ()
+    return (FieldError(place or "", error.code, limit=limit, actual=actual),)
+
+
+def _scalar(context: Mapping[str, Any], *names: str) -> Scalar:
+    """The first of these that is known, as JSON has it: fen and counts as numbers, instants as RFC 3339."""
+    for name in names:
+        match context.get(name):
+            case datetime() as at:
+                return rfc3339(at)
+            case str() | int() as value:
+                return value
+    return None
 
 
 def pointer_of(loc: Sequence[str | int], document: Any, *, missing: bool = False) -> str:

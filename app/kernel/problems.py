@@ -152,7 +152,8 @@ class AppError(Exception):
     """A refusal that the caller can understand and act on.
 
     `context` fills the sentences of the catalogue; amounts are fen, instants are aware datetimes.
-    `errors` lists the places; `extra` are members added to the problem document (such as `redemption_id`).
+    `errors` lists the places; where there is but one, `pointer` says which, and its limit and actual value are those of
+    the context. `extra` are members added to the problem document (such as `redemption_id`).
     """
 
     def __init__(
@@ -162,6 +163,7 @@ class AppError(Exception):
         errors: Sequence[FieldError] = (),
         extra: dict[str, Scalar] | None = None,
         retry_after_s: int | None = None,
+        pointer: str | None = None,
         **context: Any,
     ) -> None:
         super().__init__(code)
@@ -169,4 +171,5 @@ class AppError(Exception):
         self.errors = tuple(errors)
         self.extra = extra or {}
         self.retry_after_s = retry_after_s
+        self.pointer = pointer
         self.context = context

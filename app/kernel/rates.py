@@ -23,26 +23,37 @@ class Rounding(StrEnum):
 def parse_decimal(text: str, *, max_decimals: int, max_digits: int) -> Fraction:
     """Read a quantity or unit price such as `12.5`, exactly. `max_digits` counts those on both sides of the point.
 
-    Raises ValueError with a sentence. One number has one spelling: no sign, exponent, leading zero, comma or
-    full-width digit, because these strings come from machines and enter hashes. The last ones read are remembered: a
-    bill's numbers are looked at several times on its way, and prices come again with every bill.
+    Raises ValueError with a sentence in English and Chinese. One number has one spelling: no sign, exponent, leading
+    zero, comma or full-width digit, because these strings come from machines and enter hashes. The last ones read are
+    remembered: a bill's numbers are looked at several times on its way, and prices come again with every bill.
     """
     match = _DECIMAL.fullmatch(text)
     if match is None:
-        raise ValueError(f"{text[:40]!r} is not a plain decimal number such as 12.5.")
+        shown = _quoted(text)
+        raise ValueError(f"{shown} is not a plain decimal number such as 12.5. / {shown} 不是 12.5 这样的十进制数。")
     whole, decimals = match[1], match[2] or ""
     if len(decimals) > max_decimals:
-        raise ValueError(f"{text[:40]!r} has more than {max_decimals} decimals.")
+        shown = _quoted(text)
+        raise ValueError(f"{shown} has more than {max_decimals} decimals. / {shown} 的小数超过 {max_decimals} 位。")
     if len(whole) + len(decimals) > max_digits:
-        raise ValueError(f"{text[:40]!r} has more than {max_digits} digits.")
+        shown = _quoted(text)
+        raise ValueError(f"{shown} has more than {max_digits} digits. / {shown} 超过 {max_digits} 位数字。")
     return Fraction(int(whole + decimals), 10 ** len(decimals))
+
+
+def _quoted(text: str) -> str:
+    """What was written, shortened, and without the mark between two languages."""
+    return repr(text[:40].replace(" / ", "/"))
 
 
 def parse_rate(text: str) -> Fraction:
     """Read a subsidy rate such as `0.30`, from 0 to 1 with at most six decimals. Raises ValueError with a sentence."""
     rate = parse_decimal(text, max_decimals=RATE_DECIMALS, max_digits=1 + RATE_DECIMALS)
     if rate > 1:
-        raise ValueError(f"{text!r} is above 1. A rate is a share of the bill: 30% is written 0.30.")
+        raise ValueError(
+            f"{text!r} is above 1. A rate is a share of the bill: 30% is written 0.30."
+            f" / {text!r} 大于 1。比例为 0 至 1 的小数：30% 写作 0.30。"
+        )
     return rate
 
 

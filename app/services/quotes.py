@@ -292,7 +292,9 @@ def _refusal(
     """What a redemption would be refused for at this instant; a firm needs nobody's consent."""
     refused: Refused | None = None
     if voucher is not None:
-        refused = refuse_state(voucher, at=at) or refuse_empty(voucher)
+        refused = refuse_state(voucher, at=at) or refuse_empty(
+            voucher, asked_fen=sum(line.amount_fen for line in facts.lines)
+        )
     if refused is None and programme.status == ProgrammeStatus.PAUSED:
         refused = Refused(Code.PROGRAMME_PAUSED)
     if refused is None and programme.status != ProgrammeStatus.PUBLISHED:

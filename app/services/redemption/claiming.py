@@ -144,6 +144,10 @@ class Claiming:
     @staticmethod
     def _already_used(numbers: Numbers, number: str, holder: str) -> Refused:
         if numbers is HOLD_NUMBERS:
-            return Refused(Code.HOLD_NO_ALREADY_USED, {"hold_no": number, "hold_id": holder}, {"hold_id": holder})
-        context = {"order_no": number, "redemption_id": holder}
+            return Refused(
+                Code.HOLD_NO_ALREADY_USED,
+                {"hold_no": number, "hold_id": holder, "actual": number},
+                {"hold_id": holder},
+            )
+        context = {"order_no": number, "redemption_id": holder, "actual": number}
         return Refused(Code.ORDER_NO_ALREADY_USED, context, {"redemption_id": holder})

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from app.kernel.clock import rfc3339
 from app.kernel.ids import Prefix
-from app.kernel.problems import AppError
+from app.kernel.problems import AppError, Code
 from app.services.idempotency import Answer, fingerprint
 from app.services.identity.principals import Caller
 from app.services.redemption.decisions import Asked
@@ -20,6 +20,25 @@ from app.services.sealing.receipts import RecordedLeaf
 
 REDEEM_ROUTE = "POST /v1/redemptions"
 HOLD_ROUTE = "POST /v1/holds"
+
+POINTERS: Mapping[Code, str] = {
+    Code.ORDER_NO_ALREADY_USED: "/order_no",
+    Code.HOLD_NO_ALREADY_USED: "/hold_no",
+    Code.SUBSIDY_CHANGED: "/expected_subsidy_fen",
+    Code.CONSENT_MISSING: "/payment_code",
+    Code.PAYMENT_CODE_INVALID: "/payment_code",
+    Code.PAYMENT_CODE_EXPIRED: "/payment_code",
+    Code.PAYMENT_CODE_USED: "/payment_code",
+    Code.PAYMENT_CODE_EXCEEDED: "/bill/total_fen",
+    Code.MANDATE_EXCEEDED: "/bill/total_fen",
+    Code.INSUFFICIENT_BALANCE: "/bill/total_fen",
+    Code.BELOW_MINIMUM: "/bill/total_fen",
+    Code.CAP_FIRM_PERIOD: "/bill/total_fen",
+    Code.BUDGET_EXHAUSTED: "/bill/total_fen",
+    Code.CATEGORY_NOT_COVERED: "/bill/lines",
+    Code.NOT_ELIGIBLE: "/bill",
+}
+"""Where in a command's request lies what a refusal is about; all others are about the voucher or the hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,6 +137,10 @@ class Command(ABC):
         """Where the provider's own number is unique: region, provider, number."""
         return (self.region_code, self.provider_id, self.number)
 
+    def pointer_of(self, code: Code) -> str:
+        """Where in the request lies what a refusal is about."""
+        return POINTERS.get(code, "/voucher_code")
+
     @property
     @abstractmethod
     def about(self) -> tuple[str, str]:
@@ -155,6 +178,9 @@ class Redeem(Command):
     order_no: str
     render: Callable[[RedemptionRecord], Answer]
     route: str = REDEEM_ROUTE
+
+    def pointer_of(self, code: Code) -> str:
+        return POINTERS.get(code, "/voucher_code" if self.hold_id is None else "/hold_id")
 
     @property
     def about(self) -> tuple[str, str]:

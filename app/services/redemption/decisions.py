@@ -14,6 +14,7 @@ from app.services.redemption.assessing import Counts, claimable, draw, gather, l
 from app.services.redemption.bills import Bill
 from app.services.redemption.evidence import grounds_to_store, judge_evidence, judge_units, refusal_of, with_flags
 from app.services.redemption.grounds import Grounds
+from app.services.redemption.shortfalls import missed_minimum, reached_cap
 from app.services.redemption.signs import Finding
 from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment
@@ -39,9 +40,9 @@ class Refused:
     extra: Mapping[str, str | int] = field(default_factory=dict)
     errors: tuple[FieldError, ...] = ()
 
-    def problem(self) -> AppError:
-        """The refusal as a problem to raise or to answer with."""
-        return AppError(self.code, errors=self.errors, extra=dict(self.extra), **self.context)
+    def problem(self, pointer: str | None = None) -> AppError:
+        """The refusal as a problem to raise or to answer with; `pointer` is where it lies unless it names places."""
+        return AppError(self.code, errors=self.errors, extra=dict(self.extra), pointer=pointer, **self.context)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,7 @@ def decide_redemption(
         return Refused(Code.PROGRAMME_CLOSED)
     if mandate is not None and not mandate.live(at):
         return Refused(Code.CONSENT_MISSING)
-    if refused := refuse_empty(voucher):
+    if refused := refuse_empty(voucher, asked_fen=asked.bill.total_fen):
         return refused
     version = pinned_version(programme, voucher, asked.claim, at=at)
     if isinstance(version, Refused):
@@ -159,10 +160,10 @@ def decide_redemption(
     )
 
 
-def refuse_empty(voucher: VoucherState) -> Refused | None:
-    """Why nothing is left to draw: the voucher is used up, or what is left lies in a year that is closed."""
+def refuse_empty(voucher: VoucherState, *, asked_fen: int) -> Refused | None:
+    """Why nothing is left to draw for a bill: the voucher is used up, or what is left lies in a year that is closed."""
     if voucher.balance_fen == 0:
-        return Refused(Code.INSUFFICIENT_BALANCE)
+        return Refused(Code.INSUFFICIENT_BALANCE, {"limit_fen": 0, "actual_fen": asked_fen})
     return None if any(share.balance_fen for share in voucher.open_shares) else refuse_closed(voucher.shares)
 
 
@@ -215,16 +216,17 @@ def refuse_assessment(rules: Rules, facts: Facts, assessment: Assessment) -> Ref
     extra = {"reason": reason.value}
     match reason:
         case Reason.BELOW_MIN | Reason.ROUNDED_TO_NOTHING:
-            least = [floor.at_least_fen for floor in rules.floors if floor.of == "base"]
-            minimum_fen = max(rules.rounding.unit_fen, rules.use.minimum_draw_fen, *least, 0)
-            return Refused(Code.BELOW_MINIMUM, {"limit_fen": minimum_fen, "actual_fen": assessment.eligible_fen}, extra)
+            missed = missed_minimum(assessment, why, unit_fen=rules.rounding.unit_fen)
+            return Refused(Code.BELOW_MINIMUM, missed, extra)
         case Reason.RELATED_PARTY:
-            return Refused(Code.RELATED_PARTY, {"signs": ", ".join(why["signs"])}, extra)
+            signs = ", ".join(why["signs"])
+            return Refused(Code.RELATED_PARTY, {"signs": signs, "actual": signs}, extra)
         case Reason.CAP_FIRM_PERIOD | Reason.CAP_GROUP | Reason.CAP_CONTRACT | Reason.CAP_CATEGORY | Reason.CAP_COUNT:
-            return Refused(Code.CAP_FIRM_PERIOD, {"cap": why.get("cap", "")}, extra | {"cap": why.get("cap", "")})
+            cap = reached_cap(assessment, why)
+            return Refused(Code.CAP_FIRM_PERIOD, cap, extra | {"cap": cap["cap"]})
         case _:
             what = _what(why) or next((told for out in _left_out(assessment) if (told := _what(out))), "-")
-            return Refused(Code.NOT_ELIGIBLE, {"reason": reason, "what": what}, extra | {"what": what})
+            return Refused(Code.NOT_ELIGIBLE, {"reason": reason, "what": what, "limit": what}, extra | {"what": what})
 
 
 def refuse_overflow(position: Position, counted: Counts) -> Refused | None:

@@ -28,14 +28,21 @@ def ask_found(tx: Connection, commands: Sequence[Command]) -> Callable[[], list[
         answers: list[Found | Refused] = []
         for place, command in enumerate(commands):
             if place in codes:
-                answers.append(vouchers.get(codes[place]) or Refused(Code.VOUCHER_NOT_FOUND))
+                answers.append(vouchers.get(codes[place]) or _none(Code.VOUCHER_NOT_FOUND, codes[place][1]))
                 continue
             hold = places.get(holds[place])
             mine = hold is not None and hold.provider_id == command.provider_id
-            answers.append(Found(hold.voucher_id, hold.programme_id) if hold and mine else Refused(Code.HOLD_NOT_FOUND))
+            if hold and mine:
+                answers.append(Found(hold.voucher_id, hold.programme_id))
+            else:
+                answers.append(_none(Code.HOLD_NOT_FOUND, holds[place][1]))
         return answers
 
     return found
+
+
+def _none(code: Code, asked: str) -> Refused:
+    return Refused(code, {"actual": asked})
 
 
 def hold_key(command: Command) -> HoldKey | None:

@@ -50,8 +50,9 @@ class Outcomes:
 
     def refuse(self, place: int, refused: Refused) -> None:
         """Refuse a command: with an answer that is stored under its key, or with a problem that leaves no trace."""
-        problem = refused.problem()
-        self.settle(place, self.commands[place].render_refusal(problem) or problem)
+        command = self.commands[place]
+        problem = refused.problem(command.pointer_of(refused.code))
+        self.settle(place, command.render_refusal(problem) or problem)
 
     def put_off(self, place: int, *, counts: bool = True) -> None:
         """Leave a command to the next batch."""

@@ -364,7 +364,9 @@ def _cancelled(
     left_fen = redemption.bill_total_fen - redemption.bill_refunded_fen
     if amount_fen is not None:
         if amount_fen > left_fen:
-            raise AppError(Code.REFUND_EXCEEDS_REDEMPTION, limit_fen=left_fen, actual_fen=amount_fen)
+            raise AppError(
+                Code.REFUND_EXCEEDS_REDEMPTION, pointer="/amount_fen", limit_fen=left_fen, actual_fen=amount_fen
+            )
         if amount_fen == left_fen:
             return {number: fen for number, fen in left.items() if fen}
         if len(left) > 1:
@@ -384,7 +386,12 @@ def _cancelled(
             )
         cancelled[asked.line] = cancelled.get(asked.line, 0) + asked.amount_fen
         if cancelled[asked.line] > left[asked.line]:
-            raise AppError(Code.REFUND_EXCEEDS_REDEMPTION, limit_fen=left[asked.line], actual_fen=cancelled[asked.line])
+            raise AppError(
+                Code.REFUND_EXCEEDS_REDEMPTION,
+                pointer=f"/lines/{place}/amount_fen",
+                limit_fen=left[asked.line],
+                actual_fen=cancelled[asked.line],
+            )
     return cancelled
 
 

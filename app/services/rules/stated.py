@@ -21,7 +21,7 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=200, pattern=r"
 StatedValue = (
     Text
     | Annotated[bool, Field(strict=True)]
-    | Annotated[int, Field(ge=-(10**15), le=10**15)]
+    | Annotated[int, Field(strict=True, ge=-(10**15), le=10**15)]
     | Annotated[tuple[Text, ...], Field(max_length=100, strict=False)]
 )
 FactKey = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,62}$")]
@@ -30,7 +30,8 @@ Values = Annotated[dict[FactKey, StatedValue], Field(max_length=100)]
 
 def _within_reach(at: datetime) -> datetime:
     if not FIRST_DAY.year <= at.year <= LAST_DAY.year:
-        raise ValueError(f"must lie between the years {FIRST_DAY.year} and {LAST_DAY.year}")
+        first, last = FIRST_DAY.year, LAST_DAY.year
+        raise ValueError(f"must lie between the years {first} and {last} / 须在 {first} 年至 {last} 年之间")
     return at
 
 

@@ -86,7 +86,7 @@ def refuse_hold(hold: HoldState, voucher: VoucherState, *, at: datetime) -> Refu
     if status is HoldStatus.EXPIRED:
         return Refused(Code.HOLD_EXPIRED, {"limit": hold.expires_at, "actual": at}, told)
     if status is not HoldStatus.OPEN:
-        return Refused(Code.HOLD_ALREADY_RESOLVED, {"status": status}, told | {"hold_status": status})
+        return Refused(Code.HOLD_ALREADY_RESOLVED, {"status": status, "actual": status}, told | {"hold_status": status})
     if voucher.frozen_at is not None:
         return Refused(Code.VOUCHER_FROZEN, {"since": voucher.frozen_at})
     return None

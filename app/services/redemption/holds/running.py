@@ -24,6 +24,9 @@ from app.services.redemption.holds.states import HoldState
 from app.services.redemption.loading import load_terms, lock_vouchers
 from app.services.redemption.states import VoucherState
 
+HOLD_IN_PATH = "/path/hold_id"
+"""Where a request that is about one hold names it."""
+
 
 def release(tx: Connection, *, caller: Caller, hold_id: str) -> HoldRecord:
     """Give back what a hold still holds; what was redeemed from it stays. A frozen voucher's hold may be released too.
@@ -33,7 +36,7 @@ def release(tx: Connection, *, caller: Caller, hold_id: str) -> HoldRecord:
     hold, voucher = _own_locked(tx, caller, hold_id)
     refused = refuse_hold(hold, voucher, at=now(tx))
     if refused is not None and refused.code is not Code.VOUCHER_FROZEN:
-        raise refused.problem()
+        raise refused.problem(HOLD_IN_PATH)
     cause = Cause(caller.principal_id, caller.organisation_id, caller.request_id)
     end_holds(tx, [hold], {(voucher.region_code, voucher.id): voucher}, HoldStatus.RELEASED, cause, wait=True)
     return read_hold(tx, caller=caller, hold_id=hold_id)
@@ -48,7 +51,7 @@ def extend(tx: Connection, *, caller: Caller, hold_id: str, expires_at: datetime
     hold, voucher = _own_locked(tx, caller, hold_id)
     at = now(tx)
     if refused := refuse_hold(hold, voucher, at=at):
-        raise refused.problem()
+        raise refused.problem(HOLD_IN_PATH)
     key = (hold.region_code, hold.programme_id)
     rules = load_terms(tx, [key])[key].version(hold.rule_version_id).rules
     until = expiry_of(expires_at, voucher, rules.use.hold_days, at=at)
@@ -94,7 +97,7 @@ def _own_locked(tx: Connection, caller: Caller, hold_id: str) -> tuple[HoldState
     key = (region_code or "", hold_id)
     place = find_holds(tx, [key]).get(key)
     if place is None or place.provider_id != caller.organisation_id:
-        raise AppError(Code.HOLD_NOT_FOUND)
+        raise AppError(Code.HOLD_NOT_FOUND, pointer=HOLD_IN_PATH, actual=hold_id)
     voucher_key = (key[0], place.voucher_id)
     voucher = lock_vouchers(tx, [voucher_key], wait=True)[voucher_key]
     return load_holds(tx, [key])[key], voucher
