@@ -42,6 +42,10 @@ def replay_sample(path: Path, count: int, seed: int, findings: Findings) -> dict
     return {"seed": seed, "asked": count, "replayed": len(replayed), "different": different, "subjects": replayed}
 
 
+def _unheard(_problem: str) -> None:
+    """What is wrong with a file the verifier has told."""
+
+
 def _differences(stored: StoredAssessment) -> Sequence[str]:
     try:
         return compute_again(stored).differences
@@ -52,7 +56,7 @@ def _differences(stored: StoredAssessment) -> Sequence[str]:
 def _subjects(pack: Pack) -> Iterator[tuple[str, Row]]:
     for listed in pack.regions:
         for table in ("holds", "redemptions"):
-            for row in pack.rows(f"{listed.region}/stored/{table}.jsonl", []):
+            for row in pack.rows(f"{listed.region}/stored/{table}.jsonl", _unheard):
                 if row["entry_id"] is not None:
                     yield listed.region, row
 
@@ -61,7 +65,7 @@ def _assessments(pack: Pack, region: str, size: int, rows: Sequence[Row]) -> Ite
     earlier = _earlier_parts(pack, region, rows)
     entries = {row["entry_id"] for row in rows} | {part["entry_id"] for parts in earlier.values() for part in parts}
     texts = _texts(pack, region, size, entries)
-    rules = {row["id"]: row for row in pack.rows(f"{region}/rules.jsonl", [])}
+    rules = {row["id"]: row for row in pack.rows(f"{region}/rules.jsonl", _unheard)}
     for row in rows:
         parts, own = earlier.get(row["id"], ()), texts.get(row["entry_id"], {})
         others = {part["id"]: texts.get(part["entry_id"], {}).get("facts") for part in parts}
@@ -91,7 +95,7 @@ def _earlier_parts(pack: Pack, region: str, rows: Sequence[Row]) -> dict[str, li
     """By redemption, those of the same hold that came before it."""
     by_hold: dict[str, list[Row]] = {row["hold_id"]: [] for row in rows if row.get("hold_id") is not None}
     if by_hold:
-        for row in pack.rows(f"{region}/stored/redemptions.jsonl", []):
+        for row in pack.rows(f"{region}/stored/redemptions.jsonl", _unheard):
             if row["hold_id"] in by_hold:
                 by_hold[row["hold_id"]].append(row)
     return {
@@ -104,7 +108,7 @@ def _earlier_parts(pack: Pack, region: str, rows: Sequence[Row]) -> dict[str, li
 def _texts(pack: Pack, region: str, size: int, entries: set[str]) -> dict[str, dict[str, str]]:
     found: dict[str, dict[str, str]] = {}
     for first in range(0, size, pack.leaves_per_file):
-        for row in pack.rows(part_name(region, "texts", first, "jsonl"), []):
+        for row in pack.rows(part_name(region, "texts", first, "jsonl"), _unheard):
             if row["entry"] in entries:
                 found.setdefault(row["entry"], {})[row["kind"]] = row["text"]
     return found

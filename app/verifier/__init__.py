@@ -1,5 +1,5 @@
 """The verifier of auditor's packs. It stands alone: it imports nothing of the service and needs neither it nor its
-database, only Python, orjson and cryptography, so that an auditor can read all of it and run it anywhere.
+database, only Python, msgspec and cryptography, so that an auditor can read all of it and run it anywhere.
 
     python -m app.verifier PACK          the same as `voucher verify PACK`
 
@@ -8,6 +8,7 @@ database, only Python, orjson and cryptography, so that an auditor can read all 
     notes       signed notes, checkpoints and cosignatures (C2SP), keys in their text form
     leaves      what a leaf must look like
     moves       which entries may move what, and what that does to a voucher
+    vouchers    vouchers as the leaves tell them
     books       the running state: all balances, re-derived leaf by leaf, and the invariants on the way
     payments    of that state: how far each redemption's money is, and what came back
     counters    the stored counters of a pack against that state; payment_rows: those of payments and recoveries

@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-import orjson
+from msgspec import json
 
 from app.verifier.verify import Options, UnreadableOption, UnreadablePack, verify
 
@@ -26,7 +26,7 @@ def main(arguments: list[str] | None = None) -> int:
     except (UnreadablePack, UnreadableOption, OSError) as error:
         sys.stderr.write(f"无法读取 / cannot read: {error}\n")
         return 2
-    written = orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2).decode() if given.json else report.to_text()
+    written = json.format(json.encode(report.to_json()), indent=2).decode() if given.json else report.to_text()
     sys.stdout.write(written + "\n")
     return 0 if report.is_right else 1
 

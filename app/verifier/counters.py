@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from app.verifier.books import HOLD_PARTS, Books
 from app.verifier.findings import Findings
 from app.verifier.moves import PARTS
 from app.verifier.payment_rows import PaymentRows
+from app.verifier.vouchers import Voucher
 
 Row = Mapping[str, Any]
 TABLES = (
@@ -18,9 +20,10 @@ TABLES = (
 )
 """The files under `stored/`, in the order in which they are read."""
 
-_PART_NAMES = tuple(f"{part}_fen" for part in PARTS)
+_parts = itemgetter(*(f"{part}_fen" for part in PARTS))
+_redemption = itemgetter("id", "mandate_id", "subsidy_fen", "refunded_fen")
 _HOLD_NAMES = tuple(f"{part}_fen" for part in HOLD_PARTS)
-_NO_PARTS = [0] * len(PARTS)
+_NO_PARTS, _NO_VOUCHER = [0] * len(PARTS), Voucher()
 
 
 def compare(books: Books, rows: Callable[[str], Iterator[Row]], findings: Findings) -> dict[str, int]:
@@ -49,12 +52,12 @@ class _Comparison:
         self._books, self._findings = books, findings
         self._refunded: dict[str, int] = defaultdict(int)
         self._used: dict[str, int] = defaultdict(int)
-        self._vouchers = _sums((voucher, parts) for (voucher, _), parts in books.allotments.items())
+        self._vouchers = set(books.vouchers.by_id)
         self._holds = _sums((hold, parts) for (hold, _), parts in books.holds.items())
         self._pools = set(books.pools)
-        self._allotments = set(books.allotments)
+        self._allotments = {(key, pool) for key, one in books.vouchers.by_id.items() for pool in one.parts}
         self._shares = set(books.holds)
-        self._drawn = set(books.drawn)
+        self._drawn = books.drawn
         paid = self._paid = PaymentRows(books.payments, self._same)
         self.payment_items, self.payment_orders, self.recoveries = paid.item, paid.order, paid.recovery
 
@@ -71,18 +74,20 @@ class _Comparison:
 
     def vouchers(self, row: Row) -> None:
         voucher = row["id"]
-        self._same("vouchers", voucher, self._vouchers.pop(voucher, _NO_PARTS), [row[name] for name in _PART_NAMES])
-        self._same("posting_count", voucher, self._books.sequence.get(voucher, 0), row["posting_count"])
-        spent = self._books.spent.get(voucher)
-        if spent is not None and not row["valid_from"] <= spent[0] <= spent[1] < row["valid_until"]:
-            valid = f"{row['valid_from']} … {row['valid_until']}"
-            self._findings.add("validity", self._books.region, voucher, expected=valid, actual=" … ".join(spent))
+        self._vouchers.discard(voucher)
+        known = self._books.vouchers.by_id.get(voucher, _NO_VOUCHER)
+        parts = [sum(column) for column in zip(_NO_PARTS, *known.parts.values(), strict=True)]
+        self._same("vouchers", voucher, parts, list(_parts(row)))
+        self._same("posting_count", voucher, known.count, row["posting_count"])
+        if known.first and not row["valid_from"] <= known.first <= known.last < row["valid_until"]:
+            valid, drawn = f"{row['valid_from']} … {row['valid_until']}", f"{known.first} … {known.last}"
+            self._findings.add("validity", self._books.region, voucher, expected=valid, actual=drawn)
 
     def allotments(self, row: Row) -> None:
-        key = (row["voucher_id"], row["pool_id"])
+        voucher, pool = key = (row["voucher_id"], row["pool_id"])
         self._allotments.discard(key)
-        parts = self._books.allotments.get(key, _NO_PARTS)
-        self._same("allotments", " ".join(key), parts, [row[name] for name in _PART_NAMES])
+        parts = self._books.vouchers.by_id.get(voucher, _NO_VOUCHER).parts.get(pool, _NO_PARTS)
+        self._same("allotments", " ".join(key), parts, list(_parts(row)))
 
     def holds(self, row: Row) -> None:
         held = self._holds.pop(row["id"], [0] * 4)
@@ -104,16 +109,15 @@ class _Comparison:
             self._same("refunds", row["id"], returned, row["subsidy_refund_fen"])
 
     def redemptions(self, row: Row) -> None:
-        redemption = row["id"]
-        self._drawn.discard(redemption)
-        drawn, refunded = self._books.drawn.get(redemption, 0), self._refunded.get(redemption, 0)
-        if drawn != row["subsidy_fen"]:
-            self._same("redemptions", redemption, drawn, row["subsidy_fen"])
-        if refunded != row["refunded_fen"] or row["refunded_fen"] > row["subsidy_fen"]:
-            self._same("refunded", redemption, f"{refunded} ≤ {row['subsidy_fen']}", row["refunded_fen"])
-        self._paid.redemption(row)
-        if row["mandate_id"] is not None:
-            self._used[row["mandate_id"]] += row["subsidy_fen"] - row["refunded_fen"]
+        redemption, mandate, subsidy_fen, refunded_fen = _redemption(row)
+        drawn, refunded = self._drawn.pop(redemption, 0), self._refunded.get(redemption, 0)
+        if drawn != subsidy_fen:
+            self._same("redemptions", redemption, drawn, subsidy_fen)
+        if refunded != refunded_fen or refunded_fen > subsidy_fen:
+            self._same("refunded", redemption, f"{refunded} ≤ {subsidy_fen}", refunded_fen)
+        self._paid.redemption(row, redemption, subsidy_fen - refunded_fen)
+        if mandate is not None:
+            self._used[mandate] += subsidy_fen - refunded_fen
 
     def mandates(self, row: Row) -> None:
         self._same("mandates", row["id"], self._used.pop(row["id"], 0), row["used_fen"])

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, cast
 
-import orjson
+from msgspec import DecodeError, json
 
 MANIFEST = "manifest.json"
 FORMAT, VERSION = "voucher-pack", 1
 BLOCK = 1 << 20
+_object = json.Decoder(dict[str, Any]).decode
 
 
 class UnreadablePack(Exception):
@@ -56,7 +57,7 @@ class Pack:
             raise UnreadablePack(f"{path}: {MANIFEST}: {error}") from error
         self.manifest_sha256 = sha256(written).hexdigest()
         try:
-            self._read_manifest(orjson.loads(written))
+            self._read_manifest(json.decode(written))
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             raise UnreadablePack(f"{path}: {MANIFEST}: {error!r}") from error
 
@@ -105,8 +106,8 @@ class Pack:
             return written, "file_differs"
         return written, None
 
-    def rows(self, name: str, wrong: list[str]) -> Iterator[dict[str, Any]]:
-        """The objects of a JSON-lines file, one at a time; what is wrong with the file is added at the end.
+    def rows(self, name: str, wrong: Callable[[str], object]) -> Iterator[dict[str, Any]]:
+        """The objects of a JSON-lines file, one at a time; `wrong` is told at the end what is wrong with the file.
 
         A line that is no object ends the reading with `file_malformed`.
         """
@@ -115,23 +116,26 @@ class Pack:
         try:
             file = self._open(name)
         except OSError:
-            wrong.append("file_missing")
+            wrong("file_missing")
             return
         with file:
-            for line in file:
-                digest.update(line)
-                length += len(line)
-                try:
-                    row = orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    row = None
-                if not isinstance(row, dict):
-                    wrong.append("file_malformed")
-                    return
-                yield row
+            while block := file.read(BLOCK):
+                block += file.readline()
+                digest.update(block)
+                length += len(block)
+                lines = block.split(b"\n")
+                if not lines[-1]:
+                    lines.pop()
+                for line in lines:
+                    try:
+                        row = _object(line)
+                    except DecodeError:
+                        wrong("file_malformed")
+                        return
+                    yield row
         listed = self.files.get(name)
         if listed is None or listed.bytes != length or listed.sha256 != digest.hexdigest():
-            wrong.append("file_differs")
+            wrong("file_differs")
 
     def unread(self) -> list[str]:
         """The listed files that nobody has asked for yet."""

@@ -11,7 +11,7 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import orjson
+from msgspec import DecodeError, json
 
 from app.verifier import receipts as promised
 from app.verifier.findings import Findings
@@ -176,7 +176,7 @@ class _Run:
         if state is None or time.monotonic() - self._saved_at < SAVE_EVERY_S:
             return
         self._saved_at = time.monotonic()
-        written = orjson.dumps(
+        written = json.encode(
             {
                 "of": self._fingerprint,
                 "region": place,
@@ -197,8 +197,8 @@ class _Run:
         if state is None or not state.exists():
             return None
         try:
-            saved: dict[str, Any] = orjson.loads(state.read_bytes())
-        except (OSError, orjson.JSONDecodeError):
+            saved: dict[str, Any] = json.decode(state.read_bytes())
+        except (OSError, DecodeError):
             saved = {}
         if saved.get("of") != self._fingerprint:
             self._report.warnings.append(("started_anew", state.name))
