@@ -3,7 +3,8 @@ database, only Python, msgspec and cryptography, so that an auditor can read all
 
     python -m app.verifier PACK          the same as `voucher verify PACK`
 
-    pack        files of a pack: a folder or a .tar, its manifest, framed leaves
+    manifest    what a pack says that it holds
+    pack        its files: a folder or a .tar, whole or line by line, framed leaves
     tree        RFC 6962 hashing over the bytes as they are given
     notes       signed notes, checkpoints and cosignatures (C2SP), keys in their text form
     leaves      what a leaf must look like

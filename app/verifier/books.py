@@ -25,6 +25,7 @@ from app.verifier.payments import Payments
 from app.verifier.vouchers import Vouchers
 
 RETURNING = frozenset({"refund", "reverse"})
+GRANTING = frozenset({"appropriate", "adjust"})
 PLAIN = frozenset({"issue", "hold", "redeem"})
 """The frequent kinds, of which nothing is noted but their postings."""
 HOLD_PARTS = ("amount", "held", "redeemed", "released")
@@ -53,6 +54,8 @@ class Books:
         self.index_of: dict[str, int] = {}
         self.pairs: dict[str, list[int]] = {}
         """Of two entries that move money between pools: how many there are, and what they leave over."""
+        self.grants: dict[str, int] = {}
+        """Approvals of money granted (or taken back), and the leaves that did so."""
         self.reversals: dict[str, int] = {}
         """Reversed entries and the leaves that reverse them; compared when all leaves are read."""
 
@@ -112,7 +115,7 @@ class Books:
                 is_touched = True
             if destination == "obligated":
                 owed += fen
-            if posting.payee is not None:
+            if source in OWED or destination in OWED:
                 self._payee(posting, posting.payee, leaf.id, index, findings)
             if posting.voucher is not None:
                 self.vouchers.post(leaf, posting, posting.voucher, index, findings)
@@ -154,6 +157,12 @@ class Books:
         """What is noted of the less frequent kinds beside their postings."""
         if kind in RETURNING:
             self.returned[leaf.subject] += sum(one.fen for one in leaf.postings if one.source in OWED)
+        elif kind in GRANTING and leaf.approval is not None:
+            earlier = self.grants.setdefault(leaf.approval, index)
+            if earlier != index:
+                findings.add(
+                    "approval_twice", self.region, leaf.approval, expected=f"#{earlier}", index=index, entry=leaf.id
+                )
         elif kind == "release":
             self._release(leaf, index, findings)
         elif kind in PAYING:
@@ -172,9 +181,12 @@ class Books:
             owed += before
         self.drawn[subject] = owed
 
-    def _payee(self, posting: Posting, payee: str, leaf_id: str, index: int, findings: Findings) -> None:
+    def _payee(self, posting: Posting, payee: str | None, leaf_id: str, index: int, findings: Findings) -> None:
         """What is owed to a payee, or was paid to it."""
         source, destination = posting.source, posting.destination
+        if payee is None:
+            findings.add("payee", self.region, f"{source} → {destination}", index=index, entry=leaf_id)
+            return
         if source in OWED:
             left = self.payees[payee, source] - posting.fen
             self.payees[payee, source] = left
@@ -276,6 +288,7 @@ class Books:
             "lapsed_at": self.lapsed_at,
             "index_of": self.index_of,
             "pairs": self.pairs,
+            "grants": self.grants,
             "reversals": self.reversals,
         }
 
@@ -289,7 +302,7 @@ class Books:
         books.payees = defaultdict(int, {(one, two): value for one, two, value in written["payees"]})
         books.returned = defaultdict(int, written["returned"])
         books.payments = Payments.from_json(written["payments"])
-        for name in ("hold_ends", "drawn", "used_at", "lapsed_at", "index_of", "pairs", "reversals"):
+        for name in ("hold_ends", "drawn", "used_at", "lapsed_at", "index_of", "pairs", "grants", "reversals"):
             getattr(books, name).update(written[name])
         return books
 

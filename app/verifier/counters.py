@@ -29,6 +29,9 @@ _NO_PARTS, _NO_VOUCHER = [0] * len(PARTS), Voucher()
 def compare(books: Books, rows: Callable[[str], Iterator[Row]], findings: Findings) -> dict[str, int]:
     """Compare every table; how many rows each had. `rows` gives those of a table, one at a time.
 
+    What a row tells is taken from what the leaves come to, so one that is there twice is wrong the second time.
+    The books are used up by it.
+
     A row that lacks a member that is needed is a finding of its own.
     """
     comparison = _Comparison(books, findings)
@@ -40,7 +43,7 @@ def compare(books: Books, rows: Callable[[str], Iterator[Row]], findings: Findin
             count += 1
             try:
                 judge(row)
-            except (KeyError, TypeError) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 findings.add("row_malformed", books.region, f"{table} {row.get('id', count)}", actual=repr(error))
         counts[table] = count
     comparison.finish()
@@ -57,14 +60,15 @@ class _Comparison:
         self._pools = set(books.pools)
         self._allotments = {(key, pool) for key, one in books.vouchers.by_id.items() for pool in one.parts}
         self._shares = set(books.holds)
-        self._drawn = books.drawn
+        self._drawn, self._returned = books.drawn, books.returned
         paid = self._paid = PaymentRows(books.payments, self._same)
         self.payment_items, self.payment_orders, self.recoveries = paid.item, paid.order, paid.recovery
 
     def pools(self, row: Row) -> None:
         pool, closed_at = row["id"], row["closed_at"]
+        available = self._books.pools[pool].get("available", 0) if pool in self._pools else 0
         self._pools.discard(pool)
-        self._same("pools", pool, self._books.pools.get(pool, {}).get("available", 0), row["available_fen"])
+        self._same("pools", pool, available, row["available_fen"])
         lapsed_at = self._books.lapsed_at.get(pool)
         if lapsed_at is not None:
             self._same("pools", f"{pool} closed_at", lapsed_at, closed_at)
@@ -74,8 +78,8 @@ class _Comparison:
 
     def vouchers(self, row: Row) -> None:
         voucher = row["id"]
+        known = self._books.vouchers.by_id[voucher] if voucher in self._vouchers else _NO_VOUCHER
         self._vouchers.discard(voucher)
-        known = self._books.vouchers.by_id.get(voucher, _NO_VOUCHER)
         parts = [sum(column) for column in zip(_NO_PARTS, *known.parts.values(), strict=True)]
         self._same("vouchers", voucher, parts, list(_parts(row)))
         self._same("posting_count", voucher, known.count, row["posting_count"])
@@ -85,8 +89,8 @@ class _Comparison:
 
     def allotments(self, row: Row) -> None:
         voucher, pool = key = (row["voucher_id"], row["pool_id"])
+        parts = self._books.vouchers.by_id[voucher].parts[pool] if key in self._allotments else _NO_PARTS
         self._allotments.discard(key)
-        parts = self._books.vouchers.by_id.get(voucher, _NO_VOUCHER).parts.get(pool, _NO_PARTS)
         self._same("allotments", " ".join(key), parts, list(_parts(row)))
 
     def holds(self, row: Row) -> None:
@@ -99,14 +103,13 @@ class _Comparison:
 
     def hold_shares(self, row: Row) -> None:
         key = (row["hold_id"], row["pool_id"])
+        share = self._books.holds[key] if key in self._shares else [0] * 4
         self._shares.discard(key)
-        self._same("hold_shares", " ".join(key), self._books.holds.get(key, [0] * 4), [row[n] for n in _HOLD_NAMES])
+        self._same("hold_shares", " ".join(key), share, [row[name] for name in _HOLD_NAMES])
 
     def refunds(self, row: Row) -> None:
         self._refunded[row["redemption_id"]] += row["subsidy_refund_fen"]
-        if row["entry_id"] is not None:
-            returned = self._books.returned.get(row["id"], 0)
-            self._same("refunds", row["id"], returned, row["subsidy_refund_fen"])
+        self._same("refunds", row["id"], self._returned.pop(row["id"], 0), row["subsidy_refund_fen"])
 
     def redemptions(self, row: Row) -> None:
         redemption, mandate, subsidy_fen, refunded_fen = _redemption(row)
@@ -133,10 +136,11 @@ class _Comparison:
             ("holds", self._holds),
             ("hold_shares", (" ".join(key) for key in self._shares)),
             ("redemptions", self._drawn),
+            ("refunds", (refund for refund, fen in self._returned.items() if fen)),
             ("mandates", (mandate for mandate, fen in self._used.items() if fen)),
             *self._paid.missing(),
         ):
-            for subject in sorted(missing):
+            for subject in sorted(map(str, missing)):
                 self._findings.add("row_missing", self._books.region, f"{table} {subject}")
 
     def _same(self, table: str, subject: str, expected: object, actual: object) -> None:

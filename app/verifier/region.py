@@ -11,8 +11,9 @@ from app.verifier.findings import Findings
 from app.verifier.heads import Heads, Summary
 from app.verifier.journal import journal_head, transaction
 from app.verifier.leaves import AuditEvent, Leaf, read_leaf
+from app.verifier.manifest import RegionListed
 from app.verifier.notes import Checkpoint, Keys
-from app.verifier.pack import Pack, RegionListed, part_name, split_leaves
+from app.verifier.pack import Pack, part_name, split_leaves
 from app.verifier.texts import Named, judge_rules, judge_texts
 from app.verifier.tree import Tree, leaf_hashes
 

@@ -46,6 +46,8 @@ class Vouchers:
             self._add(findings, "voucher_seq", voucher_id, leaf, index, expected=due, actual=seq)
             due = max(voucher.count, seq or 0)
         voucher.count = due
+        if leaf.kind == "issue" and seq != posting.line:
+            self._add(findings, "issue", voucher_id, leaf, index, expected=posting.line, actual=seq)
         parts = voucher.parts.get(pool_id)
         if parts is None:
             parts = voucher.parts[pool_id] = [0] * len(PARTS)
