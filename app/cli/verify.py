@@ -12,7 +12,7 @@ import typer
 from app.cli.counting import counted
 from app.cli.output import say
 from app.cli.replay_sample import replay_sample
-from app.verifier.verify import Options, UnreadableOption, UnreadablePack
+from app.verifier.verify import Options, UnreadableOption, UnreadablePack, read_note
 from app.verifier.verify import verify as verify_pack
 
 UNREADABLE = 2
@@ -43,11 +43,12 @@ def verify(
     Status: 0 right, 1 wrong, 2 cannot be read. Neither the service nor its database is needed; python -m app.verifier
     does the same with no code of the service. Only --replay uses the service's rules.
     """
-    state = pack.with_name(pack.name + ".verify-state.json")
-    if from_start:
-        state.unlink(missing_ok=True)
+    place = pack.resolve()
+    state = place.parent / f"{place.name}.verify-state.json"
     try:
-        notes = [path.read_text(encoding="utf-8") for path in checkpoint or ()]
+        if from_start:
+            state.unlink(missing_ok=True)
+        notes = [read_note(path) for path in checkpoint or ()]
         options = Options(vkey or (), notes, receipts, state)
         with counted("核验", "verifying leaves") as progress:
             report = verify_pack(pack, options, progress=progress)

@@ -1,13 +1,15 @@
 """The verifier of auditor's packs. It stands alone: it imports nothing of the service and needs neither it nor its
-database, only Python, orjson and cryptography, so that an auditor can read all of it and run it anywhere.
+database, only Python, msgspec and cryptography, so that an auditor can read all of it and run it anywhere.
 
     python -m app.verifier PACK          the same as `voucher verify PACK`
 
-    pack        files of a pack: a folder or a .tar, its manifest, framed leaves
+    manifest    what a pack says that it holds
+    pack        its files: a folder or a .tar, whole or line by line, framed leaves
     tree        RFC 6962 hashing over the bytes as they are given
     notes       signed notes, checkpoints and cosignatures (C2SP), keys in their text form
     leaves      what a leaf must look like
     moves       which entries may move what, and what that does to a voucher
+    vouchers    vouchers as the leaves tell them
     books       the running state: all balances, re-derived leaf by leaf, and the invariants on the way
     payments    of that state: how far each redemption's money is, and what came back
     counters    the stored counters of a pack against that state; payment_rows: those of payments and recoveries

@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-import orjson
+from msgspec import json
 
-from app.verifier.verify import Options, UnreadableOption, UnreadablePack, verify
+from app.verifier.verify import Options, UnreadableOption, UnreadablePack, read_note, verify
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -21,12 +21,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--json", action="store_true", help="以 JSON 输出 / the report as JSON")
     given = parser.parse_args(arguments)
     try:
-        notes = [path.read_text(encoding="utf-8") for path in given.checkpoint]
+        notes = [read_note(path) for path in given.checkpoint]
         report = verify(given.pack, Options(given.vkey, notes, given.receipts), progress=_show)
     except (UnreadablePack, UnreadableOption, OSError) as error:
         sys.stderr.write(f"无法读取 / cannot read: {error}\n")
         return 2
-    written = orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2).decode() if given.json else report.to_text()
+    written = json.format(json.encode(report.to_json()), indent=2).decode() if given.json else report.to_text()
     sys.stdout.write(written + "\n")
     return 0 if report.is_right else 1
 

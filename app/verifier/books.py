@@ -10,25 +10,24 @@ from collections.abc import Mapping
 from typing import Any
 
 from app.verifier.findings import Findings
+from app.verifier.leaves import AuditEvent, Leaf, Posting
 from app.verifier.moves import (
-    ENDS,
-    FACE,
     GRANTED,
-    LIES_ON,
     MOVES,
     OWED,
-    PARTS,
     PAYING,
-    RECOVERED,
     SOURCES,
     SPENDING,
     STAGES,
     TWO_PERSONS,
 )
 from app.verifier.payments import Payments
+from app.verifier.vouchers import Vouchers
 
 RETURNING = frozenset({"refund", "reverse"})
-REGIONAL = ("programme", "voucher", "subject", "rules", "reverses", "approval")
+GRANTING = frozenset({"appropriate", "adjust"})
+PLAIN = frozenset({"issue", "hold", "redeem"})
+"""The frequent kinds, of which nothing is noted but their postings."""
 HOLD_PARTS = ("amount", "held", "redeemed", "released")
 
 
@@ -38,11 +37,7 @@ class Books:
     def __init__(self, region: str) -> None:
         self.region = region
         self.pools: dict[str, dict[str, int]] = {}
-        self.allotments: dict[tuple[str, str], list[int]] = {}
-        self.sequence: dict[str, int] = {}
-        """How many postings a voucher has had."""
-        self.spent: dict[str, tuple[str, str]] = {}
-        """First and last instant at which something new was drawn on a voucher."""
+        self.vouchers = Vouchers(region)
         self.holds: dict[tuple[str, str], list[int]] = {}
         self.hold_ends: dict[str, int] = {}
         """The leaf of the release that ended a hold."""
@@ -59,170 +54,162 @@ class Books:
         self.index_of: dict[str, int] = {}
         self.pairs: dict[str, list[int]] = {}
         """Of two entries that move money between pools: how many there are, and what they leave over."""
+        self.grants: dict[str, int] = {}
+        """Approvals of money granted (or taken back), and the leaves that did so."""
         self.reversals: dict[str, int] = {}
         """Reversed entries and the leaves that reverse them; compared when all leaves are read."""
 
-    def apply(self, leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
+    def apply(self, leaf: Leaf | AuditEvent, index: int, findings: Findings) -> None:
         """Take one leaf in. What is wrong is noted, and the leaf counts all the same."""
-        leaf_id, region = leaf["id"], self.region
+        leaf_id, region = leaf.id, self.region
         seen = self.index_of.setdefault(leaf_id, index)
         if seen != index:
             findings.add(
                 "leaf_twice", region, leaf_id, expected=f"#{seen}", actual=f"#{index}", index=index, entry=leaf_id
             )
-        if leaf["region"] != region or leaf_id[4:10] != region:
-            findings.add("region", region, leaf_id, expected=region, actual=leaf["region"], index=index, entry=leaf_id)
-        if leaf["type"] != "entry":
-            return
-        kind, maker = leaf["kind"], leaf["maker"]
-        if kind in TWO_PERSONS or maker is not None:
-            checker = leaf["checker"]
-            if maker is None or checker is None or maker == checker or leaf["approval"] is None:
-                findings.add("two_persons", region, kind, actual=f"{maker} / {checker}", index=index, entry=leaf_id)
-        for member in REGIONAL:
-            named = leaf[member]
-            if named and named[4:10] != region:
-                findings.add("region", region, named, expected=region, actual=named[4:10], index=index, entry=leaf_id)
-        reversed_id = leaf["reverses"]
-        if reversed_id is not None or kind == "reverse":
-            self._reversal(leaf, index, findings)
-        self._postings(leaf, index, findings)
-        if kind == "release":
+        if leaf.region != region or leaf_id[4:10] != region:
+            findings.add("region", region, leaf_id, expected=region, actual=leaf.region, index=index, entry=leaf_id)
+        if type(leaf) is Leaf:
+            self._entry(leaf, index, findings)
+
+    def _entry(self, leaf: Leaf, index: int, findings: Findings) -> None:
+        leaf_id, kind, region = leaf.id, leaf.kind, self.region
+        maker, checker, approval = leaf.maker, leaf.checker, leaf.approval
+        rules, voucher, reverses = leaf.rules, leaf.voucher, leaf.reverses
+        if (kind in TWO_PERSONS or maker is not None) and (
+            maker is None or checker is None or maker == checker or approval is None
+        ):
+            findings.add("two_persons", region, kind, actual=f"{maker} / {checker}", index=index, entry=leaf_id)
+        if (
+            leaf.subject[4:10] != region
+            or leaf.programme[4:10] != region
+            or (rules is not None and rules[4:10] != region)
+            or (voucher is not None and voucher[4:10] != region)
+            or (approval is not None and approval[4:10] != region)
+            or (reverses is not None and reverses[4:10] != region)
+        ):
+            self._elsewhere(leaf, index, findings)
+        if reverses is not None or kind == "reverse":
+            self._reversal(leaf, reverses, index, findings)
+        self._postings(leaf, kind, index, findings)
+        if kind not in PLAIN:
+            self._more(leaf, kind, index, findings)
+
+    def _postings(self, leaf: Leaf, kind: str, index: int, findings: Findings) -> None:
+        moves, at, is_spent = MOVES.get(kind), leaf.at, kind in SPENDING
+        if moves is None and kind != "reverse":
+            findings.add("kind", self.region, kind, index=index, entry=leaf.id)
+        owed, is_touched = 0, False
+        for posting in leaf.postings:
+            fen, source, destination, pool_id = posting.fen, posting.source, posting.destination, posting.pool
+            if moves is not None and (source, destination) not in moves:
+                way = f"{source} → {destination}"
+                findings.add("moves", self.region, kind, actual=way, index=index, entry=leaf.id)
+            pool = self.pools.get(pool_id)
+            if pool is None:
+                pool = self._new_pool(pool_id, leaf.id, index, findings)
+            left = pool[source] - fen
+            pool[source] = left
+            pool[destination] += fen
+            if left < 0 or destination in SOURCES:
+                is_touched = True
+            if destination == "obligated":
+                owed += fen
+            if source in OWED or destination in OWED:
+                self._payee(posting, posting.payee, leaf.id, index, findings)
+            if posting.voucher is not None:
+                self.vouchers.post(leaf, posting, posting.voucher, index, findings)
+            if posting.hold is not None:
+                self._hold(posting, posting.hold, leaf, index, findings)
+            if (is_spent or destination == "available") and kind != "move" and self.used_at.get(pool_id, "") < at:
+                self.used_at[pool_id] = at
+        if is_touched:
+            self._judge_pools(leaf, index, findings)
+        if kind == "redeem":
+            self._drawn(leaf.subject, owed, leaf.id, index, findings)
+
+    def _elsewhere(self, leaf: Leaf, index: int, findings: Findings) -> None:
+        """Tell which of the ids of an entry are of another region."""
+        for named in (leaf.programme, leaf.subject, leaf.voucher, leaf.rules, leaf.approval, leaf.reverses):
+            if named is not None and named[4:10] != self.region:
+                actual = named[4:10]
+                findings.add(
+                    "region", self.region, named, expected=self.region, actual=actual, index=index, entry=leaf.id
+                )
+
+    def _new_pool(self, pool_id: str, leaf_id: str, index: int, findings: Findings) -> dict[str, int]:
+        if pool_id[4:10] != self.region:
+            named = pool_id[4:10]
+            findings.add("region", self.region, pool_id, expected=self.region, actual=named, index=index, entry=leaf_id)
+        pool = self.pools[pool_id] = defaultdict(int)
+        return pool
+
+    def _judge_pools(self, leaf: Leaf, index: int, findings: Findings) -> None:
+        """Once all of an entry has moved: no account below zero, no source above it."""
+        for posting in leaf.postings:
+            for account in (posting.source, posting.destination):
+                balance = self.pools[posting.pool][account]
+                if (balance > 0) if account in SOURCES else (balance < 0):
+                    subject = f"{posting.pool} {account}"
+                    findings.add("pool_below_zero", self.region, subject, actual=balance, index=index, entry=leaf.id)
+
+    def _more(self, leaf: Leaf, kind: str, index: int, findings: Findings) -> None:
+        """What is noted of the less frequent kinds beside their postings."""
+        if kind in RETURNING:
+            self.returned[leaf.subject] += sum(one.fen for one in leaf.postings if one.source in OWED)
+        elif kind in GRANTING and leaf.approval is not None:
+            earlier = self.grants.setdefault(leaf.approval, index)
+            if earlier != index:
+                findings.add(
+                    "approval_twice", self.region, leaf.approval, expected=f"#{earlier}", index=index, entry=leaf.id
+                )
+        elif kind == "release":
             self._release(leaf, index, findings)
         elif kind in PAYING:
             self.payments.step(leaf)
         elif kind == "recover":
             self.payments.recover(leaf)
-        if kind == "move":
+        elif kind == "move":
             self._pair(leaf)
-        else:
-            self._year(leaf)
+        elif kind == "lapse":
+            self.lapsed_at.update((posting.pool, leaf.at) for posting in leaf.postings)
 
-    def _postings(self, leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
-        leaf_id, kind, region = leaf["id"], leaf["kind"], self.region
-        moves = MOVES.get(kind)
-        if moves is None and kind != "reverse":
-            findings.add("kind", region, kind, index=index, entry=leaf_id)
-        owed = returned = 0
-        touched: list[tuple[str, dict[str, int], str]] = []
-        for posting in leaf["postings"]:
-            source, destination, fen, pool_id = posting["from"], posting["to"], posting["fen"], posting["pool"]
-            if moves is not None and (source, destination) not in moves:
-                findings.add("moves", region, kind, actual=f"{source} → {destination}", index=index, entry=leaf_id)
-            if pool_id[4:10] != region:
-                findings.add(
-                    "region", region, pool_id, expected=region, actual=pool_id[4:10], index=index, entry=leaf_id
-                )
-            pool = self.pools.get(pool_id)
-            if pool is None:
-                pool = self.pools[pool_id] = defaultdict(int)
-            pool[source] -= fen
-            pool[destination] += fen
-            if pool[source] < 0 or pool[destination] < 0 or source in SOURCES or destination in SOURCES:
-                touched += ((pool_id, pool, source), (pool_id, pool, destination))
-            if destination == "obligated":
-                owed += fen
-            if source in OWED:
-                returned += fen
-            if posting["payee"] is not None:
-                self._owed(posting["payee"], source, destination, fen, leaf_id, index, findings)
-            if posting["voucher"] is not None:
-                self._voucher(leaf, posting, index, findings)
-            if "hold" in posting:
-                self._hold(posting, leaf, index, findings)
-        for pool_id, pool, account in touched:  # judged when all of the entry has moved
-            balance = pool[account]
-            if (balance > 0) if account in SOURCES else (balance < 0):
-                subject = f"{pool_id} {account}"
-                findings.add("pool_below_zero", region, subject, actual=balance, index=index, entry=leaf_id)
-        if kind == "redeem" or kind in RETURNING:
-            self._subject(leaf, owed, returned, index, findings)
+    def _drawn(self, subject: str, owed: int, leaf_id: str, index: int, findings: Findings) -> None:
+        before = self.drawn.get(subject)
+        if before is not None:
+            findings.add("subject_twice", self.region, subject, index=index, entry=leaf_id)
+            owed += before
+        self.drawn[subject] = owed
 
-    def _subject(self, leaf: Mapping[str, Any], owed: int, returned: int, index: int, findings: Findings) -> None:
-        subject = leaf["subject"]
-        if leaf["kind"] != "redeem":
-            self.returned[subject] += returned
+    def _payee(self, posting: Posting, payee: str | None, leaf_id: str, index: int, findings: Findings) -> None:
+        """What is owed to a payee, or was paid to it."""
+        source, destination = posting.source, posting.destination
+        if payee is None:
+            findings.add("payee", self.region, f"{source} → {destination}", index=index, entry=leaf_id)
             return
-        if subject in self.drawn:
-            findings.add("subject_twice", self.region, subject, index=index, entry=leaf["id"])
-        self.drawn[subject] = self.drawn.get(subject, 0) + owed
-
-    def _owed(
-        self, payee: str, source: str, destination: str, fen: int, leaf_id: str, index: int, findings: Findings
-    ) -> None:
         if source in OWED:
-            left = self.payees[payee, source] - fen
+            left = self.payees[payee, source] - posting.fen
             self.payees[payee, source] = left
             if left < 0:
                 subject = f"{payee} {source}"
                 findings.add("payee_below_zero", self.region, subject, actual=left, index=index, entry=leaf_id)
         if destination in OWED:
-            self.payees[payee, destination] += fen
+            self.payees[payee, destination] += posting.fen
 
-    def _voucher(self, leaf: Mapping[str, Any], posting: Mapping[str, Any], index: int, findings: Findings) -> None:
-        leaf_id, region, voucher_id, fen = leaf["id"], self.region, posting["voucher"], posting["fen"]
-        if voucher_id[4:10] != region or (leaf["voucher"] is not None and leaf["voucher"] != voucher_id):
-            findings.add(
-                "voucher",
-                region,
-                voucher_id,
-                expected=leaf["voucher"] or region,
-                actual=voucher_id,
-                index=index,
-                entry=leaf_id,
-            )
-        last = self.sequence.get(voucher_id, 0)
-        if posting["seq"] != last + 1:
-            findings.add(
-                "voucher_seq", region, voucher_id, expected=last + 1, actual=posting["seq"], index=index, entry=leaf_id
-            )
-        self.sequence[voucher_id] = max(last, posting["seq"])
-        key = (voucher_id, posting["pool"])
-        allotment = self.allotments.get(key)
-        if allotment is None:
-            allotment = self.allotments[key] = [0] * len(PARTS)
-        gone, come = LIES_ON.get(posting["from"]), LIES_ON.get(posting["to"])
-        kind = leaf["kind"]
-        if gone is None and come is None:
-            return
-        if gone is None:
-            gone = FACE
-        if come is None:
-            come = _way_out(leaf)
-            if come is None:
-                findings.add("voucher_end", region, voucher_id, actual=leaf["voucher_end"], index=index, entry=leaf_id)
-                come = FACE
-        if gone != come:
-            allotment[gone] += fen if gone == FACE else -fen
-            allotment[come] += -fen if come == FACE else fen
-            if allotment[gone] < 0 or allotment[come] < 0:
-                part = gone if allotment[gone] < 0 else come
-                subject = f"{voucher_id} {posting['pool']} {PARTS[part]}"
-                findings.add("voucher_below_zero", region, subject, actual=allotment[part], index=index, entry=leaf_id)
-        if (kind == "redeem" and posting["from"] == "committed") or kind == "hold":
-            at = leaf["at"]
-            spent = self.spent.get(voucher_id)
-            if spent is None:
-                self.spent[voucher_id] = (at, at)
-            elif at > spent[1]:
-                self.spent[voucher_id] = (spent[0], at)
-            elif at < spent[0]:
-                self.spent[voucher_id] = (at, spent[1])
-
-    def _hold(self, posting: Mapping[str, Any], leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
+    def _hold(self, posting: Posting, hold_id: str, leaf: Leaf, index: int, findings: Findings) -> None:
         """What leaves a hold was redeemed where it is owed then, else released; a move takes its amount along."""
-        hold_id, fen, leaf_id, region, kind = posting["hold"], posting["fen"], leaf["id"], self.region, leaf["kind"]
-        key = (hold_id, posting["pool"])
+        fen, leaf_id, region, kind = posting.fen, leaf.id, self.region, leaf.kind
+        key = (hold_id, posting.pool)
         share = self.holds.get(key)
         is_new = share is None
         if share is None:
             share = self.holds[key] = [0, 0, 0, 0]
-        if kind != "move" and (is_new != (kind == "hold") or (is_new and leaf["subject"] != hold_id)):
-            findings.add("hold", region, hold_id, actual=f"{kind} {leaf['subject']}", index=index, entry=leaf_id)
+        if kind != "move" and (is_new != (kind == "hold") or (is_new and leaf.subject != hold_id)):
+            findings.add("hold", region, hold_id, actual=f"{kind} {leaf.subject}", index=index, entry=leaf_id)
         if hold_id in self.hold_ends:
             ended = f"#{self.hold_ends[hold_id]}"
             findings.add("hold_end", region, hold_id, expected=ended, actual=kind, index=index, entry=leaf_id)
-        if posting["to"] == "held":
+        if posting.destination == "held":
             share[0] += fen
             share[1] += fen
         else:
@@ -230,45 +217,34 @@ class Books:
             if kind == "move":
                 share[0] -= fen
             else:
-                share[2 if posting["to"] == "obligated" else 3] += fen
+                share[2 if posting.destination == "obligated" else 3] += fen
         if min(share) < 0:
-            subject = f"{hold_id} {posting['pool']} {HOLD_PARTS[share.index(min(share))]}"
+            subject = f"{hold_id} {posting.pool} {HOLD_PARTS[share.index(min(share))]}"
             findings.add("hold_below_zero", region, subject, actual=min(share), index=index, entry=leaf_id)
 
-    def _release(self, leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
+    def _release(self, leaf: Leaf, index: int, findings: Findings) -> None:
         """A release takes all that is still held, once."""
-        for hold_id in {posting.get("hold") for posting in leaf["postings"]} - {None}:
+        for hold_id in {posting.hold for posting in leaf.postings if posting.hold is not None}:
             self.hold_ends.setdefault(hold_id, index)
-            for posting in leaf["postings"]:
-                share = self.holds.get((hold_id, posting["pool"]), [0, 0, 0, 0])
+            for posting in leaf.postings:
+                share = self.holds.get((hold_id, posting.pool), [0, 0, 0, 0])
                 if share[1] != 0:
                     findings.add(
-                        "hold_end", self.region, hold_id, expected=0, actual=share[1], index=index, entry=leaf["id"]
+                        "hold_end", self.region, hold_id, expected=0, actual=share[1], index=index, entry=leaf.id
                     )
 
-    def _year(self, leaf: Mapping[str, Any]) -> None:
-        """Note until when a pool's year was open (spent from, or money freed to it), and when the rest of it lapsed."""
-        kind, at = leaf["kind"], leaf["at"]
-        spends = kind in SPENDING
-        for posting in leaf["postings"]:
-            pool_id = posting["pool"]
-            if (spends or posting["to"] == "available") and self.used_at.get(pool_id, "") < at:
-                self.used_at[pool_id] = at
-            if kind == "lapse":
-                self.lapsed_at[pool_id] = at
-
-    def _pair(self, leaf: Mapping[str, Any]) -> None:
+    def _pair(self, leaf: Leaf) -> None:
         """What one entry of a pair gives back to the source, the other takes from it."""
-        pair = self.pairs.setdefault(leaf["pair"] or leaf["id"], [0, 0])
+        pair = self.pairs.setdefault(leaf.pair or leaf.id, [0, 0])
         pair[0] += 1
-        for posting in leaf["postings"]:
-            pair[1] += posting["fen"] * ((posting["to"] == "appropriation") - (posting["from"] == "appropriation"))
+        for posting in leaf.postings:
+            pair[1] += posting.fen * ((posting.destination == "appropriation") - (posting.source == "appropriation"))
 
-    def _reversal(self, leaf: Mapping[str, Any], index: int, findings: Findings) -> None:
-        reversed_id, leaf_id = leaf["reverses"], leaf["id"]
-        if leaf["kind"] != "reverse" or reversed_id is None:
+    def _reversal(self, leaf: Leaf, reversed_id: str | None, index: int, findings: Findings) -> None:
+        leaf_id = leaf.id
+        if reversed_id is None or leaf.kind != "reverse":
             findings.add(
-                "reversal", self.region, leaf_id, actual=f"{leaf['kind']} {reversed_id}", index=index, entry=leaf_id
+                "reversal", self.region, leaf_id, actual=f"{leaf.kind} {reversed_id}", index=index, entry=leaf_id
             )
             return
         if self.index_of.get(reversed_id, index) >= index:
@@ -301,9 +277,7 @@ class Books:
         return {
             "region": self.region,
             "pools": self.pools,
-            "allotments": [[*key, value] for key, value in self.allotments.items()],
-            "sequence": self.sequence,
-            "spent": self.spent,
+            "vouchers": self.vouchers.to_json(),
             "holds": [[*key, value] for key, value in self.holds.items()],
             "hold_ends": self.hold_ends,
             "payees": [[*key, value] for key, value in self.payees.items()],
@@ -314,6 +288,7 @@ class Books:
             "lapsed_at": self.lapsed_at,
             "index_of": self.index_of,
             "pairs": self.pairs,
+            "grants": self.grants,
             "reversals": self.reversals,
         }
 
@@ -322,33 +297,23 @@ class Books:
         """As `to_json` wrote them."""
         books = cls(written["region"])
         books.pools = {pool: defaultdict(int, accounts) for pool, accounts in written["pools"].items()}
-        books.allotments = {(one, two): value for one, two, value in written["allotments"]}
+        books.vouchers = Vouchers.from_json(books.region, written["vouchers"])
         books.holds = {(one, two): value for one, two, value in written["holds"]}
         books.payees = defaultdict(int, {(one, two): value for one, two, value in written["payees"]})
-        books.spent = {voucher: (first, last) for voucher, (first, last) in written["spent"].items()}
         books.returned = defaultdict(int, written["returned"])
         books.payments = Payments.from_json(written["payments"])
-        for name in ("sequence", "hold_ends", "drawn", "used_at", "lapsed_at", "index_of", "pairs", "reversals"):
+        for name in ("hold_ends", "drawn", "used_at", "lapsed_at", "index_of", "pairs", "grants", "reversals"):
             getattr(books, name).update(written[name])
         return books
 
 
-def _way_out(leaf: Mapping[str, Any]) -> int | None:
-    """The part that grows where money leaves a voucher for good: as it ended, recovered, or moved to another pool."""
-    if leaf["kind"] == "move":
-        return FACE
-    return RECOVERED if leaf["kind"] == "recover" else ENDS.get(leaf["voucher_end"])
-
-
-def is_mirrored(original: Mapping[str, Any], reversal: Mapping[str, Any]) -> bool:
+def is_mirrored(original: Leaf | AuditEvent, reversal: Leaf) -> bool:
     """Whether the postings of `reversal` are those of `original` the other way round, in whatever order."""
 
-    def sides(leaf: Mapping[str, Any], source: str, destination: str) -> list[tuple[str, ...]]:
-        return sorted(
-            tuple(
-                str(posting.get(member)) for member in (source, destination, "pool", "fen", "voucher", "payee", "hold")
-            )
-            for posting in leaf["postings"]
-        )
+    def sides(leaf: Leaf, source: str, destination: str) -> list[tuple[str, ...]]:
+        members = (source, destination, "pool", "fen", "voucher", "payee", "hold")
+        return sorted(tuple(str(getattr(posting, member)) for member in members) for posting in leaf.postings)
 
-    return original.get("type") == "entry" and sides(original, "from", "to") == sides(reversal, "to", "from")
+    return type(original) is Leaf and (
+        sides(original, "source", "destination") == sides(reversal, "destination", "source")
+    )

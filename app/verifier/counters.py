@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 from app.verifier.books import HOLD_PARTS, Books
 from app.verifier.findings import Findings
 from app.verifier.moves import PARTS
 from app.verifier.payment_rows import PaymentRows
+from app.verifier.vouchers import Voucher
 
 Row = Mapping[str, Any]
 TABLES = (
@@ -18,13 +20,17 @@ TABLES = (
 )
 """The files under `stored/`, in the order in which they are read."""
 
-_PART_NAMES = tuple(f"{part}_fen" for part in PARTS)
+_parts = itemgetter(*(f"{part}_fen" for part in PARTS))
+_redemption = itemgetter("id", "mandate_id", "subsidy_fen", "refunded_fen")
 _HOLD_NAMES = tuple(f"{part}_fen" for part in HOLD_PARTS)
-_NO_PARTS = [0] * len(PARTS)
+_NO_PARTS, _NO_VOUCHER = [0] * len(PARTS), Voucher()
 
 
 def compare(books: Books, rows: Callable[[str], Iterator[Row]], findings: Findings) -> dict[str, int]:
     """Compare every table; how many rows each had. `rows` gives those of a table, one at a time.
+
+    What a row tells is taken from what the leaves come to, so one that is there twice is wrong the second time.
+    The books are used up by it.
 
     A row that lacks a member that is needed is a finding of its own.
     """
@@ -37,7 +43,7 @@ def compare(books: Books, rows: Callable[[str], Iterator[Row]], findings: Findin
             count += 1
             try:
                 judge(row)
-            except (KeyError, TypeError) as error:
+            except (KeyError, TypeError, ValueError) as error:
                 findings.add("row_malformed", books.region, f"{table} {row.get('id', count)}", actual=repr(error))
         counts[table] = count
     comparison.finish()
@@ -49,19 +55,20 @@ class _Comparison:
         self._books, self._findings = books, findings
         self._refunded: dict[str, int] = defaultdict(int)
         self._used: dict[str, int] = defaultdict(int)
-        self._vouchers = _sums((voucher, parts) for (voucher, _), parts in books.allotments.items())
+        self._vouchers = set(books.vouchers.by_id)
         self._holds = _sums((hold, parts) for (hold, _), parts in books.holds.items())
         self._pools = set(books.pools)
-        self._allotments = set(books.allotments)
+        self._allotments = {(key, pool) for key, one in books.vouchers.by_id.items() for pool in one.parts}
         self._shares = set(books.holds)
-        self._drawn = set(books.drawn)
+        self._drawn, self._returned = books.drawn, books.returned
         paid = self._paid = PaymentRows(books.payments, self._same)
         self.payment_items, self.payment_orders, self.recoveries = paid.item, paid.order, paid.recovery
 
     def pools(self, row: Row) -> None:
         pool, closed_at = row["id"], row["closed_at"]
+        available = self._books.pools[pool].get("available", 0) if pool in self._pools else 0
         self._pools.discard(pool)
-        self._same("pools", pool, self._books.pools.get(pool, {}).get("available", 0), row["available_fen"])
+        self._same("pools", pool, available, row["available_fen"])
         lapsed_at = self._books.lapsed_at.get(pool)
         if lapsed_at is not None:
             self._same("pools", f"{pool} closed_at", lapsed_at, closed_at)
@@ -71,18 +78,20 @@ class _Comparison:
 
     def vouchers(self, row: Row) -> None:
         voucher = row["id"]
-        self._same("vouchers", voucher, self._vouchers.pop(voucher, _NO_PARTS), [row[name] for name in _PART_NAMES])
-        self._same("posting_count", voucher, self._books.sequence.get(voucher, 0), row["posting_count"])
-        spent = self._books.spent.get(voucher)
-        if spent is not None and not row["valid_from"] <= spent[0] <= spent[1] < row["valid_until"]:
-            valid = f"{row['valid_from']} … {row['valid_until']}"
-            self._findings.add("validity", self._books.region, voucher, expected=valid, actual=" … ".join(spent))
+        known = self._books.vouchers.by_id[voucher] if voucher in self._vouchers else _NO_VOUCHER
+        self._vouchers.discard(voucher)
+        parts = [sum(column) for column in zip(_NO_PARTS, *known.parts.values(), strict=True)]
+        self._same("vouchers", voucher, parts, list(_parts(row)))
+        self._same("posting_count", voucher, known.count, row["posting_count"])
+        if known.first and not row["valid_from"] <= known.first <= known.last < row["valid_until"]:
+            valid, drawn = f"{row['valid_from']} … {row['valid_until']}", f"{known.first} … {known.last}"
+            self._findings.add("validity", self._books.region, voucher, expected=valid, actual=drawn)
 
     def allotments(self, row: Row) -> None:
-        key = (row["voucher_id"], row["pool_id"])
+        voucher, pool = key = (row["voucher_id"], row["pool_id"])
+        parts = self._books.vouchers.by_id[voucher].parts[pool] if key in self._allotments else _NO_PARTS
         self._allotments.discard(key)
-        parts = self._books.allotments.get(key, _NO_PARTS)
-        self._same("allotments", " ".join(key), parts, [row[name] for name in _PART_NAMES])
+        self._same("allotments", " ".join(key), parts, list(_parts(row)))
 
     def holds(self, row: Row) -> None:
         held = self._holds.pop(row["id"], [0] * 4)
@@ -94,26 +103,24 @@ class _Comparison:
 
     def hold_shares(self, row: Row) -> None:
         key = (row["hold_id"], row["pool_id"])
+        share = self._books.holds[key] if key in self._shares else [0] * 4
         self._shares.discard(key)
-        self._same("hold_shares", " ".join(key), self._books.holds.get(key, [0] * 4), [row[n] for n in _HOLD_NAMES])
+        self._same("hold_shares", " ".join(key), share, [row[name] for name in _HOLD_NAMES])
 
     def refunds(self, row: Row) -> None:
         self._refunded[row["redemption_id"]] += row["subsidy_refund_fen"]
-        if row["entry_id"] is not None:
-            returned = self._books.returned.get(row["id"], 0)
-            self._same("refunds", row["id"], returned, row["subsidy_refund_fen"])
+        self._same("refunds", row["id"], self._returned.pop(row["id"], 0), row["subsidy_refund_fen"])
 
     def redemptions(self, row: Row) -> None:
-        redemption = row["id"]
-        self._drawn.discard(redemption)
-        drawn, refunded = self._books.drawn.get(redemption, 0), self._refunded.get(redemption, 0)
-        if drawn != row["subsidy_fen"]:
-            self._same("redemptions", redemption, drawn, row["subsidy_fen"])
-        if refunded != row["refunded_fen"] or row["refunded_fen"] > row["subsidy_fen"]:
-            self._same("refunded", redemption, f"{refunded} ≤ {row['subsidy_fen']}", row["refunded_fen"])
-        self._paid.redemption(row)
-        if row["mandate_id"] is not None:
-            self._used[row["mandate_id"]] += row["subsidy_fen"] - row["refunded_fen"]
+        redemption, mandate, subsidy_fen, refunded_fen = _redemption(row)
+        drawn, refunded = self._drawn.pop(redemption, 0), self._refunded.get(redemption, 0)
+        if drawn != subsidy_fen:
+            self._same("redemptions", redemption, drawn, subsidy_fen)
+        if refunded != refunded_fen or refunded_fen > subsidy_fen:
+            self._same("refunded", redemption, f"{refunded} ≤ {subsidy_fen}", refunded_fen)
+        self._paid.redemption(row, redemption, subsidy_fen - refunded_fen)
+        if mandate is not None:
+            self._used[mandate] += subsidy_fen - refunded_fen
 
     def mandates(self, row: Row) -> None:
         self._same("mandates", row["id"], self._used.pop(row["id"], 0), row["used_fen"])
@@ -129,10 +136,11 @@ class _Comparison:
             ("holds", self._holds),
             ("hold_shares", (" ".join(key) for key in self._shares)),
             ("redemptions", self._drawn),
+            ("refunds", (refund for refund, fen in self._returned.items() if fen)),
             ("mandates", (mandate for mandate, fen in self._used.items() if fen)),
             *self._paid.missing(),
         ):
-            for subject in sorted(missing):
+            for subject in sorted(map(str, missing)):
                 self._findings.add("row_missing", self._books.region, f"{table} {subject}")
 
     def _same(self, table: str, subject: str, expected: object, actual: object) -> None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from app.verifier.findings import Findings
+from app.verifier.manifest import RegionListed
 from app.verifier.notes import (
     BadNote,
     Checkpoint,
@@ -16,7 +17,6 @@ from app.verifier.notes import (
     parse_checkpoint,
     parse_signature,
 )
-from app.verifier.pack import RegionListed
 
 
 @dataclass(slots=True)
@@ -101,7 +101,8 @@ class Heads:
     def read_cosignatures(self, rows: Iterable[Mapping[str, Any]]) -> None:
         """Judge every witness's line by the head that it was added to."""
         for row in rows:
-            head, line = self.by_size.get(row.get("size", -1)), row.get("line")
+            size, line = row.get("size"), row.get("line")
+            head = self.by_size.get(size) if type(size) is int else None
             subject = f"{row.get('size')} {row.get('witness')}"
             try:
                 signature = parse_signature(line if isinstance(line, str) else "")

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
-from typing import Any
+
+from app.verifier.leaves import Leaf
 
 ROOTS: Mapping[str, str] = {
     "appropriation": "Equity",
@@ -30,27 +31,30 @@ def _day(hour: str) -> str:
     return (datetime.fromisoformat(f"{hour}:00:00+00:00") + timedelta(hours=8)).date().isoformat()
 
 
-def transaction(leaf: Mapping[str, Any], index: int) -> str:
-    """One entry as a transaction that balances."""
-    at, voucher = leaf["at"], leaf["voucher"]
+@lru_cache(maxsize=4096)
+def _sides(pool_id: str, source: str, destination: str) -> tuple[str, str]:
+    """What stands before the amount on the two lines of a posting."""
+    return f"  {account_name(pool_id, source)}  -", f"  {account_name(pool_id, destination)}  "
+
+
+def transaction(leaf: Leaf, index: int) -> str:
+    """One entry as a transaction that balances. Raises ValueError where its instant is none."""
+    at, voucher = leaf.at, leaf.voucher
     text = (
-        f'{_day(at[:13])} * "{leaf["kind"]}" "{leaf["subject"]}"\n  entry: "{leaf["id"]}"\n  leaf: {index}\n'
-        f'  at: "{at}"\n'
+        f'{_day(at[:13])} * "{leaf.kind}" "{leaf.subject}"\n  entry: "{leaf.id}"\n  leaf: {index}\n  at: "{at}"\n'
+        if voucher is None
+        else f'{_day(at[:13])} * "{leaf.kind}" "{leaf.subject}"\n  entry: "{leaf.id}"\n  leaf: {index}\n'
+        f'  at: "{at}"\n  voucher: "{voucher}"\n'
     )
-    if voucher is not None:
-        text += f'  voucher: "{voucher}"\n'
-    for posting in leaf["postings"]:
-        fen, pool_id, payee = posting["fen"], posting["pool"], posting["payee"]
-        amount = f"{fen // 100}.{fen % 100:02d} CNY\n"
-        text += (
-            f"  {account_name(pool_id, posting['from'])}  -{amount}  {account_name(pool_id, posting['to'])}  {amount}"
-        )
-        if payee is not None:
-            text += f'    payee: "{payee}"\n'
+    for posting in leaf.postings:
+        fen, payee = posting.fen, posting.payee
+        out, into = _sides(posting.pool, posting.source, posting.destination)
+        yuan = f"{fen // 100}.{fen % 100:02d} CNY\n"
+        text += f"{out}{yuan}{into}{yuan}" if payee is None else f'{out}{yuan}{into}{yuan}    payee: "{payee}"\n'
     return text + "\n"
 
 
-def head(region: str, accounts: Iterable[tuple[str, str]], parts: Iterable[str]) -> str:
+def journal_head(region: str, accounts: Iterable[tuple[str, str]], parts: Iterable[str]) -> str:
     """The journal's first file: every (pool, account) opened, the other files included."""
     opened = sorted(account_name(pool_id, account) for pool_id, account in accounts)
     return (

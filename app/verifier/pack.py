@@ -4,39 +4,25 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Callable, Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import IO, Any, cast
 
-import orjson
+from msgspec import DecodeError, json
 
-MANIFEST = "manifest.json"
-FORMAT, VERSION = "voucher-pack", 1
+from app.verifier.manifest import MANIFEST, BadManifest, RegionListed, read_manifest
+
 BLOCK = 1 << 20
+LARGEST_FILE, LARGEST_LINE = 1_200_000_000, 1 << 26
+"""Bytes that are read at once at most: of a whole file (full of the longest leaves it has 1.1 GB), and of a line."""
+
+_object = json.Decoder(dict[str, Any]).decode
 
 
 class UnreadablePack(Exception):
     """There is no pack here, or none of a version that is known. The message says why."""
-
-
-@dataclass(frozen=True, slots=True)
-class Listed:
-    """A file as the manifest lists it."""
-
-    bytes: int
-    sha256: str
-
-
-@dataclass(frozen=True, slots=True)
-class RegionListed:
-    """A region as the manifest lists it."""
-
-    region: str
-    origin: str
-    size: int
-    unsealed: int
 
 
 class Pack:
@@ -47,39 +33,46 @@ class Pack:
         self._tar: tarfile.TarFile | None = None
         self._members: dict[str, tarfile.TarInfo] = {}
         self._read: set[str] = set()
+        self.twice: list[str] = []
+        """Files that an archive has more than once: who unpacks it sees the last."""
+        try:
+            self._read_manifest()
+        except UnreadablePack:
+            self.close()
+            raise
+
+    def _read_manifest(self) -> None:
+        path = self.path
+        if not path.exists():
+            raise UnreadablePack(f"{path}: 没有这个文件或文件夹 / there is no such file or folder")
         if not path.is_dir():
             self._open_tar(path)
         try:
             with self._open(MANIFEST) as file:
-                written = file.read()
-        except OSError as error:
+                written = file.read(LARGEST_FILE)
+            manifest = read_manifest(written)
+        except FileNotFoundError:
+            raise UnreadablePack(
+                f"{path}: 没有 {MANIFEST}，不是完整的审计包 / no {MANIFEST} in it: no pack, or not all of one"
+            ) from None
+        except (OSError, BadManifest) as error:
             raise UnreadablePack(f"{path}: {MANIFEST}: {error}") from error
         self.manifest_sha256 = sha256(written).hexdigest()
-        try:
-            self._read_manifest(orjson.loads(written))
-        except (ValueError, TypeError, KeyError, AttributeError) as error:
-            raise UnreadablePack(f"{path}: {MANIFEST}: {error!r}") from error
+        self.taken_at, self.leaves_per_file = manifest.taken_at, manifest.leaves_per_file
+        self.regions: list[RegionListed] = manifest.regions
+        self.files = {one.path: one for one in manifest.files}
 
     def _open_tar(self, path: Path) -> None:
         try:
             self._tar = tarfile.open(path, "r:")  # noqa: SIM115 - open as long as the pack is
             members = [member for member in self._tar.getmembers() if member.isfile()]
         except (OSError, tarfile.TarError) as error:
-            raise UnreadablePack(f"{path}: {error}") from error
+            raise UnreadablePack(
+                f"{path}: 不是文件夹，也不是完整、未压缩的 .tar / no folder, no whole and uncompressed .tar ({error})"
+            ) from error
         inside = next((member.name.removesuffix(MANIFEST) for member in members if _is_manifest(member.name)), "")
         self._members = {member.name.removeprefix(inside): member for member in members}
-
-    def _read_manifest(self, manifest: dict[str, Any]) -> None:
-        if manifest["format"] != FORMAT or manifest["version"] != VERSION:
-            raise UnreadablePack(f"{self.path}: {manifest['format']} {manifest['version']}, not {FORMAT} {VERSION}")
-        self.taken_at: str = manifest["taken_at"]
-        self.leaves_per_file: int = manifest["leaves_per_file"]
-        self.regions = [
-            RegionListed(one["region"], one["origin"], one["size"], one["unsealed"]) for one in manifest["regions"]
-        ]
-        self.files = {one["path"]: Listed(one["bytes"], one["sha256"]) for one in manifest["files"]}
-        if self.leaves_per_file < 1:
-            raise UnreadablePack(f"{self.path}: leaves_per_file {self.leaves_per_file}")
+        self.twice = sorted(name for name, count in Counter(one.name for one in members).items() if count > 1)
 
     def close(self) -> None:
         """Close the archive, if it is one."""
@@ -93,45 +86,65 @@ class Pack:
         return {str(file.relative_to(self.path)) for file in self.path.rglob("*") if file.is_file()}
 
     def read(self, name: str) -> tuple[bytes | None, str | None]:
-        """A file's bytes and what is wrong with it: `file_missing`, `file_differs` from the manifest, or None."""
+        """A file's bytes and what is wrong with it: it is missing, cannot be read, is not as the manifest lists it.
+
+        A file that is too large to be what it should be is not read.
+        """
         self._read.add(name)
+        listed = self.files.get(name)
         try:
             with self._open(name) as file:
-                written = file.read()
-        except OSError:
+                written = file.read(LARGEST_FILE if listed is None else min(listed.bytes + 1, LARGEST_FILE))
+        except FileNotFoundError:
             return None, "file_missing"
-        listed = self.files.get(name)
+        except (OSError, tarfile.TarError, MemoryError):
+            return None, "file_unreadable"
         if listed is None or len(written) != listed.bytes or sha256(written).hexdigest() != listed.sha256:
             return written, "file_differs"
         return written, None
 
-    def rows(self, name: str, wrong: list[str]) -> Iterator[dict[str, Any]]:
-        """The objects of a JSON-lines file, one at a time; what is wrong with the file is added at the end.
+    def compare(self, name: str) -> str | None:
+        """What is wrong with a file that is read for nothing but its hash."""
+        self._read.add(name)
+        digest, length, listed = sha256(), 0, self.files[name]
+        try:
+            with self._open(name) as file:
+                while length <= listed.bytes and (block := file.read(BLOCK)):
+                    digest.update(block)
+                    length += len(block)
+        except FileNotFoundError:
+            return "file_missing"
+        except (OSError, tarfile.TarError):
+            return "file_unreadable"
+        return None if (length, digest.hexdigest()) == (listed.bytes, listed.sha256) else "file_differs"
+
+    def rows(self, name: str, wrong: Callable[[str], object]) -> Iterator[dict[str, Any]]:
+        """The objects of a JSON-lines file, one at a time; `wrong` is told at the end what is wrong with the file.
 
         A line that is no object ends the reading with `file_malformed`.
         """
         self._read.add(name)
-        digest, length = sha256(), 0
+        digest, length, listed = sha256(), 0, self.files.get(name)
         try:
-            file = self._open(name)
-        except OSError:
-            wrong.append("file_missing")
-            return
-        with file:
-            for line in file:
-                digest.update(line)
-                length += len(line)
-                try:
-                    row = orjson.loads(line)
-                except orjson.JSONDecodeError:
-                    row = None
-                if not isinstance(row, dict):
-                    wrong.append("file_malformed")
-                    return
-                yield row
-        listed = self.files.get(name)
-        if listed is None or listed.bytes != length or listed.sha256 != digest.hexdigest():
-            wrong.append("file_differs")
+            with self._open(name) as file:
+                while block := file.read(BLOCK):
+                    block += file.readline(LARGEST_LINE)
+                    digest.update(block)
+                    length += len(block)
+                    lines = block.split(b"\n")
+                    if not lines[-1]:
+                        lines.pop()
+                    for line in lines:
+                        yield _object(line)
+        except FileNotFoundError:
+            wrong("file_missing")
+        except (OSError, tarfile.TarError):
+            wrong("file_unreadable")
+        except (DecodeError, RecursionError):
+            wrong("file_malformed")
+        else:
+            if listed is None or listed.bytes != length or listed.sha256 != digest.hexdigest():
+                wrong("file_differs")
 
     def unread(self) -> list[str]:
         """The listed files that nobody has asked for yet."""

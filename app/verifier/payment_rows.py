@@ -18,7 +18,7 @@ STEPS = {
 """By kind of entry, the column of an item that names it; the last that is there says what the item is."""
 
 _ITEM_AFTER = {"order_payment": "in_payment", "confirm_payment": "confirmed", "bounce": "bounced"}
-_NOTHING = [0] * len(RECOVERY_WAYS)
+_NOTHING, _UNPAID = [0] * len(RECOVERY_WAYS), [0, 0]
 
 
 class Compare(Protocol):
@@ -86,13 +86,17 @@ class PaymentRows:
         if status != "refunded":
             self._recovered[row["redemption_id"]] += fen
 
-    def redemption(self, row: Row) -> None:
-        """How far its money is, by its payments; and what of it is to be paid back, or was."""
-        redemption, status = row["id"], row["status"]
-        paid_fen = 0 if status == "posted" else row["subsidy_fen"] - row["refunded_fen"]
-        stored = [0, paid_fen] if status == "paid" else [paid_fen, 0]
-        self._same("paid", f"{redemption} {status}", self._payments.paid.get(redemption, [0, 0]), stored)
-        self._same("recovered", redemption, self._recovered.get(redemption, 0), row["recovered_fen"])
+    def redemption(self, row: Row, redemption: str, left_fen: int) -> None:
+        """How far its money is (all that was not refunded), by its payments; and what was to be paid back."""
+        status, recovered = row["status"], self._recovered.get(redemption, 0)
+        paid = self._payments.paid.get(redemption, _UNPAID)
+        stored = _UNPAID
+        if status != "posted":
+            stored = [0, left_fen] if status == "paid" else [left_fen, 0]
+        if paid != stored:
+            self._same("paid", f"{redemption} {status}", paid, stored)
+        if recovered != row["recovered_fen"]:
+            self._same("recovered", redemption, recovered, row["recovered_fen"])
 
     def missing(self) -> Iterator[tuple[str, set[str]]]:
         """What no stored row tells, by table."""

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from sys import intern
 from typing import Any, NamedTuple
 
+from app.verifier.leaves import Leaf
+
 PAID_ACCOUNTS = ("in_payment", "disbursed")
 RECOVERY_WAYS = (
     ("recovery_claimed", "recovery_due"),
@@ -35,24 +37,24 @@ class Payments:
         self.recoveries: dict[str, list[int]] = {}
         """What of a recovery went each of the ways."""
 
-    def step(self, leaf: Mapping[str, Any]) -> None:
+    def step(self, leaf: Leaf) -> None:
         """Take in an order, a confirmation or a bounce."""
-        postings = leaf["postings"]
-        payee = " ".join(sorted({str(posting["payee"]) for posting in postings}))
-        fen = sum(posting["fen"] for posting in postings)
-        self.steps[leaf["id"]] = Step(intern(leaf["kind"]), leaf["subject"], fen, intern(payee))
-        paid = self.paid.setdefault(leaf["subject"], [0, 0])
+        postings = leaf.postings
+        payee = " ".join(sorted({str(posting.payee) for posting in postings}))
+        fen = sum(posting.fen for posting in postings)
+        self.steps[leaf.id] = Step(intern(leaf.kind), leaf.subject, fen, intern(payee))
+        paid = self.paid.setdefault(leaf.subject, [0, 0])
         for posting in postings:
             for place, account in enumerate(PAID_ACCOUNTS):
-                paid[place] += posting["fen"] * ((posting["to"] == account) - (posting["from"] == account))
+                paid[place] += posting.fen * ((posting.destination == account) - (posting.source == account))
 
-    def recover(self, leaf: Mapping[str, Any]) -> None:
+    def recover(self, leaf: Leaf) -> None:
         """Take in a claim, its end, or money that came back."""
-        sums = self.recoveries.setdefault(leaf["subject"], [0] * len(RECOVERY_WAYS))
-        for posting in leaf["postings"]:
-            way = (posting["from"], posting["to"])
+        sums = self.recoveries.setdefault(leaf.subject, [0] * len(RECOVERY_WAYS))
+        for posting in leaf.postings:
+            way = (posting.source, posting.destination)
             if way in RECOVERY_WAYS:
-                sums[RECOVERY_WAYS.index(way)] += posting["fen"]
+                sums[RECOVERY_WAYS.index(way)] += posting.fen
 
     def to_json(self) -> dict[str, Any]:
         """For the state file."""

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import base64
-import binascii
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import orjson
+from msgspec import DecodeError, json
 
 from app.verifier.findings import Findings
 from app.verifier.notes import LOG_KEY, Keys
@@ -42,14 +41,14 @@ def read_receipts(path: Path) -> list[Receipt]:
     receipts = []
     for number, line in enumerate(lines, start=1):
         try:
-            row = orjson.loads(line)
+            row = json.decode(line)
             row = row.get("receipt", row)
             values = {member: row[member] for member in MEMBERS}
-        except (orjson.JSONDecodeError, KeyError, TypeError, AttributeError) as error:
+        except (DecodeError, RecursionError, KeyError, TypeError, AttributeError) as error:
             raise UnreadableReceipts(f"{path}:{number}: {error!r}") from error
         if not all(isinstance(value, str) for value in values.values()):
             raise UnreadableReceipts(f"{path}:{number}: a member is no text")
-        signed = orjson.dumps({name: row[name] for name in row if name != "signature"}, option=orjson.OPT_SORT_KEYS)
+        signed = json.encode({name: row[name] for name in row if name != "signature"}, order="sorted")
         del values["at"]
         receipts.append(Receipt(**values, signed=signed))
     return receipts
@@ -116,7 +115,7 @@ def judge(
 def _is_genuine(receipt: Receipt, keys: Keys) -> bool:
     try:
         key_id, signature = bytes.fromhex(receipt.key_id), base64.b64decode(receipt.signature, validate=True)
-    except (ValueError, binascii.Error):
+    except ValueError:
         return False
     key = keys.find(receipt.log, key_id, LOG_KEY)
     return key is not None and key.signed(receipt.signed, signature)

@@ -3,37 +3,42 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Any
 
-from app.verifier import counters, journal
+from app.verifier import counters
 from app.verifier.books import Books, is_mirrored
 from app.verifier.findings import Findings
 from app.verifier.heads import Heads, Summary
-from app.verifier.leaves import read_leaf
+from app.verifier.journal import journal_head, transaction
+from app.verifier.leaves import AuditEvent, Leaf, read_leaf
+from app.verifier.manifest import RegionListed
 from app.verifier.notes import Checkpoint, Keys
-from app.verifier.pack import Pack, RegionListed, part_name, split_leaves
+from app.verifier.pack import Pack, part_name, split_leaves
 from app.verifier.texts import Named, judge_rules, judge_texts
-from app.verifier.tree import Tree, leaf_hash
+from app.verifier.tree import Tree, leaf_hashes
 
 
-@dataclass(slots=True)
 class Taken:
-    """What is still needed of the entries of a file once they are in the books."""
+    """What is still needed of the leaves of a file once they are in the books."""
 
-    named: dict[str, Named] = field(default_factory=dict)
-    places: list[int] = field(default_factory=list)
-    pieces: list[str] = field(default_factory=list)
-    """Their transactions in the journal."""
-    rules: set[str] = field(default_factory=set)
+    def __init__(self) -> None:
+        self.named = Named({}, {}, {})
+        self.pieces: list[str] = []
+        """The transaction of each in the journal; nothing for those that are no entries."""
+        self.rules: set[str] = set()
 
-    def add(self, leaf: Mapping[str, Any], index: int) -> None:
-        """Keep what is needed of one."""
-        self.named[leaf["id"]] = Named(index, leaf["facts"], leaf["trace"], leaf["details"])
-        self.places.append(index)
-        self.pieces.append(journal.transaction(leaf, index))
-        if leaf["rules"] is not None:
-            self.rules.add(leaf["rules"])
+    def add(self, leaf: Leaf, index: int) -> None:
+        """Keep what is needed of an entry. Raises ValueError where its instant is none."""
+        piece, entry, facts, trace = transaction(leaf, index), leaf.id, leaf.facts, leaf.trace
+        named = self.named
+        named.details[entry] = leaf.details
+        if facts is not None:
+            named.facts[entry] = facts
+        if trace is not None:
+            named.trace[entry] = trace
+        if leaf.rules is not None:
+            self.rules.add(leaf.rules)
+        self.pieces.append(piece)
 
 
 class RegionRun:
@@ -86,12 +91,12 @@ class RegionRun:
             self.findings.add("leaves_count", self.region, name, expected=count, actual=len(leaves), index=place)
             self.summary.stopped_at = place
             return False
-        hashes = [leaf_hash(leaf) for leaf in leaves]
+        hashes = leaf_hashes(leaves)
         self._compare_hashes("hashes", "leaf_hash", first, hashes)
         self._compare_hashes("tiles", "tile", first, hashes)
         self._grow(first, hashes)
         taken = self._take(first, leaves, hashes)
-        self.summary.entries += len(taken.pieces)
+        self.summary.entries += len(taken.pieces) - taken.pieces.count("")
         self.rules |= taken.rules
         self._texts(first, taken)
         self._journal(first, taken)
@@ -162,26 +167,26 @@ class RegionRun:
     def _take(self, first: int, leaves: Sequence[bytes], hashes: Sequence[bytes]) -> Taken:
         """Read each leaf and take it into the books. A read leaf is not kept: half the time goes where memory grows."""
         taken = Taken()
-        apply, findings, wanted = self.books.apply, self.findings, self._wanted
+        apply, add, findings, wanted = self.books.apply, taken.add, self.findings, self._wanted
         for index, written in enumerate(leaves, start=first):
-            leaf, problem = read_leaf(written)
-            if leaf is None:
-                findings.add("leaf_format", self.region, f"#{index}", actual=problem, index=index)
-                continue
             try:
+                leaf = read_leaf(written)
                 apply(leaf, index, findings)
-                if leaf["type"] == "entry":
-                    taken.add(leaf, index)
-            except (TypeError, KeyError, AttributeError, ValueError) as error:
-                findings.add("leaf_format", self.region, f"#{index}", actual=repr(error), index=index)
+                if type(leaf) is Leaf:
+                    add(leaf, index)
+                else:
+                    taken.pieces.append("")
+            except ValueError as error:
+                findings.add("leaf_format", self.region, f"#{index}", actual=error, index=index)
+                taken.pieces.append("")
                 continue
-            if leaf["id"] in wanted:
-                self.sealed[leaf["id"]] = (index, hashes[index - first].hex())
+            if leaf.id in wanted:
+                self.sealed[leaf.id] = (index, hashes[index - first].hex())
         return taken
 
     def _texts(self, first: int, taken: Taken) -> None:
         rows = self._rows_of(part_name(self.region, "texts", first, "jsonl"))
-        self.summary.texts += judge_texts(self.region, taken.named, rows, self.findings)
+        self.summary.texts += judge_texts(self.region, taken.named, self.books.index_of, rows, self.findings)
 
     def _journal(self, first: int, taken: Taken) -> None:
         name = part_name(self.region, "journal", first, "beancount")
@@ -189,8 +194,7 @@ class RegionRun:
         if written is None or written == "".join(taken.pieces).encode():
             return
         place = 0
-        for index, transaction in zip(taken.places, taken.pieces, strict=True):
-            piece = transaction.encode()
+        for index, piece in enumerate(map(str.encode, taken.pieces), start=first):
             if not written.startswith(piece, place):
                 self.findings.add("journal", self.region, name, expected=f"#{index}", actual=f"byte {place}")
                 return
@@ -214,7 +218,7 @@ class RegionRun:
                 "leaves_count", region, f"{region}/unsealed.bin", expected=listed.unsealed, actual=len(leaves)
             )
         sealed = dict(self.sealed)
-        hashes = [leaf_hash(leaf) for leaf in leaves]
+        hashes = leaf_hashes(leaves)
         self.rules |= self._take(listed.size, leaves, hashes).rules
         self.waiting = {entry: place[1] for entry, place in self.sealed.items() if entry not in sealed}
         self.sealed = sealed
@@ -235,7 +239,7 @@ class RegionRun:
         written = self._read(name)
         accounts = [(pool_id, account) for pool_id, pool in self.books.pools.items() for account in pool]
         parts = [f"{first:012d}.beancount" for first in range(0, self._listed.size, self._pack.leaves_per_file)]
-        if written is not None and written != journal.head(self.region, accounts, parts).encode():
+        if written is not None and written != journal_head(self.region, accounts, parts).encode():
             self.findings.add("journal", self.region, name)
 
     def _reversals(self, unsealed: Sequence[bytes]) -> None:
@@ -245,17 +249,17 @@ class RegionRun:
             if place is None:
                 continue  # noted when the reversal was read
             original, reversal = self._leaf(place, unsealed), self._leaf(index, unsealed)
-            if original is not None and reversal is not None and not is_mirrored(original, reversal):
+            if type(reversal) is Leaf and not is_mirrored(original, reversal):
                 self.findings.add(
-                    "reversal", self.region, reversed_id, expected=f"#{place}", index=index, entry=reversal["id"]
+                    "reversal", self.region, reversed_id, expected=f"#{place}", index=index, entry=reversal.id
                 )
 
-    def _leaf(self, index: int, unsealed: Sequence[bytes]) -> Mapping[str, Any] | None:
+    def _leaf(self, index: int, unsealed: Sequence[bytes]) -> Leaf | AuditEvent:
         if index >= self._listed.size:
-            return read_leaf(unsealed[index - self._listed.size])[0]
+            return read_leaf(unsealed[index - self._listed.size])
         per_file = self._pack.leaves_per_file
         written, _ = self._pack.read(part_name(self.region, "leaves", index // per_file * per_file))
-        return read_leaf(split_leaves(written or b"")[0][index % per_file])[0]
+        return read_leaf(split_leaves(written or b"")[0][index % per_file])
 
     # -- files --------------------------------------------------------------------------------------------------------
 
@@ -269,10 +273,7 @@ class RegionRun:
         return self._rows_of(f"{self.region}/{name}.jsonl")
 
     def _rows_of(self, name: str) -> Iterator[dict[str, Any]]:
-        wrong: list[str] = []
-        yield from self._pack.rows(name, wrong)
-        for problem in wrong:
-            self.findings.add(problem, self.region, name)
+        return self._pack.rows(name, lambda problem: self.findings.add(problem, self.region, name))
 
     # -- putting away -------------------------------------------------------------------------------------------------
 

@@ -90,7 +90,7 @@ class Report:
             lines += ["", f"重新计算 / replayed  {self.replay['replayed']}（{seed}）"]
         if self.warnings:
             lines += ["", "注意 / note"]
-            lines += [_told(WARNINGS[name], subject) for name, subject in self.warnings]
+            lines += [_told(WARNINGS[name], subjects) for name, subjects in self._warned().items()]
         lines.append("")
         if self.is_right:
             lines.append("✓ 一致 / right")
@@ -100,6 +100,13 @@ class Report:
             speed = f"{self.leaves / self.seconds:,.0f}"
             lines.append(f"{self.leaves} 叶子 / leaves，{self.seconds:.1f} s，{speed} 叶子每秒 / leaves per second")
         return "\n".join(lines)
+
+    def _warned(self) -> dict[str, list[str]]:
+        """Each warning once, with all that it is about."""
+        about: dict[str, list[str]] = {}
+        for name, subject in self.warnings:
+            about.setdefault(name, []).append(subject)
+        return about
 
     def _wrong(self) -> list[str]:
         lines = [f"✗ 不一致 / wrong：{len(self.findings)} 处 / findings"]
@@ -125,6 +132,7 @@ def _line(found: Finding) -> str:
     return f"{place} [{found.check}] {zh} / {en}：{found.subject}{values}"
 
 
-def _told(words: tuple[str, str], subject: str) -> str:
-    about = f"{subject}：" if subject else ""
+def _told(words: tuple[str, str], subjects: list[str]) -> str:
+    about = "、".join(filter(None, subjects))
+    about = f"{about}：" if about else ""
     return f"  {about}{words[0]} / {words[1]}"

@@ -10,37 +10,36 @@ from app.verifier.findings import Findings
 
 
 class Named(NamedTuple):
-    """The place of an entry's leaf and the hashes that stand in it."""
+    """The hashes that the leaves of a file name and whose texts have not come yet, by entry."""
 
-    place: int
-    facts: str | None
-    trace: str | None
-    details: str | None
+    facts: dict[str, str]
+    trace: dict[str, str]
+    details: dict[str, str]
 
 
-def judge_texts(region: str, named: Mapping[str, Named], rows: Iterable[Mapping[str, Any]], findings: Findings) -> int:
-    """Compare the texts of some entries with what their leaves name; how many there were.
+def judge_texts(
+    region: str, named: Named, index_of: Mapping[str, int], rows: Iterable[Mapping[str, Any]], findings: Findings
+) -> int:
+    """Compare the texts of some entries with what their leaves name, each once; how many there were.
 
     Facts and trace of each entry that names them must be there. Details are there where they hold no words of people.
     """
-    missing = {(entry, "facts") for entry, one in named.items() if one.facts is not None}
-    missing |= {(entry, "trace") for entry, one in named.items() if one.trace is not None}
+    by_kind, sha = named._asdict(), sha256
     count = 0
     for row in rows:
         count += 1
-        entry, kind, text = row.get("entry"), row.get("kind"), row.get("text")
-        one = named.get(entry) if isinstance(entry, str) else None
-        if one is None or kind not in {"facts", "trace", "details"} or not isinstance(text, str):
-            findings.add("text_unknown", region, f"{entry} {kind}")
+        try:
+            entry, kind = row["entry"], row["kind"]
+            found, expected = sha(row["text"].encode()).hexdigest(), by_kind[kind].pop(entry)
+        except (KeyError, TypeError, AttributeError):
+            findings.add("text_unknown", region, f"{row.get('entry')} {row.get('kind')}")
             continue
-        expected = getattr(one, kind)
-        found = sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
         if found != expected:
-            subject = f"{entry} {kind}"
-            findings.add("text_hash", region, subject, expected=expected, actual=found, index=one.place, entry=entry)
-        missing.discard((str(entry), kind))
+            place, subject = index_of[entry], f"{entry} {kind}"
+            findings.add("text_hash", region, subject, expected=expected, actual=found, index=place, entry=entry)
+    missing = [(entry, kind) for kind in ("facts", "trace") for entry in by_kind[kind]]
     for entry, kind in sorted(missing):
-        findings.add("text_missing", region, f"{entry} {kind}", index=named[entry].place, entry=entry)
+        findings.add("text_missing", region, f"{entry} {kind}", index=index_of[entry], entry=entry)
     return count
 
 

@@ -8,9 +8,9 @@ from hashlib import sha256
 EMPTY_ROOT = sha256(b"").digest()
 
 
-def leaf_hash(leaf: bytes) -> bytes:
-    """The hash of a leaf's bytes as they are."""
-    return sha256(b"\x00" + leaf).digest()
+def leaf_hashes(leaves: Iterable[bytes]) -> list[bytes]:
+    """The hashes of leaves, each of its bytes as they are."""
+    return [sha256(b"\x00" + leaf).digest() for leaf in leaves]
 
 
 class Tree:
@@ -22,11 +22,11 @@ class Tree:
 
     def append(self, hashes: Iterable[bytes]) -> None:
         """Add leaf hashes in order."""
-        edge, size = self.edge, self.size
-        for hashed in hashes:
-            right, complete = hashed, size
+        edge, size, sha = self.edge, self.size, sha256
+        for right in hashes:
+            complete = size
             while complete & 1:
-                right = sha256(b"\x01" + edge.pop() + right).digest()
+                right = sha(b"\x01" + edge.pop() + right).digest()  # noqa: PLW2901
                 complete >>= 1
             edge.append(right)
             size += 1

@@ -11,13 +11,14 @@ from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import orjson
+from msgspec import DecodeError, json
 
 from app.verifier import receipts as promised
 from app.verifier.findings import Findings
 from app.verifier.heads import Summary
+from app.verifier.manifest import MANIFEST
 from app.verifier.notes import BadNote, Checkpoint, Keys, is_signed_by_log, parse_checkpoint
-from app.verifier.pack import MANIFEST, Pack, UnreadablePack
+from app.verifier.pack import Pack, UnreadablePack
 from app.verifier.receipts import Receipt, UnreadableReceipts, read_receipts
 from app.verifier.region import RegionRun
 from app.verifier.report import Report
@@ -44,6 +45,14 @@ class Options:
     checkpoints: Sequence[str] = ()
     receipts: Path | None = None
     state: Path | None = None
+
+
+def read_note(path: Path) -> str:
+    """A head that was taken earlier, from its file. Raises UnreadableOption."""
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableOption(f"{path}: {error}") from error
 
 
 def verify(path: Path, options: Options, *, progress: Progress = lambda _done, _total: None) -> Report:
@@ -136,8 +145,9 @@ class _Run:
             self._waiting |= run.waiting
             self._report.regions.append(run.summary)
         self._judge_receipts()
+        self._judge_extent()
         for name in self._pack.unread():
-            _, problem = self._pack.read(name)
+            problem = self._pack.compare(name)
             if problem is not None:
                 self._report.findings.add(problem, None, name)
         for name in sorted(self._pack.names() - set(self._pack.files) - {MANIFEST}):
@@ -147,6 +157,17 @@ class _Run:
         if self._options.state is not None:
             self._options.state.unlink(missing_ok=True)
         return self._report
+
+    def _judge_extent(self) -> None:
+        """A pack without a region proves nothing, and one without a log of which a head is known leaves it out."""
+        findings, origins = self._report.findings, {listed.origin for listed in self._pack.regions}
+        if not origins:
+            findings.add("empty", None, MANIFEST)
+        for head in self._earlier:
+            if head.origin not in origins:
+                findings.add("log_missing", None, f"{head.origin} {head.size}")
+        for name in self._pack.twice:
+            findings.add("file_twice", None, name)
 
     def _judge_receipts(self) -> None:
         if self._receipts:
@@ -176,7 +197,7 @@ class _Run:
         if state is None or time.monotonic() - self._saved_at < SAVE_EVERY_S:
             return
         self._saved_at = time.monotonic()
-        written = orjson.dumps(
+        written = json.encode(
             {
                 "of": self._fingerprint,
                 "region": place,
@@ -197,8 +218,8 @@ class _Run:
         if state is None or not state.exists():
             return None
         try:
-            saved: dict[str, Any] = orjson.loads(state.read_bytes())
-        except (OSError, orjson.JSONDecodeError):
+            saved: dict[str, Any] = json.decode(state.read_bytes())
+        except (OSError, DecodeError, RecursionError):
             saved = {}
         if saved.get("of") != self._fingerprint:
             self._report.warnings.append(("started_anew", state.name))
@@ -223,4 +244,4 @@ def _fingerprint(pack: Pack, options: Options) -> str:
     return sha256("\x00".join(parts).encode()).hexdigest()
 
 
-__all__ = ["Options", "UnreadableOption", "UnreadablePack", "verify"]
+__all__ = ["Options", "UnreadableOption", "UnreadablePack", "read_note", "verify"]

@@ -6,6 +6,10 @@ from collections.abc import Mapping
 
 CHECKS: Mapping[str, tuple[str, str]] = {
     "file_missing": ("缺少文件", "a file is missing"),
+    "file_unreadable": ("文件无法读取（权限或介质）", "a file cannot be read (permission, or the disk)"),
+    "file_twice": ("归档中同一文件出现多次", "a file is in the archive more than once"),
+    "empty": ("包内没有任何地区，什么也没有证明", "the pack holds no region: it proves nothing"),
+    "log_missing": ("此前取得的树头所属日志不在包内", "a head taken earlier is of a log that the pack does not hold"),
     "file_differs": ("文件与清单所载大小或哈希不符", "a file is not what the manifest lists"),
     "file_unlisted": ("文件不在清单中", "a file that the manifest does not list"),
     "file_malformed": ("文件无法解析", "a file cannot be read"),
@@ -27,6 +31,9 @@ CHECKS: Mapping[str, tuple[str, str]] = {
     "region": ("指向其他地区", "points into another region"),
     "kind": ("未知的分录种类", "an unknown kind of entry"),
     "moves": ("该种类分录不得在这些账户间移动", "this kind of entry does not move between these accounts"),
+    "payee": ("应付、支付中、已拨付的款项须有收款方", "what is owed or was paid belongs to a payee"),
+    "issue": ("券只发放一次，且由其第一笔分录发放", "a voucher is issued once, by its first entry"),
+    "approval_twice": ("同一审批用于两笔指标", "one approval granted money twice"),
     "two_persons": ("须经办与审核两人", "two persons are needed"),
     "pool_equation": ("资金池：预算指标≠各阶段之和", "granted is not the sum of all stages"),
     "pool_below_zero": ("资金池账户为负（来源账户为正）", "an account of a pool is below zero (a source above it)"),

@@ -137,6 +137,11 @@ class Story:
         return leaf
 
 
+def lone_leaf(kind: str, *postings: dict[str, Any]) -> dict[str, Any]:
+    """One entry by itself."""
+    return Story().entry(kind, *postings)
+
+
 def small_story() -> Story:
     """1,000.00 granted; a voucher of 500.00; 200.00 held, 120.00 of it drawn, 80.00 back; 100.00 drawn, 30.00 back."""
     story = Story()

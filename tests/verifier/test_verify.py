@@ -252,15 +252,19 @@ def test_files_that_were_not_needed_are_compared_with_the_manifest_too(tmp_path:
 
 def test_a_reversal_that_mirrors_is_right_and_a_second_one_is_not(tmp_path: Path) -> None:
     maker = PackMaker()
-    reversal(maker.story, 5, posting("obligated", "committed", 10_000, 7))
-    # 31,000 + 10,000 free, 19,000 − 10,000 redeemed
+    maker.story.leaves.pop()
+    reversal(maker.story, 5, posting("obligated", "committed", 10_000, 6))
+    # without the refund 28,000 were free and 22,000 redeemed; 10,000 of them are free again
     for table in ("vouchers", "allotments"):
-        maker.stored[table][0] |= {"balance_fen": 41_000, "redeemed_fen": 9_000}
-    maker.stored["vouchers"][0]["posting_count"] = 7
+        maker.stored[table][0] |= {"balance_fen": 38_000, "redeemed_fen": 12_000}
+    subject = maker.story.leaves[6]["subject"]
+    maker.stored["refunds"][0] |= {"id": subject, "subsidy_refund_fen": 10_000, "entry_id": entry_id(8)}
+    maker.stored["redemptions"][1]["refunded_fen"] = 10_000
+    maker.stored["mandates"][0]["used_fen"] = 12_000
     report = judged(maker, tmp_path / "once")
     assert report.is_right, report.to_text()
-    reversal(maker.story, 5, posting("obligated", "committed", 9_000, 8))
-    assert first(judged(maker, tmp_path / "twice")) == ("reversed_twice", REGION, 8, entry_id(9))
+    reversal(maker.story, 5, posting("obligated", "committed", 9_000, 7))
+    assert first(judged(maker, tmp_path / "twice")) == ("reversed_twice", REGION, 7, entry_id(9))
 
 
 NEXT_YEAR = POOL.replace("pool", "next")
@@ -416,7 +420,7 @@ def test_each_stored_counter_is_compared_with_the_leaves(table: str, tmp_path: P
     assert any(one.subject.startswith(table) for one in report.findings.kept), report.to_text()
 
 
-@pytest.mark.parametrize("table", sorted(set(COUNTERS) - {"refunds"}))
+@pytest.mark.parametrize("table", sorted(COUNTERS))
 def test_a_stored_row_that_is_not_there_is_missed(table: str, tmp_path: Path) -> None:
     maker = PackMaker()
     gone = maker.stored[table].pop(0)
@@ -680,7 +684,7 @@ def test_what_is_no_pack_or_no_key_is_said(tmp_path: Path) -> None:
         verify(folder, Options(("vouchers.example+00+AA==",)))
     manifest = json.loads((folder / "manifest.json").read_bytes())
     (folder / "manifest.json").write_bytes(compact(manifest | {"version": 2}))
-    with pytest.raises(UnreadablePack, match="voucher-pack 2"):
+    with pytest.raises(UnreadablePack, match="version"):
         verify(folder, Options())
     (folder / "manifest.json").write_bytes(b"{")
     with pytest.raises(UnreadablePack):
