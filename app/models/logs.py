@@ -149,7 +149,6 @@ class AccountMark(Base):
 
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "batch_no"], ["log_batches.region_code", "log_batches.batch_no"]),
-        Index(None, "region_code", "batch_no"),
         one_of("holder_kind", HolderKind),
         one_of("account", Account),
     )

@@ -274,7 +274,7 @@ class Bench:
         _tell(f"sealed {found.leaves:,} leaves, {found.rates[-1]:,.0f}/s")
         for _ in range(self._options.rounds):
             self._take("few", replace(case, name=UNSEALED))
-            with sealed.running_sealer(urls, settings, folder / "service.log"):
+            with sealed.running_sealer(urls, settings, folder / "service.log", database, found):
                 self._take("few", replace(case, name=BESIDE_A_SEALER))
         sealed.drain(urls, settings, sealed.Sealing())
         sealed.ask_balances(database, found)

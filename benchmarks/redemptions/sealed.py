@@ -1,4 +1,6 @@
-"""Sealing beside redeeming: how fast a full queue is sealed, what a running sealer costs, how long a balance takes."""
+"""Sealing beside redeeming: how fast a full queue is sealed, what a running sealer costs and how far behind it is, how
+long a balance takes.
+"""
 
 from __future__ import annotations
 
@@ -13,10 +15,10 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 
-from sqlalchemy import func, select
+from sqlalchemy import func, select, text
 
 from app.cli.serving import Service
-from app.database import Database
+from app.database import Database, now
 from app.embedded.databases import Urls
 from app.kernel.vocabulary import HolderKind
 from app.models import Entry, Log, Pool, SealQueue
@@ -27,6 +29,18 @@ from app.settings import Settings
 
 ASKED = 60
 """Balances asked for, half of them as of an instant and half as of a size."""
+EMPTIED_S = 60
+"""Within which a sealer has started and sealed all that waits, with nothing coming."""
+
+_LAGS = text(
+    """
+    SELECT extract(epoch FROM b.sealed_at - e.at) AS lag_s
+    FROM log_batches b
+    JOIN log_leaves l ON l.region_code = b.region_code AND l.leaf_index >= b.first_index AND l.leaf_index < b.size
+    JOIN entries e ON e.region_code = l.region_code AND e.id = l.leaf_id
+    WHERE b.sealed_at > :since
+    """
+)
 
 
 @dataclass(slots=True)
@@ -37,6 +51,8 @@ class Sealing:
     leaves: int = 0
     as_of_ms: list[float] = field(default_factory=list)
     entries: int = 0
+    lag_s: list[float] = field(default_factory=list)
+    """Of each entry that was made beside a sealer: from its instant to the signed head that has it."""
 
 
 def drain(urls: Urls, settings: Settings, found: Sealing) -> None:
@@ -75,8 +91,8 @@ def ask_balances(database: Database, found: Sealing) -> None:
 
 
 @contextmanager
-def running_sealer(urls: Urls, settings: Settings, log: Path) -> Iterator[None]:
-    """`voucher seal` as a process of its own while inside."""
+def running_sealer(urls: Urls, settings: Settings, log: Path, database: Database, found: Sealing) -> Iterator[None]:
+    """`voucher seal` as a process of its own while inside, started and with nothing waiting; adds the lags to `found`."""
     environment = os.environ | {
         "VOUCHER_DATABASE_URL": urls.app_url,
         "VOUCHER_STATE_DIR": str(settings.state_dir),
@@ -86,10 +102,22 @@ def running_sealer(urls: Urls, settings: Settings, log: Path) -> Iterator[None]:
         command = [str(Path(sys.executable).with_name("voucher")), "seal"]
         process = subprocess.Popen(command, env=environment, stdout=output, stderr=output)
         try:
+            _wait_for_empty_queue(database)
+            since = database.transact(now)
             yield
+            _wait_for_empty_queue(database)
         finally:
             process.terminate()
             process.wait()
+    found.lag_s += database.transact(lambda tx: [float(lag) for lag in tx.execute(_LAGS, {"since": since}).scalars()])
+
+
+def _wait_for_empty_queue(database: Database) -> None:
+    waiting = select(func.count()).select_from(SealQueue)
+    deadline = time.monotonic() + EMPTIED_S
+    while database.transact(lambda tx: tx.execute(waiting).scalar_one()):
+        assert time.monotonic() < deadline, f"the sealer has not emptied the queue within {EMPTIED_S} s"
+        time.sleep(0.2)
 
 
 def settings_of(urls: Urls, folder: Path, service: Service) -> Settings:

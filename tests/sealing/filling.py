@@ -33,12 +33,13 @@ _QUEUE = """
 """
 
 
-def fill(owner_url: str, entry_id: str, count: int, *, first: int = 1) -> None:
+def fill(owner_url: str, entry_id: str, count: int, *, first: int = 1, analyse: bool = True) -> None:
     """Copy the entry `count` times, a millisecond apart, and queue the copies. Stored counters do not follow."""
     engine = create_engine(owner_url)
     with engine.begin() as tx:
         for statement in (_ENTRIES, _POSTINGS, _QUEUE):
             tx.execute(text(statement), {"first": first, "last": first + count - 1, "entry_id": entry_id})
-    with engine.begin() as tx:
-        tx.execute(text("ANALYZE"))
+    if analyse:
+        with engine.begin() as tx:
+            tx.execute(text("ANALYZE"))
     engine.dispose()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -13,9 +14,11 @@ from cryptography.exceptions import InvalidSignature
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import given
 from hypothesis import strategies as st
+from structlog.testing import capture_logs
 
 from app.database import Database
 from app.kernel.canonical import canonical
+from app.services.identity.signing_keys import SigningKeys
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.receipts import signed_bytes
 from app.services.sealing.seal import seal
@@ -111,8 +114,36 @@ def test_what_posted_nothing_has_no_receipt(world: World) -> None:
 
 def test_a_receipt_bears_the_name_that_the_log_has(world: World, database: Database, settings: Settings) -> None:
     till = counter(world.city())
-    renamed = LogKeys.from_settings(settings.model_copy(update={"log_name": "earlier.example"}))
+    renamed = LogKeys(SigningKeys(settings.state_dir / "log-keys"), name="earlier.example")
     database.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=renamed))
     receipt = ok(till.redeem(1_000))["receipt"]
     assert receipt["log"] == f"earlier.example/{HANGZHOU}"
     check(receipt, world.anonymous().get(f"/v1/logs/{HANGZHOU}/keys").text.splitlines())
+
+
+def test_the_log_begins_under_the_name_that_receipts_have_promised(
+    world: World, database: Database, settings: Settings
+) -> None:
+    """The sealer's settings say another name, as those of a process apart easily do."""
+    receipt = ok(counter(world.city()).redeem(1_000))["receipt"]
+    keys = world.anonymous().get(f"/v1/logs/{HANGZHOU}/keys").text
+    apart = settings.model_copy(update={"log_name": "sealer.example", "public_url": "http://10.0.0.7:80"})
+    with capture_logs() as told:
+        sealing = LogKeys.from_settings(apart)
+    assert [(line["event"], line["name"], line["not_taken"]) for line in told] == [
+        ("logs.name_kept", "127.0.0.1:8000", "sealer.example")
+    ]
+    database.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=sealing))
+    checkpoint = world.anonymous().get(f"/v1/logs/{HANGZHOU}/checkpoint").text
+    assert checkpoint.splitlines()[0] == receipt["log"] == f"127.0.0.1:8000/{HANGZHOU}"
+    assert world.anonymous().get(f"/v1/logs/{HANGZHOU}/keys").text == keys
+
+
+def test_processes_that_start_at_once_agree_on_one_name(settings: Settings) -> None:
+    def start(number: int) -> str:
+        return LogKeys.from_settings(settings.model_copy(update={"log_name": f"n{number}.example"})).origin(HANGZHOU)
+
+    with ThreadPoolExecutor(8) as pool:
+        names = set(pool.map(start, range(16)))
+    assert len(names) == 1
+    assert {path.name for path in (settings.state_dir / "log-keys").glob("*name*")} == {"name"}

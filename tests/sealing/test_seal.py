@@ -142,6 +142,28 @@ def test_a_sealer_waits_for_the_head_that_another_holds(
     assert seal_all(database, keys) == 1
 
 
+def test_a_sealer_that_has_waited_goes_on_from_the_head_that_it_waited_for(
+    database: Database, keys: LogKeys, till: Counter, urls: Urls
+) -> None:
+    """Without the head's lock it would give the leaves that the other left over the numbers of those that it took."""
+    entry_id = ok(till.redeem(1_000))["entry_id"]
+    seal_all(database, keys)
+    fill(urls.owner_url, entry_id, 30)
+    with ThreadPoolExecutor(1) as pool:
+        with database.engine.begin() as first:
+            done = seal(first, region_code=HANGZHOU, keys=keys, most=10)
+            second = pool.submit(seal_some, database, keys, most=20)
+            deadline = time.monotonic() + 10
+            while not one(database, "SELECT count(*) FROM pg_locks WHERE NOT granted"):
+                assert time.monotonic() < deadline, "nobody waits for the first one's head"
+                time.sleep(0.01)
+        sealed = second.result(timeout=10)
+    assert done is not None
+    assert sealed is not None
+    assert (sealed.leaves, sealed.size) == (20, done.size + 20)
+    assert check_log(database, HANGZHOU) == sealed.size
+
+
 def test_a_sealer_killed_in_the_middle_of_its_batches_leaves_no_gap_and_no_double(
     database: Database, keys: LogKeys, till: Counter, urls: Urls, settings: Settings
 ) -> None:

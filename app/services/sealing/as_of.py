@@ -129,8 +129,14 @@ _AS_OF_INSTANT = Statement(
     {_MARKED}
     UNION ALL
     SELECT m.holder_kind, m.holder_id, m.account, m.change_fen
-    FROM late JOIN account_marks m ON m.region_code = :region AND m.batch_no = late.batch_no
-    JOIN wanted USING (holder_kind, holder_id)
+    FROM late
+    CROSS JOIN wanted w
+    CROSS JOIN (VALUES {_ACCOUNTS}) AS each(account)
+    CROSS JOIN LATERAL (
+        SELECT * FROM account_marks
+        WHERE region_code = :region AND holder_kind = w.holder_kind AND holder_id = w.holder_id
+            AND account = each.account AND batch_no = late.batch_no OFFSET 0
+    ) AS m
     UNION ALL
     {_CHANGED}
     """

@@ -42,8 +42,14 @@ _MARK = Statement(
     f"""
     WITH moved AS (
         SELECT p.region_code, p.pool_id, p.payee_id, p.source, p.destination, p.amount_fen
-        FROM log_leaves l JOIN postings p ON p.region_code = l.region_code AND p.entry_id = l.leaf_id
-        WHERE l.region_code = :region AND l.leaf_index >= :first AND l.leaf_index < :size AND l.leaf_kind = 'entry'
+        FROM (
+            SELECT leaf_id FROM log_leaves
+            WHERE region_code = :region AND leaf_index >= :first AND leaf_index < :size AND leaf_kind = 'entry'
+            ORDER BY leaf_index OFFSET 0
+        ) AS l
+        CROSS JOIN LATERAL (
+            SELECT * FROM postings WHERE region_code = :region AND entry_id = l.leaf_id ORDER BY line OFFSET 0
+        ) AS p
     ), changed AS (
         SELECT holder_kind, holder_id, account, CAST(sum(fen) AS bigint) AS change_fen
         FROM ({SIDES}) AS sides GROUP BY holder_kind, holder_id, account
