@@ -7,6 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import httpx
@@ -14,9 +16,16 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from app.services.idempotency import Answer
+from app.services.redemption.batch import decide_batch
+from app.services.redemption.bills import Bill, BillLine
+from app.services.redemption.commands import Redeem
+from app.services.redemption.decisions import Asked
+from app.services.redemption.outcomes import PutOff
 from app.services.redemption.replaying import replay
 from app.settings import Settings
 from tests.conftest import serving
+from tests.redemption import test_twins as twins
 from tests.redemption.test_bills_over_http import bill, declares, quoted
 from tests.redemption.test_replay_assessment import stored_by
 from tests.world import HANGZHOU, Actor, Counter, World, counter, ok, problem, redemption_body, rules_body
@@ -204,7 +213,7 @@ def test_sites_and_programmes_and_declarations(world: World) -> None:
 
 
 def test_who_asks_for_nothing_counts_nothing_and_a_reversal_gives_all_back(world: World) -> None:
-    plain = counter(world.city())
+    plain = counter(world.city(), bill_checks={"price": {"above_list": "flag"}})
     declares(world, plain.machine.organisation_id, capacity_cards=8)
     ok(plain.redeem(0, bill=bill(line(1_000))))
     declared_nothing = asking(world, capacity_cards=0)
@@ -253,8 +262,9 @@ def test_two_services_never_give_away_what_is_left_of_two_days_twice(world: Worl
 
 
 def test_racing_bills_for_one_day_are_drawn_as_far_as_it_reaches(world: World, other_url: str) -> None:
-    """Twelve bills of 40 on two services for 192: four are drawn."""
+    """Twelve bills of 40 on two services for what is left of 192 after 32: four are drawn."""
     desk = asking(world)
+    ok(desk.redeem(0, bill=bill(line(32))))
     codes = [desk.voucher["code"], *(desk.second_voucher(100_000).voucher["code"] for _ in range(11))]
     with httpx.Client(base_url=other_url, headers=desk.machine.http.headers, timeout=60, trust_env=False) as other:
         clients = (desk.machine.http, other)
@@ -266,8 +276,8 @@ def test_racing_bills_for_one_day_are_drawn_as_far_as_it_reaches(world: World, o
         with ThreadPoolExecutor(12) as pool:
             answers = list(pool.map(race, range(12)))
     assert sorted(one.status_code for one in answers) == [201] * 4 + [409] * 8
-    assert {one.json()["errors"][0]["limit"] for one in answers if one.status_code == 409} == {"32"}
-    assert stored(world) == [("03-01", "03-01", "", "card_hour", "160")]
+    assert {one.json()["errors"][0]["limit"] for one in answers if one.status_code == 409} == {"0"}
+    assert stored(world) == [("03-01", "03-01", "", "card_hour", "192")]
     assert world.differences() == []
 
 
@@ -293,11 +303,21 @@ def test_a_busy_day_holds_up_its_own_bills_and_nobody_elses(world: World) -> Non
     desk = asking(world)
     other = desk.second_voucher(100_000)
     ok(desk.redeem(0, bill=bill(line(1))))
+    commands = [command(desk, "A", *A_DAY), command(other, "B", *NEXT_DAY)]
     lock = text("SELECT 1 FROM capacity_uses WHERE first_on = '2026-03-01' AND unit = '' FOR UPDATE")
-    with world.database.engine.connect() as holder, ThreadPoolExecutor(1) as pool:
+    with world.database.engine.connect() as holder:
         holder.execute(lock)
-        waiting = pool.submit(desk.redeem, 0, key="K", order_no="A", bill=bill(line(1)))
-        ok(other.redeem(0, bill=bill(line(1, NEXT_DAY))))
-        problem(waiting.result(), 503, "busy")
-    ok(desk.redeem(0, key="K", order_no="A", bill=bill(line(1))))
+        waits, done = world.database.transact(lambda tx: decide_batch(tx, commands, wait=False))
+    assert isinstance(waits, PutOff)
+    assert isinstance(done, Answer)
+    (done,) = world.database.transact(lambda tx: decide_batch(tx, commands[:1], wait=False))
+    assert isinstance(done, Answer)
+    assert [row[4] for row in stored(world)] == ["2", "1"]
     assert world.differences() == []
+
+
+def command(desk: Counter, order_no: str, since: str, until: str) -> Redeem:
+    """One card-hour, as the desk gets it."""
+    times = (datetime.fromisoformat(since), datetime.fromisoformat(until))
+    asked = Asked(Bill(100, (BillLine("training", "1", "card_hour", "1", 100, *times),)))
+    return replace(twins.command(desk, order_no), asked=asked, key=order_no)
