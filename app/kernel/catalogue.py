@@ -637,6 +637,22 @@ CATALOGUE: dict[Code, Row] = {
             "第 {line} 行：计费 {actual} {unit}，而{place_zh}申报的算力在该时段内至多为 {limit}。请核对数量与时间，或申请更正登记信息。",
         ),
     ),
+    Code.CAPACITY_USED_UP: Row(
+        Kind.CONFLICT,
+        ("Capacity used up by other bills", "算力已被其他账单用完"),
+        (
+            "Line {line}: {actual} {unit} were billed, but other bills leave {limit} on its days of what {place_en} declares. Nothing was drawn. Check quantity, times and site; refund a bill that is wrong, or have the registry corrected.",
+            "第 {line} 行：计费 {actual} {unit}，而{place_zh}申报的算力在所涉日期内，扣除其他账单后仅余 {limit}，未作抵扣。请核对数量、时间与机房；有误的账单请退款，或申请更正登记信息。",
+        ),
+    ),
+    Code.USAGE_TIMES_TOO_LONG: Row(
+        Kind.REFUSED,
+        ("Times of use too long", "使用时间过长"),
+        (
+            "Line {line}: with it the bill's times of use touch {actual} days; the rules hold bills against the declared capacity for {limit} days at most. Send a bill for each part of the time.",
+            "第 {line} 行：计入该行后，账单的使用时间涉及 {actual} 天；按规则与申报算力核对的账单最多涉及 {limit} 天。请分期提交账单。",
+        ),
+    ),
     Code.PRICE_ABOVE_LIST: Row(
         Kind.REFUSED,
         ("Price above the admitted list", "单价高于入围价目"),

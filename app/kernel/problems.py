@@ -133,6 +133,8 @@ class Code(StrEnum):
     ALREADY_REVERSED = "already_reversed"
     VOUCHER_IN_USE = "voucher_in_use"
     REDEMPTION_NOT_REVERSIBLE = "redemption_not_reversible"
+    CAPACITY_USED_UP = "capacity_used_up"
+    USAGE_TIMES_TOO_LONG = "usage_times_too_long"
 
 
 @dataclass(frozen=True, slots=True)

@@ -350,3 +350,5 @@ class Sign(StrEnum):
     CAPACITY_NOT_DECLARED = "capacity_not_declared"
     PRICE_ABOVE_LIST = "price_above_list"
     PRICE_NOT_LISTED = "price_not_listed"
+    CAPACITY_USED_UP = "capacity_used_up"
+    USAGE_TIMES_TOO_LONG = "usage_times_too_long"

@@ -4,6 +4,7 @@ from app.models.approvals import Approval
 from app.models.audit import AuditEvent
 from app.models.base import Base
 from app.models.budgets import Pool, YearClose
+from app.models.capacity import CapacityUse
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
@@ -31,6 +32,7 @@ __all__ = [
     "Approval",
     "AuditEvent",
     "Base",
+    "CapacityUse",
     "CaseNote",
     "Client",
     "Entry",

@@ -21,6 +21,8 @@ from app.services.identity.principals import Caller
 from app.services.programmes.programmes import ProgrammeRecord, read_programme
 from app.services.redemption.assessing import Drawing, draw, gather, holders_of
 from app.services.redemption.bills import Bill
+from app.services.redemption.capacity_counters import read_taken
+from app.services.redemption.capacity_uses import days_of
 from app.services.redemption.decisions import (
     Refused,
     pinned_version,
@@ -311,12 +313,15 @@ def _refusal(
 def _findings(
     tx: Connection, caller: Caller, programme: ProgrammeRecord, version: DatedRules, bill: Bill
 ) -> tuple[Finding, ...]:
-    """What speaks against the bill now. Usage that is billed meanwhile is found by the redemption."""
+    """What speaks against the bill now. What is billed meanwhile is found by the redemption."""
     if not caller.holds(Role.PROVIDER):
         return tuple(judge_units(bill, version.rules))
     key = (programme.region_code, programme.id, caller.organisation_id)
     looks_beyond = version.rules.bill_checks.look_beyond_the_bill
     grounds = load_grounds(tx, [key]).get(key, Grounds()) if looks_beyond else Grounds()
+    if version.rules.bill_checks.capacity.beyond is not None and grounds.declares and (days := days_of(bill)[0]):
+        provider = (programme.region_code, caller.organisation_id)
+        grounds = replace(grounds, taken=read_taken(tx, provider, set(days.values())))
     refs = {line.usage_ref for line in bill.lines if line.usage_ref is not None}
     billed = holders_of_references(tx, [(programme.region_code, caller.organisation_id, ref) for ref in refs])
     return judge_evidence(

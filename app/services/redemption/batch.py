@@ -1,9 +1,9 @@
 """One transaction for many commands: claim, lock, decide, post, answer. The commands' order of arrival is kept.
 
 The lock order is the same for everybody: region fence → keys → providers' numbers → payment codes → vouchers (their
-holds and mandates lie under the same lock) → the holders' positions, where the programme's rules are cumulative →
-usage references. A command whose voucher or holder is busy is put off and gives back all its claims; a refused one
-gives back all but its key.
+holds and mandates lie under the same lock) → the holders' positions, where the programme's rules are cumulative → the
+provider's days, where they hold bills against its capacity → usage references. A command whose voucher, holder or day
+is busy is put off and gives back all its claims; a refused one gives back all but its key.
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -21,6 +22,8 @@ from app.kernel.vocabulary import EventKind, HoldStatus
 from app.services.ledger.fences import ask_fences
 from app.services.redemption import effects
 from app.services.redemption.assessing import holders_of as position_holders
+from app.services.redemption.capacity_counters import CapacityAsked, CapacityUses, ProviderKey, lock_capacity
+from app.services.redemption.capacity_uses import counted_by, days_of
 from app.services.redemption.claiming import Claiming
 from app.services.redemption.commands import Command, PlaceHold, Redeem
 from app.services.redemption.decisions import Drawn, Refused, decide_redemption
@@ -76,6 +79,7 @@ def decide_batch(tx: Connection, commands: Sequence[Command], *, wait: bool) -> 
     batch.claim_codes()
     batch.lock_and_load(wait=wait)
     batch.lock_positions(wait=wait)
+    batch.lock_days(wait=wait)
     batch.claim_references()
     batch.decide()
     with together(tx):
@@ -111,6 +115,9 @@ class _Batch:
         self._grounds: dict[int, Grounds] = {}
         self._usage_claimed: dict[UsageScope, str] = {}
         self._positions = Positions()
+        self._capacity: dict[int, ProviderKey] = {}
+        """Whose capacity a bill is held against together with other bills."""
+        self._uses = CapacityUses()
         self._writes = Writes()
 
     def claim_codes(self) -> None:
@@ -229,6 +236,27 @@ class _Batch:
         if locked:
             self._positions, self._at = Positions.read(self._tx, locked), now(self._tx)
 
+    def lock_days(self, *, wait: bool) -> None:
+        """Lock the days of the bills that are held against a declared capacity; those whose days are busy are put off.
+
+        A hold takes none of it: only its redemptions tell what was used, and when.
+        """
+        asked: dict[int, CapacityAsked] = {}
+        for place in self._outcomes.open():
+            command = self._commands[place]
+            if (
+                self._terms[place].looks_at_capacity
+                and isinstance(command, Redeem)
+                and self._grounds[place].declares
+                and (days := days_of(command.asked.bill)[0])
+            ):
+                self._capacity[place] = provider = (command.region_code, command.provider_id)
+                asked[place] = CapacityAsked(provider, frozenset(days.values()))
+        if asked:
+            busy, self._uses, self._at = lock_capacity(self._tx, asked, wait=wait)
+            for place in busy:
+                self._outcomes.put_off(place)
+
     def claim_references(self) -> None:
         """Claim the usages that the bills name; of one that is taken the decision is told who billed it.
 
@@ -283,6 +311,7 @@ class _Batch:
         self._codes.write(self.made)
         self._writes.write(self._tx)
         self._positions.write(self._tx)
+        self._uses.write(self._tx)
 
     def end_holds(self) -> None:
         """Say of the holds that were used up, or redeemed for the last time, that they have ended."""
@@ -290,7 +319,7 @@ class _Batch:
 
     def _redeem(self, place: int, command: Redeem, at: datetime) -> None:
         voucher, position = self._vouchers[place], self._position(place, at)
-        drawn = self._drawn(place, position, self._grounds[place], at)
+        drawn = self._drawn(place, position, self._grounds_now(place), at)
         if isinstance(drawn, Refused):
             self._outcomes.refuse(place, drawn)
             return
@@ -300,6 +329,7 @@ class _Batch:
         self._writes.redemption(made, by=command.caller.principal_id)
         self._writes.used_fen[command.region_code, consent.mandate_id] += drawn.subsidy_fen
         self._positions.add(command.region_code, voucher.programme_id, holders, drawn.counted)
+        self._take_capacity(place, drawn.evidence)
         self._make(place, command.render(made.record))
 
     def _hold(self, place: int, command: PlaceHold, at: datetime) -> None:
@@ -342,7 +372,7 @@ class _Batch:
             self._parties[place].provider,
             command.asked,
             others,
-            self._grounds[place],
+            self._grounds_now(place),
             final=command.final,
             at=at,
         )
@@ -361,6 +391,7 @@ class _Batch:
         if done.ends:
             self._writes.end((hold.region_code, hold.id), HoldStatus.REDEEMED, None, at=at)
         self._positions.add(command.region_code, voucher.programme_id, hold.holders, done.counted)
+        self._take_capacity(place, done.evidence)
         self._make(place, command.render(made.record))
 
     def _drawn(self, place: int, position: Position, grounds: Grounds | None, at: datetime) -> Refused | Drawn:
@@ -382,6 +413,17 @@ class _Batch:
         if by_code and isinstance(drawn, Drawn):
             return self._codes.refuse_amount(use, amount_fen=drawn.subsidy_fen) or drawn
         return drawn
+
+    def _grounds_now(self, place: int) -> Grounds:
+        """With what other bills take of the capacity by now, those before it in this batch among them."""
+        provider = self._capacity.get(place)
+        grounds = self._grounds[place]
+        return grounds if provider is None else replace(grounds, taken=self._uses.of(provider))
+
+    def _take_capacity(self, place: int, evidence: Mapping[str, Any] | None) -> None:
+        provider = self._capacity.get(place)
+        if provider is not None:
+            self._uses.add(provider, counted_by(evidence))
 
     def _consent(self, place: int) -> effects.Consent:
         return effects.Consent(self._mandates.get(place), self._codes.id_of(self._ids[place]))

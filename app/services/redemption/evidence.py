@@ -7,6 +7,7 @@ a flag in its trace; a flag changes no amount. The same bill, rules and grounds 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
@@ -14,7 +15,8 @@ from app.kernel.problems import Code, FieldError
 from app.kernel.rates import parse_decimal
 from app.kernel.vocabulary import Sign
 from app.services.redemption.bills import UNIT_PRICE_DECIMALS, Bill, BillLine
-from app.services.redemption.capacities import check_capacity
+from app.services.redemption.capacities import check_capacity, shortages
+from app.services.redemption.capacity_uses import counted
 from app.services.redemption.grounds import Grounds, ListedPrice
 from app.services.redemption.signs import Finding, Numbered, Refusal
 from app.services.rules.bill_checks import Verdict
@@ -26,7 +28,7 @@ SHOWN_PRICES = 20
 
 def judge_evidence(bill: Bill, rules: Rules, grounds: Grounds) -> tuple[Finding, ...]:
     """Everything that speaks against a bill, line by line in the order of the checks; nothing where all is well."""
-    checks, grounds = rules.bill_checks, grounds.looked_at(rules, bill)
+    checks, grounds = rules.bill_checks, _settled(bill, rules, grounds)
     covered = _covered(bill, rules)
     found = [*judge_units(bill, rules)]
     if checks.usage_ref.required:
@@ -34,7 +36,7 @@ def judge_evidence(bill: Bill, rules: Rules, grounds: Grounds) -> tuple[Finding,
     if checks.usage_ref.repeated is not None:
         found += _repeated(covered, grounds, checks.usage_ref.repeated)
     if checks.capacity.beyond is not None:
-        found += check_capacity(covered, grounds, checks.capacity.beyond)
+        found += check_capacity(bill, covered, grounds, checks.capacity.beyond)
     if checks.price.above_list is not None:
         found += _prices(covered, rules, grounds.prices, checks.price.above_list)
     return tuple(found)
@@ -84,11 +86,14 @@ def flags_of(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
 def grounds_to_store(rules: Rules, bill: Bill, grounds: Grounds, findings: Sequence[Finding]) -> dict[str, Any] | None:
     """What of the grounds is stored with a redemption, for a replay to find the same flags.
 
-    None where nothing was found and the rules looked at nothing beyond the bill: then there is nothing to judge again.
+    With it stands what the bill counts of the provider's capacity, where the rules ask for that. None where nothing was
+    found and the rules looked at nothing beyond the bill: then there is nothing to judge again.
     """
     if not findings and not rules.bill_checks.look_beyond_the_bill:
         return None
-    return grounds.looked_at(rules, bill).stored()
+    settled = _settled(bill, rules, grounds)
+    uses = counted(bill, _covered(bill, rules), settled) if rules.bill_checks.capacity.beyond is not None else ()
+    return settled.stored() | ({"uses": [one.stored() for one in uses]} if uses else {})
 
 
 def flagged_again(bill: Bill, rules: Rules, stored: Mapping[str, Any] | None, trace: dict[str, Any]) -> dict[str, Any]:
@@ -97,6 +102,15 @@ def flagged_again(bill: Bill, rules: Rules, stored: Mapping[str, Any] | None, tr
     What was decided before evidence was judged has none stored, and no flags.
     """
     return trace if stored is None else with_flags(trace, judge_evidence(bill, rules, Grounds.read(stored)))
+
+
+def _settled(bill: Bill, rules: Rules, grounds: Grounds) -> Grounds:
+    """What these rules look at for this bill; of what other bills take, no more than where that leaves too little."""
+    looked_at = grounds.looked_at(rules, bill)
+    if not grounds.taken or rules.bill_checks.capacity.beyond is None:
+        return looked_at
+    beside = replace(looked_at, taken=grounds.taken)
+    return replace(looked_at, short=shortages(bill, _covered(bill, rules), beside))
 
 
 def _covered(bill: Bill, rules: Rules) -> list[Numbered]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from datetime import date
 from fractions import Fraction
-from typing import Any
+from typing import Any, NamedTuple
 
 from app.services.redemption.bills import Bill
 from app.services.rules.model import Rules
@@ -18,6 +19,11 @@ class Capacity:
     cards: int | None = None
     pflops: str | None = None
     """FP16, dense; a decimal."""
+
+    @property
+    def declared(self) -> bool:
+        """Whether anything is."""
+        return self.cards is not None or self.pflops is not None
 
     @staticmethod
     def of_profile(profile: Mapping[str, Any]) -> Capacity:
@@ -44,6 +50,27 @@ class Billed:
     line: int
 
 
+class Taken(NamedTuple):
+    """What bills take of a site in one measure from one day to another; without a site where they name none."""
+
+    site: str
+    unit: str
+    first_on: date
+    last_on: date
+    amount: Fraction
+
+
+@dataclass(frozen=True, slots=True)
+class Short:
+    """A line for which other bills leave less than it says: so much of that measure. Lines count from 1."""
+
+    line: int
+    site: str | None
+    """Whose capacity it is; None for the provider's."""
+    unit: str
+    left: str
+
+
 @dataclass(frozen=True, slots=True)
 class Grounds:
     """All that one judgement of evidence looks at besides the bill and the rules."""
@@ -54,6 +81,15 @@ class Grounds:
     prices: tuple[ListedPrice, ...] = ()
     billed: Mapping[str, Billed] = field(default_factory=dict)
     """By usage reference: those of this bill that another redemption holds."""
+    taken: Sequence[Taken] = ()
+    """What other bills take of the provider's capacity, on the days that matter here. Not stored: `short` is."""
+    short: tuple[Short, ...] = ()
+    """Where that leaves too little, in the order of the lines."""
+
+    @property
+    def declares(self) -> bool:
+        """Whether the provider, or a site of it, has declared a capacity."""
+        return self.provider.declared or any(site.declared for site in self.sites.values())
 
     def looked_at(self, rules: Rules, bill: Bill) -> Grounds:
         """No more of it than these rules look at for this bill: so much is stored with the redemption."""
@@ -67,6 +103,7 @@ class Grounds:
             sites={code: site for code, site in sorted(self.sites.items()) if capacity and code in named},
             prices=self._prices_of(rules, bill) if price else (),
             billed=self.billed if checks.usage_ref.repeated is not None else {},
+            short=self.short if capacity else (),
         )
 
     def _prices_of(self, rules: Rules, bill: Bill) -> tuple[ListedPrice, ...]:
@@ -81,6 +118,7 @@ class Grounds:
             "sites": {code: _plain(site) for code, site in self.sites.items()},
             "prices": [price_row(row) for row in self.prices],
             "billed": {ref: {"redemption": one.redemption_id, "line": one.line} for ref, one in self.billed.items()},
+            **({"short": [asdict(one) for one in self.short]} if self.short else {}),
         }
 
     @staticmethod
@@ -91,6 +129,7 @@ class Grounds:
             sites={code: Capacity(**site) for code, site in stored["sites"].items()},
             prices=price_list(stored["prices"]),
             billed={ref: Billed(one["redemption"], one["line"]) for ref, one in stored["billed"].items()},
+            short=tuple(Short(**one) for one in stored.get("short", ())),
         )
 
 

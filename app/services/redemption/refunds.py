@@ -30,6 +30,8 @@ from app.services.recoveries.decisions import spread
 from app.services.recoveries.making import counted_by_recoveries, record_recovery
 from app.services.recoveries.reads import RecoveryRecord
 from app.services.redemption.assessing import FORMAT, Counts, counts_json, counts_of_json, peeled
+from app.services.redemption.capacity_counters import lock_given_back
+from app.services.redemption.capacity_uses import given_back
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.consents import use_mandates
 from app.services.redemption.decisions import Returned, decide_refund, end_of
@@ -140,6 +142,10 @@ def _cancel(
     version = _rules(tx, redemption)
     counters = _lock_counters(tx, redemption, position.holders)
     _lock_pools_if_ended(tx, voucher)
+    part = position.part(redemption.id)
+    given = given_back(part.facts, cancelled, part.refunded_fen)
+    provider = (redemption.region_code, redemption.provider_id)
+    uses = lock_given_back(tx, provider, given)
     at = now(tx)
     since = add_months(civil_date(position.judged_at), -version.rules.rolling_months)
     others = counters.of_claim(redemption.region_code, redemption.programme_id, position.holders, since=since)
@@ -165,15 +171,18 @@ def _cancel(
     recounted, waiting = spread(recounted, [fen for _, fen in pieces], [state is not None for state in begins])
     counters.add(redemption.region_code, redemption.programme_id, position.holders, recounted)
     counters.write(tx)
+    uses.add(provider, given)
+    uses.write(tx)
     facts = {
         "v": FORMAT,
         "redemption": redemption.id,
         "cancelled": _by_line(cancelled),
-        "refunded": _by_line(position.part(redemption.id).refunded_fen),
+        "refunded": _by_line(part.refunded_fen),
         "drawn_fen": position.drawn_fen,
         "position": counts_json(tuple(others.items())),
         "holders": dict(position.holders),
         "counted": counts_json(recounted),
+        **({"uses": [one.stored() for one in given]} if given else {}),
         **position.told(),
     }
     trace = canonical(returned.trace)

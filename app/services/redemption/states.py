@@ -191,6 +191,11 @@ class ProgrammeTerms:
         """Whether any of the versions holds bills against capacity or prices."""
         return any(version.rules.bill_checks.look_beyond_the_bill for version in self.versions)
 
+    @cached_property
+    def looks_at_capacity(self) -> bool:
+        """Whether any of the versions holds bills against the capacity that providers declare."""
+        return any(version.rules.bill_checks.capacity.beyond is not None for version in self.versions)
+
     def since(self, at: datetime) -> date:
         """The first day that a rolling window of any version takes in; earlier days' counters are not looked at."""
         return add_months(civil_date(at), -self._rolling_months)

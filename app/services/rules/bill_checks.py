@@ -31,13 +31,13 @@ class UsageRefCheck(Part):
 
 
 class CapacityCheck(Part):
-    """Card-hours and PFLOPS·hours against the cards and PFLOPS in the registry, over the time of use."""
+    """Card-hours and PFLOPS·hours, with those of other bills, against what the registry says there is in that time."""
 
     beyond: Annotated[
         Verdict | None,
         said(
-            "More than the site or the provider can make in that time; null: not looked at.",
-            "超出机房或机构在该时段内的最大算力：拒绝、提示，null 为不核验",
+            "More than site or provider can make in that time, with its other bills; null: not looked at.",
+            "与其他账单合计后超出机房或机构在该时段内的最大算力：拒绝、提示，null 为不核验",
         ),
     ] = None
 

@@ -228,6 +228,8 @@ TEXTS: dict[str, str] = {
     "flag.usage_times_missing": "Noted: line {line} says no times of use, so it cannot be held against the capacity.",
     "flag.beyond_capacity": "Noted: line {line} says {actual}, more than the {limit} that the declared capacity makes in that time. It will be looked into; the amount stays.",
     "flag.capacity_not_declared": "Noted: the provider has not declared the capacity for line {line}.",
+    "flag.capacity_used_up": "Noted: line {line} says {actual}, but other bills leave {limit} of the declared capacity on its days. It will be looked into; the amount stays.",
+    "flag.usage_times_too_long": "Noted: the times of line {line} are too long ({actual} days, {limit} at most) to be held against the capacity together with other bills.",
     "flag.price_above_list": "Noted: the price of {actual} yuan in line {line} is above the admitted {limit} yuan. It will be looked into; the amount stays.",
     "flag.price_not_listed": "Noted: line {line} ({actual}) is not in the provider's admitted price list.",
     "why.rate": "By version {number} of the rules the rate is {rate}: {product} {unit}.",

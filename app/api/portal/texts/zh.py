@@ -228,6 +228,8 @@ TEXTS: dict[str, str] = {
     "flag.usage_times_missing": "已提示：第 {line} 行未填写使用时间，无法与算力规模核对。",
     "flag.beyond_capacity": "已提示：第 {line} 行用量 {actual} 超出申报算力在该时段的上限 {limit}，将另行核查，不影响金额。",
     "flag.capacity_not_declared": "已提示：服务机构未申报第 {line} 行所用的算力规模，无法核对。",
+    "flag.capacity_used_up": "已提示：第 {line} 行用量 {actual}，而申报算力在所涉日期内扣除其他账单后仅余 {limit}，将另行核查，不影响金额。",
+    "flag.usage_times_too_long": "已提示：第 {line} 行的使用时间过长（{actual} 天，最多 {limit} 天），无法与其他账单合并核对算力。",
     "flag.price_above_list": "已提示：第 {line} 行单价 {actual} 元高于入围单价 {limit} 元，将另行核查，不影响金额。",
     "flag.price_not_listed": "已提示：第 {line} 行（{actual}）不在服务机构的入围价目内。",
     "why.rate": "按规则第 {number} 版，补贴比例为 {rate}：{product} {unit}。",

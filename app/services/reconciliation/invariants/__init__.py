@@ -6,6 +6,7 @@ wrong), `expected` and `actual` (fen or counts as text), so that a difference ca
 
 from app.services.reconciliation.invariants import (
     boundaries,
+    capacity,
     causes,
     closed_years,
     counters,
@@ -26,6 +27,7 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *vouchers.INVARIANTS,
             *counters.INVARIANTS,
             *positions.INVARIANTS,
+            *capacity.INVARIANTS,
             *redemptions.INVARIANTS,
             *holds.INVARIANTS,
             *payments.INVARIANTS,
