@@ -335,6 +335,14 @@ CATALOGUE: dict[Code, Row] = {
             "期间截至 {actual}，而今天是 {limit}。请填写已开始的日期。",
         ),
     ),
+    Code.BANK_LIST_OVERLAPS: Row(
+        Kind.CONFLICT,
+        ("Period overlaps another bank list", "期间与其他银行结果清单重叠"),
+        (
+            "The bank list {bank_list_id} covers {period}. Send the same period to replace it, or days that it does not cover.",
+            "银行结果清单 {bank_list_id} 已覆盖 {period}。如需更正请以相同期间重新上传，否则请选择未覆盖的日期。",
+        ),
+    ),
     Code.VOUCHER_NOT_FOUND: Row(
         Kind.MISSING,
         ("Voucher not found", "未找到该券"),
@@ -766,6 +774,7 @@ WORDS = {
     "region": "地区",
     "rule_version": "规则版本",
     "statement": "对账单",
+    "bank_list": "银行结果清单",
     "resource": "资源",
     "user": "用户",
     "year_close": "年度关账",

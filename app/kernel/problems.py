@@ -81,6 +81,7 @@ class Code(StrEnum):
     DECLARATION_MISMATCH = "declaration_mismatch"
     STATEMENT_OVERLAPS = "statement_overlaps"
     PERIOD_ENDS_IN_FUTURE = "period_ends_in_future"
+    BANK_LIST_OVERLAPS = "bank_list_overlaps"
 
     VOUCHER_NOT_FOUND = "voucher_not_found"
     VOUCHER_FROZEN = "voucher_frozen"

@@ -2,6 +2,7 @@
 
 from app.models.approvals import Approval
 from app.models.audit import AuditEvent
+from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.events import Event
@@ -30,6 +31,8 @@ __all__ = [
     "AnswerPass",
     "Approval",
     "AuditEvent",
+    "BankList",
+    "BankListLine",
     "Base",
     "CaseNote",
     "Client",

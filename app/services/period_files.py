@@ -13,11 +13,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, insert, select, update
 
 from app.kernel.problems import AppError, Code, FieldError
-from app.models import Statement
+from app.models import BankList, Statement
 
 LONGEST_DAYS = 366
 
-PeriodFile = type[Statement]
+PeriodFile = type[Statement] | type[BankList]
 
 
 @dataclass(frozen=True, slots=True)

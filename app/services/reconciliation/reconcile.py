@@ -19,6 +19,7 @@ from app.models import Reconciliation
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.reach import region_prefix, within_reach
+from app.services.reconciliation.bank_comparing import compare_bank_lists
 from app.services.reconciliation.cases import Run, follow
 from app.services.reconciliation.comparing import Comparison, Period, compare_statements
 from app.services.reconciliation.invariants import INVARIANTS, Invariant
@@ -86,7 +87,7 @@ def check_invariants(
 ) -> Report:
     """Evaluate every invariant over one snapshot: for a region, with `below` for those within it too, or for all.
 
-    With a period, what providers state about it is compared as well. Nothing is stored.
+    With a period, what providers and the bank state about it is compared as well. Nothing is stored.
     """
     prefix = "" if region_code is None else region_prefix(region_code) if below else region_code
     found = database.snapshot(lambda tx: _check(tx, prefix, period))
@@ -98,8 +99,8 @@ def reconcile(
 ) -> ReconciliationRecord:
     """Check a region's books and store the report: finance its own, an auditor those of the regions below it too.
 
-    With a period, its redemptions are held against providers' statements, and the cases follow what was found.
-    Raises `forbidden`; `not_found` for a region that is not the caller's.
+    With a period, its redemptions are held against providers' statements and its payments against the bank's lists, and
+    the cases follow what was found. Raises `forbidden`; `not_found` for a region that is not the caller's.
     """
     caller.require(Role.FINANCE, Role.AUDITOR)
     if not _may_read(caller, region_code):
@@ -221,7 +222,11 @@ def _check(tx: Connection, prefix: str, period: Period | None) -> _Checked:
     started_at = now(tx)
     broken = (*(_find(tx, invariant, prefix) for invariant in (*INVARIANTS, *SEALED)), _trees(tx, prefix))
     tx.execute(text("SET LOCAL enable_nestloop = on"))  # a comparison looks up what it needs of all other statements
-    comparisons = () if period is None else (compare_statements(tx, prefix=prefix, period=period),)
+    comparisons = (
+        ()
+        if period is None
+        else tuple(compare(tx, prefix=prefix, period=period) for compare in (compare_statements, compare_bank_lists))
+    )
     return _Checked(started_at, now(tx), broken, comparisons)
 
 

@@ -32,8 +32,10 @@ class Layout:
     counted: str
     """The amount of which each line has one, and the declared total is the sum."""
     required: tuple[tuple[str, ...], ...]
-    """Of each group one column must be there, and be filled in each line."""
+    """Of each group one column must be there, and be filled in each line that is not excused by `may_be_empty`."""
     sentences: Mapping[str, tuple[str, str]]
+    may_be_empty: tuple[str, ...] = ()
+    """Columns that have to be there, so that nobody forgets them, and need not be filled in each line."""
     instead_of_negative: str | None = None
     """The heading of the column in which stands what somebody would write as an amount below 0."""
 

@@ -232,15 +232,16 @@ class _Reader(Generic[L]):
 
     def _line(self, row: Row) -> None:
         read = self._read_line(row)
-        for group in self._file.layout.required:
-            if not any(map(row.is_filled, group)):
+        layout = self._file.layout
+        for group in layout.required:
+            if not any(row.is_filled(of) or of in layout.may_be_empty for of in group):
                 row.complain(ListProblem("required"), next(of for of in group if of in self._file.headings.columns))
         for of, mark, told in read.marks:
             if (first := self._seen.setdefault(mark, row.row_no)) != row.row_no:
                 row.complain(ListProblem("duplicate", limit=first, actual=told), of)
+        self._sums.update(read.amounts)
         if read.line is not None:
             self._file.lines.append(read.line)
-            self._sums.update(read.amounts)
 
     def finish(self, first_row: int) -> None:
         """Hold the lines against their number and totals, once all were read."""
