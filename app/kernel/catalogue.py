@@ -713,6 +713,28 @@ CATALOGUE: dict[Code, Row] = {
             "收款方已就核销记录 {redemption_id} 缴回部分款项（{recovery_id}），说明款项曾到账。请核对银行退票后再登记。",
         ),
     ),
+    Code.TRANSFER_ALREADY_USED: Row(
+        Kind.CONFLICT,
+        ("The transfer is already used", "该笔缴回款已登记"),
+        (
+            (
+                "The bank's reference {bank_reference} is recorded already as what paid back {recovery_id}. Where one transfer"
+                " pays back several recoveries, record them together."
+            ),
+            "银行流水号 {bank_reference} 已登记为 {recovery_id} 的缴回款。一笔款项缴回多项追回的，请一并登记。",
+        ),
+    ),
+    Code.TRANSFER_DIFFERS: Row(
+        Kind.REFUSED,
+        ("The transfer is not what is due", "缴回款与追回不符"),
+        (
+            (
+                "One transfer pays back recoveries of one payee, each in full. Named are those of {payees} payee(s) over"
+                " {limit_fen:yuan} yuan; the transfer is of {actual_fen:yuan}."
+            ),
+            "一笔缴回款只能对应同一收款方的追回，且须全额缴回。所列追回涉及 {payees} 个收款方，共 {limit_fen:yuan} 元，缴回款为 {actual_fen:yuan} 元。",
+        ),
+    ),
     Code.ENTRY_NOT_REVERSIBLE: Row(
         Kind.REFUSED,
         ("Not corrected by a reversal", "此类分录不以冲正更正"),

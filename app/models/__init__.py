@@ -18,7 +18,7 @@ from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
 from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
-from app.models.recoveries import Recovery
+from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
@@ -66,6 +66,7 @@ __all__ = [
     "Reconciliation",
     "ReconciliationCase",
     "Recovery",
+    "RecoveryTransfer",
     "Redemption",
     "Refund",
     "Restoration",

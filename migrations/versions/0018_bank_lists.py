@@ -1,9 +1,11 @@
-"""Lists of the bank's results, and cases about them.
+"""Lists of the bank's results, cases about them, and one transfer for all that a payee pays back with it.
 
 Why: payment orders are held against what the bank says became of them, as redemptions are against statements. A list
 and its lines are evidence, so they never change; a later file of the same period replaces a list, which is dated once
 and for good. Of an account no more than its last digits is kept. Cases know two more ways in which sides differ, and the
 list that resolves one.
+What a payee pays back comes by a transfer, whose reference could be recorded with any number of recoveries, each time as
+if money had come in. A transfer is a row now, claimed once, with all recoveries that it pays back and what they come to.
 
 Revision: 0018, after 0014
 """
@@ -35,6 +37,7 @@ def upgrade() -> None:
     _lists()
     _lines()
     _cases()
+    _transfers()
     _privileges()
 
 
@@ -143,8 +146,37 @@ def _check(table: str, name: str, condition: str) -> None:
     op.create_check_constraint(op.f(f"ck_{table}_{name}"), table, condition)
 
 
+def _transfers() -> None:
+    op.create_table(
+        "recovery_transfers",
+        _id("region_code"),
+        _id("bank_reference"),
+        _id("payee_id"),
+        sa.Column("amount_fen", sa.BigInteger(), nullable=False),
+        _instant("recorded_at"),
+        _id("recorded_by"),
+        sa.CheckConstraint("amount_fen > 0", name=op.f("ck_recovery_transfers_amount_positive")),
+        sa.CheckConstraint(REGION_FORMAT, name=op.f("ck_recovery_transfers_region_code_format")),
+        sa.ForeignKeyConstraint(["payee_id"], ["organisations.id"], name=op.f("fk_recovery_transfers_payee_id")),
+        sa.PrimaryKeyConstraint("region_code", "bank_reference", name=op.f("pk_recovery_transfers")),
+    )
+    op.execute(
+        "INSERT INTO recovery_transfers (region_code, bank_reference, payee_id, amount_fen, recorded_at, recorded_by)"
+        " SELECT region_code, bank_reference, min(payee_id), sum(amount_fen), min(ended_at),"
+        " (array_agg(ended_by ORDER BY ended_at, id))[1] FROM recoveries WHERE bank_reference IS NOT NULL"
+        " GROUP BY region_code, bank_reference"
+    )
+    op.create_foreign_key(
+        op.f("fk_recoveries_region_code_bank_reference"),
+        "recoveries",
+        "recovery_transfers",
+        ["region_code", "bank_reference"],
+        ["region_code", "bank_reference"],
+    )
+
+
 def _privileges() -> None:
-    for table in ("bank_lists", "bank_list_lines"):
+    for table in ("bank_lists", "bank_list_lines", "recovery_transfers"):
         op.execute(f"GRANT SELECT, INSERT ON {table} TO {APP}")
     op.execute(f"GRANT UPDATE (replaced_at, replaced_by_id) ON bank_lists TO {APP}")
     op.execute(f"GRANT UPDATE (resolving_bank_list_id) ON reconciliation_cases TO {APP}")
@@ -156,10 +188,11 @@ def _privileges() -> None:
         "CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON bank_lists"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
-    op.execute(
-        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON bank_list_lines"
-        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
-    )
+    for table in ("bank_list_lines", "recovery_transfers"):
+        op.execute(
+            f"CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON {table}"
+            " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
+        )
 
 
 def downgrade() -> None:
