@@ -16,6 +16,7 @@ from app import logs
 from app.api import (
     accelerators,
     approvals,
+    bank_lists,
     clients,
     events,
     health,
@@ -95,6 +96,7 @@ ROUTERS = (
     proofs.router,
     log_tiles.router,
     statements.router,
+    bank_lists.router,
     reconciliations.router,
     reconciliation_cases.router,
     reports.router,

@@ -20,13 +20,15 @@ from app.cli.commands import app as command_line
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.catalogue import CATALOGUE
 from app.main import openapi_document
+from app.services.bank_lists.words import SENTENCES as BANK_LISTS
 from app.services.evidence.accelerators import published_table
 from app.services.evidence.units import UNITS
 from app.services.issuance.rows import SENTENCES as ISSUANCE
 from app.services.statements.words import SENTENCES as STATEMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
-SENTENCES = {**ISSUANCE, **{code: words for code, words in STATEMENTS.items() if code not in ISSUANCE}}
+SENTENCES = {**ISSUANCE, **STATEMENTS, **BANK_LISTS, **STATEMENTS, **ISSUANCE}
+"""In the order of the first three; worded as the last that has it words it."""
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 TRANSLATED = (
     "README",

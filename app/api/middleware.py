@@ -130,7 +130,7 @@ def _has_no_number(body: bytes) -> bool:
 
 def limit_of(path: str) -> int:
     """The contract's limits: 1 MiB, batches 8 MiB, uploads 20 MiB (and what a form adds to them)."""
-    if path.startswith(("/v1/issuance-batches", "/v1/statements")) or path.endswith("/simulations"):
+    if path.startswith(("/v1/issuance-batches", "/v1/statements", "/v1/bank-lists")) or path.endswith("/simulations"):
         return 20 * MIB + 64 * 1024
     if path.endswith(":batch"):
         return 8 * MIB

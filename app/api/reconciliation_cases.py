@@ -22,9 +22,10 @@ router = APIRouter(prefix="/v1/reconciliation-cases", tags=["reconciliations"])
 
 
 class CaseRead(Read):
-    """A difference. `here_fen` is the subsidy in the books, `there_fen` what the other side states; null: not there.
+    """A difference. `here_fen` is the amount in the books, `there_fen` what the other side states; null: not there.
 
-    `evidence` holds the line of the statement, the redemption with its entry, and what differs, from the last check.
+    `evidence` holds, from the last check, the line of the statement or of the bank, what the books have of it, and what
+    differs.
     """
 
     id: str
@@ -49,6 +50,7 @@ class CaseRead(Read):
     resolved_in_id: str | None
     resolving_entry_id: str | None
     resolving_statement_id: str | None
+    resolving_bank_list_id: str | None
 
 
 class NoteRead(Read):

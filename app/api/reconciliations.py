@@ -1,4 +1,4 @@
-"""Reconciliations: check the books of a region, hold them against statements, and read what earlier checks found."""
+"""Reconciliations: check the books of a region, hold them against other sides, and read what earlier checks found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,8 @@ router = APIRouter(prefix="/v1/reconciliations", tags=["reconciliations"])
 class ReconciliationCreate(Wire):
     """Which region; a city's or province's check covers the regions below it.
 
-    With a period (both days included, Asia/Shanghai) its redemptions are held against providers' statements too.
+    With a period (both days included, Asia/Shanghai) its redemptions are held against providers' statements, and its
+    payment orders and receipts of recovered money against the bank's lists.
     """
 
     region_code: RegionCode
@@ -71,7 +72,7 @@ class FindingRead(Read):
 
 
 class TallyRead(Read):
-    """One provider's share of one group; amounts are subsidies in fen, as this side and that side have them."""
+    """One party's share of one group; amounts are in fen, as this side and that side have them."""
 
     region_code: str
     party_id: str
@@ -82,7 +83,7 @@ class TallyRead(Read):
 
 
 class UnheldRead(Read):
-    """Redemptions of a provider on days of which it has sent no statement."""
+    """What happened here on days of which there is nothing to hold it against: no statement, or no list of the bank."""
 
     region_code: str
     party_id: str
@@ -143,7 +144,8 @@ def _shown(record: ReconciliationRecord) -> ReconciliationRead:
 def create_reconciliation(body: ReconciliationCreate, caller: CallerDep, service: ServiceDep) -> ReconciliationRead:
     """Check every invariant now, over one consistent snapshot; redemptions go on meanwhile.
 
-    With a period, each difference with a statement is one case of `/v1/reconciliation-cases`, however often found.
+    With a period, each difference with a statement or with the bank is one case of `/v1/reconciliation-cases`, however
+    often it is found.
     """
     return _shown(reconcile(service.database, caller=caller, region_code=body.region_code, period=body.period))
 

@@ -9,14 +9,14 @@ from pydantic import Field
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Read, Reference, ShownInstant, Wire
+from app.api.fields import AnyId, PositiveFen, Read, Reference, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import RecoveryStatus, Role
 from app.services.recoveries.reads import RecoveryRecord, list_recoveries, read_recovery
-from app.services.recoveries.receipts import receive
+from app.services.recoveries.receipts import MAX_TOGETHER, Transfer, receive
 
 router = APIRouter(prefix="/v1/recoveries", tags=["payments"])
 
@@ -47,6 +47,21 @@ class ReceiveBody(Wire):
     """The payee's money has come in, all of it."""
 
     bank_reference: Reference
+
+
+class ReceiveTogetherBody(ReceiveBody):
+    """One transfer that pays back several recoveries of one payee, each in full; `amount_fen` is their sum."""
+
+    recovery_ids: Annotated[tuple[AnyId, ...], Field(min_length=1, max_length=MAX_TOGETHER)]
+    amount_fen: PositiveFen
+
+
+class ReceivedTogether(Read):
+    """A transfer, and the recoveries that it paid back."""
+
+    bank_reference: str
+    amount_fen: int
+    recoveries: tuple[RecoveryRead, ...]
 
 
 def shown_recovery(record: RecoveryRecord) -> RecoveryRead:
@@ -99,6 +114,34 @@ def receive_recovery(
         route="POST /v1/recoveries/{id}/receive",
         key=key,
         command={"recovery_id": recovery_id, **body.model_dump(mode="json")},
-        work=lambda tx: receive(tx, caller=caller, recovery_id=recovery_id, bank_reference=body.bank_reference),
-        render=lambda record: created(shown_recovery(record), record.id, status=200),
+        work=lambda tx: receive(tx, caller=caller, transfer=Transfer(body.bank_reference, [recovery_id])),
+        render=lambda records: created(shown_recovery(records[0]), records[0].id, status=200),
+    )
+
+
+@router.post(":receive", response_model=ReceivedTogether)
+def receive_recoveries(
+    body: ReceiveTogetherBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Record one transfer of a payee that pays back several recoveries. All or none; a reference counts once."""
+    caller.require(Role.FINANCE)
+    region_code = region_of(body.recovery_ids[0])
+    if region_code is None:
+        raise AppError(Code.NOT_FOUND, what="recovery")
+
+    def shown(records: list[RecoveryRecord]) -> ReceivedTogether:
+        recoveries = tuple(shown_recovery(record) for record in records)
+        return ReceivedTogether(bank_reference=body.bank_reference, amount_fen=body.amount_fen, recoveries=recoveries)
+
+    transfer = Transfer(body.bank_reference, body.recovery_ids, body.amount_fen)
+    return do_once(
+        service,
+        request,
+        caller=caller,
+        region_code=region_code,
+        route="POST /v1/recoveries:receive",
+        key=key,
+        command=body.model_dump(mode="json"),
+        work=lambda tx: receive(tx, caller=caller, transfer=transfer),
+        render=lambda records: created(shown(records), records[0].id, status=200),
     )

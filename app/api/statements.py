@@ -3,49 +3,32 @@
 from __future__ import annotations
 
 from datetime import date
-from pathlib import PurePath
 from typing import Annotated, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import Field
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import UploadFile
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Day, Read, RegionCode, ShownInstant, Wire
+from app.api.fields import AnyId, Read, RegionCode, ShownInstant
 from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.period_files import PeriodForm, read_form, request_body
 from app.api.problems import language_of
 from app.api.spreadsheets import XLSX, xlsx_response
-from app.kernel.money import MAX_FEN
-from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.services.sheets.problems import Language
-from app.services.sheets.workbook import MAX_FILE_BYTES, MAX_ROWS
 from app.services.statements.reads import list_lines, list_statements, read_one
 from app.services.statements.template import write_template
 from app.services.statements.uploads import Upload, upload_statement
 
 router = APIRouter(prefix="/v1/statements", tags=["statements"])
 
-MAX_FILE_NAME = 200
 
-
-def _digits(value: object) -> object:
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
-
-
-class StatementForm(Wire):
+class StatementForm(PeriodForm):
     """A statement as a form; the file is its part `file`. Days are Asia/Shanghai's, both included."""
 
-    region_code: RegionCode
-    period_from: Day
-    period_until: Day
     provider_id: Annotated[AnyId | None, Field(description="For finance; a provider sends its own")] = None
-    declared_count: Annotated[int | None, Field(ge=0, le=MAX_ROWS), BeforeValidator(_digits)] = None
-    declared_total_fen: Annotated[int | None, Field(ge=0, le=MAX_FEN), BeforeValidator(_digits)] = None
-    dry_run: bool = False
 
 
 class StatementUploaded(Read):
@@ -105,42 +88,10 @@ class LinePage(Read):
 async def _sent(request: Request, caller: CallerDep) -> tuple[StatementForm, bytes, str]:
     """The form and its file; only that of somebody who may send one is read at all."""
     caller.require(Role.PROVIDER, Role.FINANCE)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "multipart/form-data":
-        raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="multipart/form-data")
-    async with request.form(max_files=1, max_fields=10) as form:
-        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        files = {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
-        if len(fields) + len(files) < len(form.multi_items()) or set(files) != {"file"}:
-            raise AppError(Code.MALFORMED_REQUEST, why="multipart: one part `file`, every other field once")
-        name = PurePath(files["file"].filename or "").name
-        data = await files["file"].read()
-    if len(data) > MAX_FILE_BYTES:
-        raise AppError(Code.BODY_TOO_LARGE, limit=MAX_FILE_BYTES)
-    try:
-        parsed = StatementForm.model_validate(fields)
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False)) from error
-    return parsed, data, "".join(character for character in name if character.isprintable())[:MAX_FILE_NAME]
+    return await read_form(request, StatementForm)
 
 
-_FORM_SCHEMA = StatementForm.model_json_schema()
-_REQUEST_BODY = {
-    "required": True,
-    "content": {
-        "multipart/form-data": {
-            "schema": _FORM_SCHEMA
-            | {
-                "properties": _FORM_SCHEMA["properties"]
-                | {"file": {"type": "string", "format": "binary", "description": "An .xlsx sheet or a CSV file"}},
-                "required": ["file", "region_code", "period_from", "period_until"],
-            }
-        }
-    },
-}
-
-
-@router.post("", status_code=201, openapi_extra={"requestBody": _REQUEST_BODY})
+@router.post("", status_code=201, openapi_extra={"requestBody": request_body(StatementForm)})
 async def create_statement(
     sent: Annotated[tuple[StatementForm, bytes, str], Depends(_sent)],
     caller: CallerDep,

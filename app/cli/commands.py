@@ -10,6 +10,7 @@ from sqlalchemy.exc import OperationalError
 from app.cli import (
     after_restore,
     backup,
+    bank_lists,
     budget,
     demo,
     export,
@@ -72,6 +73,7 @@ app.add_typer(budget.app, name="budget")
 app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")
 app.add_typer(statements.app, name="statements")
+app.add_typer(bank_lists.app, name="bank-lists")
 
 
 def main() -> None:

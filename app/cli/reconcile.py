@@ -1,4 +1,4 @@
-"""`voucher reconcile`: the books against themselves and against statements, over the API or on the database."""
+"""`voucher reconcile`: the books against themselves, statements and bank lists, over the API or on the database."""
 
 from __future__ import annotations
 
@@ -26,7 +26,21 @@ GROUPS = {
     "missing_here": "平台缺 missing here",
     "missing_there": "对账单缺 missing there",
     "differing_amount": "不一致 differing",
+    "differing_status": "结果不一致 differing result",
+    "reference_doubled": "流水号重复 reference doubled",
 }
+BANK_GROUPS = GROUPS | {"missing_there": "银行缺 missing there"}
+SIDES = {
+    "statements": (GROUPS, "对账单核对", "Against statements", "未提交 no statement", "与对账单无差异。"),
+    "bank_lists": (
+        BANK_GROUPS,
+        "银行支付结果核对",
+        "Against bank lists",
+        "清单未覆盖 no list",
+        "与银行支付结果无差异。",
+    ),
+}
+"""Of each two sides: the groups, the title in both languages, what was held against nothing, and that they agree."""
 SHOWN_CASES = 50
 
 
@@ -36,7 +50,11 @@ def reconcile(
     ] = None,
     first: Annotated[
         datetime | None,
-        typer.Option("--from", formats=["%Y-%m-%d"], help="与对账单核对：期间首日 / Against statements: first day"),
+        typer.Option(
+            "--from",
+            formats=["%Y-%m-%d"],
+            help="与对账单、银行清单核对：期间首日 / Against statements and bank lists: first day",
+        ),
     ] = None,
     last: Annotated[
         datetime | None, typer.Option("--until", formats=["%Y-%m-%d"], help="期间末日（含） / Last day, included")
@@ -45,7 +63,7 @@ def reconcile(
         Path | None, typer.Option("--json", help="将结果另存为 JSON / Write the result as JSON too", dir_okay=False)
     ] = None,
 ) -> None:
-    """核对账目与对账单，有差异时以状态 1 结束 / Check every invariant, and statements; status 1 where anything differs.
+    """核对账目、对账单与银行结果，有差异时以状态 1 结束 / Check invariants, statements, bank lists; 1 if any differ.
 
     设置了 VOUCHER_DATABASE_URL 时直接核对数据库（不生成差异事项）；否则通过已登录的服务；再否则核对本机内置数据库。
     Straight on VOUCHER_DATABASE_URL where that is set (no cases are made), else over the API as the person signed in,
@@ -116,12 +134,13 @@ def _report(answer: dict[str, Any]) -> Report:
 
 def _show(comparison: dict[str, Any]) -> None:
     """The groups of one comparison, then its differences with their cases."""
-    title = f"对账单核对 {comparison['period_from']} – {comparison['period_until']} / Against statements"
+    groups, zh, en, unheld, agreed = SIDES[comparison["sides"]]
+    title = f"{zh} {comparison['period_from']} – {comparison['period_until']} / {en}"
     rows = [
         [
             row["region_code"],
             row["party_id"],
-            GROUPS[row["kind"]],
+            groups[row["kind"]],
             f"{row['count']:,}",
             yuan(row["here_fen"]),
             yuan(row["there_fen"]),
@@ -129,20 +148,20 @@ def _show(comparison: dict[str, Any]) -> None:
         for row in comparison["tallies"]
     ]
     rows += [
-        [row["region_code"], row["party_id"], "未提交 no statement", f"{row['count']:,}", yuan(row["here_fen"]), "-"]
+        [row["region_code"], row["party_id"], unheld, f"{row['count']:,}", yuan(row["here_fen"]), "-"]
         for row in comparison["unheld"]
     ]
-    headings = ["地区 region", "机构 provider", "类别 group", "笔数 count", "平台（元） here", "对账单（元） there"]
+    headings = ["地区 region", "机构 provider", "类别 group", "笔数 count", "平台（元） here", "对方（元） there"]
     table(title, headings, rows, numbers_from=3)
     found = comparison["differences"]
     if found:
         table(
             "差异事项 / Cases",
-            ["事项 case", "类别 group", "对象 subject", "平台（元） here", "对账单（元） there"],
+            ["事项 case", "类别 group", "对象 subject", "平台（元） here", "对方（元） there"],
             [
                 [
                     row["case_id"] or "-",
-                    GROUPS[row["kind"]],
+                    groups[row["kind"]],
                     row["subject"],
                     _yuan(row["here_fen"]),
                     _yuan(row["there_fen"]),
@@ -155,7 +174,7 @@ def _show(comparison: dict[str, Any]) -> None:
     if more:
         say(f"另有 {more} 项差异，见 --json 或 /v1/reconciliation-cases。", f"{more} more: see --json or the cases")
     if not comparison["difference_count"]:
-        say("与对账单无差异。", "no difference with the statements")
+        say(agreed, "no difference")
 
 
 def _yuan(fen: int | None) -> str:

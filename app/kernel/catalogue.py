@@ -348,6 +348,14 @@ CATALOGUE: dict[Code, Row] = {
             "期间截至 {actual}，而今天是 {limit}。请填写已开始的日期。",
         ),
     ),
+    Code.BANK_LIST_OVERLAPS: Row(
+        Kind.CONFLICT,
+        ("Period overlaps another bank list", "期间与其他银行结果清单重叠"),
+        (
+            "The bank list {bank_list_id} covers {period}. Send the same period to replace it, or days that it does not cover.",
+            "银行结果清单 {bank_list_id} 已覆盖 {period}。如需更正请以相同期间重新上传，否则请选择未覆盖的日期。",
+        ),
+    ),
     Code.VOUCHER_NOT_FOUND: Row(
         Kind.MISSING,
         ("Voucher not found", "未找到该券"),
@@ -734,6 +742,28 @@ CATALOGUE: dict[Code, Row] = {
             "收款方已就核销记录 {redemption_id} 缴回部分款项（{recovery_id}），说明款项曾到账。请核对银行退票后再登记。",
         ),
     ),
+    Code.TRANSFER_ALREADY_USED: Row(
+        Kind.CONFLICT,
+        ("The transfer is already used", "该笔缴回款已登记"),
+        (
+            (
+                "The bank's reference {bank_reference} is recorded already as what paid back {recovery_id}. Where one transfer"
+                " pays back several recoveries, record them together."
+            ),
+            "银行流水号 {bank_reference} 已登记为 {recovery_id} 的缴回款。一笔款项缴回多项追回的，请一并登记。",
+        ),
+    ),
+    Code.TRANSFER_DIFFERS: Row(
+        Kind.REFUSED,
+        ("The transfer is not what is due", "缴回款与追回不符"),
+        (
+            (
+                "One transfer pays back recoveries of one payee, each in full. Named are those of {payees} payee(s) over"
+                " {limit_fen:yuan} yuan; the transfer is of {actual_fen:yuan}."
+            ),
+            "一笔缴回款只能对应同一收款方的追回，且须全额缴回。所列追回涉及 {payees} 个收款方，共 {limit_fen:yuan} 元，缴回款为 {actual_fen:yuan} 元。",
+        ),
+    ),
     Code.ENTRY_NOT_REVERSIBLE: Row(
         Kind.REFUSED,
         ("Not corrected by a reversal", "此类分录不以冲正更正"),
@@ -797,6 +827,7 @@ WORDS = {
     "region": "地区",
     "rule_version": "规则版本",
     "statement": "对账单",
+    "bank_list": "银行结果清单",
     "resource": "资源",
     "user": "用户",
     "year_close": "年度关账",

@@ -43,6 +43,7 @@ class Prefix(StrEnum):
     RECONCILIATION_CASE = "cas"
     CASE_NOTE = "cno"
     STATEMENT = "stm"
+    BANK_LIST = "bkl"
     RESTORATION = "rst"
 
 

@@ -81,6 +81,7 @@ class Code(StrEnum):
     DECLARATION_MISMATCH = "declaration_mismatch"
     STATEMENT_OVERLAPS = "statement_overlaps"
     PERIOD_ENDS_IN_FUTURE = "period_ends_in_future"
+    BANK_LIST_OVERLAPS = "bank_list_overlaps"
 
     VOUCHER_NOT_FOUND = "voucher_not_found"
     VOUCHER_FROZEN = "voucher_frozen"
@@ -129,6 +130,8 @@ class Code(StrEnum):
     PAYMENT_CHANGED = "payment_changed"
     BANK_REFERENCE_ALREADY_USED = "bank_reference_already_used"
     PAYMENT_PAID_BACK = "payment_paid_back"
+    TRANSFER_ALREADY_USED = "transfer_already_used"
+    TRANSFER_DIFFERS = "transfer_differs"
     ENTRY_NOT_REVERSIBLE = "entry_not_reversible"
     ALREADY_REVERSED = "already_reversed"
     VOUCHER_IN_USE = "voucher_in_use"

@@ -265,6 +265,7 @@ class Sides(StrEnum):
     """Which two sides a reconciliation compares, besides the books with themselves."""
 
     STATEMENTS = "statements"  # our redemptions, providers' statements
+    BANK_LISTS = "bank_lists"  # our payment orders and recoveries, the bank's results
 
 
 class DifferenceGroup(StrEnum):
@@ -273,6 +274,16 @@ class DifferenceGroup(StrEnum):
     MISSING_HERE = "missing_here"
     MISSING_THERE = "missing_there"
     DIFFERING_AMOUNT = "differing_amount"
+    DIFFERING_STATUS = "differing_status"  # the bank has paid or returned what is otherwise here
+    REFERENCE_DOUBLED = "reference_doubled"  # the bank's reference stands for another line already
+
+
+class BankLineStatus(StrEnum):
+    """What a line of the bank says of money."""
+
+    PAID = "paid"
+    RETURNED = "returned"
+    RECEIVED = "received"  # paid back by a payee
 
 
 class CaseState(StrEnum):

@@ -2,6 +2,7 @@
 
 from app.models.approvals import Approval
 from app.models.audit import AuditEvent
+from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.capacity import CapacityUse
@@ -18,7 +19,7 @@ from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
 from app.models.positions import PositionCounter
 from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
-from app.models.recoveries import Recovery
+from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
@@ -31,6 +32,8 @@ __all__ = [
     "AnswerPass",
     "Approval",
     "AuditEvent",
+    "BankList",
+    "BankListLine",
     "Base",
     "CapacityUse",
     "CaseNote",
@@ -65,6 +68,7 @@ __all__ = [
     "Reconciliation",
     "ReconciliationCase",
     "Recovery",
+    "RecoveryTransfer",
     "Redemption",
     "Refund",
     "Restoration",

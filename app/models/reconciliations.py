@@ -38,11 +38,11 @@ class ReconciliationCase(Base):
     sides: Mapped[Id]
     """Which two sides were compared."""
     subject: Mapped[Id]
-    """What differs: for statements the provider and its order number."""
+    """What differs: for statements the provider and its order number, for bank lists result and reference."""
     kind: Mapped[Id]
     """The group that the last run put it in."""
     party_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
-    """The organisation on the other side: the provider."""
+    """The organisation whose it is: the provider; the finance bureau, where the bank names money that nobody knows."""
     happened_on: Mapped[CivilDate]
     here_fen: Mapped[Fen | None]
     there_fen: Mapped[Fen | None]
@@ -63,10 +63,12 @@ class ReconciliationCase(Base):
     """The reconciliation that no longer found it; None where a person resolved it."""
     resolving_entry_id: Mapped[Id | None]
     resolving_statement_id: Mapped[Id | None]
+    resolving_bank_list_id: Mapped[Id | None]
 
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "resolving_entry_id"], ["entries.region_code", "entries.id"]),
         ForeignKeyConstraint(["region_code", "resolving_statement_id"], ["statements.region_code", "statements.id"]),
+        ForeignKeyConstraint(["region_code", "resolving_bank_list_id"], ["bank_lists.region_code", "bank_lists.id"]),
         UniqueConstraint("region_code", "sides", "subject"),
         Index(None, "region_code", "state", "id"),
         Index(None, "party_id", "id"),
@@ -76,7 +78,8 @@ class ReconciliationCase(Base):
         CheckConstraint("(state = 'resolved') = (resolved_at IS NOT NULL)", name="resolution_dated"),
         CheckConstraint("(resolved_at IS NULL) = (resolved_by IS NULL)", name="resolution_signed"),
         CheckConstraint(
-            "state = 'resolved' OR num_nonnulls(resolving_entry_id, resolving_statement_id, resolved_in_id) = 0",
+            "state = 'resolved' OR num_nonnulls(resolving_entry_id, resolving_statement_id, resolving_bank_list_id,"
+            " resolved_in_id) = 0",
             name="resolution_only_of_resolved",
         ),
         CheckConstraint(

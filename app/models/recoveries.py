@@ -9,6 +9,22 @@ from app.kernel.vocabulary import RecoveryStatus
 from app.models.base import Base, CanonicalJson, Fen, Id, Instant, RegionCode, one_of, region_code_format
 
 
+class RecoveryTransfer(Base):
+    """One payment by which a payee pays recoveries back, once for each of the bank's references."""
+
+    __tablename__ = "recovery_transfers"
+
+    region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
+    bank_reference: Mapped[Id] = mapped_column(primary_key=True)
+    payee_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
+    amount_fen: Mapped[Fen]
+    """What its recoveries come to."""
+    recorded_at: Mapped[Instant]
+    recorded_by: Mapped[Id]
+
+    __table_args__ = (CheckConstraint("amount_fen > 0", name="amount_positive"), region_code_format())
+
+
 class Recovery(Base):
     """The part of a refund that cannot simply go back. The voucher's lock covers it."""
 
@@ -44,6 +60,9 @@ class Recovery(Base):
         ForeignKeyConstraint(["region_code", "claim_entry_id"], ["entries.region_code", "entries.id"]),
         ForeignKeyConstraint(["region_code", "receipt_entry_id"], ["entries.region_code", "entries.id"]),
         ForeignKeyConstraint(["region_code", "refunded_as_id"], ["refunds.region_code", "refunds.id"]),
+        ForeignKeyConstraint(
+            ["region_code", "bank_reference"], ["recovery_transfers.region_code", "recovery_transfers.bank_reference"]
+        ),
         UniqueConstraint("region_code", "refund_id"),
         Index(None, "region_code", "redemption_id", "id"),
         Index(None, "payee_id", "id"),

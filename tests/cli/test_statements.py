@@ -34,7 +34,7 @@ def test_finance_uploads_a_statement_and_sees_the_cases(world: World, tmp_path: 
     result = runner.invoke(app, ["reconcile", *days, "--json", str(report)], catch_exceptions=False)
     assert result.exit_code == 1
     assert "cas_330100_" in result.output and "29.99" in result.output
-    (comparison,) = json.loads(report.read_text(encoding="utf-8"))["comparisons"]
+    comparison, _ = json.loads(report.read_text(encoding="utf-8"))["comparisons"]
     assert [row["kind"] for row in comparison["differences"]] == ["differing_amount"]
 
     file.write_bytes(as_csv([("订单号", "补贴金额"), ("A-1", "30")]))

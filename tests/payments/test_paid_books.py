@@ -24,7 +24,7 @@ from app.services.corrections.reversals import request_reversal
 from app.services.idempotency import Answer
 from app.services.payments.orders import request_payment_order
 from app.services.payments.results import BankResult, bounce_payment, confirm_payment
-from app.services.recoveries.receipts import receive
+from app.services.recoveries.receipts import Transfer, receive
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.reads import RefundRecord
 from app.services.redemption.refunds import refund
@@ -211,7 +211,7 @@ class PaidBooks(Books):
         recovery = self.recoveries[recovery_id]
 
         def work(tx: Connection) -> object:
-            return receive(tx, caller=self.payer, recovery_id=recovery_id, bank_reference=f"B{next(_numbers)}")
+            return receive(tx, caller=self.payer, transfer=Transfer(f"B{next(_numbers)}", [recovery_id]))
 
         if recovery["state"] != "due":
             assert self._refused(work) is Code.WRONG_STATE

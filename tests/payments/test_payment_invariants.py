@@ -32,6 +32,7 @@ CHANGES: list[tuple[str, set[str]]] = [
     ("UPDATE recoveries SET status = 'due' WHERE status = 'received'", {"recoveries"}),
     ("UPDATE recoveries SET treasury_fen = 1 WHERE status = 'received'", {"recoveries"}),
     ("UPDATE recoveries SET parts = replace(parts, '6000000', '6000001') WHERE status = 'due'", {"recoveries"}),
+    ("UPDATE recovery_transfers SET amount_fen = amount_fen + 1", {"recoveries"}),
     ("UPDATE recoveries SET restored = false, counted = '[]' WHERE restored", {"positions"}),
     ("UPDATE entries SET reverses_id = (SELECT min(id) FROM entries) WHERE kind = 'reverse'", {"reversals"}),
     ("UPDATE entries SET reverses_id = NULL WHERE kind = 'reverse'", {"reversals"}),

@@ -27,7 +27,7 @@ from app.services.corrections.reversals import request_reversal
 from app.services.payments.orders import request_payment_order
 from app.services.payments.results import BankResult, bounce_payment, confirm_payment
 from app.services.reconciliation.reconcile import check_invariants
-from app.services.recoveries.receipts import receive
+from app.services.recoveries.receipts import Transfer, receive
 from app.services.redemption.batch import decide_batch
 from app.services.redemption.holds.ending import sweep
 from app.services.redemption.refunds import refund
@@ -121,9 +121,8 @@ class Town:
 
     def receive(self) -> None:
         for one in self.one(Recovery.id, Recovery.status == "due"):
-            reference = f"C{next(_numbers)}"
-            by = self.books.payer
-            self.books._do(partial(receive, caller=by, recovery_id=one, bank_reference=reference))
+            transfer = Transfer(f"C{next(_numbers)}", [one])
+            self.books._do(partial(receive, caller=self.books.payer, transfer=transfer))
 
     def reverse(self) -> None:
         for one in self.one(Entry.id, Entry.kind == EntryKind.REDEEM):

@@ -95,6 +95,49 @@ def test_a_receipt_counts_once_and_only_when_it_is_due(world: World) -> None:
     assert world.differences() == []
 
 
+def test_a_transfer_counts_once_and_pays_back_together_what_it_is_said_to(world: World) -> None:
+    """Two bills of 1,000 are cancelled by 200 and 500: 60 and 150 come back, in one transfer of 210."""
+    paying = Paying(counter(world.city(), face_value_fen=50 * WAN))
+    finance = paying.desk.city.finance
+    ids = [
+        paying.refund(paid(paying, 1_000), fen)["refund"]["recovery"]["id"]  # of one voucher
+        for fen in (200, 500)
+    ]
+    third = paying.refund(paid(paying, 1_000), 1_000)["refund"]["recovery"]["id"]
+    before = paying.pool()
+
+    def receive(*recovery_ids: str, fen: int, reference: str = "SK-9") -> Any:
+        body = {"bank_reference": reference, "recovery_ids": recovery_ids, "amount_fen": fen}
+        return finance.post("/v1/recoveries:receive", body)
+
+    refused = problem(receive(*ids, fen=209), 422, "transfer_differs")
+    assert "2.10" in refused["detail"] and "2.09" in refused["detail"]
+    body = {"bank_reference": "SK-9", "recovery_ids": ids, "amount_fen": 210}
+    problem(paying.desk.machine.post("/v1/recoveries:receive", body), 403, "forbidden")
+    assert paying.pool() == before
+    first = ok(receive(*ids, fen=210))
+    assert [(one["status"], one["amount_fen"]) for one in first["recoveries"]] == [("received", 60), ("received", 150)]
+    assert ok(receive(*reversed(ids), fen=210)) == first
+    assert paying.pool()["available"] == before["available"] + 210
+    used = problem(paying.receive(third, "SK-9"), 409, "transfer_already_used")
+    assert used["recovery_id"] == min(ids)
+    problem(receive(*ids, third, fen=510), 409, "transfer_already_used")
+    problem(receive(*ids, third, fen=510, reference="SK-10"), 409, "wrong_state")
+    ok(paying.receive(third, "SK-10"))  # what was refused has not used it up
+    assert world.differences() == []
+
+
+def test_a_transfer_is_one_payees(world: World) -> None:
+    city = world.city()
+    both = [Paying(counter(city, face_value_fen=50 * WAN)) for _ in range(2)]
+    ids = [of.refund(paid(of, 1_000), 200)["refund"]["recovery"]["id"] for of in both]
+    body = {"bank_reference": "SK-1", "recovery_ids": ids, "amount_fen": 120}
+    problem(city.finance.post("/v1/recoveries:receive", body), 422, "transfer_differs")
+    ok(both[0].receive(ids[0], "SK-1"))
+    problem(both[1].receive(ids[1], "SK-1"), 409, "transfer_already_used")
+    assert world.differences() == []
+
+
 def test_what_is_refunded_while_in_payment_waits_for_the_bank(world: World) -> None:
     paying = Paying(counter(world.city(), face_value_fen=50 * WAN))
     one = ok(paying.desk.redeem(100 * WAN))["id"]

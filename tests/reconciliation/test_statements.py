@@ -38,8 +38,13 @@ def send(desk: Counter, rows: list[list[str]]) -> Any:
     return ok(upload(desk.machine, as_csv([HEADINGS, *rows]), declared_count=str(len(rows))))
 
 
+def of_statements(report: Any) -> Any:
+    (comparison,) = [one for one in report["comparisons"] if one["sides"] == "statements"]
+    return comparison
+
+
 def groups(report: Any) -> dict[str, tuple[int, int, int]]:
-    (comparison,) = report["comparisons"]
+    comparison = of_statements(report)
     return {row["kind"]: (row["count"], row["here_fen"], row["there_fen"]) for row in comparison["tallies"]}
 
 
@@ -56,7 +61,7 @@ def test_four_groups_in_one_report(desk: Counter) -> None:
         "missing_here": (1, 0, 700),
         "missing_there": (1, 3_060, 0),
     }
-    (comparison,) = report["comparisons"]
+    comparison = of_statements(report)
     assert comparison["difference_count"] == 3
     by_order = {row["subject"].split()[1]: row for row in comparison["differences"]}
     assert by_order["A-2"]["evidence"]["differs"] == {"subsidy_fen": [3_030, 3_031]}
@@ -132,7 +137,7 @@ def test_a_line_that_an_earlier_statement_had_stands_twice(desk: Counter) -> Non
 
 def test_a_provider_without_a_statement_is_told_and_has_no_cases(desk: Counter) -> None:
     redeemed(desk, "A-1")
-    (comparison,) = reconcile(desk.city.finance)["comparisons"]
+    comparison = of_statements(reconcile(desk.city.finance))
     assert (comparison["tallies"], comparison["difference_count"]) == ([], 0)
     assert [(row["count"], row["here_fen"]) for row in comparison["unheld"]] == [(1, 3_000)]
 
@@ -242,7 +247,7 @@ def test_a_report_is_a_spreadsheet_too(desk: Counter) -> None:
     report = reconcile(desk.city.finance)
     answer = desk.city.auditor.get(f"/v1/reconciliations/{report['id']}", format="xlsx")
     with CalamineWorkbook.from_filelike(BytesIO(answer.content)) as book:
-        assert book.sheet_names == ["账目核对", "对账汇总", "对账差异"]
+        assert book.sheet_names == ["账目核对", "对账汇总", "对账差异", "银行对账汇总", "银行对账差异"]
         found = book.get_sheet_by_name("对账差异").to_python()
     assert found[1][1:9] == [
         "金额不一致",

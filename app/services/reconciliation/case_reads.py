@@ -44,6 +44,7 @@ class CaseRecord:
     resolved_in_id: str | None
     resolving_entry_id: str | None
     resolving_statement_id: str | None
+    resolving_bank_list_id: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, text
 from app.database import BulkInsert
 from app.kernel.ids import new_id
 from app.kernel.money import format_yuan
+from app.kernel.vocabulary import Sides
 from app.models import CaseNote
 from app.services.identity.principals import Caller
 from app.services.reconciliation.comparing import Comparison, Mismatch
@@ -48,35 +49,72 @@ _UPSERT = text(
         resolved_by = CASE WHEN {stands} THEN c.resolved_by END,
         resolved_in_id = CASE WHEN {stands} THEN c.resolved_in_id END,
         resolving_entry_id = CASE WHEN {stands} THEN c.resolving_entry_id END,
-        resolving_statement_id = CASE WHEN {stands} THEN c.resolving_statement_id END
+        resolving_statement_id = CASE WHEN {stands} THEN c.resolving_statement_id END,
+        resolving_bank_list_id = CASE WHEN {stands} THEN c.resolving_bank_list_id END
 """.replace("{stands}", "c.fingerprint = excluded.fingerprint AND c.resolved_in_id IS NULL")
 )
 """A person's verdict stands while the figures do; that it was gone once does not: then it is open again."""
 
-_GONE = text("""
+_RESOLVE = """
     UPDATE reconciliation_cases c SET state = 'resolved', resolved_at = :at, resolved_by = :run_by,
-        resolved_in_id = :run_id, resolving_entry_id = coalesce(by_entry.id, CASE WHEN by_statement.id IS NULL
-            THEN found.entry_id END),
-        resolving_statement_id = CASE WHEN by_entry.id IS NULL THEN by_statement.id END
+        resolved_in_id = :run_id, resolving_entry_id = coalesce(by_entry.id, CASE WHEN by_file.id IS NULL
+            THEN {else_entry} END),
+        {file_column} = CASE WHEN by_entry.id IS NULL THEN by_file.id END
     FROM reconciliation_cases g
-    LEFT JOIN redemptions found ON found.region_code = g.region_code AND found.provider_id = g.party_id
-        AND found.order_no = coalesce(g.evidence -> 'line' ->> 'order_no', g.evidence -> 'redemption' ->> 'order_no')
+    {found}
     LEFT JOIN LATERAL (
         SELECT e.id FROM entries e
-        WHERE e.region_code = g.region_code AND e.at > g.opened_at AND (e.id = found.entry_id OR e.id IN (
-            SELECT f.entry_id FROM refunds f WHERE f.region_code = g.region_code AND f.redemption_id = found.id))
+        WHERE e.region_code = g.region_code AND e.at > g.opened_at AND e.id IN ({entries})
         ORDER BY e.at DESC LIMIT 1
     ) AS by_entry ON true
     LEFT JOIN LATERAL (
-        SELECT s.id FROM statements s
-        WHERE s.region_code = g.region_code AND s.provider_id = g.party_id AND s.replaced_at IS NULL
+        SELECT s.id FROM {files} s
+        WHERE s.region_code = g.region_code AND {whose} AND s.replaced_at IS NULL
             AND s.uploaded_at > g.opened_at AND g.happened_on BETWEEN s.period_from AND s.period_until
         ORDER BY s.uploaded_at DESC LIMIT 1
-    ) AS by_statement ON true
+    ) AS by_file ON true
     WHERE c.region_code = g.region_code AND c.id = g.id AND g.sides = :sides AND g.state <> 'resolved'
         AND starts_with(g.region_code, :prefix) AND g.happened_on BETWEEN :first AND :last AND g.found_in_id <> :run_id
-    RETURNING c.region_code, c.id, c.resolving_entry_id, c.resolving_statement_id
-""")
+    RETURNING c.region_code, c.id, c.resolving_entry_id, c.{file_column} AS resolving_file_id
+"""
+"""What is no longer found is resolved: by an entry posted since, else by a file sent since, else by the run alone."""
+
+_GONE = {
+    Sides.STATEMENTS: text(
+        _RESOLVE.format(
+            found="LEFT JOIN redemptions found ON found.region_code = g.region_code AND found.provider_id = g.party_id"
+            " AND found.order_no = coalesce(g.evidence -> 'line' ->> 'order_no',"
+            " g.evidence -> 'redemption' ->> 'order_no')",
+            entries="SELECT found.entry_id UNION ALL SELECT f.entry_id FROM refunds f"
+            " WHERE f.region_code = g.region_code AND f.redemption_id = found.id",
+            else_entry="found.entry_id",
+            files="statements",
+            whose="s.provider_id = g.party_id",
+            file_column="resolving_statement_id",
+        )
+    ),
+    Sides.BANK_LISTS: text(
+        _RESOLVE.format(
+            found="CROSS JOIN LATERAL (SELECT"
+            " coalesce(g.evidence #>> '{line,order_id}', g.evidence #>> '{payment_order,id}') AS order_id,"
+            " coalesce(g.evidence #>> '{line,bank_reference}', g.evidence #>> '{recorded,bank_reference}')"
+            " AS bank_reference) AS about",
+            entries="SELECT step.id FROM payment_items i CROSS JOIN LATERAL"
+            " (VALUES (i.order_entry_id), (i.confirm_entry_id), (i.bounce_entry_id)) AS step(id)"
+            " WHERE i.region_code = g.region_code AND i.order_id = about.order_id UNION ALL"
+            " SELECT step.id FROM payment_results r JOIN payment_items i ON i.region_code = r.region_code"
+            " AND i.order_id = r.order_id AND r.id IN (i.confirm_result_id, i.bounce_result_id) CROSS JOIN LATERAL"
+            " (VALUES (i.confirm_entry_id), (i.bounce_entry_id)) AS step(id)"
+            " WHERE r.region_code = g.region_code AND r.bank_reference = about.bank_reference UNION ALL"
+            " SELECT v.receipt_entry_id FROM recoveries v"
+            " WHERE v.region_code = g.region_code AND v.bank_reference = about.bank_reference",
+            else_entry="NULL",
+            files="bank_lists",
+            whose="true",
+            file_column="resolving_bank_list_id",
+        )
+    ),
+}
 
 _NOTES = BulkInsert(CaseNote.__table__, ("region_code", "case_id", "id", "at", "by", "organisation_id", "act", "words"))
 
@@ -118,7 +156,7 @@ def follow(tx: Connection, *, run: Run, comparison: Comparison) -> Outcome | Non
         if (case := known.get((found.region_code, found.subject))) and (act := _act(case, found))
     ]
     gone = tx.execute(
-        _GONE,
+        _GONE[comparison.sides],
         {
             "sides": comparison.sides,
             "at": run.at,
@@ -130,7 +168,7 @@ def follow(tx: Connection, *, run: Run, comparison: Comparison) -> Outcome | Non
         },
     ).all()
     for case in gone:
-        by = case.resolving_entry_id or case.resolving_statement_id or "-"
+        by = case.resolving_entry_id or case.resolving_file_id or "-"
         notes.append(_note(run, case.region_code, case.id, "resolved", f"不再存在差异 / no longer found: {by}"))
     if notes:
         _NOTES(tx, notes)

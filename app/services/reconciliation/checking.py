@@ -13,6 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from app.database import Database, now
+from app.services.reconciliation.bank_comparing import compare_bank_lists
 from app.services.reconciliation.comparing import Comparison, Period, compare_statements
 from app.services.reconciliation.invariants import INVARIANTS, Invariant
 from app.services.reconciliation.invariants.caps import CAPS, over_caps
@@ -122,7 +123,7 @@ Work = Callable[[Connection], Sequence[Broken]]
 
 
 def check(database: Database, tx: Connection, prefix: str, period: Period | None) -> Checked:
-    """Evaluate all invariants over the snapshot of `tx`, and with a period what providers state about it."""
+    """Evaluate all invariants over the snapshot of `tx`; with a period, also what providers and the bank state of it."""
     snapshot_settings(tx)
     started_at = now(tx)
     alone = [of for of in (*INVARIANTS, *SEALED) if of.name not in {*SCREENED, COUNTERS}]
@@ -135,10 +136,11 @@ def check(database: Database, tx: Connection, prefix: str, period: Period | None
     found = database.share_snapshot(tx, [partial(_in_memory, work) for work in works])
     broken = sorted((of for some in found for of in some), key=_BY_NUMBER)
     tx.execute(text("SET LOCAL enable_nestloop = on"))  # a comparison looks up what it needs of all other statements
-    comparisons = () if period is None else (compare_statements(tx, prefix=prefix, period=period),)
+    comparisons = () if period is None else tuple(compare(tx, prefix=prefix, period=period) for compare in COMPARED)
     return Checked(started_at, now(tx), tuple(broken), comparisons)
 
 
+COMPARED = (compare_statements, compare_bank_lists)
 LONG = frozenset({"stored_counters", "no_negative_account", "once", "causes", "payments", "marks"})
 """What takes long is begun first, so that both connections end together."""
 COUNTERS = "positions"

@@ -1,6 +1,6 @@
 """Redemptions here against providers' statements: matched, missing here, missing there, differing. Set-based SQL.
 
-What can be compared is a `Comparison` whatever the two sides are; payment orders against bank results are another one.
+What can be compared is a `Comparison` whatever the two sides are; `bank_comparing.py` makes another one, of payments.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def check_invariants(
 ) -> Report:
     """Evaluate every invariant over one snapshot: for a region, with `below` for those within it too, or for all.
 
-    With a period, what providers state about it is compared as well. Nothing is stored.
+    With a period, what providers and the bank state about it is compared as well. Nothing is stored.
     """
     prefix = "" if region_code is None else region_prefix(region_code) if below else region_code
     found = database.snapshot(lambda tx: check(database, tx, prefix, period))
@@ -56,8 +56,8 @@ def reconcile(
 ) -> ReconciliationRecord:
     """Check a region's books and store the report: finance its own, an auditor those of the regions below it too.
 
-    With a period, its redemptions are held against providers' statements, and the cases follow what was found.
-    Raises `forbidden`; `not_found` for a region that is not the caller's.
+    With a period, its redemptions are held against providers' statements and its payments against the bank's lists, and
+    the cases follow what was found. Raises `forbidden`; `not_found` for a region that is not the caller's.
     """
     caller.require(Role.FINANCE, Role.AUDITOR)
     if not _may_read(caller, region_code):

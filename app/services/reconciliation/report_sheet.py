@@ -1,8 +1,9 @@
-"""A reconciliation as the spreadsheet that is filed: invariants, groups per provider, differences. Amounts in 元."""
+"""A reconciliation as the spreadsheet that is filed: invariants, groups per party, differences. Amounts in 元."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from decimal import Decimal
 from io import BytesIO
 from typing import Any
@@ -11,6 +12,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 
 from app.kernel.clock import SHANGHAI
 from app.kernel.regions import region_name
+from app.kernel.vocabulary import Sides
 from app.services.reconciliation.reconcile import ReconciliationRecord
 
 GROUPS = {
@@ -18,21 +20,35 @@ GROUPS = {
     "missing_here": "平台缺",
     "missing_there": "对账单缺",
     "differing_amount": "金额不一致",
+    "differing_status": "结果不一致",
+    "reference_doubled": "流水号重复",
 }
+BANK_GROUPS = GROUPS | {"missing_there": "银行缺"}
 FIELDS = {
     "subsidy_fen": "补贴金额",
     "bill_total_fen": "账单金额",
     "refunded_fen": "已退补贴",
     "voucher_code": "券码",
     "redemption_id": "核销编号",
+    "amount_fen": "金额",
+    "bank_reference": "银行流水号",
+    "order_id": "支付单号",
+    "payee_name": "收款人名称",
+    "status": "结果",
 }
+STATES = {"in_payment": "支付中", "paid": "已支付", "returned": "退票", "received": "收款"}
+"""Of a payment, as either side has it."""
 
 _INVARIANTS = ("序号", "核对事项", "Invariant", "差异数")
 _BROKEN = ("核对事项", "地区", "对象", "应为", "实为")
-_TALLIES = ("地区", "机构编号", "类别", "笔数", "平台补贴（元）", "对账单补贴（元）")
+_TALLIES = ("地区", "机构编号", "类别", "笔数", "平台金额（元）", "对方金额（元）")
 _DIFFERENCES = (
     "差异事项", "类别", "地区", "机构编号", "日期", "订单号", "平台补贴（元）", "对账单补贴（元）", "不一致项",
     "对账单编号", "行号", "核销编号", "分录编号",
+)  # fmt: skip
+_BANK_DIFFERENCES = (
+    "差异事项", "类别", "地区", "机构编号", "日期", "支付单号", "银行流水号", "平台金额（元）", "银行金额（元）",
+    "平台状态", "银行结果", "不一致项", "银行清单编号", "行号", "收款人名称", "账号末四位",
 )  # fmt: skip
 
 
@@ -60,17 +76,18 @@ def write_report(record: ReconciliationRecord) -> bytes:
             write.sheet("账目差异", _BROKEN, broken)
         for comparison in record.report.get("comparisons", ()):
             period = f"{comparison['period_from']} 至 {comparison['period_until']}"
-            write.sheet("对账汇总", _TALLIES, _tallies(comparison), f"期间：{period}")
-            write.sheet("对账差异", _DIFFERENCES, [_difference(row) for row in comparison["differences"]])
+            of = _KINDS[comparison["sides"]]
+            write.sheet(f"{of.title}汇总", _TALLIES, _tallies(comparison, of), f"期间：{period}")
+            write.sheet(f"{of.title}差异", of.headings, [of.difference(row) for row in comparison["differences"]])
     return file.getvalue()
 
 
-def _tallies(comparison: dict[str, Any]) -> list[list[Any]]:
+def _tallies(comparison: dict[str, Any], of: _Kind) -> list[list[Any]]:
     rows = [
         [
             region_name(row["region_code"]),
             row["party_id"],
-            GROUPS[row["kind"]],
+            of.groups[row["kind"]],
             row["count"],
             _yuan(row["here_fen"]),
             _yuan(row["there_fen"]),
@@ -78,7 +95,7 @@ def _tallies(comparison: dict[str, Any]) -> list[list[Any]]:
         for row in comparison["tallies"]
     ]
     return rows + [
-        [region_name(row["region_code"]), row["party_id"], "未提交对账单", row["count"], _yuan(row["here_fen"]), ""]
+        [region_name(row["region_code"]), row["party_id"], of.unheld, row["count"], _yuan(row["here_fen"]), ""]
         for row in comparison["unheld"]
     ]
 
@@ -101,6 +118,49 @@ def _difference(row: dict[str, Any]) -> list[Any]:
         redemption.get("redemption_id") or line.get("redemption_id") or "",
         redemption.get("entry_id") or "",
     ]
+
+
+def _bank_difference(row: dict[str, Any]) -> list[Any]:
+    evidence = row["evidence"]
+    line, recorded, order = (evidence[side] or {} for side in ("line", "recorded", "payment_order"))
+    state = recorded.get("status") or evidence["differs"].get("status", [""])[0]
+    if not line and not recorded:
+        state = "in_payment"
+    return [
+        row["case_id"] or "",
+        BANK_GROUPS[row["kind"]],
+        region_name(row["region_code"]),
+        row["party_id"],
+        row["happened_on"],
+        order.get("id") or line.get("order_id") or "",
+        line.get("bank_reference") or recorded.get("bank_reference") or "",
+        _yuan(row["here_fen"]),
+        _yuan(row["there_fen"]),
+        STATES.get(state, ""),
+        STATES.get(line.get("status", ""), ""),
+        "、".join(FIELDS[name] for name in evidence["differs"]),
+        evidence["bank_list_id"] or "",
+        evidence["row_no"] or "",
+        line.get("payee_name") or order.get("payee_name") or "",
+        line.get("account_tail") or "",
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    """How two sides are shown: the sheets' title, what is held against nothing, and the differences."""
+
+    groups: Mapping[str, str]
+    title: str
+    unheld: str
+    headings: tuple[str, ...]
+    difference: Callable[[dict[str, Any]], list[Any]]
+
+
+_KINDS = {
+    Sides.STATEMENTS: _Kind(GROUPS, "对账", "未提交对账单", _DIFFERENCES, _difference),
+    Sides.BANK_LISTS: _Kind(BANK_GROUPS, "银行对账", "银行清单未覆盖", _BANK_DIFFERENCES, _bank_difference),
+}
 
 
 def _yuan(fen: int | None) -> Decimal | str:

@@ -1,92 +1,186 @@
-"""Money that a payee has paid back: within its fiscal year the pool has it again, later the treasury."""
+"""Money that a payee has paid back: within its fiscal year the pool has it again, later the treasury.
+
+It comes by a transfer, which pays recoveries of one payee back in full and counts once, by the bank's reference.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from app.database import now
+from app.database import BulkInsert, now
 from app.kernel.clock import fiscal_year
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, EntryKind, RecoveryStatus, Role
-from app.models import Pool, Recovery, Redemption, RuleVersion
+from app.models import Pool, Recovery, RecoveryTransfer, RuleVersion
 from app.services.identity.principals import Caller
-from app.services.ledger.entries import Cause
+from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
+from app.services.payments.writing import vouchers_of
 from app.services.recoveries.claims import OpenRecovery, open_recovery
 from app.services.recoveries.decisions import received
 from app.services.recoveries.reads import RecoveryRecord, read_recovery
 from app.services.redemption.loading import lock_vouchers, parse_rules
 from app.services.redemption.positions import Positions, lock_holders
+from app.services.redemption.states import VoucherState
+
+MAX_TOGETHER = 200
+"""Recoveries that one transfer pays back."""
+
+_TRANSFERS = BulkInsert(
+    RecoveryTransfer.__table__,
+    ("region_code", "bank_reference", "payee_id", "amount_fen", "recorded_at", "recorded_by"),
+    suffix="ON CONFLICT DO NOTHING RETURNING bank_reference",
+)
 
 
-def receive(tx: Connection, *, caller: Caller, recovery_id: str, bank_reference: str) -> RecoveryRecord:
-    """Record that the payee has paid back a recovery, in full; finance does, with the bank's reference.
+@dataclass(frozen=True, slots=True)
+class Transfer:
+    """What the bank's slip says: under which reference, which recoveries it pays back, and of how much it is.
 
-    Once for each recovery: the same reference again changes nothing. The voucher gets nothing back; the cap does where
-    the rules restore it and the money came in its own fiscal year. Raises `forbidden`, `not_found`, `wrong_state`.
+    None: of what they come to.
+    """
+
+    bank_reference: str
+    recovery_ids: Sequence[str]
+    amount_fen: int | None = None
+
+
+def receive(tx: Connection, *, caller: Caller, transfer: Transfer) -> list[RecoveryRecord]:
+    """Record that a payee has paid back recoveries, each in full; finance does, with the bank's reference.
+
+    Once for each recovery and each reference: the same again changes nothing. The voucher gets nothing back; the cap
+    does where the rules restore it and the money came in its own fiscal year. Raises `forbidden`, `not_found`,
+    `wrong_state`, `transfer_differs` where they are not one payee's or come to something else,
+    `transfer_already_used`.
     """
     caller.require(Role.FINANCE)
-    found = read_recovery(tx, caller=caller, recovery_id=recovery_id)
-    if not caller.holds_in(Role.FINANCE, found.region_code):
+    found = _read(tx, caller, transfer)
+    region_code = found[0].region_code
+    if any(one.region_code != region_code for one in found) or not caller.holds_in(Role.FINANCE, region_code):
         raise AppError(Code.NOT_FOUND, what="recovery")
-    region_code = found.region_code
-    voucher_id = tx.execute(
-        select(Redemption.voucher_id).where(Redemption.region_code == region_code, Redemption.id == found.redemption_id)
-    ).scalar_one()
-    voucher = lock_vouchers(tx, [(region_code, voucher_id)], wait=True)[region_code, voucher_id]
-    found = read_recovery(tx, caller=caller, recovery_id=recovery_id)  # as it is under the lock
-    if found.status == RecoveryStatus.RECEIVED and found.bank_reference == bank_reference:
-        return found
+    if not _claim(tx, caller, transfer, found):
+        return _read(tx, caller, transfer)
+    redemption_ids = {one.redemption_id for one in found}
+    vouchers = lock_vouchers(tx, vouchers_of(tx, region_code, redemption_ids), wait=True)
+    recoveries = [_due(tx, caller, one.id) for one in found]
+
+    holders = {key for recovery in recoveries for key in recovery.holder_keys}
+    lock_holders(tx, holders, wait=True)
+    positions = Positions.read(tx, holders)
+    pools = {pool_id for recovery in recoveries for pool_id, _ in recovery.parts}
+    lock_pools(tx, {(region_code, pool_id) for pool_id in pools})
+    at = now(tx)
+    open_pools = _of_this_year(tx, region_code, pools, at=at)
+    cause = Cause(caller.principal_id, caller.organisation_id, caller.request_id)
+    entries = [
+        _entry(tx, recovery, vouchers, open_pools, cause, bank_reference=transfer.bank_reference, at=at)
+        for recovery in recoveries
+    ]
+    post(tx, entries)
+    for recovery, entry in zip(recoveries, entries, strict=True):
+        restored = bool(recovery.counted) and open_pools.issuperset(pool_id for pool_id, _ in recovery.parts)
+        if restored:
+            positions.add(region_code, recovery.programme_id, recovery.holders, recovery.counted)
+        _end(tx, caller, recovery, entry, transfer.bank_reference, restored=restored)
+    positions.write(tx)
+    return _read(tx, caller, transfer)
+
+
+def _read(tx: Connection, caller: Caller, transfer: Transfer) -> list[RecoveryRecord]:
+    return [read_recovery(tx, caller=caller, recovery_id=one) for one in sorted(set(transfer.recovery_ids))]
+
+
+def _claim(tx: Connection, caller: Caller, transfer: Transfer, found: Sequence[RecoveryRecord]) -> bool:
+    """Take the bank's reference for these recoveries; False where this very transfer was recorded already."""
+    region_code, reference = found[0].region_code, transfer.bank_reference
+    total_fen = sum(one.amount_fen for one in found)
+    payees = {one.payee_id for one in found}
+    if len(payees) > 1 or transfer.amount_fen not in {None, total_fen}:
+        stated_fen = total_fen if transfer.amount_fen is None else transfer.amount_fen
+        raise AppError(Code.TRANSFER_DIFFERS, payees=len(payees), limit_fen=total_fen, actual_fen=stated_fen)
+    row = {
+        "region_code": region_code,
+        "bank_reference": reference,
+        "payee_id": payees.pop(),
+        "amount_fen": total_fen,
+        "recorded_at": now(tx),
+        "recorded_by": caller.principal_id,
+    }
+    if _TRANSFERS(tx, [row]):
+        return True
+    paid_back = set(
+        tx.execute(
+            select(Recovery.id).where(Recovery.region_code == region_code, Recovery.bank_reference == reference)
+        ).scalars()
+    )
+    if paid_back != {one.id for one in found}:
+        first = min(paid_back)
+        extra: dict[str, str | int | None] = {"recovery_id": first}
+        raise AppError(Code.TRANSFER_ALREADY_USED, bank_reference=reference, recovery_id=first, extra=extra)
+    return False
+
+
+def _due(tx: Connection, caller: Caller, recovery_id: str) -> OpenRecovery:
+    """The recovery as it is under its voucher's lock. Raises `wrong_state` unless it is due."""
+    found = read_recovery(tx, caller=caller, recovery_id=recovery_id)
     if found.status != RecoveryStatus.DUE:
         raise AppError(Code.WRONG_STATE, actual=found.status, expected=RecoveryStatus.DUE)
-    recovery = open_recovery(tx, region_code, recovery_id)
+    recovery = open_recovery(tx, found.region_code, recovery_id)
     assert recovery is not None, "what is due is open"
+    return recovery
 
-    lock_holders(tx, recovery.holder_keys, wait=True)
-    positions = Positions.read(tx, recovery.holder_keys)
-    lock_pools(tx, {(region_code, pool_id) for pool_id, _ in recovery.parts})
-    at = now(tx)
-    pools = {pool_id for pool_id, _ in recovery.parts}
-    open_pools = _of_this_year(tx, region_code, pools, at=at)
-    in_its_year = open_pools == pools
+
+def _entry(
+    tx: Connection,
+    recovery: OpenRecovery,
+    vouchers: Mapping[tuple[str, str], VoucherState],
+    open_pools: Collection[str],
+    cause: Cause,
+    *,
+    bank_reference: str,
+    at: datetime,
+) -> JournalEntry:
+    """The entry of its receipt. The voucher's count of postings goes on, so several of one follow each other."""
+    voucher = vouchers[recovery.region_code, recovery.voucher_id]
     moved = received(
         recovery.parts,
         open_pools if _restores_budget(tx, recovery) else frozenset(),
-        voucher_id=voucher_id,
+        voucher_id=recovery.voucher_id,
         posting_count=voucher.posting_count,
         payee_id=recovery.payee_id,
     )
-    treasury_fen = sum(one.amount_fen for one in moved if one.destination is Account.TREASURY)
-    entry = recovery.entry(
+    voucher.posting_count += sum(one.voucher_id is not None for one in moved)
+    return recovery.entry(
         EntryKind.RECOVER,
-        Cause(caller.principal_id, caller.organisation_id, caller.request_id),
+        cause,
         at=at,
         details={"step": "received", "redemption": recovery.redemption_id, "bank_reference": bank_reference},
         movements=moved,
     )
-    post(tx, [entry])
-    restored = bool(recovery.counted) and in_its_year
-    if restored:
-        positions.add(region_code, recovery.programme_id, recovery.holders, recovery.counted)
-        positions.write(tx)
+
+
+def _end(
+    tx: Connection, caller: Caller, recovery: OpenRecovery, entry: JournalEntry, reference: str, *, restored: bool
+) -> None:
+    treasury_fen = sum(one.amount_fen for one in entry.movements if one.destination is Account.TREASURY)
     tx.execute(
         update(Recovery)
-        .where(Recovery.region_code == region_code, Recovery.id == recovery_id)
+        .where(Recovery.region_code == recovery.region_code, Recovery.id == recovery.id)
         .values(
             status=RecoveryStatus.RECEIVED,
             restored=restored,
             treasury_fen=treasury_fen,
-            bank_reference=bank_reference,
+            bank_reference=reference,
             receipt_entry_id=entry.id,
-            ended_at=at,
+            ended_at=entry.at,
             ended_by=caller.principal_id,
         )
     )
-    return read_recovery(tx, caller=caller, recovery_id=recovery_id)
 
 
 def _restores_budget(tx: Connection, recovery: OpenRecovery) -> bool:

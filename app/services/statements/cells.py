@@ -1,47 +1,24 @@
-"""One cell of a statement as the value it stands for: read where that is certain, refused where it is not. Pure."""
+"""The cells of a statement that no other list has: read where that is certain, refused where it is not. Pure."""
 
 from __future__ import annotations
 
-import math
 import re
-from datetime import date, datetime
 
-from app.kernel.clock import FIRST_DAY, LAST_DAY, civil_date
 from app.kernel.codes import parse_code, region_of_code
 from app.kernel.ids import is_id, region_of
-from app.kernel.money import MAX_FEN, parse_yuan
-from app.kernel.widths import half_width
-from app.services.sheets.cells import plain_number, shown, written_day
+from app.services.sheets.cells import shown
+from app.services.sheets.values import key_text, plain_text
 from app.services.sheets.workbook import Cell
-from app.services.statements.words import HEADINGS, CellProblem, Field
+from app.services.statements.words import CellProblem
 
-EXACT = 10**15
-"""Below it a number of Excel is what was typed, but for zeros in front."""
 ORDER_NO_LENGTH = 64
 
 _ORDER_NO = re.compile(f"[!-~]{{1,{ORDER_NO_LENGTH}}}")
-_SHIELDED = re.compile(r'="(.*)"')
-"""How programs keep Excel from making a number of a text in a CSV file."""
-_MANGLED = re.compile(r"[0-9](?:\.[0-9]+)?E\+[0-9]{1,3}", re.IGNORECASE)
-_ROUNDED = re.compile(r"[1-9][0-9]{14}0+")
-_CURRENCY = re.compile(r"(?:[¥￥]|RMB|CNY|人民币)?(.*?)(?:元|RMB|CNY)?", re.IGNORECASE)
-_FEN = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+")
-_OTHER_DAYS = re.compile(r"([0-9]{4})\.([0-9]{1,2})\.([0-9]{1,2})|([0-9]{4})([0-9]{2})([0-9]{2})")
-_TIME = re.compile(r"(.*?)[T\s]\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
 
 
 def read_order_no(cell: Cell, *, typed: bool) -> str:
-    """A provider's own number, half-width. `typed`: a text cell is as it was typed, which in a CSV nobody knows.
-
-    Raises CellProblem, above all for what has been a number: of 20 digits Excel keeps 15.
-    """
-    if isinstance(cell, float):
-        if not (math.isfinite(cell) and cell.is_integer() and 0 <= cell < EXACT):
-            raise CellProblem("number_mangled", actual=shown(cell))
-        return plain_number(cell)
-    text = _plain(cell)
-    if _MANGLED.fullmatch(text) or (not typed and _ROUNDED.fullmatch(text)):
-        raise CellProblem("number_mangled", actual=shown(text))
+    """A provider's own number. Raises CellProblem, above all for what has been a number."""
+    text = key_text(cell, typed=typed)
     if _ORDER_NO.fullmatch(text) is None:
         raise CellProblem("order_no_unfit", limit=ORDER_NO_LENGTH, actual=shown(text))
     return text
@@ -49,7 +26,7 @@ def read_order_no(cell: Cell, *, typed: bool) -> str:
 
 def read_redemption_id(cell: Cell, *, region_code: str) -> str:
     """Our id of a redemption of this region. Raises CellProblem."""
-    text = _plain(cell).lower()
+    text = plain_text(cell).lower()
     if not is_id(text, "rdm") or region_of(text) != region_code:
         raise CellProblem("redemption_id_unfit", limit=region_code, actual=shown(text))
     return text
@@ -57,7 +34,7 @@ def read_redemption_id(cell: Cell, *, region_code: str) -> str:
 
 def read_voucher_code(cell: Cell, *, region_code: str) -> str:
     """A voucher's code in its stored form. Raises CellProblem."""
-    text = _plain(cell)
+    text = plain_text(cell)
     try:
         code = parse_code(text)
     except ValueError as error:
@@ -69,81 +46,7 @@ def read_voucher_code(cell: Cell, *, region_code: str) -> str:
 
 def read_uscc(cell: Cell, *, expected: str) -> str:
     """The provider's own code. Raises CellProblem where it is anybody else's."""
-    text = _plain(cell).upper()
+    text = plain_text(cell).upper()
     if text != expected:
         raise CellProblem("row_of_another_provider", limit=expected, actual=shown(text))
     return text
-
-
-def read_amount(cell: Cell, *, in_fen: bool) -> int:
-    """An amount in fen, 0 or more, of a cell in yuan (or in fen): `1,234.50`, `￥１２３４．５`, `1234.5元`.
-
-    Raises CellProblem.
-    """
-    if isinstance(cell, float) and math.isfinite(cell):
-        text = plain_number(cell)
-    elif isinstance(cell, str):
-        match = _CURRENCY.fullmatch("".join(half_width(cell).split()))
-        text = match[1] if match else ""
-    else:
-        raise CellProblem("amount_unreadable", actual=shown(cell))
-    if text[:1] in {"-", "−", "("}:
-        raise CellProblem("amount_negative", limit=HEADINGS[Field.REFUNDED], actual=shown(cell))
-    return _fen(text, cell) if in_fen else _yuan(text, cell)
-
-
-def _fen(text: str, cell: Cell) -> int:
-    if re.fullmatch(r"[0-9,]+\.[0-9]*[1-9][0-9]*", text):
-        raise CellProblem("amount_decimals", actual=shown(cell))
-    if _FEN.fullmatch(text) is None or len(text) > 20 or (fen := int(text.replace(",", ""))) > MAX_FEN:
-        raise CellProblem("amount_unreadable", actual=shown(cell))
-    return fen
-
-
-def _yuan(text: str, cell: Cell) -> int:
-    try:
-        return parse_yuan(text)
-    except ValueError as error:
-        too_exact = re.fullmatch(r"[0-9,]+\.[0-9]{3,}", text)
-        raise CellProblem("amount_decimals" if too_exact else "amount_unreadable", actual=shown(cell)) from error
-
-
-def read_day(cell: Cell, *, first: date, last: date) -> date:
-    """A day of the period, Asia/Shanghai; a time of day beside it does not count. Raises CellProblem."""
-    if isinstance(cell, datetime):
-        day: date | None = cell.date()
-    elif isinstance(cell, date):
-        day = cell
-    elif isinstance(cell, float) and math.isfinite(cell):
-        day = _written(plain_number(cell))
-    else:
-        day = _written(half_width(cell).strip()) if isinstance(cell, str) else None
-    if day is None or not FIRST_DAY <= day <= LAST_DAY:
-        raise CellProblem("date_unreadable", actual=shown(cell))
-    if not first <= day <= last:
-        raise CellProblem("date_outside_period", limit=f"{first} – {last}", actual=day.isoformat())
-    return day
-
-
-def _written(text: str) -> date | None:
-    timed = _TIME.fullmatch(text)
-    day = timed[1] if timed else text
-    try:
-        other = _OTHER_DAYS.fullmatch(day)
-        if other:
-            year, month, on = (int(digits) for digits in other.groups() if digits)
-            return date(year, month, on)
-        at = None if timed or "T" not in text else datetime.fromisoformat(text)
-    except ValueError:
-        return None
-    if at is not None:
-        return civil_date(at) if at.tzinfo else at.date()
-    return written_day(day)
-
-
-def _plain(cell: Cell) -> str:
-    if not isinstance(cell, str):
-        raise CellProblem("number_mangled", actual=shown(cell))
-    text = half_width(cell).strip()
-    shielded = _SHIELDED.fullmatch(text)
-    return shielded[1].strip() if shielded else text

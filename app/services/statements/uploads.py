@@ -8,21 +8,20 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, text, update
+from sqlalchemy import Connection, select, text
 
 from app.database import BulkInsert, Database, now
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
-from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import OrganisationKind, Role
 from app.models import Organisation, Statement, StatementLine
 from app.services import audit
 from app.services.identity.principals import Caller
+from app.services.period_files import Days, find_repeated, find_replaced, store_file
 from app.services.sheets.problems import Language
 from app.services.statements.sheet import Frame, StatementFile, read_statement
 from app.services.statements.words import CellProblem, Field
-
-LONGEST_DAYS = 366
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('statements ' || :region_code || ' ' || :provider_id, 0))")
 """Two files of one provider and region are taken in one after the other: what is looked up stays true until COMMIT."""
@@ -64,6 +63,15 @@ class Upload:
     declared_count: int | None = None
     declared_total_fen: int | None = None
 
+    @property
+    def days(self) -> Days:
+        """The days of which it tells."""
+        return Days(self.period_from, self.period_until)
+
+    def of(self, provider_id: str) -> dict[str, str]:
+        """Whose statement it is."""
+        return {"region_code": self.region_code, "provider_id": provider_id}
+
 
 @dataclass(frozen=True, slots=True)
 class UploadReport:
@@ -95,7 +103,7 @@ def upload_statement(
 
     def look(tx: Connection) -> tuple[Any, UploadReport | None]:
         provider = _provider(tx, caller, upload)
-        _check_period(upload, today=civil_date(now(tx)))
+        upload.days.require_past(today=civil_date(now(tx)))
         return provider, _repeated(tx, provider.id, upload, file_sha256)
 
     provider, repeated = database.transact(look)
@@ -129,28 +137,8 @@ def _provider(tx: Connection, caller: Caller, upload: Upload) -> Any:
     return found
 
 
-def _check_period(upload: Upload, *, today: date) -> None:
-    days = (upload.period_until - upload.period_from).days + 1
-    if not 1 <= days <= LONGEST_DAYS:
-        sentence = f"A period has 1 to {LONGEST_DAYS} days / 期间应为 1 至 {LONGEST_DAYS} 天"
-        error = FieldError("/period_until", "period_length", sentence, limit=LONGEST_DAYS, actual=days)
-        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
-    if upload.period_until > today:
-        raise AppError(Code.PERIOD_ENDS_IN_FUTURE, limit=today.isoformat(), actual=upload.period_until.isoformat())
-
-
 def _repeated(tx: Connection, provider_id: str, upload: Upload, file_sha256: str) -> UploadReport | None:
-    """The live statement, where it is this very file. One that was replaced counts anew when it is sent again."""
-    row = tx.execute(
-        select(Statement).where(
-            Statement.region_code == upload.region_code,
-            Statement.provider_id == provider_id,
-            Statement.period_from == upload.period_from,
-            Statement.period_until == upload.period_until,
-            Statement.file_sha256 == file_sha256,
-            Statement.replaced_at.is_(None),
-        )
-    ).one_or_none()
+    row = find_repeated(tx, Statement, upload.of(provider_id), upload.days, file_sha256)
     if row is None:
         return None
     return _report(upload, provider_id, file_sha256, row.line_count, row.subsidy_total_fen, id=row.id, repeated=True)
@@ -172,7 +160,7 @@ def _take_in(
         return repeated
     _refuse_rows_of_others(tx, provider_id, upload.region_code, read)
     read.require_sound()
-    replaced_id = _replaced(tx, provider_id, upload)
+    replaced_id = find_replaced(tx, Statement, upload.of(provider_id), upload.days, overlaps=_overlaps)
     total_fen = sum(line.subsidy_fen for line in read.lines)
     statement_id = None
     if not dry_run:
@@ -200,22 +188,10 @@ def _refuse_rows_of_others(tx: Connection, provider_id: str, region_code: str, r
         read.complain(rows[redemption_id], problem, Field.REDEMPTION_ID)
 
 
-def _replaced(tx: Connection, provider_id: str, upload: Upload) -> str | None:
-    """The live statement of the same period, which this one replaces. Raises `statement_overlaps` for any other."""
-    overlapping = tx.execute(
-        select(Statement.id, Statement.period_from, Statement.period_until).where(
-            Statement.region_code == upload.region_code,
-            Statement.provider_id == provider_id,
-            Statement.replaced_at.is_(None),
-            Statement.period_from <= upload.period_until,
-            Statement.period_until >= upload.period_from,
-        )
-    ).all()
-    for row in overlapping:
-        if (row.period_from, row.period_until) != (upload.period_from, upload.period_until):
-            period = f"{row.period_from} – {row.period_until}"
-            raise AppError(Code.STATEMENT_OVERLAPS, statement_id=row.id, period=period, extra={"statement_id": row.id})
-    return overlapping[0].id if overlapping else None
+def _overlaps(statement_id: str, period: str) -> AppError:
+    return AppError(
+        Code.STATEMENT_OVERLAPS, statement_id=statement_id, period=period, extra={"statement_id": statement_id}
+    )
 
 
 def _store(
@@ -244,10 +220,7 @@ def _store(
         "uploaded_at": at,
         "uploaded_by": caller.principal_id,
     }
-    if replaced_id is None:
-        tx.execute(insert(Statement).values(row))
-    else:
-        _replace(tx, region_code, replaced_id, row)
+    store_file(tx, Statement, row, replaces_id=replaced_id)
     _LINES(tx, _line_rows(region_code, statement_id, provider_id, read))
     audit.record(
         tx,
@@ -265,16 +238,6 @@ def _store(
         },
     )
     return statement_id
-
-
-def _replace(tx: Connection, region_code: str, replaced_id: str, row: dict[str, Any]) -> None:
-    """Only one statement of a period is live at a time, so the old one steps back first; its key waits for COMMIT."""
-    tx.execute(
-        update(Statement)
-        .where(Statement.region_code == region_code, Statement.id == replaced_id)
-        .values(replaced_at=row["uploaded_at"], replaced_by_id=row["id"])
-    )
-    tx.execute(insert(Statement).values(row))
 
 
 def _line_rows(region_code: str, statement_id: str, provider_id: str, read: StatementFile) -> Sequence[dict[str, Any]]:

@@ -134,6 +134,14 @@ _RECOVERIES = """
             <> v.amount_fen - v.treasury_fen
         OR coalesce(sum(p.amount_fen) FILTER (WHERE p.destination = 'treasury'), 0) <> v.treasury_fen
     UNION ALL
+    SELECT t.region_code, 'transfer ' || t.bank_reference, t.payee_id || ' ' || t.amount_fen,
+        string_agg(DISTINCT v.payee_id, ' ') || ' ' || sum(v.amount_fen)
+    FROM recovery_transfers t LEFT JOIN recoveries v
+        ON v.region_code = t.region_code AND v.bank_reference = t.bank_reference
+    GROUP BY t.region_code, t.bank_reference, t.payee_id, t.amount_fen
+    HAVING string_agg(DISTINCT v.payee_id, ' ') IS DISTINCT FROM t.payee_id
+        OR sum(v.amount_fen) IS DISTINCT FROM t.amount_fen
+    UNION ALL
     SELECT coalesce(d.region_code, b.region_code), 'due to ' || coalesce(d.pool_id, b.pool_id),
         coalesce(d.fen, 0)::text, coalesce(b.fen, 0)::text
     FROM (

@@ -1,0 +1,68 @@
+"""Forms with a file that tells of a period: read only where the sender may send one, within limits."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+from typing import Annotated, Any, TypeVar
+
+from fastapi import Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BeforeValidator, Field, ValidationError
+from starlette.datastructures import UploadFile
+
+from app.api.fields import Day, RegionCode, Wire
+from app.kernel.money import MAX_FEN
+from app.kernel.problems import AppError, Code
+from app.services.sheets.workbook import MAX_FILE_BYTES, MAX_ROWS
+
+MAX_FILE_NAME = 200
+
+
+def _digits(value: object) -> object:
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() else value
+
+
+class PeriodForm(Wire):
+    """What is said about the file, which is the part `file`. Days are Asia/Shanghai's, both included."""
+
+    region_code: RegionCode
+    period_from: Day
+    period_until: Day
+    declared_count: Annotated[int | None, Field(ge=0, le=MAX_ROWS), BeforeValidator(_digits)] = None
+    declared_total_fen: Annotated[int | None, Field(ge=0, le=MAX_FEN), BeforeValidator(_digits)] = None
+    dry_run: bool = False
+
+
+F = TypeVar("F", bound=PeriodForm)
+
+
+async def read_form(request: Request, form: type[F]) -> tuple[F, bytes, str]:
+    """The form, its file, and the file's printable name. The caller has been asked whether he may send one."""
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type != "multipart/form-data":
+        raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="multipart/form-data")
+    async with request.form(max_files=1, max_fields=10) as sent:
+        fields = {name: value for name, value in sent.multi_items() if isinstance(value, str)}
+        files = {name: value for name, value in sent.multi_items() if isinstance(value, UploadFile)}
+        if len(fields) + len(files) < len(sent.multi_items()) or set(files) != {"file"}:
+            raise AppError(Code.MALFORMED_REQUEST, why="multipart: one part `file`, every other field once")
+        name = PurePath(files["file"].filename or "").name
+        data = await files["file"].read()
+    if len(data) > MAX_FILE_BYTES:
+        raise AppError(Code.BODY_TOO_LARGE, limit=MAX_FILE_BYTES)
+    try:
+        parsed = form.model_validate(fields)
+    except ValidationError as error:
+        raise RequestValidationError(error.errors(include_url=False)) from error
+    return parsed, data, "".join(character for character in name if character.isprintable())[:MAX_FILE_NAME]
+
+
+def request_body(form: type[PeriodForm]) -> dict[str, Any]:
+    """What the published contract says of such a form."""
+    schema = form.model_json_schema()
+    file = {"type": "string", "format": "binary", "description": "An .xlsx sheet or a CSV file"}
+    described = {
+        "properties": schema["properties"] | {"file": file},
+        "required": ["file", "region_code", "period_from", "period_until"],
+    }
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema | described}}}

@@ -1,0 +1,267 @@
+"""A list of amounts, .xlsx or CSV: bytes in; lines, and every complaint, out. Pure.
+
+All or nothing: one complaint and no line is taken. What the file is follows from its bytes, never from its name. What
+a line says is each kind of list's own matter; headings, totals, counts and repeated lines are everybody's.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Generic, TypeVar
+
+from app.kernel.money import to_yuan
+from app.kernel.problems import AppError, Code, FieldError
+from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled
+from app.services.sheets.layouts import Column, Headings, Layout, find_headings, has_headings, read_headings
+from app.services.sheets.list_words import TOTALS, ListProblem
+from app.services.sheets.problems import Language
+from app.services.sheets.text import csv_rows
+from app.services.sheets.values import read_amount
+from app.services.sheets.workbook import MAX_ROWS, Cell, Unreadable, column_letters, read_sheets
+
+L = TypeVar("L")
+T = TypeVar("T")
+
+MAX_ERRORS = 1_000
+"""Complaints listed in one answer; `count` says how many there are."""
+
+_ARCHIVE, _OLD_OFFICE = b"PK", b"\xd0\xcf\x11\xe0"
+
+
+@dataclass(frozen=True, slots=True)
+class Declared:
+    """What the sender says that the file holds, where he says it."""
+
+    count: int | None = None
+    total_fen: int | None = None
+
+
+@dataclass(slots=True)
+class ListFile(Generic[L]):
+    """What a file says, and what is wrong with it. Without errors the lines are all there."""
+
+    layout: Layout
+    language: Language
+    headings: Headings
+    lines: list[L] = field(default_factory=list)
+    errors: list[FieldError] = field(default_factory=list)
+
+    def complain(self, row_no: int, problem: ListProblem, of: str | None = None) -> None:
+        """Note a complaint at its place."""
+        column = self.headings.columns.get(of) if of else None
+        self.errors.append(
+            FieldError(
+                pointer=f"/rows/{row_no}" + (f"/{of}" if of else ""),
+                code=problem.code,
+                detail=self.layout.sentence(problem, self.language),
+                limit=problem.limit,
+                actual=problem.actual,
+                row=row_no,
+                column=column.name if column else None,
+            )
+        )
+
+    def complain_of_form(self, name: str, problem: ListProblem) -> None:
+        """Note a complaint about a figure of the form."""
+        said = self.layout.sentence(problem, self.language)
+        self.errors.append(FieldError(f"/{name}", problem.code, said, problem.limit, problem.actual))
+
+    def require_sound(self) -> None:
+        """Raise `sheet_invalid` with every complaint, by row, where there is one."""
+        if self.errors:
+            ordered = sorted(self.errors, key=lambda error: error.row or 0)
+            raise AppError(Code.SHEET_INVALID, count=len(ordered), errors=ordered[:MAX_ERRORS])
+
+
+class Row:
+    """One line's cells, taken field by field; what cannot be taken is complained of and None."""
+
+    def __init__(self, file: ListFile[L], row_no: int, cells: Sequence[Cell], *, typed: bool) -> None:
+        self.row_no, self.typed = row_no, typed
+        self._file, self._cells = file, cells
+
+    def take(self, of: str, read: Callable[[Cell], T]) -> T | None:
+        """What stands in a field, or None where nothing does or it cannot be taken."""
+        cell = self._cell(of)
+        if not is_filled(cell):
+            return None
+        if isinstance(cell, str) and cell in ERROR_VALUES:
+            self.complain(ListProblem("formula_error", actual=cell), of)
+            return None
+        try:
+            return read(cell)
+        except ListProblem as problem:
+            self.complain(problem, of)
+            return None
+
+    def amounts(self) -> dict[str, int]:
+        """The amounts that stand there, in fen."""
+        layout, columns = self._file.layout, self._file.headings.columns
+        read = partial(read_amount, instead_of_negative=layout.instead_of_negative)
+        found = {
+            name: self.take(name, partial(read, in_fen=columns[name].in_fen))
+            for name in layout.amounts
+            if name in columns
+        }
+        return {name: fen for name, fen in found.items() if fen is not None}
+
+    def is_filled(self, of: str) -> bool:
+        """Whether anything stands in a field."""
+        return is_filled(self._cell(of))
+
+    def complain(self, problem: ListProblem, of: str | None = None) -> None:
+        """Note a complaint about the row, or about one of its fields."""
+        self._file.complain(self.row_no, problem, of)
+
+    def _cell(self, of: str) -> Cell:
+        column: Column | None = self._file.headings.columns.get(of)
+        return self._cells[column.place] if column is not None and column.place < len(self._cells) else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Read(Generic[L]):
+    """What was read of a row: its line, unless something that makes one is missing, and its amounts.
+
+    `marks` are what may stand in one row only: the field, the mark, and how to tell of it.
+    """
+
+    line: L | None
+    marks: Iterable[tuple[str, str, str]] = ()
+    amounts: Mapping[str, int] = field(default_factory=dict)
+
+
+def read_list(
+    data: bytes,
+    layout: Layout,
+    declared: Declared,
+    read_line: Callable[[Row], Read[L]],
+    *,
+    language: Language,
+) -> ListFile[L]:
+    """Read a list's file with everything that is wrong in it; the caller adds what only he knows.
+
+    Raises AppError `file_unreadable` where it is no table that could be such a list.
+    """
+    rows, typed = _rows(data, layout)
+    place = find_headings(rows, layout)
+    if place is None:
+        raise Unreadable(
+            f"No row has the headings of {layout.name_en} ({', '.join(layout.headings.values())}).",
+            f"没有任何一行包含{layout.name_zh}表头（{'、'.join(layout.headings.values())}）。",
+        )
+    file: ListFile[L] = ListFile(layout, language, read_headings(rows[place], layout))
+    for of, problem in file.headings.problems:
+        file.errors.append(_about_heading(file, place + 1, of, problem))
+    if not file.headings.problems:
+        reader = _Reader(file, declared, read_line, width=len(rows[place]), typed=typed)
+        for row_no, cells in enumerate(rows[place + 1 :], start=place + 2):
+            if any(map(is_filled, cells)):
+                reader.read(row_no, cells)
+        reader.finish(place + 2)
+    return file
+
+
+def _rows(data: bytes, layout: Layout) -> tuple[Sequence[Sequence[Cell]], bool]:
+    """All rows of the file, and whether its text cells are as they were typed."""
+    if not data.startswith((_ARCHIVE, _OLD_OFFICE)):
+        return [cells for _, cells in csv_rows(data)], False
+    sheets = list(read_sheets(data))
+    found = [sheet for sheet in sheets if has_headings(sheet, layout)]
+    if len(found) > 1:
+        raise Unreadable(
+            f"Several sheets have the headings of {layout.name_en}. Upload one at a time.",
+            f"多个工作表含有{layout.name_zh}表头，请逐一上传。",
+        )
+    return (found or sheets or [[]])[0], True
+
+
+def _about_heading(file: ListFile[L], row_no: int, place: int, problem: ListProblem) -> FieldError:
+    missing = problem.code == "heading_missing"
+    column = None if missing else f"{column_letters(place + 1)} {problem.actual}"
+    return FieldError(
+        pointer=f"/rows/{row_no}" + ("" if missing else f"/{column_letters(place + 1)}"),
+        code=problem.code,
+        detail=file.layout.sentence(problem, file.language),
+        limit=problem.limit,
+        actual=problem.actual,
+        row=row_no,
+        column=str(problem.limit) if missing else column,
+    )
+
+
+class _Reader(Generic[L]):
+    """Takes rows in, and every complaint about them."""
+
+    def __init__(
+        self,
+        file: ListFile[L],
+        declared: Declared,
+        read_line: Callable[[Row], Read[L]],
+        *,
+        width: int,
+        typed: bool,
+    ) -> None:
+        self._file, self._declared, self._read_line = file, declared, read_line
+        self._width, self._typed = width, typed
+        self._total_row: int | None = None
+        self._totals: dict[str, int] = {}
+        self._sums: Counter[str] = Counter()
+        self._seen: dict[str, int] = {}
+        self._count = 0
+
+    def read(self, row_no: int, cells: Sequence[Cell]) -> None:
+        """Take one row that holds anything."""
+        row = Row(self._file, row_no, cells, typed=self._typed)
+        first = comparable(next(filter(is_filled, cells))).rstrip(":")
+        if first == "小计":
+            row.complain(ListProblem("subtotal"))
+        elif first in TOTALS:
+            self._total_row, self._totals = row_no, row.amounts()
+        elif self._total_row is not None:
+            # Below the total stand remarks and signatures; with an amount it would be a line that no total counts.
+            if any(map(row.is_filled, self._file.layout.amounts)):
+                row.complain(ListProblem("row_below_total"))
+        elif any(map(is_filled, cells[self._width :])):
+            row.complain(ListProblem("cells_too_many", limit=self._width, actual=len(cells)))
+        else:
+            self._count += 1
+            self._line(row)
+
+    def _line(self, row: Row) -> None:
+        read = self._read_line(row)
+        layout = self._file.layout
+        for group in layout.required:
+            if not any(row.is_filled(of) or of in layout.may_be_empty for of in group):
+                row.complain(ListProblem("required"), next(of for of in group if of in self._file.headings.columns))
+        for of, mark, told in read.marks:
+            if (first := self._seen.setdefault(mark, row.row_no)) != row.row_no:
+                row.complain(ListProblem("duplicate", limit=first, actual=told), of)
+        self._sums.update(read.amounts)
+        if read.line is not None:
+            self._file.lines.append(read.line)
+
+    def finish(self, first_row: int) -> None:
+        """Hold the lines against their number and totals, once all were read."""
+        file, declared = self._file, self._declared
+        if not self._count and declared.count != 0 and not file.errors:
+            file.complain(first_row, ListProblem("no_rows"))
+        if self._count > MAX_ROWS:
+            file.complain(first_row, ListProblem("too_many_rows", limit=MAX_ROWS))
+        if declared.count is not None and declared.count != self._count:
+            problem = ListProblem("count_wrong", limit=declared.count, actual=self._count)
+            file.complain_of_form("declared_count", problem)
+        if any(error.code.startswith(("amount", "required", "cells", "formula")) for error in file.errors):
+            return  # the sum of what could be read would only mislead
+        for name, total_fen in self._totals.items():
+            if total_fen != self._sums[name]:
+                file.complain(self._total_row or first_row, _wrong_total(total_fen, self._sums[name]), name)
+        counted_fen = self._sums[file.layout.counted]
+        if declared.total_fen is not None and declared.total_fen != counted_fen:
+            file.complain_of_form("declared_total_fen", _wrong_total(declared.total_fen, counted_fen))
+
+
+def _wrong_total(stated_fen: int, counted_fen: int) -> ListProblem:
+    return ListProblem("total_wrong", limit=to_yuan(stated_fen), actual=to_yuan(counted_fen))
