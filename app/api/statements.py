@@ -22,7 +22,8 @@ from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.services.sheets.problems import Language
-from app.services.sheets.workbook import MAX_FILE_BYTES, MAX_ROWS
+from app.services.sheets.scanning import MAX_ROWS
+from app.services.sheets.workbook import MAX_FILE_BYTES
 from app.services.statements.reads import list_lines, list_statements, read_one
 from app.services.statements.template import write_template
 from app.services.statements.uploads import Upload, upload_statement

@@ -26,8 +26,9 @@ from app.services.approvals.decisions import approve
 from app.services.budgets.appropriations import request_appropriation
 from app.services.identity.loading import load_principal
 from app.services.identity.principals import Caller
+from app.services.issuance.checks import Submission
 from app.services.issuance.rows import GrantRow, Layout
-from app.services.issuance.submission import Submission, submit_batch
+from app.services.issuance.submission import submit_batch
 from app.services.programmes.admissions import propose_admission
 from app.services.programmes.programmes import ProgrammeDraft, create_programme, submit_programme
 from app.services.rules.model import Rules

@@ -16,7 +16,7 @@ from app.cli.output import Failure
 from app.kernel.vocabulary import OrganisationKind
 from app.models import Organisation, User
 from app.services.identity.passwords import Passwords
-from app.services.issuance.sheet import HEADINGS
+from app.services.issuance.words import HEADINGS
 from tests.world import Actor, City, World, ok
 
 PASSWORD = "correct horse battery staple"

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.services.sheets.cells import comparable, is_filled, shown
-from app.services.sheets.workbook import Cell, column_letters
+from app.services.sheets.places import column_letters
+from app.services.sheets.workbook import Cell
 from app.services.statements.words import ALIASES, AMOUNTS, FEN, HEADINGS, IDENTIFYING, YUAN, CellProblem, Field
 
 SEARCHED = 20

@@ -14,9 +14,12 @@ from typing import TypeVar
 from app.kernel.money import to_yuan
 from app.kernel.problems import AppError, Code, FieldError
 from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled
+from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
+from app.services.sheets.refusals import Unreadable
+from app.services.sheets.scanning import MAX_ROWS
 from app.services.sheets.text import csv_rows
-from app.services.sheets.workbook import MAX_ROWS, Cell, Unreadable, column_letters, read_sheets
+from app.services.sheets.workbook import Cell, read_sheets
 from app.services.statements.cells import (
     read_amount,
     read_day,
