@@ -121,12 +121,12 @@ def scheme(
 
     `told` is called with the number of vouchers issued so far.
     """
-    people = database.transact(lambda tx: _people(tx, region_code))
+    people = database.transact(lambda tx: people_of(tx, region_code))
 
     def act(role: str, work: Callable[..., Any], **given: Any) -> Any:
-        return database.transact(lambda tx: work(tx, caller=_caller(tx, people[role]), **given))
+        return database.transact(lambda tx: work(tx, caller=caller_of(tx, people[role]), **given))
 
-    programme_id = act("maker", create_programme, draft=_draft(region_code, people)).id
+    programme_id = act("maker", create_programme, draft=draft(region_code, people)).id
     _, asked = act("maker", submit_programme, programme_id=programme_id)
     act("checker", approve, approval_id=asked)
     granted = {"document_no": "财字1号", "amount_fen": vouchers * face_fen}
@@ -183,7 +183,8 @@ class Progress:
             print(told, file=sys.stderr, flush=True)
 
 
-def _draft(region_code: str, people: dict[str, str]) -> ProgrammeDraft:
+def draft(region_code: str, people: dict[str, str]) -> ProgrammeDraft:
+    """A programme of that city's authority."""
     return ProgrammeDraft(
         region_code=region_code,
         authority_id=people["authority"],
@@ -197,7 +198,8 @@ def _draft(region_code: str, people: dict[str, str]) -> ProgrammeDraft:
     )
 
 
-def _people(tx: Connection, region_code: str) -> dict[str, str]:
+def people_of(tx: Connection, region_code: str) -> dict[str, str]:
+    """A city's authority and finance bureau with their people: ids by what they do."""
     authority, bureau = new_id("org"), new_id("org")
     _organisations(tx, OrganisationKind.AUTHORITY, (authority,), region_code)
     _organisations(tx, OrganisationKind.FINANCE, (bureau,), region_code)
@@ -233,7 +235,8 @@ def _people(tx: Connection, region_code: str) -> dict[str, str]:
     return people | {"authority": authority}
 
 
-def _caller(tx: Connection, user_id: str) -> Caller:
+def caller_of(tx: Connection, user_id: str) -> Caller:
+    """The person as one who calls."""
     principal = load_principal(tx, user_id)
     assert principal is not None, "written down before"
     return Caller(principal, "benchmark")

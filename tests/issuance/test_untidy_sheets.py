@@ -151,14 +151,14 @@ def test_a_total_below_the_rows_is_held_against_them() -> None:
 
 def test_what_a_merge_hides_is_told_also_where_the_cell_may_be_empty() -> None:
     headings = ["申领编号", "统一社会信用代码", "企业名称", "面值（元）", "截止日期"]
-    lines = [headings, ["R1", USCC, NAME, 1, "2099-12-31"], ["R2", "", "", 2, ""]]
+    lines: list[list[Any]] = [headings, ["R1", USCC, NAME, 1, "2099-12-31"], ["R2", "", "", 2, ""]]
     sheet = read_sheet(merged(lines, (1, 1, 2, 1), (1, 2, 2, 2), (1, 4, 2, 4)), language="en")
     assert found(sheet) == [(3, "B", "merged_cell"), (3, "C", "merged_cell"), (3, "E", "merged_cell")]
     assert [error.limit for error in sheet.errors] == ["B2:B3", "C2:C3", "E2:E3"]
 
 
 def test_merged_headings_and_titles_are_no_matter() -> None:
-    lines = [["清单", "", "", ""], FOUR, GOOD]
+    lines: list[list[Any]] = [["清单", "", "", ""], FOUR, GOOD]
     assert rows(read_sheet(merged(lines, (0, 0, 0, 3)), language="en")) == [(3, "R1")]
 
 

@@ -4,7 +4,7 @@ numbers, and the figures declared for them. Submission refuses with it, the anno
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -132,7 +132,9 @@ def _wrong_figures(submission: Submission) -> list[FieldError]:
     """The declared figures that differ. What could not be read makes a sum that would only mislead."""
     if not submission.rows:
         return []
-    found = [("/declared_count", submission.declared_count, len(submission.rows), str)]
+    found: list[tuple[str, int, int, Callable[[int], str]]] = [
+        ("/declared_count", submission.declared_count, len(submission.rows), str)
+    ]
     if all(row.face_value_fen for row in submission.rows):
         found.append(("/declared_total_fen", submission.declared_total_fen, submission.total_fen, _in_yuan))
     return [

@@ -16,7 +16,7 @@ from app.services.issuance.cells import read_face_value, readers, sound
 from app.services.issuance.headings import Headings, find_headings, is_heading_row, read_headings
 from app.services.issuance.rows import MAX_ROWS, GrantRow, Layout, duplicate_references
 from app.services.issuance.words import HEADINGS, REQUIRED, TOTALS, CellProblem, Field
-from app.services.sheets.cells import comparable, is_filled, shown
+from app.services.sheets.cells import comparable, is_filled
 from app.services.sheets.problems import Language
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.tables import Table, read_tables
@@ -53,7 +53,7 @@ def read_sheet(data: bytes, *, language: Language) -> Sheet:
         return Sheet((), layout, headings.errors, table.cells, headings)
     reader = _Reader(table, headings, layout)
     for row_no, cells in enumerate(table.cells[headings.first :], start=headings.first + 1):
-        if any(is_filled(cell) for n, cell in enumerate(cells) if n not in headings.passed_over):
+        if cells.count("") != len(cells):
             reader.read(row_no, cells)
     reader.finish()
     return Sheet(tuple(reader.rows), layout, tuple(reader.errors), table.cells, headings)
@@ -81,9 +81,9 @@ class _Reader:
     """Takes rows in, and every complaint about them."""
 
     def __init__(self, table: Table, headings: Headings, layout: Layout) -> None:
-        self._table, self._headings, self._layout = table, headings, layout
+        self._headings, self._layout = headings, layout
         read = readers(typed=table.typed)
-        self._merged = table.merged()
+        self._typed, self._merged = table.typed, table.merged()
         self._plan = [(field, n, read[field], field in REQUIRED) for field, n in headings.columns.items()]
         self._total: tuple[int, int | None] | None = None
         """The row of the total, and its amount where it has one that could be read."""
@@ -91,24 +91,29 @@ class _Reader:
         self.errors: list[FieldError] = []
 
     def read(self, row_no: int, cells: Sequence[Cell]) -> None:
-        """Take one row that holds anything."""
-        first = next(filter(is_filled, cells))
-        told = comparable(first).rstrip(":") if isinstance(first, str) and len(first) < 20 else ""
-        if told in TOTALS:
+        """Take one row. Only one that something is wrong with is looked at closely: it may be no row at all."""
+        if self._total is not None:
+            self._below_total(row_no, cells)
+            return
+        known = len(self.errors)
+        row = self._row(row_no, cells)
+        if len(self.errors) == known:
+            self.rows.append(row)
+            return
+        of_cells = self.errors[known:]
+        del self.errors[known:]
+        if not any(is_filled(cell) for n, cell in enumerate(cells) if n not in self._headings.passed_over):
+            return
+        first = comparable(next(filter(is_filled, cells))).rstrip(":")
+        if first in TOTALS:
             self._total = row_no, self._total_of(row_no, cells)
-        elif told == "小计":
+        elif first == "小计":
             self._complain(row_no, Field.REFERENCE_NO, CellProblem("subtotal"))
-        elif self._total is not None:
-            # Below a total stand remarks and signatures; with a required field it would be a row that no total counts.
-            if any(is_filled(self._cell(cells, field)) for field in REQUIRED if field is not Field.REFERENCE_NO):
-                self._complain(row_no, Field.REFERENCE_NO, CellProblem("row_below_total"))
-        elif isinstance(first, str) and is_heading_row(cells):
-            self._complain(row_no, Field.REFERENCE_NO, CellProblem("heading_repeated", actual=shown(first)))
-        elif len(cells) > self._headings.width and any(map(is_filled, cells[self._headings.width :])):
-            problem = CellProblem("cells_too_many", limit=self._headings.width, actual=len(cells))
-            self._complain(row_no, Field.REFERENCE_NO, problem)
+        elif is_heading_row(cells):
+            self._complain(row_no, Field.REFERENCE_NO, CellProblem("heading_repeated"))
         else:
-            self._row(row_no, cells)
+            self.rows.append(row)
+            self.errors += of_cells
 
     def finish(self) -> None:
         """Hold the rows against one another and against their total, once all were read."""
@@ -126,13 +131,13 @@ class _Reader:
                 problem = CellProblem("total_wrong", limit=format_yuan(stated_fen), actual=format_yuan(counted_fen))
                 self._complain(row_no, Field.FACE_VALUE, problem)
 
-    def _row(self, row_no: int, cells: Sequence[Cell]) -> None:
+    def _row(self, row_no: int, cells: Sequence[Cell]) -> GrantRow:
         values: dict[Field, Any] = {}
-        typed, width = self._table.typed, len(cells)
+        typed, width = self._typed, len(cells)
         for field, n, read, is_required in self._plan:
             cell = cells[n] if n < width else ""
-            if not is_filled(cell):
-                if merged := self._merged.get((row_no - 1, n)):
+            if cell == "" or (isinstance(cell, str) and cell.isspace()):
+                if self._merged and (merged := self._merged.get((row_no - 1, n))):
                     self._complain(row_no, field, CellProblem("merged_cell", limit=merged))
                 elif is_required:
                     self._complain(row_no, field, CellProblem("required"))
@@ -141,25 +146,31 @@ class _Reader:
                 values[field] = read(sound(cell, typed=typed))
             except CellProblem as problem:
                 self._complain(row_no, field, problem)
-        self.rows.append(
-            GrantRow(
-                row_no=row_no,
-                reference_no=values.get(Field.REFERENCE_NO, ""),
-                face_value_fen=values.get(Field.FACE_VALUE, 0),
-                uscc=values.get(Field.USCC),
-                firm_name=values.get(Field.FIRM_NAME),
-                valid_from=values.get(Field.VALID_FROM),
-                valid_until=values.get(Field.VALID_UNTIL),
-                note=values.get(Field.NOTE),
-            )
+        if width > self._headings.width and any(map(is_filled, cells[self._headings.width :])):
+            too_many = CellProblem("cells_too_many", limit=self._headings.width, actual=width)
+            self._complain(row_no, Field.REFERENCE_NO, too_many)
+        return GrantRow(
+            row_no=row_no,
+            reference_no=values.get(Field.REFERENCE_NO, ""),
+            face_value_fen=values.get(Field.FACE_VALUE, 0),
+            uscc=values.get(Field.USCC),
+            firm_name=values.get(Field.FIRM_NAME),
+            valid_from=values.get(Field.VALID_FROM),
+            valid_until=values.get(Field.VALID_UNTIL),
+            note=values.get(Field.NOTE),
         )
+
+    def _below_total(self, row_no: int, cells: Sequence[Cell]) -> None:
+        """Below a total stand remarks and signatures; with a required field it would be a row that no total counts."""
+        if any(is_filled(self._cell(cells, field)) for field in REQUIRED if field is not Field.REFERENCE_NO):
+            self._complain(row_no, Field.REFERENCE_NO, CellProblem("row_below_total"))
 
     def _total_of(self, row_no: int, cells: Sequence[Cell]) -> int | None:
         cell = self._cell(cells, Field.FACE_VALUE)
         if not is_filled(cell):
             return None
         try:
-            return read_face_value(sound(cell, typed=self._table.typed))
+            return read_face_value(sound(cell, typed=self._typed))
         except CellProblem as problem:
             self._complain(row_no, Field.FACE_VALUE, problem)
             return None

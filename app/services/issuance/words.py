@@ -57,8 +57,8 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "no_rows": ("There is no row below the headings.", "表头下没有任何数据行。"),
     "heading_repeated": (
-        "This row repeats the headings ({actual}). Delete it: headings stand once, above the rows.",
-        "该行重复了表头（{actual}）。请删除该行，表头只能在数据上方出现一次。",
+        "This row repeats the headings. Delete it: headings stand once, above the rows.",
+        "该行重复了表头。请删除该行，表头只能在数据上方出现一次。",
     ),
     "merged_cell": (
         "This cell is hidden by the merged range {limit}. Unmerge it and fill in every row.",
