@@ -17,15 +17,16 @@ from app.api.issuance_bodies import (
     Received,
     SentByMaker,
     VoucherCreate,
-    received,
+    given,
 )
+from app.api.jobs import ACCEPTED, Prefer, as_job, is_asynchronous
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.problems import language_of
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import BatchStatus, Role
+from app.kernel.vocabulary import BatchStatus, JobKind, Role
 from app.services.identity.principals import Caller
 from app.services.issuance.annotated import write_annotated
 from app.services.issuance.checks import Submission, find_complaints
@@ -124,14 +125,30 @@ class RowPage(Read):
     "/issuance-batches",
     status_code=201,
     response_model=BatchSubmitted,
+    responses=ACCEPTED,
     openapi_extra={"requestBody": BATCH_REQUEST_BODY},
 )
 def create_batch(
-    sent: SentByMaker, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+    sent: SentByMaker,
+    caller: CallerDep,
+    key: IdempotencyKey,
+    service: ServiceDep,
+    request: Request,
+    prefer: Prefer = None,
 ) -> Response:
     """Ask a checker to issue vouchers, by sheet or JSON. All or nothing; every error is named with row and column."""
-    given = received(sent, cast(Language, language_of(request)))
-    return _submit(service, request, caller, key, "POST /v1/issuance-batches", given)
+    parsed, language = given(sent), cast(Language, language_of(request))
+    region_code = _region_of(parsed.body.programme_id)
+
+    def work() -> Response:
+        return _submit(service, request, caller, key, "POST /v1/issuance-batches", parsed.received(language))
+
+    if not is_asynchronous(prefer):
+        return work()
+    subject = sent.file_name or parsed.body.programme_id
+    return as_job(
+        service, request, caller, region_code=region_code, kind=JobKind.SUBMIT_BATCH, subject=subject, work=work
+    )
 
 
 @router.post(
@@ -145,13 +162,13 @@ def annotate_sheet(sent: SentByMaker, caller: CallerDep, service: ServiceDep, re
 
     The same form and the same checks as for a submission; nothing is kept.
     """
-    if sent.json is not None:
+    parsed = given(sent)
+    _region_of(parsed.body.programme_id)
+    asked = parsed.received(cast(Language, language_of(request)))
+    if asked.sheet is None:
         raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="multipart/form-data")
-    given = received(sent, cast(Language, language_of(request)))
-    assert given.sheet is not None, "a form has a file"
-    _region_of(given.submission)
-    errors = service.database.transact(lambda tx: find_complaints(tx, caller=caller, submission=given.submission))
-    return xlsx_response(write_annotated(given.sheet, errors), "voucher-issuance-annotated.xlsx")
+    errors = service.database.transact(lambda tx: find_complaints(tx, caller=caller, submission=asked.submission))
+    return xlsx_response(write_annotated(asked.sheet, errors), "voucher-issuance-annotated.xlsx")
 
 
 @router.post("/vouchers", status_code=201, response_model=BatchSubmitted)
@@ -212,18 +229,18 @@ def read_rows(
     return RowPage(data=shown, next_cursor=str(shown[-1].row_no) if len(records) > limit else None)
 
 
-def _region_of(submission: Submission) -> str:
+def _region_of(programme_id: str) -> str:
     """The region that the programme's id names. Raises `not_found` for what is no programme's id."""
-    region_code = region_of(submission.programme_id)
+    region_code = region_of(programme_id)
     if region_code is None:
         raise AppError(Code.NOT_FOUND, what="programme")
     return region_code
 
 
-def _submit(service: Service, request: Request, caller: Caller, key: str, route: str, given: Received) -> Response:
-    submission = given.submission
-    region_code = _region_of(submission)
-    if given.dry_run:
+def _submit(service: Service, request: Request, caller: Caller, key: str, route: str, asked: Received) -> Response:
+    submission = asked.submission
+    region_code = _region_of(submission.programme_id)
+    if asked.dry_run:
         report = service.database.transact(
             lambda tx: submit_batch(tx, caller=caller, submission=submission, dry_run=True)
         )
@@ -235,7 +252,7 @@ def _submit(service: Service, request: Request, caller: Caller, key: str, route:
         region_code=region_code,
         route=route,
         key=key,
-        command=given.command,
+        command=asked.command,
         work=lambda tx: submit_batch(tx, caller=caller, submission=submission, dry_run=False),
         render=lambda report: created(_submitted(report), report.batch_id or ""),
     )

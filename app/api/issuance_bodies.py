@@ -18,11 +18,12 @@ from app.api.fields import AnyId, Day, PositiveFen, Wire
 from app.api.middleware import MIB
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Role
+from app.kernel.vocabulary import JobStage, Role
 from app.services.issuance.checks import Submission
 from app.services.issuance.rows import MAX_ROWS, GrantRow, Layout, clean_rows
 from app.services.issuance.sheet import Sheet, read_sheet
 from app.services.issuance.terms import Terms
+from app.services.jobs.progress import tell
 from app.services.sheets.problems import Language
 
 MAX_JSON_BYTES = 8 * MIB
@@ -184,13 +185,29 @@ class Received:
     sheet: Sheet | None
 
 
-def received(sent: Sent, language: Language) -> Received:
-    """Read what a maker sent. Raises for what cannot be read at all; what is wrong with rows the submission tells."""
-    return _from_json(sent.json, language) if sent.json is not None else _from_file(sent, language)
+@dataclass(frozen=True, slots=True)
+class Given:
+    """What was sent, parsed: a form's file is read when it is asked for."""
+
+    body: BatchCreate | BatchForm
+    sent: Sent
+
+    def received(self, language: Language) -> Received:
+        """The rows. Raises `file_unreadable`; what is wrong with rows the submission tells."""
+        tell(JobStage.READING)
+        if isinstance(self.body, BatchCreate):
+            return _from_json(self.body, language)
+        return _from_file(self.body, self.sent, language)
 
 
-def _from_json(document: bytes, language: Language) -> Received:
-    body = _validated(lambda: BatchCreate.model_validate_json(document))
+def given(sent: Sent) -> Given:
+    """Parse what a maker sent. Raises where it does not fit the schema."""
+    if sent.json is not None:
+        return Given(_validated(lambda: BatchCreate.model_validate_json(sent.json or b"")), sent)
+    return Given(_validated(lambda: BatchForm.model_validate(sent.form)), sent)
+
+
+def _from_json(body: BatchCreate, language: Language) -> Received:
     layout = Layout(language)
     rows, errors = clean_rows([grant.row(place) for place, grant in enumerate(body.rows, start=1)], layout)
     submission = Submission(
@@ -199,8 +216,7 @@ def _from_json(document: bytes, language: Language) -> Received:
     return Received(submission, body.model_dump(mode="json", exclude={"dry_run"}), body.dry_run, None)
 
 
-def _from_file(sent: Sent, language: Language) -> Received:
-    form = _validated(lambda: BatchForm.model_validate(sent.form))
+def _from_file(form: BatchForm, sent: Sent, language: Language) -> Received:
     sheet = read_sheet(sent.file, language=language)
     file_sha256 = hashlib.sha256(sent.file).hexdigest()
     submission = Submission(

@@ -150,6 +150,11 @@ _WHOLE_BODY = {("body",), ()}
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    return validation_response(request, error)
+
+
+def validation_response(request: Request, error: RequestValidationError) -> Response:
+    """The response for what does not fit its schema."""
     found = error.errors()
     if any(item["type"] == "json_invalid" for item in found):
         return problem_response(request, AppError(Code.MALFORMED_REQUEST, why="JSON"))

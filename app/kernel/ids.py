@@ -44,6 +44,7 @@ class Prefix(StrEnum):
     CASE_NOTE = "cno"
     STATEMENT = "stm"
     RESTORATION = "rst"
+    JOB = "job"
 
 
 SHARED = frozenset(

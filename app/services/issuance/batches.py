@@ -16,12 +16,13 @@ from app.kernel.clock import civil_date, rfc3339
 from app.kernel.codes import new_code
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import Account, BatchStatus, EntryKind, ProgrammeStatus
+from app.kernel.vocabulary import Account, BatchStatus, EntryKind, JobStage, ProgrammeStatus
 from app.models import Allotment, IssuanceBatch, IssuanceRow, Organisation, Programme, Voucher
 from app.models import Pool as PoolTable
 from app.services.approvals.requests import Decision
 from app.services.issuance.plans import PlannedRow, Pool, draws, parts_of, rows_sha256, validity, validity_problem
 from app.services.issuance.rows import MAX_ERRORS
+from app.services.jobs.progress import tell
 from app.services.ledger.entries import COUNTERS, JournalEntry, Movement, opening_counters
 from app.services.ledger.journal import post
 from app.services.redemption.loading import load_terms
@@ -79,6 +80,7 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
     row's validity is over by now. Then nothing is issued and the approval still waits.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
+    tell(JobStage.CHECKING)
     batch = _locked_batch(tx, region_code, batch_id)
     programme = _locked_programme(tx, region_code, batch.programme_id)
     rows = _rows(tx, region_code, batch_id)
@@ -97,12 +99,14 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
         made.append(_Made(new_id("vch", region_code), code, row, valid_from, valid_until, redeemable_until, parts))
     _check_validity(made, at)
     with pipelined(tx):  # the next chunk is made while PostgreSQL writes this one
-        for chunk in _chunks(made, CHUNK):
+        for number, chunk in enumerate(_chunks(made, CHUNK)):
+            tell(JobStage.ISSUING, number * CHUNK, len(made))
             entries = [_entry(voucher, batch, terms.id, decision, at) for voucher in chunk]
             with together(tx):
                 _write_vouchers(tx, chunk, entries, batch, at)
                 post(tx, entries, opening=True)
             _name_vouchers(tx, chunk, batch)
+    tell(JobStage.ISSUING, len(made), len(made))
     _close(tx, batch, BatchStatus.ISSUED, decision)
 
 

@@ -11,13 +11,14 @@ from sqlalchemy import Connection, insert, select
 from app.database import BulkInsert, now
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import ApprovalKind, BatchStatus, Role
+from app.kernel.vocabulary import ApprovalKind, BatchStatus, JobStage, Role
 from app.models import IssuanceBatch, IssuanceRow
 from app.services.approvals.requests import request_approval
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import load_pools
 from app.services.issuance.checks import Submission, check
 from app.services.issuance.plans import Draw, PlannedRow, draws, rows_sha256
+from app.services.jobs.progress import tell
 from app.services.programmes.programmes import ProgrammeRecord, lock_programme
 
 _ROWS = BulkInsert(
@@ -78,6 +79,7 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
     programme = lock_programme(tx, caller=caller, programme_id=submission.programme_id, role=Role.MAKER)
     at = now(tx)
     _check_file(tx, programme, submission.file_sha256)
+    tell(JobStage.CHECKING, 0, len(submission.rows))
     checked = check(tx, programme, submission, at=at)
     checked.require_sound(submission)
     rows = checked.rows
@@ -98,6 +100,7 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
         rows=rows,
         at=at,
     )
+    tell(JobStage.WRITING, 0, len(rows))
     _write(tx, caller, report, batch_id)
     return replace(report, approval_id=_ask(tx, caller, programme, report, batch_id))
 
