@@ -61,6 +61,11 @@ bench-rules: $(RUNTIME)
 bench-reconciliation: $(RUNTIME)
 	@$(BIN)/python -m benchmarks.reconciliation $(ARGS)
 
+## make bench-issuing a sheet of 100,000 rows issued beside openpyxl reading it and a bare COPY; ARGS=--help
+.PHONY: bench-issuing
+bench-issuing: $(DEV)
+	@$(BIN)/python -m benchmarks.issuing $(ARGS)
+
 ## make bench-verify  how many leaves a second the verifier judges; figures to compare, none to pass
 .PHONY: bench-verify
 bench-verify: $(RUNTIME)

@@ -293,7 +293,7 @@ def copied(
     `types` are PostgreSQL's names of its columns' types. Nothing else may use `tx` before the last row has been taken.
     """
     command = f"COPY ({query}) TO STDOUT (FORMAT BINARY)"
-    with _failing_alike(tx), psycopg.ClientCursor(_psycopg(tx)) as cursor, cursor.copy(command, parameters) as copy:
+    with _FailingAlike(tx), psycopg.ClientCursor(_psycopg(tx)) as cursor, cursor.copy(command, parameters) as copy:
         copy.set_types(types)
         yield from copy.rows()
 

@@ -24,8 +24,9 @@ from app.services.budgets.appropriations import request_appropriation
 from app.services.budgets.year_close import CloseRequest, request_year_close
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller, Grant, Principal
+from app.services.issuance.checks import Submission
 from app.services.issuance.rows import GrantRow, Layout
-from app.services.issuance.submission import Submission, submit_batch
+from app.services.issuance.submission import submit_batch
 from app.services.programmes.admissions import propose_admission
 from app.services.programmes.programmes import ProgrammeDraft, create_programme, submit_programme
 from app.services.reconciliation.reconcile import check_invariants

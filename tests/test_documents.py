@@ -23,7 +23,7 @@ from app.main import openapi_document
 from app.services.bank_lists.words import SENTENCES as BANK_LISTS
 from app.services.evidence.accelerators import published_table
 from app.services.evidence.units import UNITS
-from app.services.issuance.rows import SENTENCES as ISSUANCE
+from app.services.issuance.words import SENTENCES as ISSUANCE
 from app.services.statements.words import SENTENCES as STATEMENTS
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -10,11 +10,12 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, Reason, ShownInstant, Wire
+from app.api.jobs import ACCEPTED, Prefer, as_job, is_asynchronous
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, Role
+from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, JobKind, Role
 from app.services.approvals.decisions import (
     DECIDERS,
     ApprovalRecord,
@@ -90,7 +91,7 @@ def read_one_approval(approval_id: AnyId, caller: CallerDep, service: ServiceDep
     )
 
 
-@router.post("/{approval_id}/approve", response_model=ApprovalRead)
+@router.post("/{approval_id}/approve", response_model=ApprovalRead, responses=ACCEPTED)
 def approve_one(
     approval_id: AnyId,
     caller: CallerDep,
@@ -98,20 +99,30 @@ def approve_one(
     service: ServiceDep,
     request: Request,
     body: ApproveBody | None = None,
+    prefer: Prefer = None,
 ) -> Response:
     """Execute what was asked. You must be another person than the one who asked."""
     caller.require(*DECIDERS)
     note = body.note if body else None
-    return do_once(
-        service,
-        request,
-        caller=caller,
-        region_code=_region(approval_id),
-        route="POST /v1/approvals/{id}/approve",
-        key=key,
-        command={"approval_id": approval_id, "note": note},
-        work=lambda tx: approve(tx, caller=caller, approval_id=approval_id, note=note),
-        render=lambda record: created(shown_approval(record), record.id, status=200),
+    region_code = _region(approval_id)
+
+    def work() -> Response:
+        return do_once(
+            service,
+            request,
+            caller=caller,
+            region_code=region_code,
+            route="POST /v1/approvals/{id}/approve",
+            key=key,
+            command={"approval_id": approval_id, "note": note},
+            work=lambda tx: approve(tx, caller=caller, approval_id=approval_id, note=note),
+            render=lambda record: created(shown_approval(record), record.id, status=200),
+        )
+
+    if not is_asynchronous(prefer):
+        return work()
+    return as_job(
+        service, request, caller, region_code=region_code, kind=JobKind.APPROVE, subject=approval_id, work=work
     )
 
 

@@ -2,127 +2,48 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Annotated, Any, TypeVar, cast
+from typing import Annotated, Any, cast
 
 import orjson
-from fastapi import APIRouter, Depends, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
-from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
-from starlette.datastructures import UploadFile
+from fastapi import APIRouter, Query, Request, Response
+from pydantic import BeforeValidator
 
 from app.api.authentication import CallerDep
 from app.api.context import Service, ServiceDep
-from app.api.fields import AnyId, Day, PositiveFen, Read, ShownInstant, Wire
+from app.api.fields import AnyId, Read, ShownInstant
+from app.api.issuance_bodies import (
+    BATCH_REQUEST_BODY,
+    SHEET_REQUEST_BODY,
+    Received,
+    SentByMaker,
+    VoucherCreate,
+    given,
+)
+from app.api.jobs import ACCEPTED, Prefer, as_job, is_asynchronous
 from app.api.keys import IdempotencyKey, created, do_once
-from app.api.middleware import MIB
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.problems import language_of
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.ids import region_of
-from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import BatchStatus, Role
+from app.kernel.vocabulary import BatchStatus, JobKind, Role
 from app.services.identity.principals import Caller
+from app.services.issuance.annotated import write_annotated
+from app.services.issuance.checks import Submission, find_complaints
 from app.services.issuance.reads import BatchRecord, list_batches, list_rows, read_batch
-from app.services.issuance.rows import MAX_ROWS, GrantRow, Language, Layout, clean_rows
-from app.services.issuance.sheet import read_sheet
-from app.services.issuance.submission import BatchReport, Submission, submit_batch
+from app.services.issuance.rows import MAX_ROWS, Layout, clean_rows
+from app.services.issuance.submission import BatchReport, submit_batch
 from app.services.issuance.template import write_template
-from app.services.issuance.terms import Terms
+from app.services.sheets.problems import Language
 
 router = APIRouter(prefix="/v1", tags=["issuance"])
 
-MAX_JSON_BYTES = 8 * MIB
-MAX_FILE_NAME = 200
-
-M = TypeVar("M", bound=BaseModel)
-Text = Annotated[str, StringConstraints(max_length=1_000)]
-"""Its own limit is the service's to check, which says it in the reader's language."""
+SHOWN_ROWS = 1_000
+"""Rows that the answer to a submission shows; all of them are read page by page."""
 
 
 def _document(text: object) -> object:
     return orjson.loads(text) if isinstance(text, str) else text
-
-
-def _digits(value: object) -> object:
-    if isinstance(value, str) and value.isascii() and value.isdigit():
-        return int(value)
-    raise ValueError("needs a whole number in digits")
-
-
-FormCount = Annotated[int, Field(ge=1, le=MAX_ROWS), BeforeValidator(_digits)]
-FormFen = Annotated[int, Field(ge=1, le=MAX_FEN), BeforeValidator(_digits)]
-
-
-class GrantBody(Wire):
-    """One voucher to be issued, to a firm given by its code or by its id. Days are Asia/Shanghai's."""
-
-    reference_no: Annotated[Text, Field(description="Your own number of the grant, unique in the programme. 申领编号")]
-    uscc: Annotated[Text | None, Field(description="统一社会信用代码 of the firm")] = None
-    firm_id: AnyId | None = None
-    firm_name: Annotated[Text | None, Field(description="If given, must be the registered name")] = None
-    face_value_fen: PositiveFen
-    valid_from: Annotated[Day | None, Field(description="First valid day; default: the moment of issue")] = None
-    valid_until: Annotated[Day | None, Field(description="Last valid day; default: by the programme's rules")] = None
-    note: Text | None = None
-    terms: Annotated[
-        Terms | None,
-        Field(
-            description="What officials fix with the grant: facts of the claim, exceptions, other levels' decisions",
-            exclude_if=lambda terms: terms is None,  # requests without terms keep the fingerprint they always had
-        ),
-    ] = None
-
-    @model_validator(mode="after")
-    def _one_firm(self) -> GrantBody:
-        if (self.uscc is None) == (self.firm_id is None):
-            raise ValueError("give either uscc or firm_id")
-        return self
-
-    def row(self, row_no: int) -> GrantRow:
-        """The row as the domain's value."""
-        return GrantRow(
-            row_no=row_no,
-            reference_no=self.reference_no,
-            face_value_fen=self.face_value_fen,
-            uscc=self.uscc,
-            firm_id=self.firm_id,
-            firm_name=self.firm_name,
-            valid_from=self.valid_from,
-            valid_until=self.valid_until,
-            note=self.note,
-            terms=self.terms,
-        )
-
-
-class VoucherCreate(GrantBody):
-    """A batch of one."""
-
-    programme_id: AnyId
-    dry_run: Annotated[bool, Field(strict=True)] = False
-
-
-class BatchCreate(Wire):
-    """A batch as JSON. The declared figures must match the rows."""
-
-    programme_id: AnyId
-    declared_count: Annotated[int, Field(strict=True, ge=1, le=MAX_ROWS)]
-    declared_total_fen: PositiveFen
-    rows: Annotated[list[GrantBody], Field(min_length=1, max_length=MAX_ROWS)]
-    dry_run: Annotated[bool, Field(strict=True)] = False
-
-
-class BatchForm(Wire):
-    """A batch as a form; the sheet is its part `file`."""
-
-    programme_id: AnyId
-    declared_count: FormCount
-    declared_total_fen: FormFen
-    dry_run: bool = False
 
 
 class DrawRead(Read):
@@ -149,7 +70,10 @@ class PlannedRowRead(Read):
 
 
 class BatchSubmitted(Read):
-    """What will be issued once a checker approves. A dry run has no ids: nothing was kept."""
+    """What will be issued once a checker approves. A dry run has no ids: nothing was kept.
+
+    Of more than 1,000 rows the first ones are shown; all are at `/v1/issuance-batches/{id}/rows`.
+    """
 
     batch_id: str | None
     approval_id: str | None
@@ -197,96 +121,54 @@ class RowPage(Read):
     next_cursor: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Sent:
-    """What a maker sent, read from the network but not yet looked at."""
+@router.post(
+    "/issuance-batches",
+    status_code=201,
+    response_model=BatchSubmitted,
+    responses=ACCEPTED,
+    openapi_extra={"requestBody": BATCH_REQUEST_BODY},
+)
+def create_batch(
+    sent: SentByMaker,
+    caller: CallerDep,
+    key: IdempotencyKey,
+    service: ServiceDep,
+    request: Request,
+    prefer: Prefer = None,
+) -> Response:
+    """Ask a checker to issue vouchers, by sheet or JSON. All or nothing; every error is named with row and column."""
+    parsed, language = given(sent), cast(Language, language_of(request))
+    region_code = _region_of(parsed.body.programme_id)
 
-    json: bytes | None = None
-    form: Mapping[str, str] | None = None
-    file: bytes = b""
-    file_name: str = ""
+    def work() -> Response:
+        return _submit(service, request, caller, key, "POST /v1/issuance-batches", parsed.received(language))
 
-
-async def sent_by_maker(request: Request, caller: CallerDep) -> Sent:
-    """The body, JSON or a form with one file; only a maker's is read at all."""
-    caller.require(Role.MAKER)
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
-        body = await request.body()
-        if len(body) > MAX_JSON_BYTES:
-            raise AppError(Code.BODY_TOO_LARGE, limit=MAX_JSON_BYTES)
-        return Sent(json=body)
-    if media_type != "multipart/form-data":
-        raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json, multipart/form-data")
-    async with request.form(max_files=1, max_fields=10) as form:
-        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        files = {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
-        if len(fields) + len(files) < len(form.multi_items()) or set(files) != {"file"}:
-            raise AppError(Code.MALFORMED_REQUEST, why="multipart: one part `file`, every other field once")
-        name = PurePath(files["file"].filename or "").name
-        shown = "".join(character for character in name if character.isprintable())[:MAX_FILE_NAME]
-        return Sent(form=fields, file=await files["file"].read(), file_name=shown)
-
-
-SentByMaker = Annotated[Sent, Depends(sent_by_maker)]
-
-
-def _inlined(model: type[BaseModel], **parts: Any) -> dict[str, Any]:
-    """The model's JSON schema without references: the route reads its body itself, so FastAPI cannot publish it."""
-    schema = model.model_json_schema()
-    schema.pop("$defs", None)
-    schema["properties"] |= parts
-    return schema
-
-
-_REQUEST_BODY = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": _inlined(
-                BatchCreate,
-                rows={"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": _inlined(GrantBody)},
-            )
-        },
-        "multipart/form-data": {
-            "schema": _inlined(BatchForm, file={"type": "string", "format": "binary", "description": "An .xlsx sheet"})
-            | {"required": ["file", "programme_id", "declared_count", "declared_total_fen"]}
-        },
-    },
-}
+    if not is_asynchronous(prefer):
+        return work()
+    subject = sent.file_name or parsed.body.programme_id
+    return as_job(
+        service, request, caller, region_code=region_code, kind=JobKind.SUBMIT_BATCH, subject=subject, work=work
+    )
 
 
 @router.post(
-    "/issuance-batches", status_code=201, response_model=BatchSubmitted, openapi_extra={"requestBody": _REQUEST_BODY}
+    "/issuance-batches/annotated-sheet",
+    response_class=Response,
+    responses={200: {"content": {XLSX: {}}}},
+    openapi_extra={"requestBody": SHEET_REQUEST_BODY},
 )
-def create_batch(
-    sent: SentByMaker, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
-) -> Response:
-    """Ask a checker to issue vouchers, by sheet or JSON. All or nothing; every error is named with row and column."""
-    language = cast(Language, language_of(request))
-    if sent.json is not None:
-        body = _validated(lambda: BatchCreate.model_validate_json(sent.json or b""))
-        layout = Layout(language)
-        rows = clean_rows([grant.row(place) for place, grant in enumerate(body.rows, start=1)], layout)
-        submission = Submission(body.programme_id, rows, layout, body.declared_count, body.declared_total_fen)
-        command = body.model_dump(mode="json", exclude={"dry_run"})
-        dry_run = body.dry_run
-    else:
-        form = _validated(lambda: BatchForm.model_validate(sent.form))
-        sheet = read_sheet(sent.file, language=language)
-        file_sha256 = hashlib.sha256(sent.file).hexdigest()
-        submission = Submission(
-            form.programme_id,
-            sheet.rows,
-            sheet.layout,
-            form.declared_count,
-            form.declared_total_fen,
-            sent.file_name or None,
-            file_sha256,
-        )
-        command = form.model_dump(mode="json", exclude={"dry_run"}) | {"file_sha256": file_sha256}
-        dry_run = form.dry_run
-    return _submit(service, request, caller, key, "POST /v1/issuance-batches", submission, command, dry_run=dry_run)
+def annotate_sheet(sent: SentByMaker, caller: CallerDep, service: ServiceDep, request: Request) -> Response:
+    """The sheet as an .xlsx in which every error stands beside its row, to be corrected and sent again.
+
+    The same form and the same checks as for a submission; nothing is kept.
+    """
+    parsed = given(sent)
+    _region_of(parsed.body.programme_id)
+    asked = parsed.received(cast(Language, language_of(request)))
+    if asked.sheet is None:
+        raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="multipart/form-data")
+    errors = service.database.transact(lambda tx: find_complaints(tx, caller=caller, submission=asked.submission))
+    return xlsx_response(write_annotated(asked.sheet, errors), "voucher-issuance-annotated.xlsx")
 
 
 @router.post("/vouchers", status_code=201, response_model=BatchSubmitted)
@@ -296,10 +178,12 @@ def create_voucher(
     """Ask a checker to issue a single voucher: a batch of one."""
     caller.require(Role.MAKER)
     layout = Layout(cast(Language, language_of(request)), single=True)
-    rows = clean_rows([body.row(1)], layout)
-    submission = Submission(body.programme_id, rows, layout, 1, body.face_value_fen)
+    rows, errors = clean_rows([body.row(1)], layout)
+    submission = Submission(body.programme_id, rows, layout, 1, body.face_value_fen, errors=tuple(errors))
     command = body.model_dump(mode="json", exclude={"dry_run"})
-    return _submit(service, request, caller, key, "POST /v1/vouchers", submission, command, dry_run=body.dry_run)
+    return _submit(
+        service, request, caller, key, "POST /v1/vouchers", Received(submission, command, body.dry_run, None)
+    )
 
 
 @router.get("/issuance-batches")
@@ -345,21 +229,18 @@ def read_rows(
     return RowPage(data=shown, next_cursor=str(shown[-1].row_no) if len(records) > limit else None)
 
 
-def _submit(
-    service: Service,
-    request: Request,
-    caller: Caller,
-    key: str,
-    route: str,
-    submission: Submission,
-    command: Mapping[str, Any],
-    *,
-    dry_run: bool,
-) -> Response:
-    region_code = region_of(submission.programme_id)
+def _region_of(programme_id: str) -> str:
+    """The region that the programme's id names. Raises `not_found` for what is no programme's id."""
+    region_code = region_of(programme_id)
     if region_code is None:
         raise AppError(Code.NOT_FOUND, what="programme")
-    if dry_run:
+    return region_code
+
+
+def _submit(service: Service, request: Request, caller: Caller, key: str, route: str, asked: Received) -> Response:
+    submission = asked.submission
+    region_code = _region_of(submission.programme_id)
+    if asked.dry_run:
         report = service.database.transact(
             lambda tx: submit_batch(tx, caller=caller, submission=submission, dry_run=True)
         )
@@ -371,7 +252,7 @@ def _submit(
         region_code=region_code,
         route=route,
         key=key,
-        command=command,
+        command=asked.command,
         work=lambda tx: submit_batch(tx, caller=caller, submission=submission, dry_run=False),
         render=lambda report: created(_submitted(report), report.batch_id or ""),
     )
@@ -390,17 +271,9 @@ def _submitted(report: BatchReport) -> BatchSubmitted:
         firm_count=report.firm_count,
         file_sha256=report.file_sha256,
         pools=tuple(DrawRead.model_validate(draw) for draw in report.draws),
-        rows=tuple(PlannedRowRead.model_validate(row) for row in report.rows),
+        rows=tuple(PlannedRowRead.model_validate(row) for row in report.rows[:SHOWN_ROWS]),
     )
 
 
 def _shown(record: BatchRecord) -> BatchRead:
     return BatchRead.model_validate(record)
-
-
-def _validated(parse: Callable[[], M]) -> M:
-    """What Pydantic refuses becomes the same problem as on every other route."""
-    try:
-        return parse()
-    except ValidationError as error:
-        raise RequestValidationError(error.errors(include_url=False)) from error

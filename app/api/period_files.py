@@ -13,7 +13,8 @@ from starlette.datastructures import UploadFile
 from app.api.fields import Day, RegionCode, Wire
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
-from app.services.sheets.workbook import MAX_FILE_BYTES, MAX_ROWS
+from app.services.sheets.scanning import MAX_ROWS
+from app.services.sheets.workbook import MAX_FILE_BYTES
 
 MAX_FILE_NAME = 200
 

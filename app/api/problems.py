@@ -165,6 +165,11 @@ _WHOLE_BODY = {("body",), ()}
 
 async def _validation(request: Request, error: Exception) -> Response:
     assert isinstance(error, RequestValidationError)
+    return validation_response(request, error)
+
+
+def validation_response(request: Request, error: RequestValidationError) -> Response:
+    """The response for what does not fit its schema."""
     found = error.errors()
     broken = [item["loc"] for item in found if item["type"] == "json_invalid"]
     if broken:  # a route that reads its own body does not know where

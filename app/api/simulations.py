@@ -16,7 +16,7 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, TypeAdapter
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Fen, Read, Wire
-from app.api.issuance_batches import Sent, SentByMaker
+from app.api.issuance_bodies import Sent, SentByMaker
 from app.kernel.canonical import sha256_hex
 from app.kernel.problems import AppError, Code, FieldError
 from app.services.rules.checks import raise_if_wrong

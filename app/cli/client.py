@@ -17,6 +17,8 @@ from app.cli.output import Failure
 from app.cli.retries import PATIENCE_S, is_transient, pause_s
 
 TIMEOUT = httpx.Timeout(60, connect=5)
+MOST_PLACES = 50
+"""Of what is wrong in a request shown on the terminal; `problem` has all that were told."""
 
 
 class Refused(Failure):
@@ -25,9 +27,10 @@ class Refused(Failure):
     def __init__(self, status: int, problem: Mapping[str, Any]) -> None:
         self.status, self.problem = status, problem
         self.code = str(problem.get("code") or problem.get("error") or status)
-        Exception.__init__(
-            self, "\n".join([f"{status} {self.code}: {_sentence(problem)}", *map(_place, _places(problem))])
-        )
+        places = _places(problem)
+        more = [f"  … +{len(places) - MOST_PLACES}"] if len(places) > MOST_PLACES else []
+        told = [f"{status} {self.code}: {_sentence(problem)}", *map(_place, places[:MOST_PLACES]), *more]
+        Exception.__init__(self, "\n".join(told))
 
 
 class Api:
@@ -55,12 +58,13 @@ class Api:
         """The body of a POST, sent under `key` or under a new one. Raises Refused, Failure."""
         return self.send("POST", path, json=json, key=key, **parts)
 
-    def send(self, method: str, path: str, *, key: str | None = None, **parts: Any) -> Any:
+    def send(self, method: str, path: str, *, key: str | None = None, prefer: str | None = None, **parts: Any) -> Any:
         """The body of any request: JSON, text or bytes, by what came.
 
         What is not decided yet is sent again, with the same key, for up to a minute.
         """
-        response = self._answer(method, path, {"Idempotency-Key": key or uuid4().hex}, parts)
+        headers = {"Idempotency-Key": key or uuid4().hex} | ({"Prefer": prefer} if prefer else {})
+        response = self._answer(method, path, headers, parts)
         body = _body(response)
         if not response.is_success:
             raise Refused(response.status_code, body if isinstance(body, dict) else {"title": str(body)[:200]})

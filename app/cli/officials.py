@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import sys
 from pathlib import Path
@@ -9,12 +10,11 @@ from typing import Annotated, Any
 
 import typer
 
-from app.cli.client import Api
+from app.cli.client import Api, Refused
+from app.cli.following import follow
 from app.cli.login import signed_in
 from app.cli.output import Failure, console, say, table, yuan
 from app.kernel.money import parse_yuan
-
-XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def submit_sheet(
@@ -28,15 +28,32 @@ def submit_sheet(
     key: str | None = None,
 ) -> dict[str, Any]:
     """Send an issuance sheet as a maker and return what a checker is asked to approve. Raises Refused, Failure."""
-    form = {
-        "programme_id": programme_id,
-        "declared_count": str(count),
-        "declared_total_fen": str(total_fen),
-        "dry_run": "true" if dry_run else "false",
-    }
-    files = {"file": (sheet.name, sheet.read_bytes(), XLSX)}
-    submitted: dict[str, Any] = api.post("/v1/issuance-batches", key=key, data=form, files=files)
+    form = _form(programme_id, count, total_fen) | {"dry_run": "true" if dry_run else "false"}
+    submitted: dict[str, Any] = follow(api, "/v1/issuance-batches", key=key, data=form, files=_file(sheet))
     return submitted
+
+
+def annotate_sheet(api: Api, sheet: Path, *, programme_id: str, count: int, total_fen: int) -> Path:
+    """Write the annotated copy of a sheet beside it, under a name that is free, and return where."""
+    form = _form(programme_id, count, total_fen)
+    copy = api.post("/v1/issuance-batches/annotated-sheet", data=form, files=_file(sheet))
+    for number in itertools.count(1):
+        path = sheet.with_name(f"{sheet.stem}-校验结果{number if number > 1 else ''}.xlsx")
+        try:
+            with path.open("xb") as file:
+                file.write(copy)
+        except FileExistsError:
+            continue
+        return path
+    raise AssertionError("some name is free")
+
+
+def _form(programme_id: str, count: int, total_fen: int) -> dict[str, str]:
+    return {"programme_id": programme_id, "declared_count": str(count), "declared_total_fen": str(total_fen)}
+
+
+def _file(sheet: Path) -> dict[str, tuple[str, bytes, str]]:
+    return {"file": (sheet.name, sheet.read_bytes(), "application/octet-stream")}
 
 
 def approve_one(api: Api, approval_id: str, note: str | None = None) -> dict[str, Any]:
@@ -67,7 +84,9 @@ def api(
 
 
 def issue(
-    sheet: Annotated[Path, typer.Argument(help="发放清单 .xlsx / The issuance sheet", exists=True, dir_okay=False)],
+    sheet: Annotated[
+        Path, typer.Argument(help="发放清单 .xlsx 或 .csv / The issuance sheet", exists=True, dir_okay=False)
+    ],
     programme: Annotated[str, typer.Option(help="项目编号 / Id of the programme")],
     count: Annotated[int, typer.Option(help="申报张数 / Declared number of vouchers", min=1)],
     total: Annotated[str, typer.Option(help="申报总额（元） / Declared total in yuan")],
@@ -80,7 +99,15 @@ def issue(
     except ValueError as error:
         raise Failure("申报总额无法识别。", str(error)) from error
     with signed_in() as client:
-        made = submit_sheet(client, sheet, programme_id=programme, count=count, total_fen=total_fen, dry_run=dry_run)
+        try:
+            made = submit_sheet(
+                client, sheet, programme_id=programme, count=count, total_fen=total_fen, dry_run=dry_run
+            )
+        except Refused as refused:
+            if any(error.get("row") for error in refused.problem.get("errors") or ()):
+                copy = annotate_sheet(client, sheet, programme_id=programme, count=count, total_fen=total_fen)
+                say(f"逐行批注的副本（更正后可直接提交）：{copy}", "annotated copy, to be corrected and submitted")
+            raise
     table(
         f"{sheet.name}: {made['row_count']} 张 vouchers, {made['firm_count']} 家 firms, {yuan(made['total_fen'])} 元",
         ["资金来源 source", "占用（元） takes", "占用后可用（元） left"],
@@ -127,8 +154,9 @@ def approve(
     note: Annotated[str | None, typer.Option(help="备注 / A remark for the record")] = None,
 ) -> None:
     """审核通过并执行（须为另一人） / Approve and execute, as another person than the maker."""
+    body = {"note": note} if note else None
     with signed_in() as client:
-        approved = approve_one(client, approval_id, note)
+        approved = follow(client, f"/v1/approvals/{approval_id}/approve", json=body)
     say(f"已审核：{approved['kind']} {approved['subject_id']}", f"{approved['status']}")
 
 

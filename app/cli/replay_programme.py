@@ -22,9 +22,10 @@ from app.database import Database
 from app.kernel.clock import utc_now
 from app.kernel.vocabulary import Role, VoucherKind
 from app.services.approvals.decisions import approve
+from app.services.issuance.checks import Submission
 from app.services.issuance.plans import parts_of
 from app.services.issuance.rows import GrantRow, Layout
-from app.services.issuance.submission import Submission, submit_batch
+from app.services.issuance.submission import submit_batch
 from app.services.rules.assess import assess
 from app.services.rules.facts import Facts, Line
 from app.services.usage.mapping import PriceList

@@ -19,16 +19,22 @@ ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 CODE_LENGTH = 18
 
 _REGION = re.compile("[0-9]{6}")
+_RANDOM_LENGTH = 11
+_OF_BYTES = bytes(ALPHABET[byte % len(ALPHABET)].encode()[0] for byte in range(256))
+"""For every byte a character: 256 is a multiple of 32, so each is as likely as any other."""
 _SEPARATORS = re.compile(r"[\s\-_.·\u2010-\u2015\u2212]+")
 _LOOK_ALIKES = str.maketrans("OIL", "011")
 
 
 def new_code(region_code: str) -> str:
-    """A new random code in its stored form, `330100XXXXXXXXXXXX`. Raises ValueError unless the region is six digits."""
+    """A new random code in its stored form, `330100XXXXXXXXXXXX` (about 8 µs).
+
+    Raises ValueError unless the region is six digits.
+    """
     if _REGION.fullmatch(region_code) is None:
         raise ValueError(f"{region_code!r} is not a region code of six digits.")
     while True:
-        body = region_code + "".join(secrets.choice(ALPHABET) for _ in range(11))
+        body = region_code + secrets.token_bytes(_RANDOM_LENGTH).translate(_OF_BYTES).decode()
         check = mod_37_36.calc_check_digit(body)
         if check in ALPHABET:  # the check runs over all 36 signs; a look-alike one is drawn again
             return body + check

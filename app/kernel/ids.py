@@ -45,6 +45,7 @@ class Prefix(StrEnum):
     STATEMENT = "stm"
     BANK_LIST = "bkl"
     RESTORATION = "rst"
+    JOB = "job"
 
 
 SHARED = frozenset(

@@ -7,6 +7,7 @@ Eighteen characters: registering body and kind (2), region (6), organisation cod
 from __future__ import annotations
 
 import re
+from operator import mul
 
 from stdnum.cn import uscc
 
@@ -16,6 +17,10 @@ USCC_LENGTH = 18
 
 _ALPHABET = "0123456789ABCDEFGHJKLMNPQRTUWXY"
 _ORGANISATION_WEIGHTS = (3, 7, 9, 10, 5, 8, 4, 2)
+_WEIGHTS = tuple(3**place % 31 for place in range(17))
+_USUAL = re.compile(f"[{_ALPHABET}]{{2}}[0-9]{{6}}[{_ALPHABET}]{{8}}[0-9X][{_ALPHABET}]")
+_VALUES = {ord(character): value for value, character in enumerate(_ALPHABET)}
+_VALUES_36 = {ord(character): int(character, 36) for character in _ALPHABET}
 _SPACES = re.compile(r"[\s\-]+")
 
 
@@ -56,6 +61,8 @@ def parse_uscc(text: str) -> str:
 
     Raises UsccLengthError, UsccCharacterError or UsccCheckError, the first that applies.
     """
+    if _is_sound(text):
+        return text
     code = _SPACES.sub("", half_width(text)).upper()
     if len(code) != USCC_LENGTH:
         raise UsccLengthError(len(code))
@@ -65,6 +72,17 @@ def parse_uscc(text: str) -> str:
     _check(18, expected=uscc.calc_check_digit(code), found=code[17])
     _check(17, expected=organisation_check(code[8:16]), found=code[16])
     return code
+
+
+def _is_sound(code: str) -> bool:
+    """Whether it is a valid code as it stands: a tenth of the time that it takes to say what is wrong with one."""
+    if _USUAL.fullmatch(code) is None:
+        return False
+    body = map(ord, code.translate(_VALUES))
+    if _ALPHABET[-sum(map(mul, body, _WEIGHTS)) % 31] != code[17]:
+        return False
+    organisation = map(ord, code[8:16].translate(_VALUES_36))
+    return "0123456789X"[-sum(map(mul, organisation, _ORGANISATION_WEIGHTS)) % 11] == code[16]
 
 
 def _check(position: int, *, expected: str, found: str) -> None:

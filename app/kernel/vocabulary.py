@@ -235,6 +235,32 @@ class BatchStatus(StrEnum):
     REJECTED = "rejected"
 
 
+class JobKind(StrEnum):
+    """Which request a job does."""
+
+    SUBMIT_BATCH = "submit_batch"
+    APPROVE = "approve"
+
+
+class JobStage(StrEnum):
+    """Which part of its work a job is at."""
+
+    READING = "reading"
+    CHECKING = "checking"
+    WRITING = "writing"
+    ISSUING = "issuing"
+
+
+class JobStatus(StrEnum):
+    """What became of a job. `lost`: nobody has heard of it for a minute; the same request does it or finds it done."""
+
+    RUNNING = "running"
+    SUCCEEDED = "succeeded"
+    REFUSED = "refused"
+    FAILED = "failed"
+    LOST = "lost"
+
+
 class ApprovalStatus(StrEnum):
     """A four-eyes act waits, or has been decided once."""
 

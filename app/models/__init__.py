@@ -11,6 +11,7 @@ from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
 from app.models.identity import Client, Invitation, PortalSession, RoleGrant, User
 from app.models.issuance import IssuanceBatch, IssuanceRow
+from app.models.jobs import Job
 from app.models.ledger import Entry, Posting, SealQueue
 from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
 from app.models.organisations import Organisation
@@ -47,6 +48,7 @@ __all__ = [
     "Invitation",
     "IssuanceBatch",
     "IssuanceRow",
+    "Job",
     "Log",
     "LogBatch",
     "LogCosignature",

@@ -26,8 +26,9 @@ from app.services.approvals.decisions import approve
 from app.services.budgets.appropriations import request_appropriation
 from app.services.identity.loading import load_principal
 from app.services.identity.principals import Caller
+from app.services.issuance.checks import Submission
 from app.services.issuance.rows import GrantRow, Layout
-from app.services.issuance.submission import Submission, submit_batch
+from app.services.issuance.submission import submit_batch
 from app.services.programmes.admissions import propose_admission
 from app.services.programmes.programmes import ProgrammeDraft, create_programme, submit_programme
 from app.services.rules.model import Rules
@@ -121,12 +122,12 @@ def scheme(
 
     `told` is called with the number of vouchers issued so far.
     """
-    people = database.transact(lambda tx: _people(tx, region_code))
+    people = database.transact(lambda tx: people_of(tx, region_code))
 
     def act(role: str, work: Callable[..., Any], **given: Any) -> Any:
-        return database.transact(lambda tx: work(tx, caller=_caller(tx, people[role]), **given))
+        return database.transact(lambda tx: work(tx, caller=caller_of(tx, people[role]), **given))
 
-    programme_id = act("maker", create_programme, draft=_draft(region_code, people, rules)).id
+    programme_id = act("maker", create_programme, draft=draft(region_code, people, rules)).id
     _, asked = act("maker", submit_programme, programme_id=programme_id)
     act("checker", approve, approval_id=asked)
     granted = {"document_no": "财字1号", "amount_fen": vouchers * face_fen}
@@ -183,7 +184,8 @@ class Progress:
             print(told, file=sys.stderr, flush=True)
 
 
-def _draft(region_code: str, people: dict[str, str], rules: Rules) -> ProgrammeDraft:
+def draft(region_code: str, people: dict[str, str], rules: Rules = RULES) -> ProgrammeDraft:
+    """A programme of that city's authority."""
     return ProgrammeDraft(
         region_code=region_code,
         authority_id=people["authority"],
@@ -197,7 +199,8 @@ def _draft(region_code: str, people: dict[str, str], rules: Rules) -> ProgrammeD
     )
 
 
-def _people(tx: Connection, region_code: str) -> dict[str, str]:
+def people_of(tx: Connection, region_code: str) -> dict[str, str]:
+    """A city's authority and finance bureau with their people: ids by what they do."""
     authority, bureau = new_id("org"), new_id("org")
     _organisations(tx, OrganisationKind.AUTHORITY, (authority,), region_code)
     _organisations(tx, OrganisationKind.FINANCE, (bureau,), region_code)
@@ -233,7 +236,8 @@ def _people(tx: Connection, region_code: str) -> dict[str, str]:
     return people | {"authority": authority}
 
 
-def _caller(tx: Connection, user_id: str) -> Caller:
+def caller_of(tx: Connection, user_id: str) -> Caller:
+    """The person as one who calls."""
     principal = load_principal(tx, user_id)
     assert principal is not None, "written down before"
     return Caller(principal, "benchmark")

@@ -92,7 +92,7 @@ def ask_balances(database: Database, found: Sealing) -> None:
 
 @contextmanager
 def running_sealer(urls: Urls, settings: Settings, log: Path, database: Database, found: Sealing) -> Iterator[None]:
-    """`voucher seal` as a process of its own while inside, started and with nothing waiting; adds the lags to `found`."""
+    """`voucher seal` as a process of its own while inside, with nothing waiting at first; adds the lags to `found`."""
     environment = os.environ | {
         "VOUCHER_DATABASE_URL": urls.app_url,
         "VOUCHER_STATE_DIR": str(settings.state_dir),

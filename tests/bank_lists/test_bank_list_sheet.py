@@ -9,7 +9,7 @@ import pytest
 from app.kernel.vocabulary import BankLineStatus
 from app.services.bank_lists.sheet import Line
 from app.services.bank_lists.template import write_bank_list_template
-from app.services.sheets.workbook import Unreadable
+from app.services.sheets.refusals import Unreadable
 from tests.bank_lists.files import HEADINGS, ORDER, ROW, read, wrong
 from tests.statements.files import HEADINGS as OF_STATEMENTS
 from tests.statements.files import ROW as OF_A_STATEMENT

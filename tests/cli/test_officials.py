@@ -16,7 +16,8 @@ from app.cli.output import Failure
 from app.kernel.vocabulary import OrganisationKind
 from app.models import Organisation, User
 from app.services.identity.passwords import Passwords
-from app.services.issuance.sheet import HEADINGS
+from app.services.issuance.words import HEADINGS
+from app.services.sheets.workbook import read_worksheets
 from tests.world import Actor, City, World, ok
 
 PASSWORD = "correct horse battery staple"
@@ -101,6 +102,8 @@ def test_a_wrong_sheet_is_answered_with_row_and_column(world: World, city: City,
     path = sheet(tmp_path, world, world.firm(), "-5")
     with pytest.raises(Refused, match=r"row 2 D 面值（元）: .*above 0"):
         voucher("issue", str(path), "--programme", programme_id, "--count", "1", "--total", "5")
+    (copy,) = tmp_path.glob("发放-校验结果.xlsx")
+    assert "above 0" in str(next(iter(read_worksheets(copy.read_bytes()))).cells[1][-1])
 
 
 def test_a_token_is_kept_privately_until_it_is_forgotten(world: World, city: City, home: Path) -> None:

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import func, select, text
 from sqlalchemy.exc import ProgrammingError
 
+from app.api.spreadsheets import XLSX
 from app.database import Database
 from app.embedded.databases import Urls
 from app.kernel.clock import SHANGHAI
@@ -21,6 +22,7 @@ from app.kernel.vocabulary import OrganisationKind, Role
 from app.models import Allotment, AuditEvent, Base, Entry, Organisation, Pool, Voucher
 from app.services.issuance import batches
 from app.services.issuance.sheet import read_sheet
+from app.services.sheets.workbook import read_worksheets
 from tests.issuance.sheets import SHEET, altered, row_of, workbook
 from tests.world import HANGZHOU, NINGBO, Actor, City, World, ok, problem, rules_body
 
@@ -185,7 +187,7 @@ def test_a_single_voucher_is_a_batch_of_one(world: World) -> None:
     ok(city.approve(response))
     assert [voucher["firm_name"] for voucher in vouchers_of(city, programme_id)] == [firm.name]
     wrong = problem(city.maker.post("/v1/vouchers", body | {"firm_name": "别家公司"}), 422, "validation_failed")
-    assert [error["pointer"] for error in wrong["errors"]] == ["/firm_name"]
+    assert [error["pointer"] for error in wrong["errors"]] == ["/firm_name", "/reference_no"]  # it has been used by now
 
 
 def test_shares_of_several_sources_are_split_by_peeling_voucher_by_voucher(world: World) -> None:
@@ -412,8 +414,8 @@ def test_bad_form_fields_are_named(world: World) -> None:
 def test_what_is_no_sheet_and_no_json_is_refused(world: World) -> None:
     city = world.city()
     programme_id = city.programme(appropriation_fen=None)
-    unreadable = problem(upload(city.maker, programme_id, b"reference_no,uscc\n"), 422, "file_unreadable")
-    assert "not an Excel workbook" in unreadable["detail"]
+    unreadable = problem(upload(city.maker, programme_id, b"%PDF-1.7"), 422, "file_unreadable")
+    assert "No sheet has a row with the template's headings" in unreadable["detail"]
     path, maker = "/v1/issuance-batches", city.maker
     problem(maker.post(path, content=b"x", headers={"Content-Type": "text/csv"}), 415, "unsupported_media_type")
     problem(maker.post(path, content=b"{", headers={"Content-Type": "application/json"}), 400, "malformed_request")
@@ -650,3 +652,56 @@ def test_rows_changed_behind_the_checkers_back_are_not_issued(world: World, urls
     problem(city.approve(response), 500, "internal_error")
     assert vouchers_of(city, programme_id) == []
     assert world.differences() == []
+
+
+# -- all errors at once, and the annotated copy ------------------------------------------------------------------------
+
+
+def annotated(by: Actor, programme_id: str, data: bytes, *, rows: int, fen: int) -> httpx.Response:
+    fields = {"programme_id": programme_id, "declared_count": rows, "declared_total_fen": fen}
+    files = {"file": ("清单.xlsx", data, "application/octet-stream")}
+    return by.http.post("/v1/issuance-batches/annotated-sheet", data=fields, files=files)
+
+
+def test_every_kind_of_error_comes_at_once_and_in_the_annotated_copy(world: World) -> None:
+    city = world.city()
+    programme_id = city.programme()
+    firm = firm_of(world)
+    ok(submit(city.maker, programme_id, [grant_body(firm, "R0")]))
+    rows = [
+        grant(firm, "R1", 面值=0),
+        grant(firm, "R0"),
+        grant(firm, "R2", 企业名称="别家公司"),
+        grant(firm, "R3", 统一社会信用代码="91330106MA0000015K", 截止日期="2020-01-01"),
+        grant(firm, "R1"),
+    ]
+    before = counts(world.database)
+    refused = problem(upload(city.maker, programme_id, workbook(rows), rows=4, fen=1), 422, "sheet_invalid")
+    assert [(error.get("row"), error["code"]) for error in refused["errors"]] == [
+        (None, "declaration_mismatch"),
+        (2, "amount_not_positive"),
+        (3, "reference_already_used"),
+        (4, "firm_name_mismatch"),
+        (5, "firm_unknown"),
+        (5, "valid_until_past"),
+        (6, "reference_duplicate"),
+    ]
+    copy = annotated(city.maker, programme_id, workbook(rows), rows=4, fen=1)
+    assert (copy.status_code, copy.headers["content-type"]) == (200, XLSX)
+    page, report = read_worksheets(copy.content)
+    for error in refused["errors"][1:]:
+        assert f"{error['column']}: {error['detail']}" in str(page.cells[error["row"] - 1][-1])
+    assert [line[0] for line in report.cells[1:]] == ["", 2, 3, 4, 5, 5, 6]
+    assert counts(world.database) == before
+    problem(annotated(city.checker, programme_id, workbook(rows), rows=4, fen=1), 403, "forbidden")
+
+
+def test_a_csv_file_is_issued_like_a_sheet_and_only_once(world: World) -> None:
+    city = world.city()
+    programme_id = city.programme()
+    firm = firm_of(world)
+    data = f"申领编号,统一社会信用代码,企业名称,面值（元）\nR1,{firm.uscc},{firm.name},1000\n".encode("gb18030")
+    response = upload(city.maker, programme_id, data)
+    problem(upload(city.maker, programme_id, data), 409, "file_already_submitted")
+    ok(city.approve(response))
+    assert [voucher["face_value_fen"] for voucher in vouchers_of(city, programme_id)] == [100_000]

@@ -8,7 +8,7 @@ from datetime import date, datetime
 import pytest
 
 from app.kernel.problems import AppError, Code
-from app.services.sheets.workbook import Unreadable
+from app.services.sheets.refusals import Unreadable
 from app.services.statements.sheet import Line
 from app.services.statements.template import write_template
 from tests.statements.files import FRAME, HEADINGS, ROW, USCC, as_csv, as_xlsx, read, wrong

@@ -8,21 +8,22 @@ from datetime import datetime
 from itertools import islice
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, select, text, update
+from sqlalchemy import Connection, Row, select, update
 
-from app.database import BulkInsert, now
+from app.database import BulkInsert, Statement, now, pipelined, together
 from app.kernel.canonical import sha256_hex
 from app.kernel.clock import civil_date, rfc3339
 from app.kernel.codes import new_code
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import Account, BatchStatus, EntryKind, ProgrammeStatus
+from app.kernel.vocabulary import Account, BatchStatus, EntryKind, JobStage, ProgrammeStatus
 from app.models import Allotment, IssuanceBatch, IssuanceRow, Organisation, Programme, Voucher
 from app.models import Pool as PoolTable
 from app.services.approvals.requests import Decision
 from app.services.issuance.plans import PlannedRow, Pool, draws, parts_of, rows_sha256, validity, validity_problem
 from app.services.issuance.rows import MAX_ERRORS
-from app.services.ledger.entries import COUNTERS, JournalEntry, Movement
+from app.services.jobs.progress import tell
+from app.services.ledger.entries import COUNTERS, JournalEntry, Movement, opening_counters
 from app.services.ledger.journal import post
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
@@ -49,16 +50,14 @@ _VOUCHERS = BulkInsert(
         "issued_at",
         "terms",
     ),
-    suffix="ON CONFLICT (region_code, code) DO NOTHING RETURNING id",
 )
 _ALLOTMENTS = BulkInsert(Allotment.__table__, ("region_code", "voucher_id", "pool_id", "line", *COUNTERS))
-_NAME_VOUCHERS = text(
+_TAKEN = Statement("SELECT code FROM vouchers WHERE region_code = :region_code AND code = ANY(CAST(:codes AS text[]))")
+_NAME_VOUCHERS = Statement(
     "UPDATE issuance_rows r SET voucher_id = made.voucher_id"
     " FROM unnest(CAST(:row_nos AS integer[]), CAST(:voucher_ids AS text[])) AS made(row_no, voucher_id)"
     " WHERE r.region_code = :region_code AND r.batch_id = :batch_id AND r.row_no = made.row_no"
 )
-_NO_MONEY_YET = dict.fromkeys((*COUNTERS, "posting_count"), 0)
-"""Vouchers and allotments begin empty; `post` brings the money."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +65,7 @@ class _Made:
     """A voucher to be issued, with its parts by pool in the declared order."""
 
     id: str
+    code: str
     row: PlannedRow
     valid_from: datetime
     valid_until: datetime
@@ -80,6 +80,7 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
     row's validity is over by now. Then nothing is issued and the approval still waits.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
+    tell(JobStage.CHECKING)
     batch = _locked_batch(tx, region_code, batch_id)
     programme = _locked_programme(tx, region_code, batch.programme_id)
     rows = _rows(tx, region_code, batch_id)
@@ -89,16 +90,23 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
     terms = rules_in_force(tx, region_code, programme.id, at)
     shares = terms.rules.fund_sources
     draws((row.face_value_fen for row in rows), shares, pools)
+    codes = _free_codes(tx, region_code, len(rows))
     made = []
-    for row in rows:
+    for row, code in zip(rows, codes, strict=True):
         valid_from, valid_until = validity(row.valid_from, row.valid_until, terms.rules, at)
         redeemable_until = terms.rules.redeemable_until(valid_until)
         parts = tuple((pools[source].id, part) for source, part in parts_of(row.face_value_fen, shares))
-        made.append(_Made(new_id("vch", region_code), row, valid_from, valid_until, redeemable_until, parts))
+        made.append(_Made(new_id("vch", region_code), code, row, valid_from, valid_until, redeemable_until, parts))
     _check_validity(made, at)
-    for chunk in _chunks(made, CHUNK):
-        _write_vouchers(tx, chunk, batch, at)
-        post(tx, [_entry(voucher, batch, terms.id, decision, at) for voucher in chunk])
+    with pipelined(tx):  # the next chunk is made while PostgreSQL writes this one
+        for number, chunk in enumerate(_chunks(made, CHUNK)):
+            tell(JobStage.ISSUING, number * CHUNK, len(made))
+            entries = [_entry(voucher, batch, terms.id, decision, at) for voucher in chunk]
+            with together(tx):
+                _write_vouchers(tx, chunk, entries, batch, at)
+                post(tx, entries, opening=True)
+            _name_vouchers(tx, chunk, batch)
+    tell(JobStage.ISSUING, len(made), len(made))
     _close(tx, batch, BatchStatus.ISSUED, decision)
 
 
@@ -193,46 +201,61 @@ def _check_validity(made: Sequence[_Made], at: datetime) -> None:
         raise AppError(Code.SHEET_INVALID, count=len(errors), errors=errors[:MAX_ERRORS])
 
 
-def _write_vouchers(tx: Connection, made: Sequence[_Made], batch: Row[Any], at: datetime) -> None:
+def _free_codes(tx: Connection, region_code: str, count: int) -> list[str]:
+    """So many codes that no voucher of the region has; one that is taken is drawn again.
+
+    Should another batch draw one of them in the same moment (once in 10^16), the unique key undoes this one.
+    """
+    codes: dict[str, None] = {}
+    while len(codes) < count:
+        drawn = {new_code(region_code): None for _ in range(count - len(codes))}
+        taken = {row.code for row in _TAKEN(tx, {"region_code": region_code, "codes": list(drawn)})}
+        codes |= {code: None for code in drawn if code not in taken}
+    return list(codes)
+
+
+def _write_vouchers(
+    tx: Connection, made: Sequence[_Made], entries: Sequence[JournalEntry], batch: Row[Any], at: datetime
+) -> None:
+    """Vouchers and allotments with the money that their entries bring."""
     region_code = batch.region_code
-    waiting = [
-        _NO_MONEY_YET
-        | {
-            "region_code": region_code,
-            "id": voucher.id,
-            "programme_id": batch.programme_id,
-            "firm_id": voucher.row.firm_id,
-            "batch_id": batch.id,
-            "valid_from": voucher.valid_from,
-            "valid_until": voucher.valid_until,
-            "redeemable_until": voucher.redeemable_until,
-            "issued_at": at,
-            "terms": voucher.row.terms,
-        }
-        for voucher in made
-    ]
-    while waiting:  # once, but for a code that is taken: that voucher draws another
-        for voucher_row in waiting:
-            voucher_row["code"] = new_code(region_code)
-        written = {row.id for row in _VOUCHERS(tx, waiting)}
-        waiting = [voucher_row for voucher_row in waiting if voucher_row["id"] not in written]
-    _ALLOTMENTS(
-        tx,
-        [
-            _NO_MONEY_YET | {"region_code": region_code, "voucher_id": voucher.id, "pool_id": pool_id, "line": line}
-            for voucher in made
-            for line, (pool_id, _) in enumerate(voucher.parts, start=1)
-        ],
-    )
-    tx.execute(
-        _NAME_VOUCHERS,
-        {
-            "region_code": region_code,
-            "batch_id": batch.id,
-            "row_nos": [voucher.row.row_no for voucher in made],
-            "voucher_ids": [voucher.id for voucher in made],
-        },
-    )
+    vouchers, allotments = [], []
+    for voucher, entry in zip(made, entries, strict=True):
+        opened = opening_counters(entry)
+        vouchers.append(
+            _added_up(list(opened.values()))
+            | {
+                "region_code": region_code,
+                "id": voucher.id,
+                "code": voucher.code,
+                "programme_id": batch.programme_id,
+                "firm_id": voucher.row.firm_id,
+                "batch_id": batch.id,
+                "posting_count": len(entry.movements),
+                "valid_from": voucher.valid_from,
+                "valid_until": voucher.valid_until,
+                "redeemable_until": voucher.redeemable_until,
+                "issued_at": at,
+                "terms": voucher.row.terms,
+            }
+        )
+        allotments += [
+            counters | {"region_code": region_code, "voucher_id": voucher.id, "pool_id": pool_id, "line": line}
+            for line, (pool_id, counters) in enumerate(opened.items(), start=1)
+        ]
+    _VOUCHERS.send(tx, vouchers)
+    _ALLOTMENTS.send(tx, allotments)
+
+
+def _added_up(parts: Sequence[dict[str, int]]) -> dict[str, int]:
+    first, *others = parts
+    return {counter: sum(part[counter] for part in parts) for counter in COUNTERS} if others else dict(first)
+
+
+def _name_vouchers(tx: Connection, made: Sequence[_Made], batch: Row[Any]) -> None:
+    """Write down which voucher each row became."""
+    named = {"row_nos": [voucher.row.row_no for voucher in made], "voucher_ids": [voucher.id for voucher in made]}
+    _NAME_VOUCHERS.send(tx, named | {"region_code": batch.region_code, "batch_id": batch.id})
 
 
 def _entry(voucher: _Made, batch: Row[Any], rule_version_id: str, decision: Decision, at: datetime) -> JournalEntry:

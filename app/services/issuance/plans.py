@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import SHANGHAI, end_of_day, rfc3339, start_of_day
 from app.kernel.money import split_by_peeling
 from app.kernel.names import same_name
 from app.kernel.problems import AppError, Code, FieldError
-from app.services.issuance.rows import CellProblem, Field, GrantRow, Layout
+from app.services.issuance.rows import GrantRow, Layout
 from app.services.issuance.terms_checks import terms_problems
+from app.services.issuance.words import CellProblem, Field
 from app.services.rules.model import Rules
 from app.services.rules.terms import FundShare
 
@@ -67,20 +68,22 @@ class Draw:
 
 def plan_rows(
     rows: Sequence[GrantRow], firms: Mapping[str, Firm], rules: Rules, layout: Layout, *, at: datetime
-) -> tuple[PlannedRow, ...]:
-    """The rows with their firms (by code or id) and instants.
+) -> tuple[tuple[PlannedRow, ...], list[FieldError]]:
+    """The rows with their firms (by code or id) and instants, and every complaint about them at once.
 
-    Raises the layout's refusal with every complaint at once: firm unknown or of another name, validity over or
-    upside down, terms that the rules do not allow.
+    Complained of are: firm unknown or of another name, validity over or upside down, terms that the rules do not allow.
+    A row whose firm is not known is not planned; what could not be read was complained of before.
     """
     errors: list[FieldError] = []
     planned: list[PlannedRow] = []
+    spans = _Spans(rules, at)
     for row in rows:
-        firm = firms.get(row.uscc or row.firm_id or "")
+        asked = row.uscc or row.firm_id
+        firm = firms.get(asked or "")
         if firm is None:
-            field = Field.USCC if row.uscc else Field.FIRM_ID
-            unknown = CellProblem("firm_unknown", actual=row.uscc or row.firm_id)
-            errors.append(layout.complaint(row.row_no, field, unknown))
+            if asked is not None:
+                field = Field.USCC if row.uscc else Field.FIRM_ID
+                errors.append(layout.complaint(row.row_no, field, CellProblem("firm_unknown", actual=asked)))
         elif row.firm_name is not None and not same_name(row.firm_name, firm.name):
             other = CellProblem("firm_name_mismatch", limit=firm.name, actual=row.firm_name)
             errors.append(layout.complaint(row.row_no, Field.FIRM_NAME, other))
@@ -88,9 +91,7 @@ def plan_rows(
             errors += [
                 layout.complaint(row.row_no, Field.TERMS, problem) for problem in terms_problems(rules, row.terms)
             ]
-        valid_from = start_of_day(row.valid_from) if row.valid_from else None
-        valid_until = end_of_day(row.valid_until) if row.valid_until else None
-        problem = validity_problem(*validity(valid_from, valid_until, rules, at), at=at)
+        valid_from, valid_until, problem = spans.of(row)
         if problem is not None:
             errors.append(layout.complaint(row.row_no, Field.VALID_UNTIL, problem))
         if firm is not None:
@@ -107,9 +108,28 @@ def plan_rows(
                     terms=row.terms.canonical() if row.terms is not None else None,
                 )
             )
-    if errors:
-        raise layout.refusal(errors)
-    return tuple(planned)
+    return tuple(planned), errors
+
+
+Span = tuple[datetime | None, datetime | None, CellProblem | None]
+
+
+class _Spans:
+    """Validities by their days: a sheet has many rows and few different days."""
+
+    def __init__(self, rules: Rules, at: datetime) -> None:
+        self._rules, self._at = rules, at
+        self._known: dict[tuple[date | None, date | None], Span] = {}
+
+    def of(self, row: GrantRow) -> Span:
+        """From and until when the row's voucher would be valid by its own days, and what is wrong with that."""
+        days = (row.valid_from, row.valid_until)
+        if days not in self._known:
+            valid_from = start_of_day(row.valid_from) if row.valid_from else None
+            valid_until = end_of_day(row.valid_until) if row.valid_until else None
+            problem = validity_problem(*validity(valid_from, valid_until, self._rules, self._at), at=self._at)
+            self._known[days] = valid_from, valid_until, problem
+        return self._known[days]
 
 
 def validity(

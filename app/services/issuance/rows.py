@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
-from enum import StrEnum
 from functools import partial
 
 from app.kernel.money import MAX_FEN
@@ -17,32 +16,17 @@ from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.uscc import USCC_LENGTH, UsccCharacterError, UsccCheckError, UsccLengthError, parse_uscc
 from app.kernel.widths import half_width
 from app.services.issuance.terms import Terms
-from app.services.sheets import problems, workbook
+from app.services.issuance.words import NAME_LENGTH, NOTE_LENGTH, REFERENCE_LENGTH, CellProblem, Field
+from app.services.sheets import scanning
+from app.services.sheets.problems import Language
 
-Language = problems.Language
-
-MAX_ROWS = workbook.MAX_ROWS
+MAX_ROWS = scanning.MAX_ROWS
 """Rows of one batch."""
 MAX_ERRORS = 1_000
 """Complaints listed in one answer; `count` says how many there are."""
 MAX_FACE_VALUE_FEN = MAX_FEN
-REFERENCE_LENGTH = 64
-NAME_LENGTH = 200
-NOTE_LENGTH = 500
 
-
-class Field(StrEnum):
-    """The fields of a row, by the names that stand in pointers."""
-
-    REFERENCE_NO = "reference_no"
-    USCC = "uscc"
-    FIRM_ID = "firm_id"
-    FIRM_NAME = "firm_name"
-    FACE_VALUE = "face_value_yuan"
-    VALID_FROM = "valid_from"
-    VALID_UNTIL = "valid_until"
-    NOTE = "note"
-    TERMS = "terms"
+_WIDE_SPACES = {0x3000: " ", 0xA0: " "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +34,9 @@ class GrantRow:
     """One voucher to be, as the authority wrote it. The firm is given by its code or its id; days are Shanghai's."""
 
     row_no: int
-    """The row of the sheet (the heading is row 1), or the position in the JSON list from 1."""
+    """The row of the sheet, or the position in the JSON list from 1."""
     reference_no: str
+    """Empty where it could not be read, and the face value 0: then there is a complaint, and nothing is issued."""
     face_value_fen: int
     uscc: str | None = None
     firm_id: str | None = None
@@ -60,117 +45,6 @@ class GrantRow:
     valid_until: date | None = None
     note: str | None = None
     terms: Terms | None = None
-
-
-SENTENCES: Mapping[str, tuple[str, str]] = {
-    "heading_missing": ("The sheet has no column {limit}.", "表格缺少“{limit}”列。"),
-    "heading_unknown": (
-        "{actual} is no column of the template. Remove the column or correct its heading.",
-        "“{actual}”不是模板中的列。请删除该列或更正表头。",
-    ),
-    "heading_duplicate": ("The column {actual} stands twice. Remove one.", "“{actual}”列重复。请删除其中一列。"),
-    "heading_empty": (
-        "The column holds something in row {actual} but has no heading. Clear it or give it a heading of the template.",
-        "该列第 {actual} 行有内容但没有表头。请清除内容或补填模板表头。",
-    ),
-    "no_rows": ("There is no row below the headings.", "表头下没有任何数据行。"),
-    "required": ("This cell must not be empty.", "此单元格不能为空。"),
-    "formula_error": (
-        "The cell's formula gives {actual}. Correct it or write the value itself.",
-        "单元格公式结果为 {actual}。请更正公式或直接填写数值。",
-    ),
-    "text_required": (
-        "The cell holds a number, and Excel keeps only 15 digits of one. Format the column as text and enter it again.",
-        "单元格为数字格式，Excel 仅保留 15 位有效数字。请将该列设为文本格式后重新填写。",
-    ),
-    "control_character": ("The text has a line break or another control character.", "文本含有换行或其他控制字符。"),
-    "too_long": ("The text has {actual} characters; at most {limit} fit.", "文本共 {actual} 个字符，最多 {limit} 个。"),
-    "uscc_length": (
-        "A unified social credit code has {limit} characters; this one has {actual}.",
-        "统一社会信用代码应为 {limit} 位，现为 {actual} 位。",
-    ),
-    "uscc_character": (
-        "Character {position} of the unified social credit code cannot be {actual}.",
-        "统一社会信用代码第 {position} 位不能是“{actual}”。",
-    ),
-    "uscc_check": (
-        "Character {position} of the unified social credit code should be {limit}, is {actual}. Something is mistyped.",
-        "统一社会信用代码第 {position} 位校验码应为“{limit}”，现为“{actual}”，请核对是否录入有误。",
-    ),
-    "amount_unreadable": (
-        "{actual} is not an amount in yuan. Write digits and at most two decimals, such as 1234.50.",
-        "“{actual}”不是以元为单位的金额。请用数字填写，最多两位小数，如 1234.50。",
-    ),
-    "amount_decimals": (
-        "{actual} has more than two decimals. Round it to the fen; where it is a formula, with ROUND(…,2).",
-        "{actual} 超过两位小数。请精确到分；如为公式，请使用 ROUND(…,2)。",
-    ),
-    "amount_not_positive": ("A face value must be above 0; this is {actual}.", "面值必须大于 0，现为 {actual}。"),
-    "amount_too_large": ("A face value is at most {limit} yuan.", "面值最高 {limit} 元。"),
-    "date_unreadable": (
-        "{actual} is not a date. Use a date cell, or text such as 2026-12-31, 2026/12/31 or 2026年12月31日.",
-        "“{actual}”不是日期。请使用日期格式，或填写 2026-12-31、2026/12/31、2026年12月31日。",
-    ),
-    "date_with_time": (
-        "{actual} has a time of day. Validity is counted in whole days: give the date alone.",
-        "{actual} 含有时刻。有效期按整日计算，请只填日期。",
-    ),
-    "reference_duplicate": (
-        "The reference number {actual} stands in row {limit} already.",
-        "申领编号 {actual} 已出现在第 {limit} 行。",
-    ),
-    "reference_already_used": (
-        "The reference number {actual} was issued or submitted in batch {limit}.",
-        "申领编号 {actual} 已在批次 {limit} 中发放或提交。",
-    ),
-    "firm_unknown": (
-        "No firm is registered as {actual}. Have it registered first, or correct the code.",
-        "未登记的企业：{actual}。请先登记该企业，或更正代码。",
-    ),
-    "firm_name_mismatch": (
-        "The firm with this code is registered as {limit}, not as {actual}.",
-        "该代码登记的企业名称为“{limit}”，与“{actual}”不符。",
-    ),
-    "terms_unknown_fact": (
-        "{actual} is no fact that these rules know. Known are: {limit}.",
-        "本项目规则未定义事实 {actual}。可用：{limit}。",
-    ),
-    "terms_wrong_fact_type": (
-        "{actual} is not of the type that this fact has ({limit}).",
-        "{actual} 与该事实的类型（{limit}）不符。",
-    ),
-    "terms_rate_above_maximum": (
-        "The approved rate {actual} is above the maximum {limit} of the rules.",
-        "核定比例 {actual} 超过规则规定的最高比例 {limit}。",
-    ),
-    "terms_no_exception": (
-        "The rules allow no exception from {actual}. Exceptions are possible from: {limit}.",
-        "规则不允许对 {actual} 作例外审批。可例外的上限：{limit}。",
-    ),
-    "terms_above_hard_limit": (
-        "The exception of {actual} fen is above the hard limit of {limit} fen.",
-        "例外金额 {actual} 分超过硬上限 {limit} 分。",
-    ),
-    "terms_unknown_layer": (
-        "The rules name no layer {actual}. Known are: {limit}.",
-        "规则未设层级 {actual}。可用：{limit}。",
-    ),
-    "valid_until_past": (
-        "The voucher would have ended already: it would be valid until {actual}, and it is {limit} now.",
-        "有效期已过：有效期至 {actual}，现为 {limit}。",
-    ),
-    "valid_until_before_start": (
-        "The voucher would end at {actual}, before it is valid from {limit}.",
-        "截止时间 {actual} 早于生效时间 {limit}。",
-    ),
-}
-"""What a person can act on, in English and Chinese. `limit` and `actual` also stand in the answer by themselves."""
-
-
-class CellProblem(problems.CellProblem):
-    """Why one cell cannot be taken as it is."""
-
-    sentences = SENTENCES
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,7 +96,7 @@ def read_uscc(text: str) -> str:
 def read_text(text: str, *, max_length: int) -> str:
     """A line of text without the spaces around it. Raises CellProblem."""
     line = text.strip()
-    if not all(character.isprintable() or character in "\u3000\u00a0" for character in line):
+    if not line.isprintable() and not line.translate(_WIDE_SPACES).isprintable():
         raise CellProblem("control_character")
     if len(line) > max_length:
         raise CellProblem("too_long", limit=max_length, actual=len(line))
@@ -248,11 +122,8 @@ def duplicate_references(references: Iterable[tuple[int, str]], layout: Layout) 
     ]
 
 
-def clean_rows(rows: Sequence[GrantRow], layout: Layout) -> tuple[GrantRow, ...]:
-    """Rows that did not come from a sheet, with every text in its stored form.
-
-    Raises the layout's refusal with every complaint at once.
-    """
+def clean_rows(rows: Sequence[GrantRow], layout: Layout) -> tuple[tuple[GrantRow, ...], list[FieldError]]:
+    """Rows that did not come from a sheet, with every text in its stored form, and every complaint about them."""
     errors: list[FieldError] = []
 
     def read(row: GrantRow, field: Field, text: str | None, reader: Callable[[str], str]) -> str | None:
@@ -262,7 +133,7 @@ def clean_rows(rows: Sequence[GrantRow], layout: Layout) -> tuple[GrantRow, ...]
             errors.append(layout.complaint(row.row_no, field, problem))
             return None
 
-    cleaned = [
+    cleaned = tuple(
         replace(
             row,
             reference_no=read(row, Field.REFERENCE_NO, row.reference_no, read_reference) or "",
@@ -271,13 +142,11 @@ def clean_rows(rows: Sequence[GrantRow], layout: Layout) -> tuple[GrantRow, ...]
             note=read(row, Field.NOTE, row.note, partial(read_text, max_length=NOTE_LENGTH)),
         )
         for row in rows
-    ]
+    )
     errors += [
         layout.complaint(row.row_no, Field.REFERENCE_NO, CellProblem("required"))
         for row in rows
         if not row.reference_no.strip()
     ]
     errors += duplicate_references([(row.row_no, row.reference_no) for row in cleaned if row.reference_no], layout)
-    if errors:
-        raise layout.refusal(errors)
-    return tuple(cleaned)
+    return cleaned, errors

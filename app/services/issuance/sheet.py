@@ -1,254 +1,183 @@
-"""The issuance sheet: the bytes of an .xlsx in, rows or every complaint out. Pure.
+"""The issuance sheet: the bytes of an .xlsx or CSV file in; rows, and every complaint about them, out. Pure.
 
-The sheet is the first visible one whose first row has headings of the template, normally 发放清单. All or nothing:
-one complaint and no row is taken. Excel's floats never reach an amount: a number is read by its shortest decimal form.
+The sheet is the visible one that has headings of the template, normally 发放清单. Nothing is guessed and nothing passed
+over in silence: what is not understood for certain is a complaint with its row and column.
 """
 
 from __future__ import annotations
 
-import math
-import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time
-from typing import TypeVar
+from typing import Any
 
-from app.kernel.clock import FIRST_DAY, LAST_DAY
-from app.kernel.money import format_yuan, parse_yuan
+from app.kernel.money import format_yuan
 from app.kernel.problems import FieldError
-from app.kernel.widths import half_width
-from app.services.issuance.rows import (
-    MAX_FACE_VALUE_FEN,
-    NAME_LENGTH,
-    NOTE_LENGTH,
-    CellProblem,
-    Field,
-    GrantRow,
-    Language,
-    Layout,
-    duplicate_references,
-    read_reference,
-    read_text,
-    read_uscc,
-)
-from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled, plain_number, shown, written_day
-from app.services.sheets.workbook import Cell, Unreadable, column_letters, read_sheets
-
-T = TypeVar("T")
+from app.services.issuance.cells import read_face_value, readers, sound
+from app.services.issuance.headings import Headings, find_headings, is_heading_row, read_headings
+from app.services.issuance.rows import MAX_ROWS, GrantRow, Layout, duplicate_references
+from app.services.issuance.words import HEADINGS, REQUIRED, TOTALS, CellProblem, Field
+from app.services.sheets.cells import comparable, is_filled
+from app.services.sheets.problems import Language
+from app.services.sheets.refusals import Unreadable
+from app.services.sheets.tables import Table, read_tables
+from app.services.sheets.workbook import Cell
 
 SHEET_NAME = "发放清单"
 TEMPLATE_VERSION = "voucher-issuance/1"
 
-HEADINGS: Mapping[Field, str] = {
-    Field.REFERENCE_NO: "申领编号",
-    Field.USCC: "统一社会信用代码",
-    Field.FIRM_NAME: "企业名称",
-    Field.FACE_VALUE: "面值（元）",
-    Field.VALID_FROM: "生效日期",
-    Field.VALID_UNTIL: "截止日期",
-    Field.NOTE: "备注",
-}
-"""In the order of the template; the field's own name (`reference_no` …) is read as well."""
-REQUIRED = (Field.REFERENCE_NO, Field.USCC, Field.FIRM_NAME, Field.FACE_VALUE)
-
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """What the sheet asks for, and where its fields stand."""
+    """What the sheet asks for, where its fields stand, and what is wrong with it.
+
+    Where there are complaints, rows may be missing or incomplete: they serve to find what else is wrong.
+    """
 
     rows: tuple[GrantRow, ...]
     layout: Layout
+    errors: tuple[FieldError, ...]
+    cells: Sequence[Sequence[Cell]]
+    """Everything that stands in it, from the first row on."""
+    headings: Headings
 
 
 def read_sheet(data: bytes, *, language: Language) -> Sheet:
-    """The rows of an issuance sheet; empty rows are passed over.
+    """The rows of an issuance sheet with every complaint about them; empty rows are passed over.
 
-    Raises AppError `file_unreadable` where the file is no readable .xlsx or has no such sheet, `sheet_invalid`
-    with every complaint at once: row, column, what is wrong, the limit.
+    Raises AppError `file_unreadable` where the file is no readable .xlsx or CSV, or has no such sheet.
     """
-    cells = _issuance_sheet(data)
-    columns = _columns(cells, language)
-    layout = Layout(language, {field: f"{column_letters(n + 1)} {HEADINGS[field]}" for field, n in columns.items()})
-    reader = _Reader(columns, layout)
-    for row_no, values in enumerate(cells[1:], start=2):
-        if any(is_filled(value) for value in values):
-            reader.read(row_no, values)
-    return Sheet(reader.rows_or_refusal(), layout)
+    table, place = _issuance_table(data)
+    headings = read_headings(table.cells, place, language)
+    layout = Layout(language, headings.names)
+    if headings.errors:
+        return Sheet((), layout, headings.errors, table.cells, headings)
+    reader = _Reader(table, headings, layout)
+    for row_no, cells in enumerate(table.cells[headings.first :], start=headings.first + 1):
+        if cells.count("") != len(cells):
+            reader.read(row_no, cells)
+    reader.finish()
+    return Sheet(tuple(reader.rows), layout, tuple(reader.errors), table.cells, headings)
 
 
-def _issuance_sheet(data: bytes) -> list[list[Cell]]:
-    for cells in read_sheets(data):
-        if cells and any(comparable(cell) in _FIELDS for cell in cells[0]):
-            return cells
-    raise Unreadable(
-        f"No sheet has the template's headings in its first row ({', '.join(HEADINGS.values())}).",
-        f"没有任何工作表的首行包含模板表头（{'、'.join(HEADINGS.values())}）。",
-    )
-
-
-def _columns(cells: Sequence[Sequence[Cell]], language: Language) -> dict[Field, int]:
-    """Where each field stands. Raises `sheet_invalid` naming every column that is missing, foreign or there twice."""
-    columns: dict[Field, int] = {}
-    errors: list[FieldError] = []
-    for place, heading in enumerate(cells[0]):
-        field = _FIELDS.get(comparable(heading))
-        if field is not None and field not in columns:
-            columns[field] = place
-            continue
-        letters, words = column_letters(place + 1), shown(heading)
-        if is_filled(heading):
-            problem = CellProblem("heading_unknown" if field is None else "heading_duplicate", actual=words)
-        else:
-            used = next((row_no for row_no, values in enumerate(cells, start=1) if is_filled(values[place])), None)
-            if used is None:
-                continue
-            problem = CellProblem("heading_empty", actual=used)
-        errors.append(_about_heading(letters, f"{letters} {words}".strip(), problem, language))
-    for field in REQUIRED:
-        if field not in columns:
-            heading = HEADINGS[field]
-            errors.append(_about_heading(field, heading, CellProblem("heading_missing", limit=heading), language))
-    if errors:
-        raise Layout(language, {}).refusal(errors)
-    return columns
-
-
-def _about_heading(name: str, column: str, problem: CellProblem, language: Language) -> FieldError:
-    return FieldError(
-        pointer=f"/rows/1/{name}",
-        code=problem.code,
-        detail=problem.sentence(language),
-        limit=problem.limit,
-        actual=problem.actual,
-        row=1,
-        column=column,
-    )
+def _issuance_table(data: bytes) -> tuple[Table, int]:
+    """The one table with the template's headings, and the row (from 0) in which they stand."""
+    found = [(table, place) for table in read_tables(data) if (place := find_headings(table.cells)) is not None]
+    used = [one for one in found if any(any(map(is_filled, row)) for row in one[0].cells[one[1] + 1 :])]
+    if len(used) > 1:
+        raise Unreadable(
+            "Several sheets have the template's headings and rows below. Keep one, and send the others by themselves.",
+            "多个工作表含有模板表头及数据。请只保留一张，其余分别提交。",
+        )
+    if not found:
+        raise Unreadable(
+            f"No sheet has a row with the template's headings ({', '.join(HEADINGS.values())}); in a CSV file they are"
+            " separated by commas.",
+            f"没有任何工作表包含模板表头（{'、'.join(HEADINGS.values())}）；CSV 文件须以逗号分隔。",
+        )
+    return (used or found)[0]
 
 
 class _Reader:
     """Takes rows in, and every complaint about them."""
 
-    def __init__(self, columns: Mapping[Field, int], layout: Layout) -> None:
-        self._columns = columns
-        self._layout = layout
-        self._rows: list[GrantRow] = []
-        self._references: list[tuple[int, str]] = []
-        self._errors: list[FieldError] = []
+    def __init__(self, table: Table, headings: Headings, layout: Layout) -> None:
+        self._headings, self._layout = headings, layout
+        read = readers(typed=table.typed)
+        self._typed, self._merged = table.typed, table.merged()
+        self._plan = [(field, n, read[field], field in REQUIRED) for field, n in headings.columns.items()]
+        self._total: tuple[int, int | None] | None = None
+        """The row of the total, and its amount where it has one that could be read."""
+        self.rows: list[GrantRow] = []
+        self.errors: list[FieldError] = []
 
     def read(self, row_no: int, cells: Sequence[Cell]) -> None:
-        """Take one row that holds anything."""
+        """Take one row. Only one that something is wrong with is looked at closely: it may be no row at all."""
+        if self._total is not None:
+            self._below_total(row_no, cells)
+            return
+        known = len(self.errors)
+        row = self._row(row_no, cells)
+        if len(self.errors) == known:
+            self.rows.append(row)
+            return
+        of_cells = self.errors[known:]
+        del self.errors[known:]
+        if not any(is_filled(cell) for n, cell in enumerate(cells) if n not in self._headings.passed_over):
+            return
+        first = comparable(next(filter(is_filled, cells))).rstrip(":")
+        if first in TOTALS:
+            self._total = row_no, self._total_of(row_no, cells)
+        elif first == "小计":
+            self._complain(row_no, Field.REFERENCE_NO, CellProblem("subtotal"))
+        elif is_heading_row(cells):
+            self._complain(row_no, Field.REFERENCE_NO, CellProblem("heading_repeated"))
+        else:
+            self.rows.append(row)
+            self.errors += of_cells
 
-        def take(field: Field, read: Callable[[Cell], T]) -> T | None:
-            cell = cells[self._columns[field]] if field in self._columns else ""
-            if not is_filled(cell):
-                if field in REQUIRED:
+    def finish(self) -> None:
+        """Hold the rows against one another and against their total, once all were read."""
+        references = [(row.row_no, row.reference_no) for row in self.rows if row.reference_no]
+        self.errors += duplicate_references(references, self._layout)
+        first = self._headings.first + 1
+        if not self.rows and not self.errors:
+            self._complain(first, Field.REFERENCE_NO, CellProblem("no_rows"))
+        if len(self.rows) > MAX_ROWS:
+            self._complain(first, Field.REFERENCE_NO, CellProblem("sheet_too_long", limit=MAX_ROWS))
+        row_no, stated_fen = self._total or (0, None)
+        if stated_fen is not None and all(row.face_value_fen for row in self.rows):
+            counted_fen = sum(row.face_value_fen for row in self.rows)
+            if stated_fen != counted_fen:
+                problem = CellProblem("total_wrong", limit=format_yuan(stated_fen), actual=format_yuan(counted_fen))
+                self._complain(row_no, Field.FACE_VALUE, problem)
+
+    def _row(self, row_no: int, cells: Sequence[Cell]) -> GrantRow:
+        values: dict[Field, Any] = {}
+        typed, width = self._typed, len(cells)
+        for field, n, read, is_required in self._plan:
+            cell = cells[n] if n < width else ""
+            if cell == "" or (isinstance(cell, str) and cell.isspace()):
+                if self._merged and (merged := self._merged.get((row_no - 1, n))):
+                    self._complain(row_no, field, CellProblem("merged_cell", limit=merged))
+                elif is_required:
                     self._complain(row_no, field, CellProblem("required"))
-                return None
+                continue
             try:
-                return read(_sound(cell))
+                values[field] = read(sound(cell, typed=typed))
             except CellProblem as problem:
                 self._complain(row_no, field, problem)
-                return None
+        if width > self._headings.width and any(map(is_filled, cells[self._headings.width :])):
+            too_many = CellProblem("cells_too_many", limit=self._headings.width, actual=width)
+            self._complain(row_no, Field.REFERENCE_NO, too_many)
+        return GrantRow(
+            row_no=row_no,
+            reference_no=values.get(Field.REFERENCE_NO, ""),
+            face_value_fen=values.get(Field.FACE_VALUE, 0),
+            uscc=values.get(Field.USCC),
+            firm_name=values.get(Field.FIRM_NAME),
+            valid_from=values.get(Field.VALID_FROM),
+            valid_until=values.get(Field.VALID_UNTIL),
+            note=values.get(Field.NOTE),
+        )
 
-        reference_no = take(Field.REFERENCE_NO, lambda cell: read_reference(_text(cell)))
-        uscc = take(Field.USCC, lambda cell: read_uscc(_text(cell)))
-        firm_name = take(Field.FIRM_NAME, lambda cell: read_text(_words(cell), max_length=NAME_LENGTH))
-        face_value_fen = take(Field.FACE_VALUE, _face_value_fen)
-        valid_from = take(Field.VALID_FROM, _day)
-        valid_until = take(Field.VALID_UNTIL, _day)
-        note = take(Field.NOTE, lambda cell: read_text(_words(cell), max_length=NOTE_LENGTH))
-        if reference_no is not None:
-            self._references.append((row_no, reference_no))
-            if face_value_fen is not None:
-                self._rows.append(
-                    GrantRow(
-                        row_no=row_no,
-                        reference_no=reference_no,
-                        face_value_fen=face_value_fen,
-                        uscc=uscc,
-                        firm_name=firm_name,
-                        valid_from=valid_from,
-                        valid_until=valid_until,
-                        note=note,
-                    )
-                )
+    def _below_total(self, row_no: int, cells: Sequence[Cell]) -> None:
+        """Below a total stand remarks and signatures; with a required field it would be a row that no total counts."""
+        if any(is_filled(self._cell(cells, field)) for field in REQUIRED if field is not Field.REFERENCE_NO):
+            self._complain(row_no, Field.REFERENCE_NO, CellProblem("row_below_total"))
 
-    def rows_or_refusal(self) -> tuple[GrantRow, ...]:
-        """All rows. Raises `sheet_invalid` with every complaint where there is one."""
-        errors = self._errors + duplicate_references(self._references, self._layout)
-        if not self._rows and not errors:
-            errors = [self._layout.complaint(2, Field.REFERENCE_NO, CellProblem("no_rows"))]
-        if errors:
-            raise self._layout.refusal(errors)
-        return tuple(self._rows)
+    def _total_of(self, row_no: int, cells: Sequence[Cell]) -> int | None:
+        cell = self._cell(cells, Field.FACE_VALUE)
+        if not is_filled(cell):
+            return None
+        try:
+            return read_face_value(sound(cell, typed=self._typed))
+        except CellProblem as problem:
+            self._complain(row_no, Field.FACE_VALUE, problem)
+            return None
+
+    def _cell(self, cells: Sequence[Cell], field: Field) -> Cell:
+        n = self._headings.columns[field]
+        return cells[n] if n < len(cells) else ""
 
     def _complain(self, row_no: int, field: Field, problem: CellProblem) -> None:
-        self._errors.append(self._layout.complaint(row_no, field, problem))
-
-
-def _sound(cell: Cell) -> Cell:
-    if isinstance(cell, str) and cell in ERROR_VALUES:
-        raise CellProblem("formula_error", actual=cell)
-    return cell
-
-
-def _text(cell: Cell) -> str:
-    """Digits of an identifier are text: of a number only 15 would be left, and no leading zero."""
-    if not isinstance(cell, str):
-        raise CellProblem("text_required")
-    return cell
-
-
-def _words(cell: Cell) -> str:
-    """Text for people: a number that Excel made of it is as good as what was typed."""
-    return plain_number(cell) if isinstance(cell, float) else _text(cell)
-
-
-def _face_value_fen(cell: Cell) -> int:
-    if isinstance(cell, float) and math.isfinite(cell):
-        typed = plain_number(cell)
-    elif isinstance(cell, str):
-        typed = half_width(cell).strip()
-    else:
-        raise CellProblem("amount_unreadable", actual=shown(cell))
-    try:
-        fen = parse_yuan(typed)
-    except ValueError as error:
-        raise _amount_problem(typed) from error
-    if fen == 0:
-        raise CellProblem("amount_not_positive", actual=shown(typed))
-    return fen
-
-
-def _amount_problem(typed: str) -> CellProblem:
-    as_typed = shown(typed)
-    whole, _, decimals = typed.removeprefix("-").replace(",", "").partition(".")
-    if not re.fullmatch("[0-9]+", whole) or not re.fullmatch("[0-9]*", decimals):
-        return CellProblem("amount_unreadable", actual=as_typed)
-    if typed.startswith("-"):
-        return CellProblem("amount_not_positive", actual=as_typed)
-    if len(decimals) > 2:
-        return CellProblem("amount_decimals", actual=as_typed)
-    if int(whole[:32]) * 100 >= MAX_FACE_VALUE_FEN:
-        return CellProblem("amount_too_large", limit=format_yuan(MAX_FACE_VALUE_FEN), actual=as_typed)
-    return CellProblem("amount_unreadable", actual=as_typed)
-
-
-def _day(cell: Cell) -> date:
-    if isinstance(cell, datetime):
-        if cell.time() != time.min:
-            raise CellProblem("date_with_time", actual=shown(cell))
-        day: date | None = cell.date()
-    elif isinstance(cell, date):
-        day = cell
-    else:
-        day = written_day(cell) if isinstance(cell, str) else None
-    if day is None or not FIRST_DAY <= day <= LAST_DAY:
-        raise CellProblem("date_unreadable", actual=shown(cell))
-    return day
-
-
-_FIELDS: Mapping[str, Field] = {
-    comparable(name): field for field, heading in HEADINGS.items() for name in (heading, field.value)
-}
-"""Every heading that is read, without the accidents of typing."""
+        self.errors.append(self._layout.complaint(row_no, field, problem))

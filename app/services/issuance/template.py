@@ -10,8 +10,8 @@ from io import BytesIO
 import xlsxwriter  # type: ignore[import-untyped]
 
 from app.kernel.money import MAX_FEN
-from app.services.issuance.rows import NAME_LENGTH, NOTE_LENGTH, REFERENCE_LENGTH, Field
-from app.services.issuance.sheet import HEADINGS, REQUIRED, SHEET_NAME, TEMPLATE_VERSION
+from app.services.issuance.sheet import SHEET_NAME, TEMPLATE_VERSION
+from app.services.issuance.words import HEADINGS, NAME_LENGTH, NOTE_LENGTH, REFERENCE_LENGTH, REQUIRED, Field
 
 GUIDE_NAME = "说明"
 

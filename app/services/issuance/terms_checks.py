@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from app.services.issuance.rows import CellProblem
 from app.services.issuance.terms import Terms
+from app.services.issuance.words import CellProblem
 from app.services.rules.eligibility import number
 from app.services.rules.limits import CountCap
 from app.services.rules.model import Rules

@@ -96,10 +96,15 @@ class JournalEntry:
         """Its leaf, written once: it is stored with the entry, and a receipt has its hash before that."""
         return leaf(self)
 
+    @cached_property
+    def written_details(self) -> bytes:
+        """Its details, written once: they are stored, and the leaf has their hash."""
+        return canonical(dict(self.details)) if self.details else b"{}"
+
 
 def details_json(entry: JournalEntry) -> bytes:
     """The entry's details as the canonical bytes whose SHA-256 stands in the leaf."""
-    return canonical(dict(entry.details)) if entry.details else b"{}"
+    return entry.written_details
 
 
 def leaf(entry: JournalEntry) -> bytes:
@@ -184,6 +189,16 @@ def voucher_effect(entry: JournalEntry, movement: Movement) -> dict[str, int]:
         return {}
     sign = 1 if gone == "face_fen" else -1
     return {gone: sign * movement.amount_fen, come: movement.amount_fen}
+
+
+def opening_counters(entry: JournalEntry) -> dict[str, dict[str, int]]:
+    """The counters with which an entry brings its voucher into being, by pool: `voucher_effect` upon nothing."""
+    opened: dict[str, dict[str, int]] = {}
+    for movement in entry.movements:
+        counters = opened.setdefault(movement.pool_id, dict.fromkeys(COUNTERS, 0))
+        for counter, change in voucher_effect(entry, movement).items():
+            counters[counter] += change
+    return opened
 
 
 def hold_effect(entry: JournalEntry, movement: Movement) -> dict[str, int]:

@@ -82,12 +82,13 @@ _HOLD_SHARES = _advance("hold_shares", ("region_code", "hold_id", "pool_id"), HO
 _POOLS = _advance("pools", ("region_code", "id"), ("available_fen",))
 
 
-def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
+def post(tx: Connection, entries: Sequence[JournalEntry], *, opening: bool = False) -> None:
     """Append entries and their postings, advance every stored counter, queue the leaves for sealing.
 
     Set-based: at most eight statements, however many entries, run as one. The caller holds the locks of the vouchers
     (and of the pools, where money leaves or reaches `available`) and has already decided that this may happen.
-    A hold that is made by one of the entries is written with it (`together`) or before.
+    A hold that is made by one of the entries is written with it (`together`) or before. With `opening` the vouchers and
+    allotments come into being with these entries: the caller writes them in the same way, with `opening_counters`.
     Nothing is rounded here. A counter that would turn negative or break its identity violates a CHECK.
     """
     assert entries, "posting nothing is a bug of the caller"
@@ -119,7 +120,7 @@ def post(tx: Connection, entries: Sequence[JournalEntry]) -> None:
             tx,
             [{"region_code": entry.region_code, "leaf_kind": LeafKind.ENTRY, "leaf_id": entry.id} for entry in entries],
         )
-        _advance_counters(tx, entries)
+        _advance_counters(tx, entries, opening=opening)
 
 
 def _entry_row(entry: JournalEntry) -> dict[str, object]:
@@ -156,7 +157,7 @@ def _none_yet() -> _Change:
     return defaultdict(int)  # a Counter takes ten times as long to make, and a batch makes hundreds
 
 
-def _advance_counters(tx: Connection, entries: Sequence[JournalEntry]) -> None:
+def _advance_counters(tx: Connection, entries: Sequence[JournalEntry], *, opening: bool) -> None:
     vouchers: _Changes = defaultdict(_none_yet)
     allotments: _Changes = defaultdict(_none_yet)
     holds: _Changes = defaultdict(_none_yet)
@@ -165,7 +166,7 @@ def _advance_counters(tx: Connection, entries: Sequence[JournalEntry]) -> None:
     for entry in entries:
         region = entry.region_code
         for movement in entry.movements:
-            if movement.voucher_id is not None:
+            if movement.voucher_id is not None and not opening:
                 effect = voucher_effect(entry, movement)
                 voucher = vouchers[region, movement.voucher_id]
                 allotment = allotments[region, movement.voucher_id, movement.pool_id]

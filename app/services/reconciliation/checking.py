@@ -123,7 +123,7 @@ Work = Callable[[Connection], Sequence[Broken]]
 
 
 def check(database: Database, tx: Connection, prefix: str, period: Period | None) -> Checked:
-    """Evaluate all invariants over the snapshot of `tx`; with a period, also what providers and the bank state of it."""
+    """Evaluate all invariants over the snapshot of `tx`; with a period, what providers and the bank state too."""
     snapshot_settings(tx)
     started_at = now(tx)
     alone = [of for of in (*INVARIANTS, *SEALED) if of.name not in {*SCREENED, COUNTERS}]

@@ -12,7 +12,7 @@ from datetime import date
 from decimal import Decimal
 
 from app.kernel.widths import half_width
-from app.services.sheets.workbook import Cell
+from app.services.sheets.workbook import NO_RESULT, Cell
 
 ERROR_VALUES = frozenset(
     (
@@ -27,6 +27,7 @@ ERROR_VALUES = frozenset(
         "#SPILL!",
         "#CALC!",
         "#FIELD!",
+        NO_RESULT,
     )
 )
 _DAY = re.compile(

@@ -9,8 +9,9 @@ from functools import cached_property
 
 from app.services.sheets.cells import comparable, is_filled, shown
 from app.services.sheets.list_words import FEN, YUAN, ListProblem
+from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
-from app.services.sheets.workbook import Cell, column_letters
+from app.services.sheets.workbook import Cell
 
 SEARCHED = 20
 """Rows from the top in which the headings are looked for: titles may stand above them."""

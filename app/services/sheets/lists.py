@@ -17,10 +17,13 @@ from app.kernel.problems import AppError, Code, FieldError
 from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled
 from app.services.sheets.layouts import Column, Headings, Layout, find_headings, has_headings, read_headings
 from app.services.sheets.list_words import TOTALS, ListProblem
+from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
+from app.services.sheets.refusals import Unreadable
+from app.services.sheets.scanning import MAX_ROWS
 from app.services.sheets.text import csv_rows
 from app.services.sheets.values import read_amount
-from app.services.sheets.workbook import MAX_ROWS, Cell, Unreadable, column_letters, read_sheets
+from app.services.sheets.workbook import Cell, read_sheets
 
 L = TypeVar("L")
 T = TypeVar("T")

@@ -6,7 +6,8 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 
-from app.services.sheets.workbook import Cell, Unreadable
+from app.services.sheets.refusals import Unreadable
+from app.services.sheets.workbook import Cell
 
 
 def csv_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:

@@ -16,8 +16,10 @@ from typing import Any
 from app.kernel.problems import AppError, Code, FieldError
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.model import Rules
+from app.services.sheets.places import column_letters
+from app.services.sheets.refusals import Unreadable
 from app.services.sheets.text import csv_rows, decoded
-from app.services.sheets.workbook import Cell, Unreadable, column_letters, read_sheets
+from app.services.sheets.workbook import Cell, read_sheets
 from app.services.simulation.bills import MAX_BILLS, MAX_ERRORS, SimulatedBill
 from app.services.simulation.cells import CellProblem
 from app.services.simulation.columns import (

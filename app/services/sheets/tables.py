@@ -1,0 +1,42 @@
+"""An uploaded table, whether .xlsx or CSV: what it is follows from its bytes, never from its name. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from app.services.sheets.refusals import Unreadable
+from app.services.sheets.text import csv_rows
+from app.services.sheets.workbook import MAX_FILE_BYTES, Cell, read_worksheets
+
+_ARCHIVE, _OLD_OFFICE = b"PK", b"\xd0\xcf\x11\xe0"
+
+Hidden = Mapping[tuple[int, int], str]
+"""Cells (row and column from 0) that a merge hides, each with its range: `B3:B5`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """One table of a file, row by row from the top."""
+
+    cells: Sequence[Sequence[Cell]]
+    typed: bool
+    """Whether a text cell is as it was typed; in a CSV file nobody knows what a spreadsheet has made of it."""
+    merged: Callable[[], Hidden]
+
+
+def read_tables(data: bytes) -> Iterator[Table]:
+    """The visible sheets of a workbook, or the one table of a CSV file (UTF-8 with or without mark, GB18030).
+
+    Raises AppError `file_unreadable`.
+    """
+    if data.startswith((_ARCHIVE, _OLD_OFFICE)):
+        for sheet in read_worksheets(data):
+            yield Table(sheet.cells, typed=True, merged=lambda sheet=sheet: sheet.merged)  # type: ignore[misc]
+        return
+    if len(data) > MAX_FILE_BYTES:
+        raise Unreadable(
+            f"The file has {len(data)} bytes; at most {MAX_FILE_BYTES} are read.",
+            f"文件大小 {len(data)} 字节，超过上限 {MAX_FILE_BYTES} 字节。",
+        )
+    yield Table([cells for _, cells in csv_rows(data)], typed=False, merged=dict)
