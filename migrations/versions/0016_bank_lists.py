@@ -7,7 +7,7 @@ list that resolves one.
 What a payee pays back comes by a transfer, whose reference could be recorded with any number of recoveries, each time as
 if money had come in. A transfer is a row now, claimed once, with all recoveries that it pays back and what they come to.
 
-Revision: 0018, after 0014
+Revision: 0016, after 0015
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0018"
-down_revision = "0014"
+revision = "0016"
+down_revision = "0015"
 branch_labels = None
 depends_on = None
 

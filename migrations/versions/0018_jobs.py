@@ -4,7 +4,7 @@ Why: issuing a hundred thousand vouchers takes longer than a browser or a proxy 
 what is done is done under the request's Idempotency-Key, in its own transaction, and a job that is not heard of any
 more is lost, so that the same request is sent again. Its row is therefore no evidence, and is deleted after some weeks.
 
-Revision: 0020, after 0014
+Revision: 0018, after 0017
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0020"
-down_revision = "0014"
+revision = "0018"
+down_revision = "0017"
 branch_labels = None
 depends_on = None
 

@@ -6,15 +6,15 @@ statements now ask for the first key in the order of the index that they need, a
 index of marks by batch could be taken for that by account, and is gone: a batch's mark of an account is found by the
 primary key.
 
-Revision: 0019, after 0014
+Revision: 0017, after 0016
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0019"
-down_revision = "0014"
+revision = "0017"
+down_revision = "0016"
 branch_labels = None
 depends_on = None
 
