@@ -10,8 +10,9 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.database import Database, Statement, pipelined, timed_out_on_lock
+from app.database import Database, timed_out_on_lock
 from app.embedded.server import Server
+from app.sql import Statement, pipelined
 
 ARRAYS = pytest.mark.parametrize(
     ("kind", "values"),

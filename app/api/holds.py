@@ -20,7 +20,6 @@ from app.api.payment_codes import PaymentCodeText
 from app.api.problems import refusal_renderer, response
 from app.api.receipts import ReceiptRead
 from app.api.redemptions import given_code
-from app.database import now
 from app.kernel.codes import region_of_code
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -33,6 +32,7 @@ from app.services.redemption.holds.running import extend, release
 from app.services.redemption.holds.states import status_of
 from app.services.rules.stated import Values
 from app.services.sealing.receipts import Receipts
+from app.sql import now
 
 router = APIRouter(prefix="/v1/holds", tags=["holds"])
 

@@ -17,7 +17,6 @@ from app.api.fields import AnyId, PositiveFen, Read, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.problems import refusal_renderer, response
-from app.database import now
 from app.kernel.ids import region_of
 from app.kernel.payment_digits import format_digits
 from app.kernel.problems import AppError, Code
@@ -28,6 +27,7 @@ from app.services.redemption.payment_codes import normalised
 from app.services.vouchers import payment_codes as payment_code_services
 from app.services.vouchers.payment_codes import MAX_MINUTES, MINUTES, PaymentCodeRecord, read_payment_code, reveal
 from app.services.vouchers.payment_secrets import MAX_LENGTH
+from app.sql import now
 
 router = APIRouter(prefix="/v1/vouchers/{voucher_id}/payment-codes", tags=["vouchers"])
 

@@ -15,7 +15,6 @@ from app.api.fields import AnyId, Day, Instant, Read, Reason, RegionCode, ShownI
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.reports import ExecutionRead, shown_execution
-from app.database import now
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.rates import parse_decimal
@@ -31,6 +30,7 @@ from app.services.redemption.grounds import ListedPrice
 from app.services.rules.bill_checks import UnitName
 from app.services.rules.model import Rules
 from app.services.rules.parts import Slug
+from app.sql import now
 
 router = APIRouter(prefix="/v1/programmes", tags=["programmes"])
 

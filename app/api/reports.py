@@ -17,7 +17,6 @@ from app.api.context import ServiceDep
 from app.api.drilldown import links_of
 from app.api.fields import AnyId, Instant, Read, ShownInstant
 from app.api.spreadsheets import XLSX, xlsx_response
-from app.database import now
 from app.kernel.rates import Rounding, round_to
 from app.kernel.vocabulary import Role
 from app.services.budgets.execution import ACCOUNTS, ExecutionRow, Standing, execution, total_of
@@ -26,6 +25,7 @@ from app.services.budgets.forecast import ASSUMPTIONS, Forecast, RunsOut, Unknow
 from app.services.budgets.groups import Dimension, Group, grouped
 from app.services.budgets.observing import forecasts
 from app.services.identity.principals import Caller
+from app.sql import now
 
 router = APIRouter(prefix="/v1/reports", tags=["reports"])
 

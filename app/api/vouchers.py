@@ -16,7 +16,6 @@ from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
 from app.api.redemptions import given_code
-from app.database import now
 from app.kernel.codes import format_code, region_of_code
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -28,6 +27,7 @@ from app.services.vouchers import mandates as mandate_services
 from app.services.vouchers.lifecycle import request_act
 from app.services.vouchers.mandates import MandateRecord
 from app.services.vouchers.reads import CodeConsent, VoucherRecord, check, list_vouchers, movements, read_voucher
+from app.sql import now
 
 router = APIRouter(prefix="/v1/vouchers", tags=["vouchers"])
 

@@ -11,12 +11,12 @@ from app.cli.founding import provider_id
 from app.cli.lanes import Place
 from app.cli.province import Admitted, Province
 from app.cli.state import DemoState
-from app.database import now
 from app.kernel.ids import region_of
 from app.kernel.vocabulary import BatchStatus, Role
 from app.services.issuance.reads import list_batches, list_rows
 from app.services.vouchers.mandates import grant_mandate, list_mandates
 from app.services.vouchers.reads import VoucherRecord, list_vouchers
+from app.sql import now
 
 MORE_THAN_ALL = 10_000
 

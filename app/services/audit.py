@@ -7,13 +7,13 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.database import BulkInsert
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import LeafKind
 from app.models import AuditEvent, SealQueue
 from app.services.identity.principals import Caller
+from app.sql import BulkInsert
 
 _INSERT = BulkInsert(
     AuditEvent.__table__,

@@ -9,11 +9,11 @@ from typing import Any
 
 from sqlalchemy import Connection, select, text, tuple_
 
-from app.database import BulkInsert
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import EventKind, Role
 from app.models import Event
 from app.services.identity.principals import Caller
+from app.sql import BulkInsert
 
 _INSERT = BulkInsert(Event.__table__, ("region_code", "id", "recipient_id", "kind", "subject_id", "data", "at"))
 _COMPLETE = text("events.tx_no < pg_snapshot_xmin(pg_current_snapshot())::text::bigint")

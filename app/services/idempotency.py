@@ -11,12 +11,13 @@ from sqlalchemy import Connection, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
-from app.database import CommitUnknown, Database, now, timed_out_on_lock
+from app.database import CommitUnknown, Database, timed_out_on_lock
 from app.kernel.canonical import canonical
 from app.kernel.problems import AppError, Code
 from app.models import IdempotencyKey
 from app.services.identity.principals import Caller
 from app.services.ledger.fences import try_fences
+from app.sql import now
 
 R = TypeVar("R")
 

@@ -14,7 +14,8 @@ from datetime import timedelta
 import structlog
 from sqlalchemy import Connection, text
 
-from app.database import Database, now
+from app.database import Database
+from app.sql import now
 
 SLICE = 1_000
 """Keys in one transaction."""

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, false, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.database import now
 from app.kernel.ids import is_id, new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import is_region
@@ -22,6 +21,7 @@ from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.profiles import checked_profile
 from app.services.reach import region_within
+from app.sql import now
 
 OFFICIALS = (Role.MAKER, Role.CHECKER, Role.FINANCE, Role.AUDITOR)
 """They see the organisations of their regions, districts included, and the providers of all others."""

@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.database import now
 from app.kernel.clock import civil_date
 from app.kernel.codes import region_of_code
 from app.kernel.ids import region_of
@@ -52,6 +51,7 @@ from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.model import Rules
 from app.services.rules.terms import Evidence
+from app.sql import now
 
 OFFERED = 200
 """Programmes that a calculator offers at most."""

@@ -18,7 +18,7 @@ from pathlib import Path
 from sqlalchemy import func, select, text
 
 from app.cli.serving import Service
-from app.database import Database, now
+from app.database import Database
 from app.embedded.databases import Urls
 from app.kernel.vocabulary import HolderKind
 from app.models import Entry, Log, Pool, SealQueue
@@ -26,6 +26,7 @@ from app.services.sealing.as_of import balances_at, balances_of_size
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.sealer import SEALING, Sealer
 from app.settings import Settings
+from app.sql import now
 
 ASKED = 60
 """Balances asked for, half of them as of an instant and half as of a size."""

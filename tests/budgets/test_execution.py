@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from python_calamine import CalamineWorkbook
 from sqlalchemy import select
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, OrganisationKind, Role
 from app.models import Pool
@@ -18,6 +18,7 @@ from app.services.budgets.execution import ExecutionRow, Standing, total_of
 from app.services.budgets.execution_sheet import write_execution
 from app.services.ledger.entries import Cause, JournalEntry, Movement
 from app.services.ledger.journal import post
+from app.sql import now
 from tests.world import CIXI, HANGZHOU, NINGBO, World, counter, ok, problem, rules_body
 
 YUAN = 100

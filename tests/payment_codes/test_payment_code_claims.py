@@ -13,7 +13,7 @@ import pytest
 from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError
 
-from app.database import Database, now
+from app.database import Database
 from app.embedded.databases import Urls
 from app.kernel.ids import new_id
 from app.kernel.payment_digits import digits_of
@@ -31,6 +31,7 @@ from app.services.redemption.payment_codes import (
 from app.services.redemption.presented_codes import Presented, PresentedCodes
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
+from app.sql import now
 from tests.payment_codes.codes import age, make, path_of
 from tests.world import HANGZHOU, Counter, World, counter, ok
 

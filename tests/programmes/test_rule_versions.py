@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlalchemy import insert, select, text
 
-from app.database import now
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
@@ -19,6 +18,7 @@ from app.services.approvals.requests import Decision
 from app.services.identity.loading import load_principal
 from app.services.identity.principals import Caller
 from app.services.programmes.rule_versions import execute_publish_rule_version
+from app.sql import now
 from tests.world import LONG_AGO, Actor, City, World, counter, ok, problem, programme_body, rules_body
 
 

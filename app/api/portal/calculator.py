@@ -21,7 +21,6 @@ from app.api.portal.pages import show, words_of
 from app.api.portal.presentation import ENDS
 from app.api.portal.texts import Words
 from app.api.problems import STATUS
-from app.database import now
 from app.kernel.catalogue import CATALOGUE, detail
 from app.kernel.problems import AppError, Code
 from app.services.identity.passwords import TYPED_LENGTH
@@ -31,6 +30,7 @@ from app.services.rules.model import Rules
 from app.services.rules.terms import Evidence
 from app.services.vouchers.mandates import admitted_providers
 from app.services.vouchers.reads import VoucherRecord, list_vouchers
+from app.sql import now
 
 VOUCHERS_OFFERED = 200
 

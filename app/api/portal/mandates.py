@@ -12,12 +12,12 @@ from app.api.portal.pages import is_fragment_request, see_other, show, words_of
 from app.api.portal.presentation import ShownMandate, ShownVoucher, shown_mandates
 from app.api.portal.vouchers import own_voucher, show_voucher
 from app.api.problems import STATUS
-from app.database import now
 from app.kernel.catalogue import CATALOGUE
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.services.identity.principals import Caller
 from app.services.vouchers.mandates import grant_mandate, list_mandates, withdraw_mandate
+from app.sql import now
 
 router = APIRouter(prefix="/portal/vouchers/{voucher_id}/mandates", route_class=PortalRoute, include_in_schema=False)
 

@@ -13,7 +13,6 @@ from app.api.portal.presentation import ShownPaymentCode, ShownVoucher, shown_pa
 from app.api.portal.qr import qr_of
 from app.api.portal.vouchers import own_voucher, show_voucher
 from app.api.problems import STATUS
-from app.database import now
 from app.kernel.catalogue import CATALOGUE
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
@@ -24,6 +23,7 @@ from app.services.vouchers.payment_codes import (
     reveal,
     withdraw_payment_code,
 )
+from app.sql import now
 
 router = APIRouter(
     prefix="/portal/vouchers/{voucher_id}/payment-codes", route_class=PortalRoute, include_in_schema=False

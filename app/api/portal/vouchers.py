@@ -22,7 +22,6 @@ from app.api.portal.presentation import (
     shown_voucher,
 )
 from app.api.portal.texts import Words
-from app.database import now
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.services.identity.principals import Caller
@@ -34,6 +33,7 @@ from app.services.rules.model import Rules
 from app.services.vouchers.mandates import admitted_providers, list_mandates
 from app.services.vouchers.payment_codes import MAX_MINUTES, list_payment_codes
 from app.services.vouchers.reads import list_vouchers, movements, provider_names, read_voucher
+from app.sql import now
 
 VOUCHERS_SHOWN = 50
 BILLS_SHOWN = 10

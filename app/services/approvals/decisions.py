@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
 
-from app.database import now
 from app.kernel.canonical import sha256_hex
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -20,6 +19,7 @@ from app.services.approvals.acts import ACTS
 from app.services.approvals.requests import Decision
 from app.services.identity.principals import Caller
 from app.services.reach import region_within
+from app.sql import now
 
 DECIDERS = (Role.CHECKER, Role.FINANCE, Role.SECURITY_ADMIN)
 

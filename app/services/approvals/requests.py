@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
-from app.database import now
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, Role
@@ -17,6 +16,7 @@ from app.models import Approval
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
-from app.database import BulkInsert, Database, now
+from app.database import Database
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
@@ -19,6 +19,7 @@ from app.services.identity.principals import Caller
 from app.services.period_files import Days, find_repeated, find_replaced, store_file
 from app.services.sheets.lists import Declared
 from app.services.sheets.problems import Language
+from app.sql import BulkInsert, now
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('bank lists ' || :region_code, 0))")
 """Two files of one region are taken in one after the other: what is looked up stays true until COMMIT."""

@@ -8,7 +8,6 @@ from typing import Any
 from sqlalchemy import Connection, exists, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.database import now
 from app.kernel.ids import new_id, region_of
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError
@@ -20,6 +19,7 @@ from app.services.ledger.entries import JournalEntry, Movement
 from app.services.ledger.journal import post
 from app.services.programmes.programmes import ProgrammeRecord, list_rule_versions, read_programme
 from app.services.rules.model import Rules
+from app.sql import now
 
 
 def request_appropriation(

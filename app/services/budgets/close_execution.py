@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, insert, select, update
 from sqlalchemy.dialects.postgresql import insert as upsert
 
-from app.database import BulkInsert, now
 from app.kernel.canonical import canonical
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
@@ -41,6 +40,7 @@ from app.services.ledger.pools import lock_pools
 from app.services.redemption.holds.ending import end_due_holds
 from app.services.redemption.loading import lock_vouchers
 from app.services.vouchers.expiry import expire
+from app.sql import BulkInsert, now
 
 T = TypeVar("T")
 

@@ -12,7 +12,6 @@ from typing import Any
 
 from sqlalchemy import BigInteger, Connection, Row, and_, cast, exists, func, select
 
-from app.database import now
 from app.kernel.clock import rfc3339
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
@@ -22,6 +21,7 @@ from app.kernel.vocabulary import Account
 from app.models import Entry, Pool, Posting, Programme
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
+from app.sql import now
 
 RATE_DECIMALS = 4
 

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.database import now
 from app.kernel.clock import fiscal_year as fiscal_year_of
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
@@ -19,6 +18,7 @@ from app.services.budgets.close_loading import load_pools_of, load_promises
 from app.services.budgets.closing import CloseDecision, ClosingPool, PoolOutcome, outcomes
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import ProgrammeRecord, read_programme
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

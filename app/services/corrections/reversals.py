@@ -11,7 +11,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select, update
 
-from app.database import now
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, VoucherEnd
@@ -24,6 +23,7 @@ from app.services.ledger.pools import lock_pools
 from app.services.redemption.decisions import end_of
 from app.services.redemption.loading import lock_vouchers
 from app.services.redemption.refunds import reverse_redemption
+from app.sql import now
 
 REVERSIBLE: Mapping[EntryKind, tuple[Role, Role]] = {
     EntryKind.APPROPRIATE: (Role.FINANCE, Role.FINANCE),

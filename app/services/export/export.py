@@ -16,13 +16,14 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.clock import rfc3339
 from app.services.export import journal
 from app.services.export.folder import MANIFEST, Folder
 from app.services.export.leaves import framed, slices, tiles, waiting
 from app.services.export.stored import TABLES, cosignature_lines, head_lines, rule_lines, table_lines
 from app.services.reach import region_prefix
+from app.sql import now
 
 FORMAT, VERSION = "voucher-pack", 1
 LEAVES_PER_FILE = 64 * 256

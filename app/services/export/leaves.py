@@ -9,9 +9,9 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.kernel.vocabulary import EntryKind
 from app.services.export.journal import transaction
+from app.sql import Statement
 
 SLICE = 2_000
 """Leaves read at a time: some megabytes with their facts and traces."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from app.database import now
 from app.kernel.vocabulary import Role
 from app.services.identity.invitations import invite
 from app.services.identity.principals import Caller, Grant, Principal
 from app.services.identity.roles import HOLDERS, grant_roles
 from app.services.identity.users import add_user
 from app.services.organisations import NewOrganisation, ensure_organisation
+from app.sql import now
 
 FIRST_ROLES = frozenset({Role.REGISTRAR, Role.SECURITY_ADMIN})
 """With one of each everybody else can be let in as it should be, by two persons."""

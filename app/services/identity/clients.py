@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, false, insert, or_, select
 
-from app.database import now
 from app.kernel.ids import is_id, new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
@@ -21,6 +20,7 @@ from app.services.identity.principals import Caller, Grant
 from app.services.identity.roles import checked_roles, live_roles, request_roles
 from app.services.identity.users import READERS
 from app.services.organisations import organisation_to_staff, registered_within
+from app.sql import now
 
 _NO_SECRET = bytes(SECRET_BYTES)
 """Compared with where there is no such client: no secret has this hash."""

@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.models import Invitation, User
@@ -19,6 +19,7 @@ from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Caller
 from app.services.identity.resets import agreed_reset, roles_within
 from app.services.identity.users import user_to_change
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,12 +10,12 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.database import now
 from app.kernel.ids import new_id
 from app.models import PortalSession
 from app.services import audit
 from app.services.identity.opaque import SECRET_BYTES, digest, new_secret
 from app.services.identity.principals import Caller
+from app.sql import now
 
 TOUCHES_PER_IDLE_TIME = 10
 """A page view is written down only after a tenth of the idle time, so that reading costs no write."""

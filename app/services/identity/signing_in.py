@@ -9,7 +9,7 @@ from typing import TypeVar
 import structlog
 from sqlalchemy import Connection, select
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.problems import AppError, Code
 from app.models import User
 from app.services import audit
@@ -17,6 +17,7 @@ from app.services.identity.loading import load_principal
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Caller
 from app.services.identity.users import LOGIN
+from app.sql import now
 
 T = TypeVar("T")
 

@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, Select, false, or_, select
 from sqlalchemy.dialects.postgresql import insert
 
-from app.database import now
 from app.kernel.ids import is_id, new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Role
@@ -20,6 +19,7 @@ from app.services import audit
 from app.services.identity.principals import Caller, Grant
 from app.services.identity.roles import checked_roles, live_roles, request_roles
 from app.services.organisations import OrganisationRecord, organisation_to_staff, registered_within
+from app.sql import now
 
 READERS = (Role.REGISTRAR, Role.SECURITY_ADMIN, Role.AUDITOR)
 """They see the people and machines of their regions; everybody sees himself."""

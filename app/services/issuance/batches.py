@@ -10,7 +10,6 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, select, update
 
-from app.database import BulkInsert, Statement, now, pipelined, together
 from app.kernel.canonical import sha256_hex
 from app.kernel.clock import civil_date, rfc3339
 from app.kernel.codes import new_code
@@ -27,6 +26,7 @@ from app.services.ledger.entries import COUNTERS, JournalEntry, Movement, openin
 from app.services.ledger.journal import post
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
+from app.sql import BulkInsert, Statement, now, pipelined, together
 
 T = TypeVar("T")
 

@@ -10,7 +10,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from app.database import now
 from app.kernel.clock import SHANGHAI
 from app.kernel.money import format_yuan
 from app.kernel.problems import AppError, Code, FieldError
@@ -22,6 +21,7 @@ from app.services.issuance.rows import MAX_ERRORS, GrantRow, Layout
 from app.services.issuance.words import CellProblem, Field
 from app.services.programmes.programmes import ProgrammeRecord, lock_programme
 from app.services.rules.model import Rules
+from app.sql import now
 
 _FIRMS = text(
     "SELECT id, name, identifier_type, identifier_value FROM organisations WHERE kind = 'firm'"

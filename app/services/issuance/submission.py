@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from app.database import BulkInsert, now
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApprovalKind, BatchStatus, JobStage, Role
@@ -20,6 +19,7 @@ from app.services.issuance.checks import Submission, check
 from app.services.issuance.plans import Draw, PlannedRow, draws, rows_sha256
 from app.services.jobs.progress import tell
 from app.services.programmes.programmes import ProgrammeRecord, lock_programme
+from app.sql import BulkInsert, now
 
 _ROWS = BulkInsert(
     IssuanceRow.__table__,

@@ -16,13 +16,14 @@ from typing import Any
 import structlog
 from sqlalchemy import Connection, delete, insert, select, update
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import JobKind, JobStatus
 from app.models import Job
 from app.services.identity.principals import Caller
 from app.services.jobs.progress import Progress
+from app.sql import now
 
 HEARD_EVERY_S = 1.0
 """How often progress is written down while it changes."""

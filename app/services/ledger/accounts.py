@@ -9,7 +9,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select
 
-from app.database import now
 from app.kernel.clock import rfc3339
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError, Scalar
@@ -19,6 +18,7 @@ from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 from app.services.sealing.as_of import Holder, balances_at, balances_of_size
 from app.services.sealing.reading import load_size, reads_all
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

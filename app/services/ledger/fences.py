@@ -8,8 +8,9 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.database import Statement, timed_out_on_lock
+from app.database import timed_out_on_lock
 from app.kernel.problems import AppError, Code
+from app.sql import Statement
 
 _CLASS = 7301
 """Namespace of the advisory locks; the second key is the region code as a number."""

@@ -8,7 +8,6 @@ from operator import itemgetter
 
 from sqlalchemy import Connection
 
-from app.database import BulkInsert, Statement, together
 from app.kernel.vocabulary import Account, LeafKind
 from app.models import Entry, Posting, SealQueue
 from app.services.ledger.entries import (
@@ -20,6 +19,7 @@ from app.services.ledger.entries import (
     hold_effect,
     voucher_effect,
 )
+from app.sql import BulkInsert, Statement, together
 
 _ENTRIES = BulkInsert(
     Entry.__table__,

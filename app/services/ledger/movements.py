@@ -8,12 +8,12 @@ from enum import StrEnum
 
 from sqlalchemy import Connection, select
 
-from app.database import Statement
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, Role
 from app.models import Voucher
 from app.services.identity.principals import Caller
 from app.services.sealing.reading import reads_all
+from app.sql import Statement
 
 
 class Whose(StrEnum):

@@ -6,7 +6,7 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from app.database import Statement
+from app.sql import Statement
 
 _LOCK = Statement(
     "SELECT p.id FROM pools p JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"

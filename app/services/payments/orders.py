@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, and_, insert, select, update
 
-from app.database import BulkInsert, now
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import (
@@ -28,6 +27,7 @@ from app.services.payments.reads import PaymentOrderRecord, read_payment_order
 from app.services.payments.writing import items_of, load_payables, lock_order, vouchers_of, write_step
 from app.services.redemption.entitlements import entitled_by_pool
 from app.services.redemption.loading import lock_vouchers
+from app.sql import BulkInsert, now
 
 MAX_ITEMS = 1_000
 """Redemptions in one order."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.database import BulkInsert, now
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import EntryKind, PaymentResultKind, RecoveryStatus, Role
@@ -29,6 +28,7 @@ from app.services.payments.writing import (
 from app.services.recoveries.bounces import lock_for_refunds, refund_instead
 from app.services.recoveries.claims import mark_due, open_recoveries
 from app.services.redemption.loading import lock_vouchers
+from app.sql import BulkInsert, now
 
 _STEPS = {
     PaymentResultKind.CONFIRMED: EntryKind.CONFIRM_PAYMENT,

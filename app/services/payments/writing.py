@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.database import Statement
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import EntryKind, RedemptionStatus
@@ -17,6 +16,7 @@ from app.services.ledger.entries import JournalEntry
 from app.services.payments.decisions import Item, Payable
 from app.services.payments.states import item_after, redemption_after
 from app.services.redemption.effects import Parts
+from app.sql import Statement
 
 _ASKED = "unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
 _REDEMPTIONS = Statement(

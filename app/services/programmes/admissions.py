@@ -11,7 +11,6 @@ from typing import Any
 from sqlalchemy import Connection, and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
-from app.database import now
 from app.kernel.canonical import canonical
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import AdmissionStatus, ApprovalKind, OrganisationKind, ProgrammeStatus, Role
@@ -21,6 +20,7 @@ from app.services.identity.principals import Caller
 from app.services.programmes.price_lists import wrong_prices
 from app.services.programmes.programmes import is_official_of, lock_programme, read_programme
 from app.services.redemption.grounds import ListedPrice, price_list, price_row
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

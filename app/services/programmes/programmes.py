@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, insert, select, update
 
-from app.database import now
 from app.kernel.canonical import sha256_hex
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id, region_of
@@ -24,6 +23,7 @@ from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 from app.services.rules.checks import raise_if_wrong
 from app.services.rules.model import Rules
+from app.sql import now
 
 OFFICIALS = (Role.MAKER, Role.CHECKER, Role.FINANCE, Role.AUDITOR)
 

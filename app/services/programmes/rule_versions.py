@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import Connection, func, insert, select, update
 
-from app.database import now
 from app.kernel.canonical import sha256_hex
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
@@ -37,6 +36,7 @@ from app.services.rules.checks import begins_anew, raise_if_wrong
 from app.services.rules.differences import Change, differences
 from app.services.rules.findings import Finding
 from app.services.rules.model import Rules
+from app.sql import now
 
 WRITTEN, REWRITTEN = "rule_version.written", "rule_version.rewritten"
 IN_USE = (ProgrammeStatus.PUBLISHED, ProgrammeStatus.PAUSED)

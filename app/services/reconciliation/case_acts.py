@@ -7,7 +7,6 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.database import now
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import CaseState, Role
@@ -16,6 +15,7 @@ from app.services import audit
 from app.services.identity.loading import load_principal
 from app.services.identity.principals import Caller
 from app.services.reconciliation.case_reads import CaseRecord, read_case
+from app.sql import now
 
 OWNERS = (Role.FINANCE, Role.AUDITOR, Role.MAKER)
 """Whose work a case may be."""

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select
 
-from app.database import now
 from app.kernel.clock import civil_date
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -16,6 +15,7 @@ from app.kernel.vocabulary import Role
 from app.models import CaseNote, ReconciliationCase
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,13 +10,13 @@ from typing import Any
 import orjson
 from sqlalchemy import Connection, text
 
-from app.database import BulkInsert
 from app.kernel.ids import new_id
 from app.kernel.money import format_yuan
 from app.kernel.vocabulary import Sides
 from app.models import CaseNote
 from app.services.identity.principals import Caller
 from app.services.reconciliation.comparing import Comparison, Mismatch
+from app.sql import BulkInsert
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('reconciliation cases', 0))")
 

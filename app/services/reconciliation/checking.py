@@ -12,13 +12,14 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from app.database import Database, now
+from app.database import Database
 from app.services.reconciliation.bank_comparing import compare_bank_lists
 from app.services.reconciliation.comparing import Comparison, Period, compare_statements
 from app.services.reconciliation.invariants import INVARIANTS, Invariant
 from app.services.reconciliation.invariants.caps import CAPS, over_caps
 from app.services.reconciliation.screening import SCREENED, doubtful
 from app.services.reconciliation.sealed import SEALED, TREE, recomputed
+from app.sql import now
 
 SHOWN = 100
 """Differences listed per invariant; all are counted."""

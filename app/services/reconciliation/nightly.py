@@ -9,11 +9,12 @@ from uuid import uuid4
 import structlog
 from sqlalchemy import Connection, text
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.clock import SHANGHAI, civil_date
 from app.services.identity.principals import Caller, Principal
 from app.services.reconciliation.comparing import Period
 from app.services.reconciliation.reconcile import reconcile_regions
+from app.sql import now
 
 CLOCK = "clock"
 """Who ran what no request caused."""

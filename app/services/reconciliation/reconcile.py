@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
@@ -21,6 +21,7 @@ from app.services.reach import region_prefix, within_reach
 from app.services.reconciliation.cases import Run, follow
 from app.services.reconciliation.checking import Report, check
 from app.services.reconciliation.comparing import Comparison, Period
+from app.sql import now
 
 SHOWN_MISMATCHES = 1_000
 """Differences of a comparison that its report lists; all are counted, and all have a case."""

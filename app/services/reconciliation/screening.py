@@ -16,7 +16,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection
 
-from app.database import copied
+from app.sql import copied
 
 _INSTANT = """to_char(timezone('UTC', {}), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 _SHA = "encode(sha256(convert_to({}, 'UTF8')), 'hex')"

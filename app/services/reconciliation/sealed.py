@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.services.reconciliation.invariants import Invariant
 from app.services.sealing.marks import SIDES
+from app.sql import Statement
 from app.tlog.checkpoints import read_checkpoint
 from app.tlog.merkle import Frontier
 from app.tlog.notes import NoteError, read_note

@@ -8,7 +8,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.database import BulkInsert, Statement, now
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, RecoveryStatus
@@ -25,6 +24,7 @@ from app.services.redemption.effects import freeing
 from app.services.redemption.loading import VoucherKey
 from app.services.redemption.positions import Positions, lock_holders
 from app.services.redemption.states import VoucherState
+from app.sql import BulkInsert, Statement, now
 
 _REFUNDS = BulkInsert(
     Refund.__table__,

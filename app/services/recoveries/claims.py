@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.kernel.canonical import sha256_hex
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import EntryKind, RecoveryStatus
@@ -17,6 +16,7 @@ from app.services.ledger.entries import Cause, JournalEntry
 from app.services.recoveries.decisions import Parts, claimed
 from app.services.redemption.assessing import Counts, counts_of_json
 from app.services.redemption.positions import HolderKey
+from app.sql import Statement
 
 RedemptionKey = tuple[str, str]
 

@@ -11,7 +11,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, select, update
 
-from app.database import BulkInsert, now
 from app.kernel.clock import fiscal_year
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, EntryKind, RecoveryStatus, Role
@@ -27,6 +26,7 @@ from app.services.recoveries.reads import RecoveryRecord, read_recovery
 from app.services.redemption.loading import lock_vouchers, parse_rules
 from app.services.redemption.positions import Positions, lock_holders
 from app.services.redemption.states import VoucherState
+from app.sql import BulkInsert, now
 
 MAX_TOGETHER = 200
 """Recoveries that one transfer pays back."""

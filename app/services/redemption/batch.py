@@ -15,7 +15,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import ask_now, now, pipelined, together
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import EventKind, HoldStatus
@@ -58,6 +57,7 @@ from app.services.redemption.usage_references import (
 )
 from app.services.redemption.writing import Writes
 from app.services.rules.position import Position
+from app.sql import ask_now, now, pipelined, together
 
 
 def decide_batch(tx: Connection, commands: Sequence[Command], *, wait: bool) -> list[Outcome]:

@@ -14,10 +14,10 @@ from typing import NamedTuple
 
 from sqlalchemy import Connection
 
-from app.database import Statement, ask_now, pipelined
 from app.kernel.rates import decimal_text
 from app.services.redemption.capacity_uses import MAX_DAYS, Counted, Days
 from app.services.redemption.grounds import Taken
+from app.sql import Statement, ask_now, pipelined
 
 ProviderKey = tuple[str, str]
 """(region_code, provider id)."""

@@ -10,7 +10,7 @@ from datetime import datetime
 from sqlalchemy import Connection
 from sqlalchemy.exc import DBAPIError
 
-from app.database import pipelined, timed_out_on_lock
+from app.database import timed_out_on_lock
 from app.kernel.problems import AppError, Code
 from app.services.idempotency import Answer, replay_of
 from app.services.redemption.claims import (
@@ -29,6 +29,7 @@ from app.services.redemption.claims import (
 from app.services.redemption.commands import PlaceHold
 from app.services.redemption.decisions import Refused
 from app.services.redemption.outcomes import Outcomes
+from app.sql import pipelined
 
 
 class Claiming:

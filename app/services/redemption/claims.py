@@ -13,9 +13,9 @@ from typing import Any
 
 from sqlalchemy import Connection, FromClause, Table
 
-from app.database import BulkInsert, Statement
 from app.models import HoldNumber, IdempotencyKey, OrderNumber
 from app.services.idempotency import Answer
+from app.sql import BulkInsert, Statement
 
 Scope = tuple[str, str, str, str]
 """Where a key is unique: region, principal, route, key."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from sqlalchemy import Connection
 
-from app.database import Statement
+from app.sql import Statement
 
 MandateKey = tuple[str, str | None]
 """(region_code, mandate id); no id where the consent is a payment code, which counts nothing."""

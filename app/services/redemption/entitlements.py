@@ -8,8 +8,8 @@ from collections.abc import Collection
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.services.redemption.states import Share
+from app.sql import Statement
 
 RedemptionKey = tuple[str, str]
 """(region_code, redemption id)."""

@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.services.redemption.parties import party_of
 from app.services.redemption.states import (
     DatedRules,
@@ -23,6 +22,7 @@ from app.services.redemption.states import (
     VoucherState,
 )
 from app.services.rules.model import Rules
+from app.sql import Statement
 
 VoucherKey = tuple[str, str]
 """(region_code, voucher id)."""

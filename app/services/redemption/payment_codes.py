@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import BulkInsert, Statement
 from app.kernel.canonical import sha256_hex
 from app.kernel.payment_digits import parse_digits
 from app.kernel.problems import Code
@@ -22,6 +21,7 @@ from app.models import PaymentCodeUse
 from app.models.payment_codes import WRONG_DIGITS_LIMIT
 from app.services.redemption.decisions import Refused
 from app.services.vouchers.payment_secrets import PaymentSecrets
+from app.sql import BulkInsert, Statement
 
 CodeKey = tuple[str, str]
 """(region_code, payment code id)."""

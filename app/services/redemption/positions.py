@@ -12,10 +12,10 @@ from datetime import date
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.services.redemption.holds.states import HoldState
 from app.services.redemption.states import ProgrammeTerms
 from app.services.rules.position import ALL, Bucket, Counter, Position
+from app.sql import Statement
 
 HolderKey = tuple[str, str, str, str]
 """(region_code, programme id, firm | group | contract | voucher, holder id)."""

@@ -14,7 +14,6 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.database import now
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
@@ -49,6 +48,7 @@ from app.services.rules.position import NOTHING, Kept, Position
 from app.services.rules.position import Counter as Counted
 from app.services.rules.terms import add_months
 from app.services.sealing.receipts import RecordedLeaf
+from app.sql import now
 from app.tlog.merkle import leaf_hash
 
 

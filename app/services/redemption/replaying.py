@@ -10,7 +10,6 @@ from typing import Any
 
 from sqlalchemy import Connection, or_, select
 
-from app.database import now
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import civil_date
 from app.kernel.ids import is_id, region_of
@@ -39,6 +38,7 @@ from app.services.redemption.states import DatedRules, Share
 from app.services.rules.assess import assess
 from app.services.rules.facts import Facts, Line
 from app.services.rules.position import Position
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.codes import region_of_code
 from app.kernel.vocabulary import Role
 from app.services.identity.principals import Caller
@@ -12,6 +12,7 @@ from app.services.redemption.decisions import Refused
 from app.services.redemption.loading import find_vouchers, lock_vouchers
 from app.services.redemption.payment_codes import PaymentCodeGiven, PaymentCodeState
 from app.services.redemption.presented_codes import Presented, PresentedCodes
+from app.sql import now
 
 _USE = ""
 """Nothing comes of it, so it has no id."""

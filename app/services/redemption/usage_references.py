@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import BulkInsert, Statement
 from app.models import UsageReference
 from app.services.redemption.bills import Bill
 from app.services.redemption.grounds import Billed
+from app.sql import BulkInsert, Statement
 
 UsageScope = tuple[str, str, str]
 """Where a usage reference is unique: region, provider, reference."""

@@ -9,7 +9,6 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import BulkInsert, Statement
 from app.kernel.canonical import canonical
 from app.kernel.clock import rfc3339
 from app.kernel.vocabulary import EventKind, HoldStatus
@@ -22,6 +21,7 @@ from app.services.redemption.commands import HoldRecord, RedemptionRecord
 from app.services.redemption.consents import MandateKey, use_mandates
 from app.services.redemption.effects import NewHold, NewRedemption
 from app.services.redemption.holds.states import HoldState
+from app.sql import BulkInsert, Statement
 
 _REDEEMED = tuple(name for name in RedemptionRecord.__slots__ if name != "leaf")
 _HELD = tuple(name for name in HoldRecord.__slots__ if name not in {"frozen_at", "leaf"})

@@ -11,11 +11,11 @@ from datetime import datetime
 
 from sqlalchemy import Connection, insert, select, text, update
 
-from app.database import now
 from app.kernel.ids import Prefix, new_id
 from app.kernel.vocabulary import ReleaseGround
 from app.models import Restoration, RestorationRelease
 from app.services.restoration.verdicts import Head, Region, compare
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

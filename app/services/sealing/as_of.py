@@ -20,9 +20,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.kernel.vocabulary import Account, HolderKind
 from app.services.sealing.marks import SIDES
+from app.sql import Statement
 
 Holder = tuple[HolderKind, str]
 """A pool, or the organisation that is paid, by id."""

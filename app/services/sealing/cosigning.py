@@ -12,8 +12,8 @@ from functools import partial
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.services.sealing.reading import load_tiles
+from app.sql import Statement
 from app.tlog.merkle import consistency_proof
 from app.tlog.tiles import node_reader, tiles_read
 

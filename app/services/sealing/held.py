@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from app.database import Statement
+from app.sql import Statement
 
 _HOLDING = Statement(
     "SELECT r.id FROM restorations r WHERE r.settled_at IS NULL AND NOT EXISTS ("

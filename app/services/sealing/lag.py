@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from app.database import Statement
+from app.sql import Statement
 
 _LAGS = Statement(
     """

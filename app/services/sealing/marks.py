@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.kernel.vocabulary import Account, HolderKind
+from app.sql import Statement
 
 PAYEE_ACCOUNTS = frozenset(
     {

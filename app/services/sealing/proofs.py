@@ -9,12 +9,12 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Role
 from app.services.identity.principals import Caller
 from app.services.sealing.reading import load_size, load_tiles, reads_all
+from app.sql import Statement
 from app.tlog.merkle import Node, consistency_proof, inclusion_proof
 from app.tlog.tiles import node_reader, tiles_read
 

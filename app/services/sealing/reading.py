@@ -7,11 +7,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.services.identity.principals import Caller
 from app.services.sealing.keys import LogKeys
+from app.sql import Statement
 from app.tlog.merkle import HASH_BYTES
 from app.tlog.tiles import MAX_LEVEL, WIDTH, TileId, bundle, read_number_path
 

@@ -14,11 +14,11 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.database import BulkInsert, Statement, now, pipelined
 from app.models import Log, LogBatch
 from app.services.sealing.held import require_not_held
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.marks import mark
+from app.sql import BulkInsert, Statement, now, pipelined
 from app.tlog.checkpoints import Checkpoint
 from app.tlog.merkle import Frontier
 from app.tlog.notes import sign

@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, select, text
 
-from app.database import BulkInsert, Database, now
+from app.database import Database
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
@@ -22,6 +22,7 @@ from app.services.period_files import Days, find_repeated, find_replaced, store_
 from app.services.sheets.problems import Language
 from app.services.statements.sheet import Frame, StatementFile, read_statement
 from app.services.statements.words import CellProblem, Field
+from app.sql import BulkInsert, now
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('statements ' || :region_code || ' ' || :provider_id, 0))")
 """Two files of one provider and region are taken in one after the other: what is looked up stays true until COMMIT."""

@@ -7,7 +7,6 @@ from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from app.database import Statement, now
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, VoucherEnd
 from app.services.ledger.entries import Cause, JournalEntry
@@ -18,6 +17,7 @@ from app.services.redemption.effects import freeing
 from app.services.redemption.holds.ending import BY_THE_CLOCK
 from app.services.redemption.loading import VoucherKey, lock_vouchers
 from app.services.redemption.states import VoucherState
+from app.sql import Statement, now
 
 _EXPIRED = text(
     "SELECT region_code, id FROM vouchers"

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, select, update
 
-from app.database import now
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, VoucherEnd, VoucherStatus
@@ -25,6 +24,7 @@ from app.services.redemption.loading import lock_vouchers
 from app.services.redemption.states import VoucherState
 from app.services.vouchers.reads import VoucherRecord, read_voucher
 from app.services.vouchers.status import status_at
+from app.sql import now
 
 KINDS = {
     "freeze": ApprovalKind.FREEZE_VOUCHER,

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.database import now
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import AdmissionStatus, OrganisationKind, Role, VoucherStatus
@@ -16,6 +15,7 @@ from app.models import Admission, Mandate, Organisation, Voucher
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.vouchers.reads import VoucherRecord, read_voucher
+from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,6 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, insert, select, update
 
-from app.database import now
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import PaymentCodeStatus, VoucherStatus
@@ -19,6 +18,7 @@ from app.services.identity.principals import Caller
 from app.services.vouchers.mandates import own_voucher_locked, require_admitted
 from app.services.vouchers.payment_secrets import PaymentSecrets, PaymentTerms
 from app.services.vouchers.reads import VoucherRecord, read_voucher
+from app.sql import now
 
 MINUTES = 10
 MAX_MINUTES = 60

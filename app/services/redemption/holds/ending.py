@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
-from app.database import now, together
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, EventKind, HoldStatus
 from app.services.ledger.entries import Cause, JournalEntry
@@ -21,6 +20,7 @@ from app.services.redemption.loading import VoucherKey, load_terms, lock_voucher
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.states import VoucherState
 from app.services.redemption.writing import Writes
+from app.sql import now, together
 
 CLOCK = "clock"
 """Principal, organisation and request of what no request caused: the passing of time did."""

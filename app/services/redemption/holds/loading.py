@@ -9,10 +9,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Connection
 
-from app.database import Statement
 from app.services.redemption.assessing import Counts, counts_of_json
 from app.services.redemption.holds.states import HoldState, Part, summed
 from app.services.redemption.states import Share
+from app.sql import Statement
 
 HoldKey = tuple[str, str]
 """(region_code, hold id)."""

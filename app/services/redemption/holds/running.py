@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, func, update
 
-from app.database import now
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import HoldStatus, Role
@@ -23,6 +22,7 @@ from app.services.redemption.holds.reads import read_hold
 from app.services.redemption.holds.states import HoldState
 from app.services.redemption.loading import load_terms, lock_vouchers
 from app.services.redemption.states import VoucherState
+from app.sql import now
 
 HOLD_IN_PATH = "/path/hold_id"
 """Where a request that is about one hold names it."""
