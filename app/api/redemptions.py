@@ -1,4 +1,4 @@
-"""Redemptions and refunds: what a compute centre or an assessment provider calls."""
+"""Redemptions: what a compute centre or an assessment provider calls."""
 
 from __future__ import annotations
 
@@ -15,20 +15,17 @@ from app.api.context import Service, ServiceDep
 from app.api.fields import (
     AnyId,
     Fen,
-    PositiveFen,
     Read,
-    Reason,
     Reference,
     ShownInstant,
     Wire,
     wrong,
 )
-from app.api.keys import IdempotencyKey, created, do_once
+from app.api.keys import IdempotencyKey
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
 from app.api.problems import RefusalRenderer, refusal_renderer, response
 from app.api.receipts import ReceiptRead
-from app.api.recoveries import RecoveryRead, shown_recovery
 from app.kernel.clock import rfc3339
 from app.kernel.codes import region_of_code
 from app.kernel.ids import region_of
@@ -40,8 +37,7 @@ from app.services.redemption.commands import REDEEM_ROUTE, Redeem, RedemptionRec
 from app.services.redemption.decisions import Asked
 from app.services.redemption.evidence import flags_of
 from app.services.redemption.payment_codes import PaymentCodeGiven, read_given
-from app.services.redemption.reads import RefundRecord, list_redemptions, list_refunds, read_redemption
-from app.services.redemption.refunds import RefundLine, refund
+from app.services.redemption.reads import list_redemptions, read_redemption
 from app.services.redemption.replaying import read_assessment
 from app.services.rules.stated import Values
 from app.services.sealing.receipts import Receipts
@@ -126,70 +122,6 @@ class RedemptionRead(Read):
     trace: dict[str, Any]
 
 
-class RefundLineBody(Wire):
-    """How much of one line of the bill is cancelled; lines count from 1."""
-
-    line: Annotated[int, Field(strict=True, ge=1, le=200)]
-    amount_fen: PositiveFen
-
-
-class RefundCreate(Wire):
-    """Cancel part of a bill: by line, or by amount where there is no doubt which line is meant."""
-
-    amount_fen: PositiveFen | None = None
-    lines: Annotated[tuple[RefundLineBody, ...], Field(max_length=200)] = ()
-    reason: Reason
-
-    @model_validator(mode="after")
-    def _one_of_two(self) -> RefundCreate:
-        given = (self.amount_fen is not None) + bool(self.lines)
-        if given != 1:
-            raise wrong("give_one", "amount_fen", limit="amount_fen, lines", actual=given)
-        return self
-
-
-class RefundRead(Read):
-    """A refund: what left the bill, and what went back to the voucher, or is to be paid back by the payee."""
-
-    id: str
-    redemption_id: str
-    because_of_id: Annotated[
-        str | None,
-        Field(
-            description="The refund of another redemption of the same hold, which took from this one too;"
-            " or the one whose recovery became this one, as the bank returned the payment."
-        ),
-    ]
-    bill_refund_fen: int
-    subsidy_refund_fen: int
-    recovered_fen: Annotated[
-        int, Field(description="What is to be paid back, or was, because the money had been sent already.")
-    ]
-    recovery: RecoveryRead | None
-    reason: str
-    entry_id: str | None
-    refunded_at: ShownInstant
-    receipt: Annotated[
-        ReceiptRead | None,
-        Field(
-            description="Of `entry_id`; where money that was paid is claimed, of the claim (`recovery.claim_entry_id`)."
-            " Null where nothing was posted, and while the bank has not answered."
-        ),
-    ]
-    trace: dict[str, Any]
-
-
-class RefundCreated(Read):
-    """The refund, and the redemption as it stands after it.
-
-    The bills of a hold are one position: what goes back beyond this redemption's own subsidy is taken from the others.
-    """
-
-    refund: RefundRead
-    also: Annotated[list[RefundRead], Field(description="What other redemptions of the same hold gave back.")]
-    redemption: RedemptionRead
-
-
 class AssessmentRead(Read):
     """Facts, rules and trace as they are stored. Written canonically (RFC 8785) they have the hashes given here."""
 
@@ -230,24 +162,6 @@ def _receipt(record: RedemptionRecord, receipts: Receipts) -> dict[str, str] | N
 def shown_flags(trace: Mapping[str, Any]) -> tuple[FlagRead, ...]:
     """What a trace notes of its bill."""
     return tuple(FlagRead(**flag) for flag in flags_of(trace))
-
-
-def _shown_refund(record: RefundRecord, receipts: Receipts) -> RefundRead:
-    values = {name: getattr(record, name) for name in RefundRecord.__slots__}
-    receipt = _refund_receipt(record, receipts)
-    recovery = shown_recovery(record.recovery) if record.recovery else None
-    told = {"trace": orjson.loads(record.trace), "recovered_fen": record.recovered_fen}
-    return RefundRead(**values | told | {"recovery": recovery, "receipt": receipt})
-
-
-def _refund_receipt(record: RefundRecord, receipts: Receipts) -> dict[str, str] | None:
-    """Of the entry that gave the money back, or claimed it: a refund has one of them, or none yet."""
-    region_code = region_of(record.redemption_id) or ""
-    entry_id, leaf, at = record.entry_id, record.leaf, record.refunded_at
-    recovery = record.recovery
-    if recovery is not None and recovery.claimed_at is not None:
-        entry_id, leaf, at = recovery.claim_entry_id, recovery.claim_leaf, recovery.claimed_at
-    return receipts.receipt(region_code=region_code, entry_id=entry_id, leaf=leaf, at=at)
 
 
 def written(record: RedemptionRecord, receipts: Receipts) -> bytes:
@@ -387,56 +301,3 @@ def read_stored_assessment(subject_id: AnyId, caller: CallerDep, service: Servic
     values |= {name: orjson.loads(values[name] or "null") for name in documents}
     values["others"] = {other_id: orjson.loads(facts) for other_id, facts in stored.others.items()}
     return AssessmentRead(**values)
-
-
-@router.post("/{redemption_id}/refunds", status_code=201, response_model=RefundCreated)
-def create_refund(
-    redemption_id: AnyId,
-    body: RefundCreate,
-    caller: CallerDep,
-    key: IdempotencyKey,
-    service: ServiceDep,
-    request: Request,
-) -> Response:
-    """Cancel part of a bill; the subsidy of the whole position is computed anew.
-
-    What is then too much goes back to the voucher. Where it has been sent to the bank already, it is recovered instead:
-    once the payment has arrived you owe it, and where the bank returns the payment it goes back after all.
-    """
-    caller.require(Role.PROVIDER)
-    lines = [RefundLine(line.line, line.amount_fen) for line in body.lines]
-    region_code = region_of(redemption_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="redemption")
-    return do_once(
-        service,
-        request,
-        caller=caller,
-        region_code=region_code,
-        route="POST /v1/redemptions/{id}/refunds",
-        key=key,
-        command={"redemption_id": redemption_id, **body.model_dump(mode="json")},
-        work=lambda tx: refund(
-            tx,
-            caller=caller,
-            redemption_id=redemption_id,
-            amount_fen=body.amount_fen,
-            lines=lines,
-            reason=body.reason,
-        ),
-        render=lambda done: created(
-            RefundCreated(
-                refund=_shown_refund(done[0][0], service.receipts),
-                also=[_shown_refund(other, service.receipts) for other in done[0][1:]],
-                redemption=shown(done[1], service.receipts),
-            ),
-            done[0][0].id,
-        ),
-    )
-
-
-@router.get("/{redemption_id}/refunds")
-def read_refunds(redemption_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[RefundRead]:
-    """The refunds of a redemption, oldest first."""
-    records = service.database.transact(lambda tx: list_refunds(tx, caller=caller, redemption_id=redemption_id))
-    return [_shown_refund(record, service.receipts) for record in records]
