@@ -7,7 +7,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
 from types import MappingProxyType
@@ -28,7 +28,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects import postgresql
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 from sqlalchemy.types import String
@@ -142,7 +142,11 @@ class Database:
             pool = self.engine.pool
             if isinstance(pool, QueuePool) and pool.checkedout() >= pool.size():
                 return
-            with suppress(PoolTimeout), self.engine.connect() as helper, helper.begin():
+            try:
+                helper = self.engine.connect()
+            except (PoolTimeout, OperationalError):  # the server takes no more connections
+                return
+            with helper, helper.begin():
                 helper.execute(_SNAPSHOT)
                 helper.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{name}'")  # a setting takes no parameter
                 work_off(helper)
