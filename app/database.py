@@ -6,7 +6,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from types import MappingProxyType
 from typing import Any, TypeVar
 
@@ -18,7 +18,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError
+from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -131,7 +131,11 @@ class Database:
             pool = self.engine.pool
             if isinstance(pool, QueuePool) and pool.checkedout() >= pool.size():
                 return
-            with suppress(PoolTimeout), self.engine.connect() as helper, helper.begin():
+            try:
+                helper = self.engine.connect()
+            except (PoolTimeout, OperationalError):  # the server takes no more connections
+                return
+            with helper, helper.begin():
                 helper.execute(_SNAPSHOT)
                 helper.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{name}'")  # a setting takes no parameter
                 work_off(helper)

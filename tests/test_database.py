@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import psycopg
 import pytest
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from app.database import Database, timed_out_on_lock
+from app.embedded.databases import Urls
 from app.embedded.server import Server
-from app.sql import Statement, pipelined
+from app.sql import Statement, copied, pipelined
+from tests.world import uscc_of
 
 ARRAYS = pytest.mark.parametrize(
     ("kind", "values"),
@@ -46,6 +50,54 @@ def test_a_statement_packs_an_array_to_the_same_values(database: Database, kind:
     )
     rows = database.transact(lambda tx: statement(tx, {"values": values}))
     assert [row.v for row in rows] == values
+
+
+@pytest.mark.parametrize("pool_size", [1, 2])
+def test_two_connections_share_one_snapshot_and_one_does_where_there_is_no_other(urls: Urls, pool_size: int) -> None:
+    """What is written while the works run is seen by none of them; what they give stands in their order."""
+    database, other = Database(urls.app_url, pool_size=pool_size), Database(urls.app_url)
+    count = text("SELECT count(*), pg_backend_pid() FROM organisations")
+    writing = iter(range(8))
+
+    def work(tx: Connection, place: int) -> tuple[int, int, int]:
+        if (written := next(writing, None)) is not None:
+            other.transact(lambda tx: tx.execute(ORGANISATION, {"id": f"org_{written}", "value": uscc_of(written)}))
+        time.sleep(0.02)
+        organisations, backend = tx.execute(count).one()
+        return place, organisations, backend
+
+    found = database.snapshot(
+        lambda tx: database.share_snapshot(tx, [partial(work, place=place) for place in range(8)])
+    )
+    assert [place for place, _, _ in found] == list(range(8))
+    assert {organisations for _, organisations, _ in found} == {0}
+    assert len({backend for _, _, backend in found}) == pool_size
+    assert other.transact(lambda tx: tx.execute(count).one())[0] == 8
+    database.dispose()
+    other.dispose()
+
+
+@pytest.mark.parametrize("failing", range(4))
+def test_a_work_that_fails_ends_all_and_is_told(database: Database, failing: int) -> None:
+    def work(tx: Connection, place: int) -> int:
+        return int(tx.execute(text(f"SELECT 1 / {int(place != failing)}")).scalar_one())
+
+    works = [partial(work, place=place) for place in range(4)]
+    with pytest.raises(DBAPIError):
+        database.snapshot(lambda tx: database.share_snapshot(tx, works))
+    assert database.snapshot(lambda tx: database.share_snapshot(tx, works[:failing])) == [1] * failing
+
+
+def test_very_many_rows_are_taken_one_after_the_other(database: Database) -> None:
+    query = "SELECT n, CASE WHEN n > %(most)s THEN '\\xff'::bytea END FROM generate_series(1, 3) AS n"
+    rows = database.snapshot(lambda tx: list(copied(tx, query, ("int4", "bytea"), {"most": 2})))
+    assert rows == [(1, None), (2, None), (3, b"\xff")]
+
+
+ORGANISATION = text(
+    "INSERT INTO organisations (id, kind, identifier_type, identifier_value, name, region_code, profile, created_at,"
+    " created_by, version) VALUES (:id, 'firm', 'uscc', :value, 'n', '330100', '{}', now(), 'test', 1)"
+)
 
 
 def test_a_statement_fails_as_one_of_sqlalchemy_does(database: Database) -> None:

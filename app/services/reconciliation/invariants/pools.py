@@ -10,8 +10,6 @@ _GRANTED = listed(frozenset({Account.APPROPRIATION, Account.AUTHORISED}))
 _STAGES = listed(frozenset(Account) - SOURCES - _MEMO)
 _MAY_BE_NEGATIVE = listed(SOURCES)
 
-_BUCKET_S = 3_600
-
 POOL_SUMS = """
     SELECT region_code, pool_id, account, sum(side.fen) AS fen FROM (
         SELECT region_code, pool_id, source, destination, sum(amount_fen) AS moved_fen
@@ -31,7 +29,7 @@ _POOL_EQUATION = f"""
     WHERE -granted <> staged
 """
 
-_AT = f"extract(epoch FROM e.at)::bigint / {_BUCKET_S}"
+_AT = "date_bin('1 hour', e.at, '2000-01-01 00:00:00+00')"
 
 _POOL_ACCOUNT_NEGATIVE = f"""
     WITH hours AS MATERIALIZED (
