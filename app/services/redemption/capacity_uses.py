@@ -32,9 +32,14 @@ class Days(NamedTuple):
     first_on: date
     last_on: date
 
+    @property
+    def length(self) -> int:
+        """How many there are."""
+        return (self.last_on - self.first_on).days + 1
+
     def each(self) -> Iterable[date]:
         """All of them."""
-        return (self.first_on + timedelta(days=n) for n in range((self.last_on - self.first_on).days + 1))
+        return (self.first_on + timedelta(days=n) for n in range(self.length))
 
 
 class Counted(NamedTuple):
@@ -71,22 +76,24 @@ def days_of(bill: Bill) -> tuple[dict[int, Days], dict[int, int]]:
     Of these it is told how many they would be; they are not counted. Lines without times have no days.
     """
     days: dict[int, Days] = {}
-    too_many: dict[int, int] = {}
-    touched: set[date] = set()
+    most = 0
     for number, line in enumerate(bill.lines, start=1):
         if line.used_from is None or line.used_until is None or not amounts_of(line):
             continue
         first_on = civil_date(line.used_from)
-        last_on = max(first_on, civil_date(line.used_until - _MOMENT))
-        own = Days(first_on, last_on)
-        if (length := (last_on - first_on).days + 1) > MAX_DAYS:
+        own = days[number] = Days(first_on, max(first_on, civil_date(line.used_until - _MOMENT)))
+        most += own.length
+    if most <= MAX_DAYS:  # as of nearly every bill: no need to see which days are the same
+        return days, {}
+    too_many: dict[int, int] = {}
+    touched: set[date] = set()
+    for number, own in list(days.items()):
+        length = own.length if own.length > MAX_DAYS else len(touched.union(own.each()))
+        if length > MAX_DAYS:
             too_many[number] = length
-            continue
-        together = touched.union(own.each())
-        if len(together) > MAX_DAYS:
-            too_many[number] = len(together)
-            continue
-        days[number], touched = own, together
+            del days[number]
+        else:
+            touched.update(own.each())
     return days, too_many
 
 

@@ -37,6 +37,8 @@ def room_beside(taken: Sequence[DayUse], own: DayUse, rate: Fraction) -> Fractio
     scale = math.lcm(rate.denominator, own.amount.denominator, *(use.amount.denominator for use in beside))
     a_day = int(rate * HOURS_A_DAY * scale)
     jobs = [_job(use, scale) for use in beside]
+    if sum(job.work for job in jobs) + _job(own, scale).work <= a_day:
+        return own.amount  # whatever their days are, any single one is enough for all: so it is as a rule
     return Fraction(_most_done([*jobs, _job(own, scale)], a_day) - _most_done(jobs, a_day), scale)
 
 
@@ -47,7 +49,8 @@ class _Job(NamedTuple):
 
 
 def _job(use: DayUse, scale: int) -> _Job:
-    return _Job(use.first_on.toordinal(), use.last_on.toordinal(), int(use.amount * scale))
+    work = use.amount.numerator * (scale // use.amount.denominator)
+    return _Job(use.first_on.toordinal(), use.last_on.toordinal(), work)
 
 
 def _most_done(jobs: Sequence[_Job], a_day: int) -> int:

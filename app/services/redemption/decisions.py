@@ -12,7 +12,14 @@ from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ProgrammeStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import Counts, claimable, draw, gather, left_of
 from app.services.redemption.bills import Bill
-from app.services.redemption.evidence import grounds_to_store, judge_evidence, judge_units, refusal_of, with_flags
+from app.services.redemption.evidence import (
+    grounds_to_store,
+    judge_evidence,
+    judge_units,
+    refusal_of,
+    settle,
+    with_flags,
+)
 from app.services.redemption.grounds import Grounds
 from app.services.redemption.shortfalls import missed_minimum, reached_cap
 from app.services.redemption.signs import Finding
@@ -134,6 +141,7 @@ def decide_redemption(
         return version
     if version.rules.claimant != "provider":
         return Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
+    grounds = settle(asked.bill, version.rules, grounds) if grounds else None
     findings = evidence_of(asked.bill, version.rules, grounds)
     if refused := refuse_asked(version.rules, voucher, asked.claim) or refuse_evidence(findings):
         return refused

@@ -26,9 +26,21 @@ SHOWN_PRICES = 20
 """Rows of a price list that a refusal names."""
 
 
+def settle(bill: Bill, rules: Rules, grounds: Grounds) -> Grounds:
+    """What these rules look at for this bill; of what other bills take, no more than where that leaves too little.
+
+    Grounds that are settled stay as they are: who judges and stores settles once.
+    """
+    looked_at = grounds.looked_at(rules, bill)
+    if not grounds.taken or rules.bill_checks.capacity.beyond is None:
+        return looked_at
+    beside = replace(looked_at, taken=grounds.taken)
+    return replace(looked_at, short=shortages(bill, _covered(bill, rules), beside))
+
+
 def judge_evidence(bill: Bill, rules: Rules, grounds: Grounds) -> tuple[Finding, ...]:
     """Everything that speaks against a bill, line by line in the order of the checks; nothing where all is well."""
-    checks, grounds = rules.bill_checks, _settled(bill, rules, grounds)
+    checks, grounds = rules.bill_checks, settle(bill, rules, grounds)
     covered = _covered(bill, rules)
     found = [*judge_units(bill, rules)]
     if checks.usage_ref.required:
@@ -91,7 +103,7 @@ def grounds_to_store(rules: Rules, bill: Bill, grounds: Grounds, findings: Seque
     """
     if not findings and not rules.bill_checks.look_beyond_the_bill:
         return None
-    settled = _settled(bill, rules, grounds)
+    settled = settle(bill, rules, grounds)
     uses = counted(bill, _covered(bill, rules), settled) if rules.bill_checks.capacity.beyond is not None else ()
     return settled.stored() | ({"uses": [one.stored() for one in uses]} if uses else {})
 
@@ -102,15 +114,6 @@ def flagged_again(bill: Bill, rules: Rules, stored: Mapping[str, Any] | None, tr
     What was decided before evidence was judged has none stored, and no flags.
     """
     return trace if stored is None else with_flags(trace, judge_evidence(bill, rules, Grounds.read(stored)))
-
-
-def _settled(bill: Bill, rules: Rules, grounds: Grounds) -> Grounds:
-    """What these rules look at for this bill; of what other bills take, no more than where that leaves too little."""
-    looked_at = grounds.looked_at(rules, bill)
-    if not grounds.taken or rules.bill_checks.capacity.beyond is None:
-        return looked_at
-    beside = replace(looked_at, taken=grounds.taken)
-    return replace(looked_at, short=shortages(bill, _covered(bill, rules), beside))
 
 
 def _covered(bill: Bill, rules: Rules) -> list[Numbered]:

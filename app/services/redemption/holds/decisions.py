@@ -16,7 +16,7 @@ from app.kernel.problems import Code, FieldError
 from app.kernel.vocabulary import HoldStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import FORMAT, Counts, at_sites, counted_as_drawn, peeled
 from app.services.redemption.decisions import Asked, Refused, end_of, refuse_closed, refuse_evidence, refuse_overflow
-from app.services.redemption.evidence import grounds_to_store, judge_evidence, with_flags
+from app.services.redemption.evidence import grounds_to_store, judge_evidence, settle, with_flags
 from app.services.redemption.grounds import Grounds
 from app.services.redemption.holds.states import (
     MAX_LINES,
@@ -115,6 +115,7 @@ def decide_redemption_from(
     counts. A programme that was paused or closed since stops no hold: freezing the voucher does. Amounts are fen.
     """
     version = terms.version(hold.rule_version_id)
+    grounds = settle(asked.bill, version.rules, grounds)
     findings = judge_evidence(asked.bill, version.rules, grounds)
     refused = refuse_hold(hold, voucher, at=at) or refuse_year(hold) or refuse_bill(hold, version, asked)
     if refused := refused or refuse_evidence(findings):
