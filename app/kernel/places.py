@@ -138,7 +138,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 
 TOLD: Mapping[str, tuple[str, str]] = {
     "json_invalid": ("is no {limit} from character {actual} on", "自第 {actual} 个字符起不是 {limit}"),
-    "out_of_range": ("must lie in the future, and no later than {limit}", "须晚于当前时刻，且不晚于 {limit}"),
+    "out_of_range": ("is out of range; the limit is {limit}", "超出范围，限值为 {limit}"),
     "too_large": ("may be {limit} at most", "至多为 {limit}"),
     "too_many_on_the_hold": ("the bills of one hold have {limit} lines at most", "同一预占的账单至多共 {limit} 行"),
     "no_such_line": ("the bill has {limit} line(s)", "账单共 {limit} 行"),
@@ -195,7 +195,7 @@ def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
     elif isinstance(given, float):
         actual = repr(given)[:SHOWN]
     bounds: Mapping[str, Any] = item.get("ctx") or {}
-    if isinstance(given, list | tuple) and isinstance(length := bounds.get("actual_length"), int):
+    if isinstance(given, list | tuple | dict) and isinstance(length := bounds.get("actual_length"), int):
         actual = length
     limit = next((bounds[name] for name in ("limit", *_LIMITS) if isinstance(bounds.get(name), str | int)), None)
     if isinstance(told := bounds.get("actual"), str | int):
