@@ -41,15 +41,6 @@ FORMS: Mapping[str, tuple[str, str]] = {
         "must be a short name of small letters, digits and _, beginning with a letter",
         "须为以小写字母开头，由小写字母、数字和下划线组成的名称",
     ),
-    r"^[!-~]{1,64}$": (
-        "must be 1 to 64 visible ASCII characters without spaces",
-        "须为 1 至 64 个可见 ASCII 字符，不含空格",
-    ),
-    r"^[a-z]{3}_([0-9]{6}_)?[0-9a-z]{26}$": (
-        "must be an id as the service gives it, such as hld_330100_ and 26 characters",
-        "须为本系统给出的标识，如 hld_330100_ 加 26 个字符",
-    ),
-    r"^[^\x00-\x1f\x7f]*$": ("must not have control characters", "不得包含控制字符"),
     r"^(holder|provider|line|claim)\.[a-z][a-z0-9_]{0,62}$": (
         "must name a fact as holder.…, provider.…, line.… or claim.…, such as holder.size",
         "须为事实名称，以 holder.、provider.、line. 或 claim. 开头，如 holder.size",
@@ -60,7 +51,20 @@ FORMS: Mapping[str, tuple[str, str]] = {
         "须为精确到分钟的当地时间，如 2026-10-01T09:00",
     ),
 }
-"""What a pattern means to somebody who reads no patterns."""
+"""What a pattern of a rule document means to somebody who reads no patterns."""
+
+WIRE_FORMS: Mapping[str, tuple[str, str]] = {
+    r"^[!-~]{1,64}$": (
+        "must be 1 to 64 visible ASCII characters without spaces",
+        "须为 1 至 64 个可见 ASCII 字符，不含空格",
+    ),
+    r"^[a-z]{3}_([0-9]{6}_)?[0-9a-z]{26}$": (
+        "must be an id as the service gives it, such as hld_330100_ and 26 characters",
+        "须为本系统给出的标识，如 hld_330100_ 加 26 个字符",
+    ),
+    r"^[^\x00-\x1f\x7f]*$": ("must not have control characters", "不得包含控制字符"),
+}
+"""The same of the patterns that requests have besides."""
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "missing": ("this field is missing", "缺少该字段"),
@@ -138,7 +142,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 
 TOLD: Mapping[str, tuple[str, str]] = {
     "json_invalid": ("is no {limit} from character {actual} on", "自第 {actual} 个字符起不是 {limit}"),
-    "out_of_range": ("must lie in the future, and no later than {limit}", "须晚于当前时刻，且不晚于 {limit}"),
+    "out_of_range": ("is out of range; the limit is {limit}", "超出范围，限值为 {limit}"),
     "too_large": ("may be {limit} at most", "至多为 {limit}"),
     "too_many_on_the_hold": ("the bills of one hold have {limit} lines at most", "同一预占的账单至多共 {limit} 行"),
     "no_such_line": ("the bill has {limit} line(s)", "账单共 {limit} 行"),
@@ -195,8 +199,8 @@ def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
     elif isinstance(given, float):
         actual = repr(given)[:SHOWN]
     bounds: Mapping[str, Any] = item.get("ctx") or {}
-    if isinstance(given, list | tuple) and isinstance(length := bounds.get("actual_length"), int):
-        actual = length
+    if isinstance(given, list | tuple | dict) and "actual_length" in bounds:
+        actual = len(given) if bounds["actual_length"] is None else bounds["actual_length"]
     limit = next((bounds[name] for name in ("limit", *_LIMITS) if isinstance(bounds.get(name), str | int)), None)
     if isinstance(told := bounds.get("actual"), str | int):
         actual = told
@@ -280,7 +284,8 @@ def in_language(sentence: str, language: str) -> str:
 
 
 def _sentence(item: Mapping[str, Any], bounds: Mapping[str, Any]) -> str:
-    known = FORMS.get(str(bounds.get("pattern"))) or SENTENCES.get(item["type"])
+    pattern = str(bounds.get("pattern"))
+    known = FORMS.get(pattern) or WIRE_FORMS.get(pattern) or SENTENCES.get(item["type"])
     if known is not None:
         shown = {**bounds, "tag": _showable(str(bounds.get("tag"))).replace(" / ", "/")}
         return " / ".join(half.format_map(shown) for half in known)

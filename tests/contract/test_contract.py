@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import validate
 
 from app.api.documentation import EXAMPLES
+from app.kernel.places import WIRE_FORMS
 from app.kernel.problems import Code
 from app.main import openapi_document
 from tests.contract.full_path import people
@@ -76,6 +78,11 @@ def test_unknown_fields_are_refused_in_every_request(document: dict[str, Any]) -
     ]
     assert bodies
     assert [name for name in bodies if schemas[name].get("additionalProperties") is not False] == []
+
+
+def test_every_form_that_is_told_in_words_is_one_of_a_request(document: dict[str, Any]) -> None:
+    patterns = re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(document))
+    assert set(WIRE_FORMS) <= {json.loads(pattern) for pattern in patterns}
 
 
 @pytest.mark.parametrize("step", STEPS, ids=lambda step: step["operation"])

@@ -179,6 +179,7 @@ NOT_VALID: list[tuple[dict[str, Any], list[dict[str, Any]]]] = [
     ({"voucher_code": CODE}, place("/voucher_code", "value_error", actual=CODE)),
     ({"order_no": "a b"}, place("/order_no", "string_pattern_mismatch", limit="^[!-~]{1,64}$", actual="a b")),
     ({"claim": {"side": 1.0}}, place("/claim/side", "string_type", actual="1.0")),
+    ({"claim": {f"k{n}": 1 for n in range(101)}}, place("/claim", "too_long", limit=100, actual=101)),
     (of_line(quantity="1 / 2"), place("/bill/lines/0/quantity", "value_error", actual="1 / 2")),
     (of_line(used_from=1_764_000_000), place("/bill/lines/0/used_from", "datetime_parsing", actual=1_764_000_000)),
     (of_line(used_from="1764000000"), place("/bill/lines/0/used_from", "datetime_parsing", actual="1764000000")),

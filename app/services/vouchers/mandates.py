@@ -55,10 +55,11 @@ def grant_mandate(
     until = voucher.valid_until if valid_until is None else valid_until
     if not at < until <= voucher.valid_until:
         limit = voucher.valid_until.isoformat()
+        told = f"must lie in the future, and no later than {limit} / 须晚于当前时刻，且不晚于 {limit}"
         raise AppError(
             Code.VALIDATION_FAILED,
             count=1,
-            errors=[FieldError("/valid_until", "out_of_range", limit=limit, actual=until.isoformat())],
+            errors=[FieldError("/valid_until", "out_of_range", detail=told, limit=limit, actual=until.isoformat())],
         )
     if limit_fen > voucher.face_value_fen:
         raise AppError(

@@ -74,7 +74,9 @@ def expiry_of(wanted: datetime | None, voucher: VoucherState, hold_days: int, *,
     if wanted is None:
         return latest
     if not at < wanted <= latest:
-        error = FieldError("/expires_at", "out_of_range", limit=rfc3339(latest), actual=rfc3339(wanted))
+        limit = rfc3339(latest)
+        told = f"must lie in the future, and no later than {limit} / 须晚于当前时刻，且不晚于 {limit}"
+        error = FieldError("/expires_at", "out_of_range", detail=told, limit=limit, actual=rfc3339(wanted))
         return Refused(Code.VALIDATION_FAILED, {"count": 1}, errors=(error,))
     return wanted
 
