@@ -16,6 +16,7 @@ from app.cli.output import Failure, say
 from app.database import Database
 from app.services.export.export import Exported, PackExists, Request
 from app.services.export.export import export as write_pack
+from app.services.export.handing_out import pinned_keys
 from app.services.sealing.keys import LogKeys
 from app.settings import Settings
 
@@ -55,8 +56,7 @@ def export(
         raise Failure(f"{pack} 已存在。", "it exists already")
     with service_database() as url:
         settings = Settings(database_url=url, state_dir=state_dir())
-        pinned = [address.partition("#")[2] for address in settings.witnesses.split() if "#" in address]
-        more = dict.fromkeys((*(vkey or ()), *pinned))
+        more = dict.fromkeys((*(vkey or ()), *pinned_keys(settings.witnesses)))
         request = Request(folder, region, every_head, lambda origin: _vkeys(settings, origin), tuple(more))
         database = Database(url, pool_size=2)
         try:

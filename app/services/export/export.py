@@ -19,7 +19,7 @@ from sqlalchemy import Connection, text
 from app.database import Database
 from app.kernel.clock import rfc3339
 from app.services.export import journal
-from app.services.export.folder import MANIFEST, Folder
+from app.services.export.folder import MANIFEST, Folder, Written
 from app.services.export.leaves import framed, slices, tiles, waiting
 from app.services.export.stored import TABLES, cosignature_lines, head_lines, rule_lines, table_lines
 from app.services.reach import region_prefix
@@ -54,6 +54,10 @@ class Request:
     vkeys: Callable[[str], Sequence[str]] = lambda _origin: ()
     more_vkeys: Sequence[str] = ()
     leaves_per_file: int = LEAVES_PER_FILE
+    begun: Callable[[Mapping[str, int]], None] = lambda _sizes: None
+    """Told the size of each log before anything is written; what it raises ends the export."""
+    finished: Callable[[Written], None] = lambda _written: None
+    """Told of each file when it is there, the manifest last."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +85,7 @@ def export(database: Database, request: Request, *, progress: Progress = lambda 
 class _Export:
     def __init__(self, tx: Connection, request: Request, progress: Progress) -> None:
         self._tx, self._request, self._progress = tx, request, progress
-        self._folder = Folder(request.path)
+        self._folder = Folder(request.path, request.finished)
         self._kept = self._done = self._total = self._unsealed = 0
 
     def all(self) -> Exported:
@@ -90,6 +94,7 @@ class _Export:
         prefix = "" if request.region_code is None else region_prefix(request.region_code)
         regions = self._tx.execute(text(_REGIONS), {"prefix": prefix}).all()
         self._total = sum(region.size for region in regions)
+        request.begun({region.region_code: region.size for region in regions})
         self._options = {
             "version": VERSION,
             "region": request.region_code,

@@ -27,10 +27,11 @@ class Written:
 
 
 class Folder:
-    """A pack's folder. `files` are those that belong to the pack so far."""
+    """A pack's folder. `files` are those that belong to the pack so far; `finished` is told of each that is there."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, finished: Callable[[Written], None] = lambda _written: None) -> None:
         self.path = path
+        self._finished = finished
         self.files: dict[str, Written] = {}
         self._keeps: dict[str, list[str]] = {}
         path.mkdir(parents=True, exist_ok=True)
@@ -52,7 +53,8 @@ class Folder:
 
             yield write
         draft.replace(place)
-        self.files[name] = Written(name, length, digest.hexdigest())
+        self.files[name] = written = Written(name, length, digest.hexdigest())
+        self._finished(written)
 
     def write(self, name: str, blocks: Iterable[bytes]) -> int:
         """Write a file from its blocks, and how many there were."""
