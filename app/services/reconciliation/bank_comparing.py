@@ -115,7 +115,7 @@ def compare_bank_lists(tx: Connection, *, prefix: str, period: Period) -> Compar
         for pair in match(lines[region_code], recorded[region_code], {one.id: one for one in orders[region_code]})
         if period.first <= pair.happened_on <= period.last
     ]
-    found = [_mismatch(region_code, pair) for region_code, pair in pairs if pair.kind is not None]
+    found = [difference(region_code, pair) for region_code, pair in pairs if pair.kind is not None]
     return Comparison(
         sides=Sides.BANK_LISTS,
         period=period,
@@ -171,7 +171,8 @@ def _party(pair: Pair) -> str:
     return pair.line.organisation_id
 
 
-def _mismatch(region_code: str, pair: Pair) -> Mismatch:
+def difference(region_code: str, pair: Pair) -> Mismatch:
+    """The pair as a difference with its evidence. Within a region no two have the same subject. Pure."""
     assert pair.kind is not None
     line, recorded, order = pair.line, pair.recorded, pair.order
     if recorded is not None:
