@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -208,5 +208,9 @@ def _shown(of: BankLine | Recorded | Order | None, *without: str) -> dict[str, A
     """A side as evidence, days as text; what nobody said is left out."""
     if of is None:
         return None
-    said = {name: value for name, value in asdict(of).items() if value is not None and name not in without}
-    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in said.items()}
+    said = {name: getattr(of, name) for name in of.__slots__ if name not in without}
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in said.items()
+        if value is not None
+    }
