@@ -6,8 +6,11 @@ from datetime import date
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from app.kernel.vocabulary import BankLineStatus
+from app.services.reconciliation.bank_comparing import difference
 from app.services.reconciliation.bank_matching import BankLine, Order, Recorded, match
 
 DAY = date(2026, 11, 5)
@@ -120,3 +123,46 @@ def test_of_two_lines_with_a_reference_the_earlier_one_has_it() -> None:
     later = line("paid", "B1", 30)
     first, second = match([later, earlier], [recorded("paid", "B1", 30)], {"X": order(0, 30)})
     assert (first.line, second.line, second.first) == (earlier, later, earlier)
+
+
+STATUSES = st.sampled_from(["paid", "returned", "received"])
+REFERENCES = st.sampled_from(["B1", "B2", "B3", "B4"])
+ORDERS = st.sampled_from(["X", "Y", None])
+FEN = st.sampled_from([10, 20, 30])
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    lines=st.lists(st.tuples(STATUSES, REFERENCES, FEN, ORDERS), max_size=6),
+    records=st.lists(st.tuples(STATUSES, REFERENCES, FEN, ORDERS), max_size=5, unique_by=lambda one: one[:2]),
+    states=st.tuples(*[st.sampled_from([0, 10, 30])] * 6),
+)
+def test_everything_is_in_one_pair_and_every_difference_is_one_subject(
+    lines: list[tuple[str, str, int, str | None]],
+    records: list[tuple[str, str, int, str | None]],
+    states: tuple[int, ...],
+) -> None:
+    said = [line(*one, row=row) for row, one in enumerate(lines, start=2)]
+    known = [
+        recorded(status, reference, fen, None if status == "received" else order_id or "X")
+        for status, reference, fen, order_id in records
+    ]
+    orders = {name: order(*states[place : place + 3], name=name) for name, place in (("X", 0), ("Y", 3))}
+    pairs = match(said, known, orders)
+    assert sorted(pair.line.row_no for pair in pairs if pair.line) == [one.row_no for one in said]
+    assert sorted((*pair.recorded.ids, pair.recorded.status) for pair in pairs if pair.recorded) == sorted(
+        (*one.ids, one.status) for one in known
+    )
+    subjects = [difference("330100", pair).subject for pair in pairs if pair.kind is not None]
+    assert len(set(subjects)) == len(subjects)
+    for name, one in orders.items():
+        told_fen = sum(
+            pair.here_fen or 0
+            for pair in pairs
+            if pair.recorded is None
+            and pair.order is one
+            and pair.differs.get("status", [""])[0] == "in_payment"
+            and pair.line is not None
+            and pair.line.status == "paid"
+        )
+        assert told_fen <= one.in_payment_fen, name

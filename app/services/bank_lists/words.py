@@ -34,17 +34,22 @@ HEADINGS: Mapping[str, str] = {
 """As the template writes them, in its order."""
 
 ALIASES: Mapping[str, tuple[str, ...]] = {
-    Field.ORDER_ID: ("支付单号", "支付单编号", "支付令编号", "order_id", "payment_order", "payment order", "order id"),
+    Field.ORDER_ID: (
+        "支付单号", "支付单编号", "支付令编号", "支付令号", "order_id", "payment_order", "payment order", "order id",
+    ),
     Field.PAYEE_NAME: (
         "收款人名称", "收款人", "收款人全称", "收款单位", "户名", "对方户名", "payee_name", "payee name", "payee",
     ),
     Field.ACCOUNT: ("收款账号", "收款人账号", "账号", "对方账号", "account", "payee account", "payee_account"),
-    Field.AMOUNT: ("金额", "支付金额", "交易金额", "发生额", "amount"),
-    Field.STATUS: ("结果", "支付结果", "状态", "支付状态", "交易状态", "status", "result"),
+    Field.AMOUNT: ("金额", "支付金额", "付款金额", "交易金额", "发生额", "amount"),
+    Field.STATUS: ("结果", "支付结果", "处理结果", "状态", "支付状态", "付款状态", "交易状态", "status", "result"),
     Field.BANK_REFERENCE: (
-        "银行流水号", "交易流水号", "流水号", "回单号", "回单编号", "bank_reference", "bank reference", "reference",
+        "银行流水号", "交易流水号", "流水号", "银行回单号", "回单号", "回单编号",
+        "bank_reference", "bank reference", "reference",
     ),
-    Field.SETTLED_ON: ("日期", "支付日期", "交易日期", "交易时间", "记账日期", "date", "settled_on", "value date"),
+    Field.SETTLED_ON: (
+        "日期", "支付日期", "付款日期", "交易日期", "交易时间", "记账日期", "date", "settled_on", "value date",
+    ),
 }  # fmt: skip
 
 STATUSES: Mapping[BankLineStatus, tuple[str, ...]] = {

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from datetime import date
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -115,7 +115,7 @@ def compare_bank_lists(tx: Connection, *, prefix: str, period: Period) -> Compar
         for pair in match(lines[region_code], recorded[region_code], {one.id: one for one in orders[region_code]})
         if period.first <= pair.happened_on <= period.last
     ]
-    found = [_mismatch(region_code, pair) for region_code, pair in pairs if pair.kind is not None]
+    found = [difference(region_code, pair) for region_code, pair in pairs if pair.kind is not None]
     return Comparison(
         sides=Sides.BANK_LISTS,
         period=period,
@@ -171,7 +171,8 @@ def _party(pair: Pair) -> str:
     return pair.line.organisation_id
 
 
-def _mismatch(region_code: str, pair: Pair) -> Mismatch:
+def difference(region_code: str, pair: Pair) -> Mismatch:
+    """The pair as a difference with its evidence. Within a region no two have the same subject. Pure."""
     assert pair.kind is not None
     line, recorded, order = pair.line, pair.recorded, pair.order
     if recorded is not None:
@@ -207,5 +208,9 @@ def _shown(of: BankLine | Recorded | Order | None, *without: str) -> dict[str, A
     """A side as evidence, days as text; what nobody said is left out."""
     if of is None:
         return None
-    said = {name: value for name, value in asdict(of).items() if value is not None and name not in without}
-    return {name: value.isoformat() if hasattr(value, "isoformat") else value for name, value in said.items()}
+    said = {name: getattr(of, name) for name in of.__slots__ if name not in without}
+    return {
+        name: value.isoformat() if isinstance(value, date) else value
+        for name, value in said.items()
+        if value is not None
+    }

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from typing import Any
 
@@ -95,7 +95,8 @@ class Pair:
     recorded: Recorded | None = None
     order: Order | None = None
     here_fen: int | None = None
-    differs: Mapping[str, list[Any]] = ()  # type: ignore[assignment]
+    differs: Mapping[str, list[Any]] = field(default_factory=dict)
+    """Of each figure that differs what is here and what is there."""
     first: BankLine | None = None
     """The line that had the reference before."""
     held: bool = True
