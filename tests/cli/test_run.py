@@ -21,7 +21,11 @@ from tests.cli.processes import Started, assert_gone
 @pytest.fixture
 def running(tmp_path: Path, urls: Urls) -> Iterator[Started]:
     """Two processes of the service on a given database."""
-    given = {"VOUCHER_DATABASE_URL": urls.app_url, "VOUCHER_OWNER_URL": urls.owner_url}
+    given = {
+        "VOUCHER_DATABASE_URL": urls.app_url,
+        "VOUCHER_OWNER_URL": urls.owner_url,
+        "VOUCHER_SEALER_URL": urls.sealer_url,
+    }
     started = Started(tmp_path, "run", "--port", "0", "--workers", "2", **given)
     try:
         started.wait_for("服务已就绪")
@@ -36,7 +40,8 @@ def test_told_to_stop_it_ends_in_order(running: Started, tmp_path: Path) -> None
     workers = running.workers()
     assert len(workers) == 2
     assert httpx.get(f"{running.address()}/readyz", trust_env=False).json()["status"] == "ok"
-    assert all("VOUCHER_OWNER_URL" not in worker.environ() for worker in workers), "the service owns nothing"
+    for kept in ("VOUCHER_OWNER_URL", "VOUCHER_SEALER_URL"):
+        assert all(kept not in worker.environ() for worker in workers), "the service owns nothing and seals nothing"
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o711
 
     running.process.send_signal(signal.SIGTERM)
