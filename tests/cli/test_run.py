@@ -15,7 +15,7 @@ from app.cli.commands import app
 from app.cli.output import Failure
 from app.cli.serving import PortTaken, listen
 from app.embedded.databases import Urls
-from tests.cli.processes import Started, assert_gone
+from tests.cli.processes import Started, assert_gone, voucher
 
 
 @pytest.fixture
@@ -55,6 +55,13 @@ def test_it_ends_with_the_status_of_a_process_that_died(running: Started) -> Non
     victim.kill()
     assert running.process.wait(30) == 128 + signal.SIGKILL
     assert_gone({"other worker": [other]})
+
+
+def test_on_a_given_database_it_asks_for_the_sealers_address(tmp_path: Path, urls: Urls) -> None:
+    refused = voucher(tmp_path, "run", "--port", "0", VOUCHER_DATABASE_URL=urls.app_url)
+    assert refused.returncode == 1
+    assert "VOUCHER_SEALER_URL" in refused.stderr
+    assert "--no-seal" in refused.stderr
 
 
 def test_a_port_that_is_taken_is_told() -> None:
