@@ -70,6 +70,14 @@ def database(urls: Urls) -> Iterator[Database]:
 
 
 @pytest.fixture
+def sealing(urls: Urls) -> Iterator[Database]:
+    """The same database as the sealer's role."""
+    sealing = Database(urls.sealer_url, pool_size=5)
+    yield sealing
+    sealing.dispose()
+
+
+@pytest.fixture
 def settings(urls: Urls, tmp_path: Path) -> Settings:
     """Settings of a service on the fresh database."""
     return settings_of(urls, tmp_path)

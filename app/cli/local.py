@@ -11,9 +11,11 @@ from pathlib import Path
 import migrations
 from app.cli.backing_up import archive_of, back_up, settings_of
 from app.cli.output import Failure, say
+from app.database import Database
 from app.embedded import base_backup, databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server, running
+from app.services.sealing.sealer import may_seal
 
 DATABASE = "voucher"
 DEFAULT_STATE_DIR = ".voucher"
@@ -65,17 +67,47 @@ def service_database() -> Iterator[str]:
 
     Raises StartFailed; NewerDatabase, and Failure for a given one that has not been migrated to this version.
     """
+    with service_databases() as (url, _):
+        yield url
+
+
+@contextmanager
+def service_databases() -> Iterator[tuple[str, str | None]]:
+    """The same, and the database as the sealer's role: VOUCHER_SEALER_URL where the first is given, None without it."""
     given = os.environ.get("VOUCHER_DATABASE_URL")
     if given:
         _require_migrated(given)
-        yield given
+        yield given, os.environ.get("VOUCHER_SEALER_URL") or None
         return
     say(
         f"未设置 VOUCHER_DATABASE_URL：使用内置 PostgreSQL（{state_dir() / 'postgres'}）",
         "VOUCHER_DATABASE_URL is not set: embedded PostgreSQL",
     )
     with embedded_database() as urls:
-        yield urls.app_url
+        yield urls.app_url, urls.sealer_url
+
+
+@contextmanager
+def sealer_database() -> Iterator[str]:
+    """The database as the sealer's role: VOUCHER_SEALER_URL as it is, else the embedded one. Raises as the others."""
+    given = os.environ.get("VOUCHER_SEALER_URL")
+    if given:
+        _require_migrated(given)
+        _require_may_seal(given)
+        yield given
+        return
+    with service_databases() as (_, url):
+        yield require_sealer_url(url)
+
+
+def require_sealer_url(url: str | None) -> str:
+    """The address for a sealer. Raises Failure where the database is given and that address is not."""
+    if url is None:
+        raise Failure(
+            "请在 VOUCHER_SEALER_URL 中给出封存角色 voucher_sealer 的数据库地址（voucher run 可改用 --no-seal）。",
+            "set VOUCHER_SEALER_URL to the database as the role voucher_sealer; or give voucher run --no-seal",
+        )
+    return url
 
 
 def _require_migrated(url: str) -> None:
@@ -86,6 +118,18 @@ def _require_migrated(url: str) -> None:
             f"the database is at migration {found.revision or 'none'}, this version needs {found.newest}:"
             " back it up, then run voucher migrate as its owner",
         )
+
+
+def _require_may_seal(url: str) -> None:
+    database = Database(url, pool_size=1)
+    try:
+        if not database.transact(may_seal):
+            raise Failure(
+                "VOUCHER_SEALER_URL 的数据库角色无权封存，应为 voucher_sealer。",
+                "the role in VOUCHER_SEALER_URL may not seal: it must be voucher_sealer",
+            )
+    finally:
+        database.dispose()
 
 
 def end_orderly_on_sigterm() -> None:

@@ -44,7 +44,14 @@ def own_service(listening: socket.socket) -> Iterator[Own]:
             urls = stack.enter_context(embedded_database())
         with step("启动服务", "the service"):
             service = stack.enter_context(
-                serving(urls.app_url, folder, listening=listening, log_level="warning", log=folder / LOG)
+                serving(
+                    urls.app_url,
+                    folder,
+                    listening=listening,
+                    sealer_url=urls.sealer_url,
+                    log_level="warning",
+                    log=folder / LOG,
+                )
             )
             service.wait_ready()
         database = Database(urls.app_url)

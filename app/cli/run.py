@@ -11,7 +11,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 import migrations
-from app.cli.local import end_orderly_on_sigterm, service_database, state_dir
+from app.cli.local import end_orderly_on_sigterm, require_sealer_url, service_databases, state_dir
 from app.cli.output import Failure, say, step
 from app.cli.serving import listen, serving
 
@@ -55,8 +55,14 @@ def run(
     end_orderly_on_sigterm()
     listening = listen(host, port)
     with (
-        service_database() as url,
-        serving(url, state_dir(), listening=listening, workers=workers, sealing=seal) as service,
+        service_databases() as (url, sealer_url),
+        serving(
+            url,
+            state_dir(),
+            listening=listening,
+            workers=workers,
+            sealer_url=require_sealer_url(sealer_url) if seal else None,
+        ) as service,
     ):
         service.wait_ready()
         say(f"服务已就绪：{service.url}", f"ready; documentation {service.url}/docs")

@@ -20,7 +20,7 @@ import typer
 from app import logs
 from app.cli.after_restore import say_held
 from app.cli.cosigning import cosign_once, cosigning
-from app.cli.local import service_database, state_dir
+from app.cli.local import sealer_database, service_database, state_dir
 from app.cli.output import Failure, console, say, table
 from app.database import Database
 from app.services.restoration.marks import open_marks
@@ -56,7 +56,11 @@ def seal(
     voucher run 与 voucher demo 会自带封存进程；单独部署时运行本命令。可同时运行多个，互不影响。
     voucher run and voucher demo bring a sealer along; deployed apart, run this. Several at once do no harm.
     """
-    with service_database() as url:
+    if status and not os.environ.get("VOUCHER_SEALER_URL"):
+        with service_database() as url:  # both roles may read how far sealing is
+            _show_status(url)
+        return
+    with sealer_database() as url:
         settings = Settings(database_url=url, state_dir=state_dir())
         if status:
             _show_status(url)

@@ -28,8 +28,8 @@ DRAIN_S = 20
 READY_S = 60
 BACKLOG = 2048
 KILL_AFTER_S = DRAIN_S + 5
-NOT_FOR_THE_SERVICE = frozenset({"VOUCHER_OWNER_URL"})
-"""The service owns nothing, so its environment does not hold the owner's password either."""
+NOT_FOR_THE_SERVICE = frozenset({"VOUCHER_OWNER_URL", "VOUCHER_SEALER_URL"})
+"""The service owns nothing and seals nothing, so its environment does not hold their passwords either."""
 
 
 class Service:
@@ -93,13 +93,13 @@ def serving(
     *,
     listening: socket.socket,
     workers: int = 1,
-    sealing: bool = True,
+    sealer_url: str | None,
     log_level: str = "info",
     log: Path | None = None,
 ) -> Iterator[Service]:
     """The service on the listening socket while inside; `log` takes its output, else it goes where ours goes.
 
-    With `sealing` a sealer runs beside the workers.
+    With `sealer_url`, the database as the sealer's role, a sealer runs beside the workers.
     """
     host, port = listening.getsockname()[:2]
     url = f"http://{_reachable(host)}:{port}"
@@ -110,11 +110,11 @@ def serving(
     lifeline, ours = os.pipe()
     processes: list[subprocess.Popen[bytes]] = []
 
-    def start(module: str, *arguments: object, pass_fds: Sequence[int]) -> None:
+    def start(module: str, *arguments: object, pass_fds: Sequence[int], **changes: str) -> None:
         processes.append(
             subprocess.Popen(  # noqa: S603 - our own module
                 [sys.executable, "-m", module, *map(str, arguments)],
-                env=environment,
+                env=environment | changes,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=output,
@@ -128,8 +128,8 @@ def serving(
             for one in one_each(listening, workers):
                 numbers = (sockets.enter_context(one).fileno(), lifeline)
                 start("app.cli.worker", *numbers, DRAIN_S, log_level, pass_fds=numbers)
-        if sealing:
-            start("app.cli.seal", lifeline, pass_fds=[lifeline])
+        if sealer_url is not None:
+            start("app.cli.seal", lifeline, pass_fds=[lifeline], VOUCHER_DATABASE_URL=sealer_url)
         service = Service(url, processes)
         try:
             yield service

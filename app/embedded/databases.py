@@ -1,6 +1,6 @@
-"""Databases on an embedded server and the two roles that use them: one owns, the other works and owns nothing.
+"""Databases on an embedded server and the roles that use them: one owns; one works, one seals, and both own nothing.
 
-What the service's role may touch inside a database is granted by the migrations; here it may connect and no more.
+What the others may touch inside a database is granted by the migrations; here they may connect and no more.
 `deploy/postgres-init.sh` does the same for a PostgreSQL in a container.
 """
 
@@ -18,22 +18,26 @@ from app.embedded.server import Server
 
 OWNER = "voucher_owner"
 APP = "voucher_app"
+SEALER = "voucher_sealer"
+ROLES = (OWNER, APP, SEALER)
 PREPARING = 0x766F7563  # advisory lock: roles are changed by one process at a time
 
 
 class Urls(NamedTuple):
-    """The addresses of one database: for migrations, and for the service."""
+    """The addresses of one database: for migrations, for the service, and for the sealer."""
 
     owner_url: str
     app_url: str
+    sealer_url: str
 
 
 def prepare(server: Server, *, database: str) -> Urls:
     """Make the roles and the database unless they are there; harmless to repeat and to race."""
     with _superuser(server) as connection:
         connection.execute("SELECT pg_advisory_lock(%s)", [PREPARING])
-        for role in (OWNER, APP):
-            _prepare_role(connection, role, server.secret(role))
+        make_roles(connection)
+        for role in ROLES:
+            _let_in(connection, role, server.secret(role))
         connection.execute("REVOKE ALL ON DATABASE postgres, template1 FROM PUBLIC")
         if not connection.execute("SELECT 1 FROM pg_database WHERE datname = %s", [database]).fetchone():
             _create(connection, database, template="template0")
@@ -60,6 +64,7 @@ def urls(server: Server, *, database: str) -> Urls:
     return Urls(
         server.url(OWNER, server.secret(OWNER), database),
         server.url(APP, server.secret(APP), database),
+        server.url(SEALER, server.secret(SEALER), database),
     )
 
 
@@ -76,9 +81,14 @@ def _superuser(server: Server) -> Iterator[psycopg.Connection]:
         yield connection
 
 
-def _prepare_role(connection: psycopg.Connection, role: str, password: str) -> None:
-    if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
-        connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+def make_roles(connection: psycopg.Connection) -> None:
+    """Make the roles that are missing, over a superuser's connection; none of them can log in before `prepare`."""
+    for role in ROLES:
+        if not connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [role]).fetchone():
+            connection.execute(sql.SQL("CREATE ROLE {}").format(sql.Identifier(role)))
+
+
+def _let_in(connection: psycopg.Connection, role: str, password: str) -> None:
     verifier = connection.pgconn.encrypt_password(password.encode(), role.encode(), b"scram-sha-256").decode()
     connection.execute(
         sql.SQL("ALTER ROLE {} LOGIN NOSUPERUSER NOCREATEDB NOCREATEROLE NOREPLICATION NOBYPASSRLS PASSWORD {}").format(
@@ -96,7 +106,7 @@ def _create(connection: psycopg.Connection, database: str, *, template: str) -> 
 
 
 def _restrict(connection: psycopg.Connection, database: str) -> None:
-    """Nobody but the owner and the service may connect; a copy does not inherit this from its template."""
-    name, app = sql.Identifier(database), sql.Identifier(APP)
+    """Nobody but these roles may connect; a copy does not inherit this from its template."""
+    name, roles = sql.Identifier(database), sql.SQL(", ").join(map(sql.Identifier, (APP, SEALER)))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
-    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, app))
+    connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))

@@ -24,6 +24,7 @@ from app.embedded.archive import Archive, Backup, BackupFailed, segment_of, sync
 from app.embedded.archiving import restore_command
 from app.embedded.base_backup import verify
 from app.embedded.binaries import binaries_for
+from app.embedded.databases import make_roles
 from app.embedded.home import Home
 from app.embedded.locks import FileLock
 from app.embedded.postmaster import SUPERUSER, Postmaster, log_tail
@@ -163,6 +164,7 @@ def _recovering(
             row = connection.execute("SELECT pg_is_in_recovery(), pg_last_xact_replay_timestamp()").fetchone()
             assert row and row[0] is False, "ready means that it has been promoted"
             _set_password(connection, secret(home.path, SUPERUSER))
+            make_roles(connection)  # a backup of an older version has not all of them, and migrating it takes them
         yield Recovered(socket_folder, port, row[1])
     finally:
         postmaster.stop()

@@ -34,7 +34,7 @@ from benchmarks.redemptions.yardsticks import HOW_TO_GET, Told, Yardsticks, find
 
 SETTINGS = {"max_connections": "250"}
 """Everything else is as the service's own embedded PostgreSQL has it: fsync on, synchronous_commit on."""
-OURS = ("VOUCHER_DATABASE_URL", "VOUCHER_OWNER_URL", "VOUCHER_STATE_DIR", "VOUCHER_PUBLIC_URL")
+OURS = ("VOUCHER_DATABASE_URL", "VOUCHER_SEALER_URL", "VOUCHER_OWNER_URL", "VOUCHER_STATE_DIR", "VOUCHER_PUBLIC_URL")
 TOKEN_S = 12 * 3600
 CLIENTS = (8, 32, 96)
 """Of pgbench; the best counts."""
@@ -226,7 +226,7 @@ class Bench:
                 folder,
                 listening=listen("127.0.0.1", 0),
                 workers=workers,
-                sealing=False,  # it has a section of its own
+                sealer_url=None,  # it has a section of its own
                 log_level="warning",
                 log=folder / "service.log",
             )

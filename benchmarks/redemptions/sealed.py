@@ -58,7 +58,7 @@ class Sealing:
 
 def drain(urls: Urls, settings: Settings, found: Sealing) -> None:
     """Seal all that waits in this process, the queue filled before the clock starts."""
-    database = Database(urls.app_url, pool_size=1, settings=SEALING)
+    database = Database(urls.sealer_url, pool_size=1, settings=SEALING)
     waiting = database.transact(lambda tx: tx.execute(select(func.count()).select_from(SealQueue)).scalar_one())
     sealer = Sealer(database, LogKeys.from_settings(settings))
     began, leaves = time.perf_counter(), 0
@@ -93,9 +93,9 @@ def ask_balances(database: Database, found: Sealing) -> None:
 
 @contextmanager
 def running_sealer(urls: Urls, settings: Settings, log: Path, database: Database, found: Sealing) -> Iterator[None]:
-    """`voucher seal` as a process of its own while inside, with nothing waiting at first; adds the lags to `found`."""
+    """`voucher seal` as a process of its own while inside, started and with nothing waiting. Adds to `found.lag_s`."""
     environment = os.environ | {
-        "VOUCHER_DATABASE_URL": urls.app_url,
+        "VOUCHER_SEALER_URL": urls.sealer_url,
         "VOUCHER_STATE_DIR": str(settings.state_dir),
         "VOUCHER_PUBLIC_URL": settings.public_url,
     }

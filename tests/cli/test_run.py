@@ -16,13 +16,17 @@ from app.cli.commands import app
 from app.cli.output import Failure
 from app.cli.serving import PortTaken, listen, one_each
 from app.embedded.databases import Urls
-from tests.cli.processes import Started, assert_gone
+from tests.cli.processes import Started, assert_gone, voucher
 
 
 @pytest.fixture
 def running(tmp_path: Path, urls: Urls) -> Iterator[Started]:
     """Two processes of the service on a given database."""
-    given = {"VOUCHER_DATABASE_URL": urls.app_url, "VOUCHER_OWNER_URL": urls.owner_url}
+    given = {
+        "VOUCHER_DATABASE_URL": urls.app_url,
+        "VOUCHER_OWNER_URL": urls.owner_url,
+        "VOUCHER_SEALER_URL": urls.sealer_url,
+    }
     started = Started(tmp_path, "run", "--port", "0", "--workers", "2", **given)
     try:
         started.wait_for("服务已就绪")
@@ -37,7 +41,8 @@ def test_told_to_stop_it_ends_in_order(running: Started, tmp_path: Path) -> None
     workers = running.workers()
     assert len(workers) == 2
     assert httpx.get(f"{running.address()}/readyz", trust_env=False).json()["status"] == "ok"
-    assert all("VOUCHER_OWNER_URL" not in worker.environ() for worker in workers), "the service owns nothing"
+    for kept in ("VOUCHER_OWNER_URL", "VOUCHER_SEALER_URL"):
+        assert all(kept not in worker.environ() for worker in workers), "the service owns nothing and seals nothing"
     assert (tmp_path / "state").stat().st_mode & 0o777 == 0o711
 
     running.process.send_signal(signal.SIGTERM)
@@ -51,6 +56,13 @@ def test_it_ends_with_the_status_of_a_process_that_died(running: Started) -> Non
     victim.kill()
     assert running.process.wait(30) == 128 + signal.SIGKILL
     assert_gone({"other worker": [other]})
+
+
+def test_on_a_given_database_it_asks_for_the_sealers_address(tmp_path: Path, urls: Urls) -> None:
+    refused = voucher(tmp_path, "run", "--port", "0", VOUCHER_DATABASE_URL=urls.app_url)
+    assert refused.returncode == 1
+    assert "VOUCHER_SEALER_URL" in refused.stderr
+    assert "--no-seal" in refused.stderr
 
 
 def test_a_port_that_is_taken_is_told() -> None:

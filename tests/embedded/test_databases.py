@@ -25,16 +25,17 @@ def test_preparing_in_parallel_and_again_gives_the_same_addresses(server: Server
     with ThreadPoolExecutor(4) as pool:
         prepared = list(pool.map(lambda _: prepare(server, database="raced"), range(4)))
     assert len(set(prepared)) == 1
-    owner_url, app_url = prepared[0]
+    owner_url, app_url, sealer_url = prepared[0]
     assert ask(owner_url, "SELECT current_user") == "voucher_owner"
     assert ask(app_url, "SELECT current_user") == "voucher_app"
+    assert ask(sealer_url, "SELECT current_user") == "voucher_sealer"
 
 
-def test_the_owner_owns_the_database_and_the_app_owns_and_may_nothing(server: Server) -> None:
-    owner_url, app_url = prepare(server, database="owned")
+def test_the_owner_owns_the_database_and_the_others_own_and_may_nothing(server: Server) -> None:
+    owner_url, *others = prepare(server, database="owned")
     assert ask(owner_url, "SELECT datdba::regrole::text FROM pg_database WHERE datname = 'owned'") == "voucher_owner"
     powers = "SELECT rolsuper OR rolcreatedb OR rolcreaterole OR rolreplication OR rolbypassrls FROM pg_roles"
-    for url in (owner_url, app_url):
+    for url in (owner_url, *others):
         assert ask(url, f"{powers} WHERE rolname = current_user") is False
     run(owner_url, "CREATE TABLE promised (n int)")
     for forbidden in (
@@ -45,16 +46,18 @@ def test_the_owner_owns_the_database_and_the_app_owns_and_may_nothing(server: Se
         "CREATE DATABASE mine",
         "CREATE ROLE mine",
     ):
-        with pytest.raises(ProgrammingError, match="permission denied"):
-            run(app_url, forbidden)
+        for url in others:
+            with pytest.raises(ProgrammingError, match="permission denied"):
+                run(url, forbidden)
 
 
-def test_the_app_can_connect_to_its_databases_only(server: Server) -> None:
-    _, app_url = prepare(server, database="allowed")
+def test_the_app_and_the_sealer_can_connect_to_their_databases_only(server: Server) -> None:
+    _, app_url, sealer_url = prepare(server, database="allowed")
     run(server.superuser_url, "CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
     for url in (
         app_url.replace("/allowed", "/postgres"),
         app_url.replace("/allowed", "/template1"),
+        sealer_url.replace("/allowed", "/template1"),
         server.url("stranger", "stranger", "allowed"),
     ):
         with pytest.raises(OperationalError, match="permission denied"):
@@ -62,7 +65,7 @@ def test_the_app_can_connect_to_its_databases_only(server: Server) -> None:
 
 
 def test_a_clone_has_the_content_and_the_same_limits_and_can_be_dropped(server: Server) -> None:
-    owner_url, _ = prepare(server, database="model")
+    owner_url = prepare(server, database="model").owner_url
     run(owner_url, "CREATE TABLE kept AS SELECT 42 AS n")
     copy = clone(server, template="model", database="copy")
     assert ask(copy.owner_url, "SELECT n FROM kept") == 42

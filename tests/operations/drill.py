@@ -78,10 +78,11 @@ def lose_power(service: Started, state: Path) -> None:
 
 
 @contextmanager
-def opened(state: Path) -> Iterator[Database]:
-    """The restored database as the service's role, on a server of its own."""
+def opened(state: Path, *, sealer: bool = False) -> Iterator[Database]:
+    """The restored database as the service's or the sealer's role, on a server of its own."""
     with running(state / "postgres", settings={"fsync": "off"}) as server:
-        database = Database(databases.prepare(server, database=DATABASE).app_url)
+        urls = databases.prepare(server, database=DATABASE)
+        database = Database(urls.sealer_url if sealer else urls.app_url)
         yield database
         database.dispose()
 

@@ -28,9 +28,9 @@ def owner(urls: Urls, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("VOUCHER_DATABASE_URL", urls.app_url)
 
 
-def look(settings: Settings, database: Database) -> tuple[tuple[str, ...], tuple[str, ...]]:
+def look(settings: Settings, sealing: Database) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """A sealer looks once: the regions it sealed, and those it could not."""
-    done = Sealer(database, LogKeys.from_settings(settings)).look()
+    done = Sealer(sealing, LogKeys.from_settings(settings)).look()
     return tuple(one.region_code for one in done.sealed), done.failed
 
 
@@ -50,30 +50,30 @@ def longer(path: Path, settings: Settings, target: Path) -> Path:
 
 @pytest.mark.usefixtures("owner")
 def test_a_log_goes_on_where_it_agrees_and_waits_for_an_official_where_not(
-    world: World, database: Database, settings: Settings, tmp_path: Path
+    world: World, database: Database, sealing: Database, settings: Settings, tmp_path: Path
 ) -> None:
     desk = counter(world.city())
-    assert look(settings, database) == ((HANGZHOU,), ())
+    assert look(settings, sealing) == ((HANGZHOU,), ())
     published = checkpoint(database, tmp_path / "published")
     ok(desk.redeem(1_000))
     assert command("after-restore", "--mark", "pgBackRest 20261125").status == 0
-    assert look(settings, database) == ((), (HANGZHOU,)), "nothing has been compared"
+    assert look(settings, sealing) == ((), (HANGZHOU,)), "nothing has been compared"
     assert "pgBackRest 20261125" in command("seal", "--status").said
 
     assert command("after-restore", "--checkpoint", published).status == 0
-    assert look(settings, database) == ((HANGZHOU,), ())
+    assert look(settings, sealing) == ((HANGZHOU,), ())
 
     lost = longer(checkpoint(database, tmp_path / "later"), settings, tmp_path / "lost")
     ok(desk.redeem(1_000))
     assert command("after-restore", "--mark", "a second time").status == 0
     told = command("after-restore", "--checkpoint", lost, "--checkpoint", published)
     assert (told.status, "SHORTER" in told.said) == (1, True)
-    assert look(settings, database) == ((), (HANGZHOU,))
+    assert look(settings, sealing) == ((), (HANGZHOU,))
     with pytest.raises(Failure, match="--decided-by"):
         command("after-restore", "--accept", HANGZHOU)
     decided = ("--decided-by", "财政局 王某", "--reason", "两笔已由服务方补报")
     assert command("after-restore", "--checkpoint", lost, "--accept", HANGZHOU, *decided).status == 0
-    assert look(settings, database) == ((HANGZHOU,), ())
+    assert look(settings, sealing) == ((HANGZHOU,), ())
     rows = database.transact(
         lambda tx: tx.execute(
             text("SELECT ground, published_size, decided_by FROM restoration_releases ORDER BY released_at")
@@ -86,14 +86,14 @@ def test_a_log_goes_on_where_it_agrees_and_waits_for_an_official_where_not(
 
 @pytest.mark.usefixtures("owner")
 def test_a_region_that_nothing_is_known_of_waits_until_all_is_settled(
-    world: World, database: Database, settings: Settings
+    world: World, database: Database, sealing: Database, settings: Settings
 ) -> None:
     assert command("after-restore", "--mark", "a backup").status == 0
     counter(world.city(NINGBO))
-    assert look(settings, database) == ((), (NINGBO,))
+    assert look(settings, sealing) == ((), (NINGBO,))
     decided = ("--decided-by", "数据局 李某", "--reason", "恢复点之后没有新地区启用")
     assert command("after-restore", "--accept", "all", *decided).status == 0
-    assert look(settings, database) == ((NINGBO,), ())
+    assert look(settings, sealing) == ((NINGBO,), ())
 
 
 def test_the_service_itself_cannot_lift_the_mark(urls: Urls, database: Database) -> None:
@@ -115,10 +115,10 @@ def test_the_service_itself_cannot_lift_the_mark(urls: Urls, database: Database)
 
 @pytest.mark.usefixtures("owner")
 def test_a_checkpoint_that_is_none_or_not_signed_by_the_given_key_is_refused(
-    world: World, database: Database, settings: Settings, tmp_path: Path
+    world: World, database: Database, sealing: Database, settings: Settings, tmp_path: Path
 ) -> None:
     counter(world.city())
-    look(settings, database)
+    look(settings, sealing)
     published = checkpoint(database, tmp_path / "published")
     (tmp_path / "letter").write_text("dear sir", encoding="utf-8")
     with pytest.raises(Failure, match="cannot be accepted"):

@@ -104,9 +104,9 @@ def drill(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Drill]:
         drill.lose_power()
 
 
-def seal(drill: Drill, database: Database) -> tuple[int, tuple[str, ...]]:
+def seal(drill: Drill, sealing: Database) -> tuple[int, tuple[str, ...]]:
     """Let a sealer with the old keys look once: how many leaves it sealed, and which regions it could not."""
-    done = Sealer(database, LogKeys.from_settings(drill.settings)).look()
+    done = Sealer(sealing, LogKeys.from_settings(drill.settings)).look()
     return done.leaves, done.failed
 
 
@@ -150,4 +150,5 @@ def test_what_was_acknowledged_comes_back_as_far_as_the_wal_reaches(drill: Drill
     with opened(folder / "d") as database:
         assert redemptions_in(database) == {*before, *early}
         assert check_invariants(database).difference_count == 0
-        assert seal(drill, database) == (0, (HANGZHOU,))
+        with opened(folder / "d", sealer=True) as sealing:
+            assert seal(drill, sealing) == (0, (HANGZHOU,))

@@ -34,8 +34,20 @@ QUERIES = {
         FROM information_schema.role_column_grants
         WHERE grantee = 'voucher_app' AND privilege_type = 'UPDATE' GROUP BY table_name
     """,
-    "owned by the service": """
-        SELECT relname FROM pg_class WHERE relowner = 'voucher_app'::regrole
+    "table privileges of the sealer": """
+        SELECT table_name || ' ' || string_agg(privilege_type, ', ' ORDER BY privilege_type)
+        FROM information_schema.role_table_grants WHERE grantee = 'voucher_sealer' GROUP BY table_name
+    """,
+    "columns the sealer may read or update where not the whole table": """
+        SELECT c.table_name || ' ' || c.privilege_type || ' ' || string_agg(c.column_name, ', ' ORDER BY c.column_name)
+        FROM information_schema.role_column_grants c
+        WHERE c.grantee = 'voucher_sealer' AND NOT EXISTS (
+            SELECT FROM information_schema.role_table_grants t WHERE t.grantee = c.grantee
+                AND t.table_name = c.table_name AND t.privilege_type = c.privilege_type)
+        GROUP BY c.table_name, c.privilege_type
+    """,
+    "owned by the service or the sealer": """
+        SELECT relname FROM pg_class WHERE relowner IN ('voucher_app'::regrole, 'voucher_sealer'::regrole)
     """,
     "open to everybody": """
         SELECT table_name || ' ' || privilege_type FROM information_schema.role_table_grants

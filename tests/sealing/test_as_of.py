@@ -47,7 +47,9 @@ def flat(balances: Any) -> dict[tuple[str, str, str], int]:
 
 
 @pytest.fixture
-def history(world: World, database: Database, urls: Urls, settings: Settings) -> list[tuple[HolderKind, str]]:
+def history(
+    world: World, database: Database, sealing: Database, urls: Urls, settings: Settings
+) -> list[tuple[HolderKind, str]]:
     """Some 400 entries in batches of many sizes; some committed late, some not sealed. The holders of the accounts."""
     till = counter(world.city())
     body = ok(till.redeem(1_000))
@@ -65,7 +67,7 @@ def history(world: World, database: Database, urls: Urls, settings: Settings) ->
                 tx.execute(text("UPDATE seal_queue SET queue_no = 1000000 - queue_no"))
         for _ in range(draw.randint(0, 3)):
             most = draw.randint(1, 25)
-            database.transact(partial(seal, region_code=HANGZHOU, keys=keys, most=most))
+            sealing.transact(partial(seal, region_code=HANGZHOU, keys=keys, most=most))
     engine.dispose()
     assert one(database, "SELECT count(*) FROM seal_queue") > 0
     assert one(database, "SELECT count(*) FROM log_batches WHERE at_max < at_max_so_far") > 0
@@ -88,7 +90,7 @@ def test_any_size_and_any_instant_give_the_plain_sum(database: Database, history
 
 
 def test_a_batch_that_spans_hours_is_looked_into(
-    world: World, database: Database, urls: Urls, settings: Settings
+    world: World, database: Database, sealing: Database, urls: Urls, settings: Settings
 ) -> None:
     till = counter(world.city())
     body = ok(till.redeem(1_000))
@@ -96,7 +98,7 @@ def test_a_batch_that_spans_hours_is_looked_into(
     fill(urls.owner_url, body["entry_id"], 1, first=7_200_000)  # two hours on
     engine.dispose()
     keys = LogKeys.from_settings(settings)
-    database.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=keys))
+    sealing.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=keys))
     at = datetime.fromisoformat(body["redeemed_at"])
     payee = (HolderKind.PAYEE, till.machine.organisation_id)
     for hours, fen in ((-1, None), (0, 300), (1, 300), (3, 600)):
@@ -113,11 +115,13 @@ def test_parts_add_up_per_account() -> None:
     }
 
 
-def test_accounts_over_http_as_of_an_instant_and_a_size(world: World, database: Database, settings: Settings) -> None:
+def test_accounts_over_http_as_of_an_instant_and_a_size(
+    world: World, database: Database, sealing: Database, settings: Settings
+) -> None:
     till = counter(world.city())
     keys = LogKeys.from_settings(settings)
     first = ok(till.redeem(1_000))
-    database.transact(partial(seal, region_code=HANGZHOU, keys=keys))
+    sealing.transact(partial(seal, region_code=HANGZHOU, keys=keys))
     size = one(database, "SELECT size FROM logs")
     ok(till.redeem(2_000))
     auditor, path = till.city.auditor, "/v1/ledger/accounts"

@@ -23,7 +23,11 @@ def test_it_seals_what_waits_and_says_how_far_it_is(
     assert before.returncode == 0
     assert f"{HANGZHOU} " in before.stdout
     assert f" {waiting} " in before.stdout
-    done = voucher(tmp_path, "seal", "--once", **given)
+    refused = voucher(tmp_path, "seal", "--once", **given)
+    assert (refused.returncode, "VOUCHER_SEALER_URL" in refused.stderr) == (1, True)
+    refused = voucher(tmp_path, "seal", "--once", VOUCHER_SEALER_URL=urls.app_url)
+    assert (refused.returncode, "无权封存" in refused.stderr) == (1, True)
+    done = voucher(tmp_path, "seal", "--once", VOUCHER_SEALER_URL=urls.sealer_url)
     assert (done.returncode, done.stdout) == (0, f"· 已封存 {waiting} 条 / {waiting} sealed\n")
     assert check_log(database, HANGZHOU) == waiting
 
@@ -32,7 +36,7 @@ def test_run_brings_a_sealer_along_that_goes_with_it(
     world: World, database: Database, urls: Urls, tmp_path: Path
 ) -> None:
     till = counter(world.city())
-    given = {"VOUCHER_DATABASE_URL": urls.app_url, "VOUCHER_OWNER_URL": urls.owner_url}
+    given = {"VOUCHER_DATABASE_URL": urls.app_url, "VOUCHER_SEALER_URL": urls.sealer_url}
     started = Started(tmp_path, "run", "--port", "0", **given)
     try:
         started.wait_for("服务已就绪")

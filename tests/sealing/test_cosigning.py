@@ -94,18 +94,18 @@ def wait_until_cosigned(database: Database, at_least: int) -> int:
 
 
 @contextmanager
-def going_on(database: Database, keys: LogKeys, url: str) -> Iterator[threading.Thread]:
+def going_on(sealing: Database, keys: LogKeys, url: str) -> Iterator[threading.Thread]:
     """A sealer and the cosigning by one witness, as `voucher seal --witness` runs them, at a faster pace."""
     stopped = threading.Event()
-    sealing = threading.Thread(target=Sealer(database, keys).run, args=(stopped,))
-    asking = threading.Thread(target=Cosigning(database, Witness(url)).run, args=(stopped, 0.05))
-    for thread in (sealing, asking):
+    appending = threading.Thread(target=Sealer(sealing, keys).run, args=(stopped,))
+    asking = threading.Thread(target=Cosigning(sealing, Witness(url)).run, args=(stopped, 0.05))
+    for thread in (appending, asking):
         thread.start()
     try:
         yield asking
     finally:
         stopped.set()
-        for thread in (sealing, asking):
+        for thread in (appending, asking):
             thread.join(SOON_S)
 
 
@@ -122,7 +122,12 @@ def beside_the_service(url: str, environment: Mapping[str, str]) -> Iterator[Non
     lifeline, ours = os.pipe()
     process = subprocess.Popen(
         [sys.executable, "-m", "app.cli.seal", str(lifeline)],
-        env={**os.environ, **environment, "VOUCHER_WITNESSES": url},
+        env={
+            **os.environ,
+            **environment,
+            "VOUCHER_WITNESSES": url,
+            "VOUCHER_DATABASE_URL": environment["VOUCHER_SEALER_URL"],
+        },
         pass_fds=[lifeline],
     )
     try:
@@ -135,9 +140,11 @@ def beside_the_service(url: str, environment: Mapping[str, str]) -> Iterator[Non
         os.close(lifeline)
 
 
-def test_proofs_are_read_from_the_tiles(database: Database, keys: LogKeys, till: Counter, urls: Urls) -> None:
+def test_proofs_are_read_from_the_tiles(
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
+) -> None:
     fill(urls.owner_url, ok(till.redeem(1_000))["entry_id"], 700)
-    newest = seal_all(database, keys)
+    newest = seal_all(sealing, keys)
     hashes = hashes_of(database, HANGZHOU)
     assert newest == len(hashes) > 700
     for first, second in [(0, newest), (1, newest), (256, 700), (300, 301), (511, 513), (newest, newest)]:
@@ -151,11 +158,11 @@ def test_proofs_are_read_from_the_tiles(database: Database, keys: LogKeys, till:
 
 
 def test_a_witness_that_was_away_holds_up_nothing_and_is_caught_up(
-    database: Database, keys: LogKeys, till: Counter, log: Ed25519Signer, tmp_path: Path
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, log: Ed25519Signer, tmp_path: Path
 ) -> None:
     with witness(tmp_path, log.verifier.vkey) as first:
         port = urlsplit(first.url).port
-        with going_on(database, keys, first.url):
+        with going_on(sealing, keys, first.url):
             ok(till.redeem(1_000))
             before = wait_until_cosigned(database, 1)
             first.process.kill()
@@ -176,17 +183,75 @@ def test_a_witness_that_was_away_holds_up_nothing_and_is_caught_up(
     assert cosigned_sizes(database) == [*missed, heads[-1]]
 
 
+class Hurried(threading.Event):
+    """An event whose waits take no time; `meanwhile` is told how long all of them would have taken, in seconds."""
+
+    def __init__(self, meanwhile: Callable[[float], None]) -> None:
+        super().__init__()
+        self.waits: list[float] = []
+        self._meanwhile = meanwhile
+
+    def wait(self, timeout: float | None = None) -> bool:
+        self.waits.append(timeout or 0)
+        self._meanwhile(sum(self.waits))
+        return self.is_set()
+
+
+def test_a_witness_that_is_back_after_an_hour_signs_the_newest_of_many_heads(
+    database: Database,
+    sealing: Database,
+    keys: LogKeys,
+    till: Counter,
+    urls: Urls,
+    log: Ed25519Signer,
+    tmp_path: Path,
+    asked: Asked,
+) -> None:
+    entry_id = ok(till.redeem(1_000))["entry_id"]
+    old = seal_all(sealing, keys)
+    with witness(tmp_path, log.verifier.vkey) as gone:
+        asked(sealing, gone.url).look(threading.Event())
+        gone.process.kill()
+        gone.process.wait()
+    fill(urls.owner_url, entry_id, 100)
+    with ExitStack() as held:
+
+        def meanwhile(passed_s: float) -> None:
+            if cosigned_sizes(database) != [old]:
+                stopped.set()
+            elif passed_s < 3_600:  # a head between any two tries
+                sealing.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=keys, most=1))
+            else:
+                port = urlsplit(gone.url).port or 0
+                back.append(held.enter_context(witness(tmp_path, log.verifier.vkey, port=port)))
+
+        back: list[Running] = []
+        stopped = Hurried(meanwhile)
+        asked(sealing, gone.url).run(stopped)
+        assert stopped.waits[:5] == [5, 10, 20, 40, 60]
+        assert set(stopped.waits[4:-1]) == {60}, "it is asked again once a minute, however long it is away"
+        assert cosigned_sizes(database) == [old, size(database)]
+        assert size(database) - old == len(stopped.waits) - 2, "of each head that it missed"
+        assert_newest_is_cosigned(database, log, back[0])
+
+
 def test_false_answers_are_not_kept_lost_ones_asked_for_again_and_a_fork_is_told(
-    database: Database, keys: LogKeys, till: Counter, log: Ed25519Signer, tmp_path: Path, asked: Asked
+    database: Database,
+    sealing: Database,
+    keys: LogKeys,
+    till: Counter,
+    log: Ed25519Signer,
+    tmp_path: Path,
+    asked: Asked,
 ) -> None:
     with witness(tmp_path, log.verifier.vkey) as running:
-        asking = asked(database, f"{running.url}/#{running.key.vkey}")
+        asking = asked(sealing, f"{running.url}/#{running.key.vkey}")
         ok(till.redeem(1_000))
-        old = seal_all(database, keys)
+        old = seal_all(sealing, keys)
         stranger = Cosigner(NAME, log.private).verifier.vkey
         for address, reason in [(f"{running.url}#{stranger}", "no cosignature"), (f"{running.url}/elsewhere", "404")]:
             with pytest.raises(Away, match=reason):
-                asked(database, address).look(threading.Event())
+                asked(sealing, address).look(threading.Event())
         assert cosigned_sizes(database) == []
         # So the witness has signed, and its answer never came here.
         assert running.add(submission(0, [], one(database, "SELECT checkpoint FROM logs"))).text == f"{old}\n"
@@ -195,7 +260,7 @@ def test_false_answers_are_not_kept_lost_ones_asked_for_again_and_a_fork_is_told
         assert_newest_is_cosigned(database, log, running)
 
         ok(till.redeem(1_000))
-        newest = seal_all(database, keys)
+        newest = seal_all(sealing, keys)
         hashes = hashes_of(database, HANGZHOU)
         forged = [*hashes[:-1], leaf_hash(b"forged")]
         other = sign(Checkpoint(log.name, newest, root_of(forged)).text(), log)
@@ -209,17 +274,19 @@ def test_false_answers_are_not_kept_lost_ones_asked_for_again_and_a_fork_is_told
 
 def test_the_command_has_what_it_seals_cosigned_and_the_service_shows_it(
     database: Database,
+    sealing: Database,
     keys: LogKeys,
     world: World,
     till: Counter,
     settings: Settings,
+    urls: Urls,
     log: Ed25519Signer,
     tmp_path: Path,
 ) -> None:
     ok(till.redeem(1_000))
     world.city(CIXI).programme()
     environment = {
-        "VOUCHER_DATABASE_URL": settings.database_url,
+        "VOUCHER_SEALER_URL": urls.sealer_url,
         "VOUCHER_STATE_DIR": str(settings.state_dir),
     }
     with witness(tmp_path, log.verifier.vkey) as running:
@@ -234,7 +301,7 @@ def test_the_command_has_what_it_seals_cosigned_and_the_service_shows_it(
 
         signed = size(database)
         ok(till.redeem(1_000))
-        newest = seal_all(database, keys)
+        newest = seal_all(sealing, keys)
         status = alone("app.cli.seal", tmp_path, "seal", "--status", **environment)
         assert f"{NAME} {signed} {newest - signed}" in " ".join(status.stdout.split())
         with beside_the_service(running.url, environment):

@@ -27,17 +27,18 @@ class Log:
     till: Counter
     keys: LogKeys
     database: Database
+    sealing: Database
 
     def seal(self, most: int = 5_000) -> None:
-        while self.database.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=self.keys, most=most)):
+        while self.sealing.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=self.keys, most=most)):
             pass
 
 
 @pytest.fixture
-def log(world: World, database: Database, urls: Urls, settings: Settings) -> Log:
+def log(world: World, database: Database, sealing: Database, urls: Urls, settings: Settings) -> Log:
     city = world.city()
     till = counter(city)
-    log = Log(city, till, LogKeys.from_settings(settings), database)
+    log = Log(city, till, LogKeys.from_settings(settings), database, sealing)
     fill(urls.owner_url, ok(till.redeem(1_000))["entry_id"], 680)
     log.seal(most=300)
     return log
@@ -94,7 +95,7 @@ def test_a_cosignature_is_shown_with_the_checkpoint_of_its_size(log: Log, world:
     size = rows(log.database, "SELECT size FROM logs")[0].size
     line = "— audit.example AAAA"
     insert = "INSERT INTO log_cosignatures VALUES (:region, :size, 'audit.example', :line, now()) RETURNING size"
-    rows(log.database, insert, region=HANGZHOU, size=size, line=line)
+    rows(log.sealing, insert, region=HANGZHOU, size=size, line=line)
     assert world.anonymous().get(f"/v1/logs/{HANGZHOU}/checkpoint").text.endswith(f"\n{line}\n")
 
 

@@ -25,7 +25,7 @@ LARGE = ("seal_queue", "entries", "postings", "log_leaves")
 @pytest.fixture
 def session(urls: Urls) -> Iterator[Database]:
     """The sealer's one session: what it has planned it keeps."""
-    database = Database(urls.app_url, pool_size=1, settings=SEALING)
+    database = Database(urls.sealer_url, pool_size=1, settings=SEALING)
     yield database
     database.dispose()
 

@@ -54,7 +54,7 @@ def check(receipt: dict[str, str], vkeys: list[str]) -> None:
 
 
 def test_a_receipt_can_be_checked_and_its_leaf_found_in_the_log(
-    world: World, database: Database, settings: Settings
+    world: World, database: Database, sealing: Database, settings: Settings
 ) -> None:
     till = counter(world.city())
     answer = till.redeem(1_000, key="once")
@@ -70,7 +70,7 @@ def test_a_receipt_can_be_checked_and_its_leaf_found_in_the_log(
     promised = datetime.fromisoformat(receipt["promised_by"]) - datetime.fromisoformat(receipt["at"])
     assert promised == timedelta(days=1)
     keys = LogKeys.from_settings(settings)
-    database.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=keys))
+    sealing.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=keys))
     proof = ok(till.machine.get("/v1/ledger/proofs/inclusion", entry_id=receipt["entry_id"]))
     assert (proof["leaf_sha256"], proof["log"]) == (receipt["leaf_sha256"], receipt["log"])
     assert ok(till.machine.get(f"/v1/redemptions/{body['id']}"))["receipt"] == receipt
@@ -112,28 +112,30 @@ def test_what_posted_nothing_has_no_receipt(world: World) -> None:
     assert (body["subsidy_fen"], body["entry_id"], body["receipt"]) == (0, None, None)
 
 
-def test_a_receipt_bears_the_name_that_the_log_has(world: World, database: Database, settings: Settings) -> None:
+def test_a_receipt_bears_the_name_that_the_log_has(
+    world: World, database: Database, sealing: Database, settings: Settings
+) -> None:
     till = counter(world.city())
     renamed = LogKeys(SigningKeys(settings.state_dir / "log-keys"), name="earlier.example")
-    database.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=renamed))
+    sealing.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=renamed))
     receipt = ok(till.redeem(1_000))["receipt"]
     assert receipt["log"] == f"earlier.example/{HANGZHOU}"
     check(receipt, world.anonymous().get(f"/v1/logs/{HANGZHOU}/keys").text.splitlines())
 
 
 def test_the_log_begins_under_the_name_that_receipts_have_promised(
-    world: World, database: Database, settings: Settings
+    world: World, database: Database, sealing: Database, settings: Settings
 ) -> None:
     """The sealer's settings say another name, as those of a process apart easily do."""
     receipt = ok(counter(world.city()).redeem(1_000))["receipt"]
     keys = world.anonymous().get(f"/v1/logs/{HANGZHOU}/keys").text
     apart = settings.model_copy(update={"log_name": "sealer.example", "public_url": "http://10.0.0.7:80"})
     with capture_logs() as told:
-        sealing = LogKeys.from_settings(apart)
+        keys_apart = LogKeys.from_settings(apart)
     assert [(line["event"], line["name"], line["not_taken"]) for line in told] == [
         ("logs.name_kept", "127.0.0.1:8000", "sealer.example")
     ]
-    database.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=sealing))
+    sealing.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=keys_apart))
     checkpoint = world.anonymous().get(f"/v1/logs/{HANGZHOU}/checkpoint").text
     assert checkpoint.splitlines()[0] == receipt["log"] == f"127.0.0.1:8000/{HANGZHOU}"
     assert world.anonymous().get(f"/v1/logs/{HANGZHOU}/keys").text == keys

@@ -54,11 +54,11 @@ def seal_all(database: Database, keys: LogKeys, most: int = 5_000) -> int:
 
 
 def test_every_entry_and_audit_event_becomes_one_leaf_in_the_order_of_the_queue(
-    database: Database, keys: LogKeys, till: Counter, urls: Urls
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
 ) -> None:
     fill(urls.owner_url, ok(till.redeem(1_000))["entry_id"], 700)
     queued = [tuple(row) for row in rows(database, "SELECT leaf_kind, leaf_id FROM seal_queue ORDER BY queue_no")]
-    assert seal_all(database, keys, most=300) == len(queued) > 700
+    assert seal_all(sealing, keys, most=300) == len(queued) > 700
     assert check_log(database, HANGZHOU) == len(queued)
     sealed = rows(database, "SELECT leaf_kind, leaf_id FROM log_leaves ORDER BY leaf_index")
     assert [tuple(row) for row in sealed] == queued
@@ -66,14 +66,14 @@ def test_every_entry_and_audit_event_becomes_one_leaf_in_the_order_of_the_queue(
     everything = "SELECT (SELECT count(*) FROM entries) + (SELECT count(*) FROM audit_events)"
     assert one(database, everything) == len(queued)
     assert one(database, "SELECT count(*) FROM seal_queue") == 0
-    assert seal_some(database, keys) is None
+    assert seal_some(sealing, keys) is None
 
 
 def test_the_checkpoint_is_a_note_signed_with_the_key_of_the_log(
-    database: Database, keys: LogKeys, till: Counter, settings: Settings
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, settings: Settings
 ) -> None:
     ok(till.redeem(1_000))
-    seal_all(database, keys)
+    seal_all(sealing, keys)
     origin = f"127.0.0.1:8000/{HANGZHOU}"
     note = one(database, "SELECT checkpoint FROM logs")
     body, signature_line = note.split("\n\n")
@@ -91,7 +91,7 @@ def test_the_checkpoint_is_a_note_signed_with_the_key_of_the_log(
 
 
 def test_a_transaction_that_commits_late_is_sealed_later_and_not_lost(
-    database: Database, keys: LogKeys, till: Counter, urls: Urls
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
 ) -> None:
     entry_id = ok(till.redeem(1_000))["entry_id"]
     engine = create_engine(urls.owner_url)
@@ -108,51 +108,89 @@ def test_a_transaction_that_commits_late_is_sealed_later_and_not_lost(
             )
         )
         fill(urls.owner_url, entry_id, 50)  # higher numbers, committed before
-        seal_all(database, keys, most=10)
+        seal_all(sealing, keys, most=10)
         assert one(database, "SELECT count(*) FROM log_leaves WHERE leaf_id = 'evt_late'") == 0
         before = check_log(database, HANGZHOU)
         late.commit()
     engine.dispose()
-    assert seal_all(database, keys) == 1
+    assert seal_all(sealing, keys) == 1
     assert check_log(database, HANGZHOU) == before + 1
     assert one(database, "SELECT leaf_index FROM log_leaves WHERE leaf_id = 'evt_late'") == before
 
 
-def test_racing_sealers_append_every_leaf_once(database: Database, keys: LogKeys, till: Counter, urls: Urls) -> None:
+def test_a_transaction_that_rests_with_all_it_has_seen_and_written_delays_its_own_rows_alone(
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
+) -> None:
+    """As one that somebody has left open for minutes: nothing that is sealed meanwhile can be vacuumed away."""
+    entry_id = ok(till.redeem(1_000))["entry_id"]
+    seal_all(sealing, keys)
+    fill(urls.owner_url, entry_id, 2_000)
+    engine = create_engine(urls.owner_url, isolation_level="REPEATABLE READ")
+    waiting = text("SELECT count(*) FROM seal_queue")
+    with engine.connect() as idle:
+        idle.execute(
+            text(
+                "INSERT INTO audit_events SELECT region_code, 'evt_resting', at, principal_id, organisation_id, action,"
+                " object_id, result, source, request_id, details, leaf FROM audit_events LIMIT 1"
+            )
+        )
+        queue = (
+            "INSERT INTO seal_queue (region_code, leaf_kind, leaf_id) VALUES ('330100', 'audit_event', 'evt_resting')"
+        )
+        idle.execute(text(queue))
+        assert idle.execute(waiting).scalar_one() == 2_001
+        for _ in range(20):  # beside it redemptions are made and sealed, pass after pass
+            later = ok(till.redeem(1_000))["entry_id"]
+            assert seal_some(sealing, keys, most=100) is not None
+        assert seal_all(sealing, keys) == 20
+        assert one(database, "SELECT leaf_id FROM log_leaves ORDER BY leaf_index DESC LIMIT 1") == later
+        assert idle.execute(waiting).scalar_one() == 2_001, "what it sees keeps every row that was sealed"
+        before = check_log(database, HANGZHOU)
+        assert seal_some(sealing, keys) is None
+        idle.commit()
+    engine.dispose()
+    assert seal_all(sealing, keys) == 1
+    assert one(database, "SELECT leaf_index FROM log_leaves WHERE leaf_id = 'evt_resting'") == before
+    check_log(database, HANGZHOU)
+
+
+def test_racing_sealers_append_every_leaf_once(
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
+) -> None:
     fill(urls.owner_url, ok(till.redeem(1_000))["entry_id"], 1_000)
     waiting = one(database, "SELECT count(*) FROM seal_queue")
     with ThreadPoolExecutor(4) as pool:
-        sealed = list(pool.map(lambda _: seal_all(database, keys, most=60), range(4)))
+        sealed = list(pool.map(lambda _: seal_all(sealing, keys, most=60), range(4)))
     assert sum(sealed) == waiting
     assert check_log(database, HANGZHOU) == waiting
 
 
 def test_a_sealer_waits_for_the_head_that_another_holds(
-    database: Database, keys: LogKeys, till: Counter, urls: Urls
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
 ) -> None:
-    seal_all(database, keys)
+    seal_all(sealing, keys)
     ok(till.redeem(1_000))
-    impatient = Database(urls.app_url, pool_size=1, lock_timeout_ms=100)
-    with database.engine.connect() as other:
+    impatient = Database(urls.sealer_url, pool_size=1, lock_timeout_ms=100)
+    with sealing.engine.connect() as other:
         other.execute(text("SELECT 1 FROM logs FOR NO KEY UPDATE"))
         with pytest.raises(AppError) as refused:
             seal_some(impatient, keys)
         assert refused.value.code is Code.BUSY
     impatient.dispose()
-    assert seal_all(database, keys) == 1
+    assert seal_all(sealing, keys) == 1
 
 
 def test_a_sealer_that_has_waited_goes_on_from_the_head_that_it_waited_for(
-    database: Database, keys: LogKeys, till: Counter, urls: Urls
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
 ) -> None:
     """Without the head's lock it would give the leaves that the other left over the numbers of those that it took."""
     entry_id = ok(till.redeem(1_000))["entry_id"]
-    seal_all(database, keys)
+    seal_all(sealing, keys)
     fill(urls.owner_url, entry_id, 30)
     with ThreadPoolExecutor(1) as pool:
-        with database.engine.begin() as first:
+        with sealing.engine.begin() as first:
             done = seal(first, region_code=HANGZHOU, keys=keys, most=10)
-            second = pool.submit(seal_some, database, keys, most=20)
+            second = pool.submit(seal_some, sealing, keys, most=20)
             deadline = time.monotonic() + 10
             while not one(database, "SELECT count(*) FROM pg_locks WHERE NOT granted"):
                 assert time.monotonic() < deadline, "nobody waits for the first one's head"
@@ -165,13 +203,13 @@ def test_a_sealer_that_has_waited_goes_on_from_the_head_that_it_waited_for(
 
 
 def test_a_sealer_killed_in_the_middle_of_its_batches_leaves_no_gap_and_no_double(
-    database: Database, keys: LogKeys, till: Counter, urls: Urls, settings: Settings
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls, settings: Settings
 ) -> None:
     fill(urls.owner_url, ok(till.redeem(1_000))["entry_id"], 3_000)
     waiting = one(database, "SELECT count(*) FROM seal_queue")
     environment = {
         **os.environ,
-        "VOUCHER_DATABASE_URL": settings.database_url,
+        "VOUCHER_DATABASE_URL": urls.sealer_url,
         "VOUCHER_STATE_DIR": str(settings.state_dir),
     }
     size = "SELECT coalesce((SELECT size FROM logs), 0)"
@@ -194,15 +232,15 @@ def test_a_sealer_killed_in_the_middle_of_its_batches_leaves_no_gap_and_no_doubl
         sizes.append(one(database, size))
     assert sizes == sorted(set(sizes))
     assert sizes[-1] < waiting, "it was killed before its last batch"
-    seal_all(database, keys)
+    seal_all(sealing, keys)
     assert check_log(database, HANGZHOU) == waiting
 
 
 def test_the_loop_seals_what_comes_while_it_runs_and_stops_when_told(
-    database: Database, keys: LogKeys, till: Counter
+    database: Database, sealing: Database, keys: LogKeys, till: Counter
 ) -> None:
     stopped = threading.Event()
-    running = threading.Thread(target=Sealer(database, keys).run, args=(stopped,))
+    running = threading.Thread(target=Sealer(sealing, keys).run, args=(stopped,))
     running.start()
     try:
         for _ in range(3):
@@ -218,18 +256,22 @@ def test_the_loop_seals_what_comes_while_it_runs_and_stops_when_told(
     check_log(database, HANGZHOU)
 
 
-def test_regions_have_logs_of_their_own(world: World, database: Database, keys: LogKeys, till: Counter) -> None:
+def test_regions_have_logs_of_their_own(
+    world: World, database: Database, sealing: Database, keys: LogKeys, till: Counter
+) -> None:
     ok(till.redeem(1_000))
     ok(counter(world.city(CIXI)).redeem(1_000))
     assert database.transact(waiting_regions) == [HANGZHOU, CIXI]
-    done = Sealer(database, keys).look()
+    done = Sealer(sealing, keys).look()
     assert {one.region_code for one in done.sealed} == {HANGZHOU, CIXI}
     assert check_log(database, HANGZHOU) + check_log(database, CIXI) == done.leaves
     assert [lag.waiting for lag in database.transact(read_lags)] == [0, 0]
 
 
-def test_the_lag_is_the_age_of_what_waits_longest(database: Database, keys: LogKeys, till: Counter) -> None:
-    seal_all(database, keys)
+def test_the_lag_is_the_age_of_what_waits_longest(
+    database: Database, sealing: Database, keys: LogKeys, till: Counter
+) -> None:
+    seal_all(sealing, keys)
     at = ok(till.redeem(1_000))["redeemed_at"]
     time.sleep(0.3)
     ok(till.redeem(1_000))
@@ -240,28 +282,28 @@ def test_the_lag_is_the_age_of_what_waits_longest(database: Database, keys: LogK
 
 
 def test_a_name_given_to_a_log_stays_when_the_setting_changes(
-    database: Database, keys: LogKeys, till: Counter, settings: Settings
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, settings: Settings
 ) -> None:
-    seal_all(database, keys)
+    seal_all(sealing, keys)
     ok(till.redeem(1_000))
     renamed = LogKeys.from_settings(settings.model_copy(update={"log_name": "other.example"}))
-    seal_all(database, renamed)
+    seal_all(sealing, renamed)
     origins = {row[0].splitlines()[0] for row in rows(database, "SELECT checkpoint FROM log_batches")}
     assert origins == {f"127.0.0.1:8000/{HANGZHOU}"}
 
 
 def test_nothing_is_appended_to_a_head_that_does_not_fit_its_tree(
-    database: Database, keys: LogKeys, till: Counter, urls: Urls
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
 ) -> None:
-    seal_all(database, keys)
+    seal_all(sealing, keys)
     engine = create_engine(urls.owner_url)
     with engine.begin() as tx:
         tx.execute(text("UPDATE logs SET root = sha256('x')"))
     engine.dispose()
     ok(till.redeem(1_000))
     with pytest.raises(LogDamaged):
-        seal_some(database, keys)
-    done = Sealer(database, keys).look()
+        seal_some(sealing, keys)
+    done = Sealer(sealing, keys).look()
     assert (done.leaves, done.failed) == (0, (HANGZHOU,))
 
 
@@ -281,9 +323,11 @@ CHANGES = (
 )
 
 
-def test_neither_service_nor_owner_rewrites_a_log(database: Database, keys: LogKeys, till: Counter, urls: Urls) -> None:
-    seal_all(database, keys)
-    for url in (urls.app_url, urls.owner_url):
+def test_neither_service_nor_sealer_nor_owner_rewrites_a_log(
+    database: Database, sealing: Database, keys: LogKeys, till: Counter, urls: Urls
+) -> None:
+    seal_all(sealing, keys)
+    for url in (urls.app_url, urls.sealer_url, urls.owner_url):
         engine = create_engine(url)
         for change in CHANGES:
             with engine.connect() as connection, pytest.raises(DBAPIError) as refused:
@@ -292,7 +336,7 @@ def test_neither_service_nor_owner_rewrites_a_log(database: Database, keys: LogK
         engine.dispose()
 
 
-def test_what_is_not_in_the_log_stays_in_the_queue(database: Database, till: Counter) -> None:
+def test_what_is_not_in_the_log_stays_in_the_queue(sealing: Database, till: Counter) -> None:
     ok(till.redeem(1_000))
     with pytest.raises(DBAPIError, match="is not in the log"):
-        database.transact(lambda tx: tx.execute(text("DELETE FROM seal_queue")))
+        sealing.transact(lambda tx: tx.execute(text("DELETE FROM seal_queue")))

@@ -83,7 +83,7 @@ class Copy:
 
     def seal(self) -> None:
         """Seal all that waits."""
-        seal_all(self.database, LogKeys.from_settings(self.books.settings))
+        seal_all(self.urls, LogKeys.from_settings(self.books.settings))
 
     def unseal(self, region: str) -> None:
         """Take a region's log apart and queue its leaves anew, as if nothing had ever been sealed."""
@@ -149,14 +149,14 @@ def making(
     try:
         with serving(settings) as world.base_url:
             till, receipts = _begin(world)
-            seal_all(database, keys)
+            seal_all(urls, keys)
         heads = [_head(database)]
         database.dispose()
         databases.clone(server, template=MADE, database=BACKUP)
         with serving(settings) as world.base_url:
             world.move()
             receipts += _go_on(till)
-            seal_all(database, keys)
+            seal_all(urls, keys)
         heads.append(_head(database))
     finally:
         world.close()
@@ -219,7 +219,9 @@ def _take_back(city: City, programme_id: str) -> None:
     ok(city.approve(asked, by=city.second_finance))
 
 
-def seal_all(database: Database, keys: LogKeys) -> None:
-    """Fewer leaves wait than one transaction takes."""
+def seal_all(urls: Urls, keys: LogKeys) -> None:
+    """As the sealer's role. Fewer leaves wait than one transaction takes."""
+    database = Database(urls.sealer_url, pool_size=1)
     for region in database.transact(waiting_regions):
         database.transact(partial(seal, region_code=region, keys=keys))
+    database.dispose()

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from threading import BoundedSemaphore
 
-from app.database import Database, now
+from app.database import Database
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Role
 from app.services import audit
@@ -15,6 +15,7 @@ from app.services.export.archive import PackStream, stream
 from app.services.export.export import Request
 from app.services.identity.principals import Caller
 from app.services.sealing.keys import LogKeys
+from app.sql import now
 
 AT_ONCE = 2
 """Packs that one process makes at the same time: each takes a connection while it reads, and room on the disk."""

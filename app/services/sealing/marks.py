@@ -48,7 +48,8 @@ _MARK = Statement(
             ORDER BY leaf_index OFFSET 0
         ) AS l
         CROSS JOIN LATERAL (
-            SELECT * FROM postings WHERE region_code = :region AND entry_id = l.leaf_id ORDER BY line OFFSET 0
+            SELECT region_code, pool_id, payee_id, source, destination, amount_fen FROM postings
+            WHERE region_code = :region AND entry_id = l.leaf_id ORDER BY line OFFSET 0
         ) AS p
     ), changed AS (
         SELECT holder_kind, holder_id, account, CAST(sum(fen) AS bigint) AS change_fen

@@ -8,12 +8,14 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
+from sqlalchemy import Connection
 
 from app.database import CommitUnknown, Database
 from app.kernel.problems import AppError
 from app.services.sealing.held import SealingHeld
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.seal import MOST, Sealed, seal, waiting_regions
+from app.sql import Statement
 
 PAUSE_S = 1.0
 """From the beginning of a pass that sealed something to the next: what comes meanwhile shares that and its signature.
@@ -44,6 +46,15 @@ sorting discouraged only the index that has the order is left.
 """
 
 log = structlog.get_logger(__name__)
+
+
+_MAY_SEAL = Statement("SELECT has_table_privilege('log_leaves', 'INSERT') AS granted")
+
+
+def may_seal(tx: Connection) -> bool:
+    """Whether this transaction's role is one that seals: the service's is not."""
+    ((granted,),) = _MAY_SEAL(tx, {})
+    return bool(granted)
 
 
 @dataclass(frozen=True, slots=True)
