@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
@@ -93,6 +94,9 @@ def test_a_csv_file_that_is_none_is_refused() -> None:
     for data in (b"", b'a,"b', "，".join(FOUR).encode(), "\t".join(FOUR).encode("utf-16"), b"\xff\xfe\x00"):
         with pytest.raises(AppError, match="file_unreadable"):
             read_sheet(data, language="en")
+    with pytest.raises(AppError) as refused:  # what many systems call .xls
+        read_sheet(b"\xef\xbb\xbf<html><table><tr><td>" + FOUR[0].encode(), language="en")
+    assert "web page" in refused.value.context["why_en"]
 
 
 # -- headings ----------------------------------------------------------------------------------------------------------
@@ -223,6 +227,8 @@ def test_the_annotated_copy_says_beside_each_row_what_is_wrong_and_comes_back_co
     page, report = workbooks.read_worksheets(copy)
     assert page.cells[1][-1] == FINDINGS
     assert page.cells[2][:8] == row
+    with zipfile.ZipFile(BytesIO(copy)) as archive:
+        assert b"<f>" not in archive.read(SHEET)
     assert page.cells[2][8] == "E 面值（元）: 面值必须大于 0，现为 0。"
     assert report.cells[1][:3] == [3, "E 面值（元）", "面值必须大于 0，现为 0。"]
     again = read_sheet(copy, language="zh")

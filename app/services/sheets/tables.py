@@ -34,6 +34,11 @@ def read_tables(data: bytes) -> Iterator[Table]:
         for sheet in read_worksheets(data):
             yield Table(sheet.cells, typed=True, merged=lambda sheet=sheet: sheet.merged)  # type: ignore[misc]
         return
+    if data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
+        raise Unreadable(
+            "The file is a web page or XML under the name of a spreadsheet.",
+            "文件实为网页或 XML，仅扩展名为表格。",
+        )
     if len(data) > MAX_FILE_BYTES:
         raise Unreadable(
             f"The file has {len(data)} bytes; at most {MAX_FILE_BYTES} are read.",
