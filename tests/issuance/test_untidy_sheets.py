@@ -15,7 +15,7 @@ from app.services.issuance.annotated import write_annotated
 from app.services.issuance.sheet import Sheet, read_sheet
 from app.services.issuance.words import FINDINGS
 from app.services.sheets import workbook as workbooks
-from app.services.sheets.scanning import Scan
+from app.services.sheets.scanning import LAST_ROW, Scan
 from tests.issuance.sheets import HEADINGS, NAME, SHEET, USCC, altered, row_of, workbook, workbook_of
 
 FOUR = HEADINGS[:4]
@@ -88,6 +88,16 @@ def test_what_a_spreadsheet_made_of_a_csv_file_is_not_guessed_at(line: str, expe
     sheet = read_sheet(f"{','.join(FOUR)}\n{line}\n".encode(), language="en")
     assert found(sheet) == expected
     assert all(row.reference_no == "00012" for row in sheet.rows if not expected)
+
+
+def test_a_csv_file_is_read_within_the_limits_of_a_sheet() -> None:
+    head = f"{','.join(FOUR)}\nR1,{USCC},{NAME},1000\n"
+    empty = "\n" * 300_000 + "," * 300
+    assert rows(read_sheet((head + empty).encode(), language="en")) == [(2, "R1")]
+    for beyond in (f"{empty}x", "\n" * LAST_ROW + "x", "," * 50 + "x"):
+        with pytest.raises(AppError) as refused:
+            read_sheet((head + beyond).encode(), language="en")
+        assert "beyond row" in refused.value.context["why_en"]
 
 
 def test_a_csv_file_that_is_none_is_refused() -> None:

@@ -18,7 +18,7 @@ from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.scanning import MAX_ROWS
-from app.services.sheets.text import csv_rows
+from app.services.sheets.tables import csv_table
 from app.services.sheets.workbook import Cell, read_sheets
 from app.services.statements.cells import (
     read_amount,
@@ -129,7 +129,7 @@ def read_statement(data: bytes, frame: Frame, *, language: Language) -> Statemen
 def _rows(data: bytes) -> tuple[Sequence[Sequence[Cell]], bool]:
     """All rows of the file, and whether its text cells are as they were typed."""
     if not data.startswith((_ARCHIVE, _OLD_OFFICE)):
-        return [cells for _, cells in csv_rows(data)], False
+        return csv_table(data), False
     sheets = list(read_sheets(data))
     found = [sheet for sheet in sheets if is_statement(sheet)]
     if len(found) > 1:
