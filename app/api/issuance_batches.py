@@ -31,10 +31,11 @@ from app.services.identity.principals import Caller
 from app.services.issuance.annotated import write_annotated
 from app.services.issuance.checks import Submission, find_complaints
 from app.services.issuance.reads import BatchRecord, list_batches, list_rows, read_batch
-from app.services.issuance.rows import MAX_ROWS, Layout, clean_rows
+from app.services.issuance.rows import Layout, clean_rows
 from app.services.issuance.submission import BatchReport, submit_batch
 from app.services.issuance.template import write_template
 from app.services.sheets.problems import Language
+from app.services.sheets.scanning import LAST_ROW
 
 router = APIRouter(prefix="/v1", tags=["issuance"])
 
@@ -219,7 +220,7 @@ def read_rows(
     caller: CallerDep,
     service: ServiceDep,
     limit: Limit = 50,
-    cursor: Annotated[int, Query(ge=0, le=MAX_ROWS + 1, description="`next_cursor` of the page before")] = 0,
+    cursor: Annotated[int, Query(ge=0, le=LAST_ROW, description="`next_cursor` of the page before")] = 0,
 ) -> RowPage:
     """The rows of a batch in their order, each with its voucher once issued."""
     records = service.database.transact(

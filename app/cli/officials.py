@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -26,10 +27,15 @@ def submit_sheet(
     total_fen: int,
     dry_run: bool = False,
     key: str | None = None,
+    shown: bool = False,
 ) -> dict[str, Any]:
-    """Send an issuance sheet as a maker and return what a checker is asked to approve. Raises Refused, Failure."""
+    """Send an issuance sheet as a maker and return what a checker is asked to approve. Raises Refused, Failure.
+
+    With `shown` how far it is shows on the terminal; within a `step`, which shows something itself, it must not.
+    """
     form = _form(programme_id, count, total_fen) | {"dry_run": "true" if dry_run else "false"}
-    submitted: dict[str, Any] = follow(api, "/v1/issuance-batches", key=key, data=form, files=_file(sheet))
+    send = partial(follow, api) if shown else api.post
+    submitted: dict[str, Any] = send("/v1/issuance-batches", key=key, data=form, files=_file(sheet))
     return submitted
 
 
@@ -101,7 +107,7 @@ def issue(
     with signed_in() as client:
         try:
             made = submit_sheet(
-                client, sheet, programme_id=programme, count=count, total_fen=total_fen, dry_run=dry_run
+                client, sheet, programme_id=programme, count=count, total_fen=total_fen, dry_run=dry_run, shown=True
             )
         except Refused as refused:
             if any(error.get("row") for error in refused.problem.get("errors") or ()):

@@ -222,7 +222,9 @@ def test_a_large_batch_is_issued_in_seconds(world: World) -> None:
     programme_id = city.programme(appropriation_fen=10**12)
     firm = firm_of(world)
     rows = [grant_body(firm, f"R{n}") for n in range(batches.CHUNK + 1)]  # one more than fits a statement
-    ok(city.approve(submit(city.maker, programme_id, rows)))
+    submitted = submit(city.maker, programme_id, rows)
+    assert [row["row_no"] for row in ok(submitted)["rows"]] == list(range(1, 1_001))  # the others page by page
+    ok(city.approve(submitted))
     issued = world.database.transact(lambda tx: tx.execute(select(func.count(Voucher.code.distinct()))).scalar_one())
     assert issued == batches.CHUNK + 1
     assert available_fen(world, programme_id) == {"local": 10**12 - 100_000 * issued}

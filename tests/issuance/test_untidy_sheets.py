@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zipfile
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
@@ -14,7 +15,7 @@ from app.services.issuance.annotated import write_annotated
 from app.services.issuance.sheet import Sheet, read_sheet
 from app.services.issuance.words import FINDINGS
 from app.services.sheets import workbook as workbooks
-from app.services.sheets.scanning import Scan
+from app.services.sheets.scanning import LAST_ROW, Scan
 from tests.issuance.sheets import HEADINGS, NAME, SHEET, USCC, altered, row_of, workbook, workbook_of
 
 FOUR = HEADINGS[:4]
@@ -89,10 +90,23 @@ def test_what_a_spreadsheet_made_of_a_csv_file_is_not_guessed_at(line: str, expe
     assert all(row.reference_no == "00012" for row in sheet.rows if not expected)
 
 
+def test_a_csv_file_is_read_within_the_limits_of_a_sheet() -> None:
+    head = f"{','.join(FOUR)}\nR1,{USCC},{NAME},1000\n"
+    empty = "\n" * 300_000 + "," * 300
+    assert rows(read_sheet((head + empty).encode(), language="en")) == [(2, "R1")]
+    for beyond in (f"{empty}x", "\n" * LAST_ROW + "x", "," * 50 + "x"):
+        with pytest.raises(AppError) as refused:
+            read_sheet((head + beyond).encode(), language="en")
+        assert "beyond row" in refused.value.context["why_en"]
+
+
 def test_a_csv_file_that_is_none_is_refused() -> None:
     for data in (b"", b'a,"b', "，".join(FOUR).encode(), "\t".join(FOUR).encode("utf-16"), b"\xff\xfe\x00"):
         with pytest.raises(AppError, match="file_unreadable"):
             read_sheet(data, language="en")
+    with pytest.raises(AppError) as refused:  # what many systems call .xls
+        read_sheet(b"\xef\xbb\xbf<html><table><tr><td>" + FOUR[0].encode(), language="en")
+    assert "web page" in refused.value.context["why_en"]
 
 
 # -- headings ----------------------------------------------------------------------------------------------------------
@@ -223,6 +237,8 @@ def test_the_annotated_copy_says_beside_each_row_what_is_wrong_and_comes_back_co
     page, report = workbooks.read_worksheets(copy)
     assert page.cells[1][-1] == FINDINGS
     assert page.cells[2][:8] == row
+    with zipfile.ZipFile(BytesIO(copy)) as archive:
+        assert b"<f>" not in archive.read(SHEET)
     assert page.cells[2][8] == "E 面值（元）: 面值必须大于 0，现为 0。"
     assert report.cells[1][:3] == [3, "E 面值（元）", "面值必须大于 0，现为 0。"]
     again = read_sheet(copy, language="zh")

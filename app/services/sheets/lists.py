@@ -21,7 +21,7 @@ from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.scanning import MAX_ROWS
-from app.services.sheets.text import csv_rows
+from app.services.sheets.tables import csv_table
 from app.services.sheets.values import read_amount
 from app.services.sheets.workbook import Cell, read_sheets
 
@@ -170,7 +170,7 @@ def read_list(
 def _rows(data: bytes, layout: Layout) -> tuple[Sequence[Sequence[Cell]], bool]:
     """All rows of the file, and whether its text cells are as they were typed."""
     if not data.startswith((_ARCHIVE, _OLD_OFFICE)):
-        return [cells for _, cells in csv_rows(data)], False
+        return csv_table(data), False
     sheets = list(read_sheets(data))
     found = [sheet for sheet in sheets if has_headings(sheet, layout)]
     if len(found) > 1:

@@ -15,7 +15,9 @@ from app.services.sheets.places import column_letters, column_number
 from app.services.sheets.refusals import Unreadable
 
 MAX_ROWS = 100_000
-"""Rows below the first."""
+"""Rows of data in one table."""
+LAST_ROW = MAX_ROWS + 100
+"""Titles, headings, a total and remarks may stand around them."""
 MAX_COLUMNS = 50
 MAX_TEXT = 50_000_000
 """Characters of all cells together: shared strings are stored once and count as often as they are used."""
@@ -98,7 +100,7 @@ class Scan:
             return True
         columns, rows, kinds, values, inline = zip(*cells, strict=True)
         widest = max(column_number(letters.decode()) for letters in set(columns))
-        if widest > MAX_COLUMNS or max(map(int, set(rows))) > MAX_ROWS + 1:
+        if widest > MAX_COLUMNS or max(map(int, set(rows))) > LAST_ROW:
             return False
         try:
             used = [int(value) for kind, value in zip(kinds, values, strict=True) if kind == b"s"]
@@ -148,9 +150,9 @@ class Scan:
             self._column += 1
 
     def _check_place(self) -> None:
-        if self._row > MAX_ROWS + 1 or self._column > MAX_COLUMNS:
+        if self._row > LAST_ROW or self._column > MAX_COLUMNS:
             place = f"{column_letters(self._column)}{self._row}"
-            limit = f"{column_letters(MAX_COLUMNS)}{MAX_ROWS + 1}"
+            limit = f"{column_letters(MAX_COLUMNS)}{LAST_ROW}"
             raise Unreadable(
                 f"Cell {place} holds something, and nothing is read beyond {limit}. Clear it, or split the sheet.",
                 f"单元格 {place} 有内容，读取范围以 {limit} 为限。请清除该单元格或拆分表格。",
