@@ -139,6 +139,7 @@ def test_a_transaction_that_rests_with_all_it_has_seen_and_written_delays_its_ow
         )
         idle.execute(text(queue))
         assert idle.execute(waiting).scalar_one() == 2_001
+        later = ""
         for _ in range(20):  # beside it redemptions are made and sealed, pass after pass
             later = ok(till.redeem(1_000))["entry_id"]
             assert seal_some(sealing, keys, most=100) is not None
