@@ -43,13 +43,12 @@ class Sealed:
 
 
 @pytest.fixture
-def sealed(world: World, database: Database, settings: Settings) -> Sealed:
-
+def sealed(world: World, database: Database, sealing: Database, settings: Settings) -> Sealed:
     city = world.city()
     till = counter(city)
     ok(till.redeem(1_000))
     keys = LogKeys.from_settings(settings)
-    while database.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=keys)):
+    while sealing.transact(lambda tx: seal(tx, region_code=HANGZHOU, keys=keys)):
         pass
     ((size,),) = rows(database, "SELECT size FROM logs")
     vkeys = tuple(one.verifier.vkey for one in keys.signers(keys.origin(HANGZHOU)))
