@@ -121,7 +121,8 @@ class Pack:
     def rows(self, name: str, wrong: Callable[[str], object]) -> Iterator[dict[str, Any]]:
         """The objects of a JSON-lines file, one at a time; `wrong` is told at the end what is wrong with the file.
 
-        A line that is no object ends the reading with `file_malformed`.
+        A line that is no object ends the reading with `file_malformed`, a file that is longer than listed with
+        `file_differs`.
         """
         self._read.add(name)
         digest, length, listed = sha256(), 0, self.files.get(name)
@@ -131,6 +132,9 @@ class Pack:
                     block += file.readline(LARGEST_LINE)
                     digest.update(block)
                     length += len(block)
+                    if listed is None or length > listed.bytes:
+                        wrong("file_differs")
+                        return
                     lines = block.split(b"\n")
                     if not lines[-1]:
                         lines.pop()
@@ -143,7 +147,7 @@ class Pack:
         except (DecodeError, RecursionError):
             wrong("file_malformed")
         else:
-            if listed is None or listed.bytes != length or listed.sha256 != digest.hexdigest():
+            if listed is None or (listed.bytes, listed.sha256) != (length, digest.hexdigest()):
                 wrong("file_differs")
 
     def unread(self) -> list[str]:

@@ -25,6 +25,8 @@ from app.verifier.report import Report
 
 KEYS_FILE = "keys.txt"
 SAVE_EVERY_S = 20
+STATE = "2"
+"""The form of saved progress: that of another form is no use."""
 
 Progress = Callable[[int, int], None]
 """Told how many leaves are done, of how many."""
@@ -238,9 +240,15 @@ class _Run:
 
 
 def _fingerprint(pack: Pack, options: Options) -> str:
-    """Of the pack and of all that it is judged by: progress of another one is no use."""
+    """Of the pack, of all that it is judged by, and of the form of progress: that of another one is no use."""
     brought = options.receipts.read_bytes() if options.receipts is not None else b""
-    parts = [pack.manifest_sha256, *sorted(options.vkeys), *sorted(options.checkpoints), sha256(brought).hexdigest()]
+    parts = [
+        STATE,
+        pack.manifest_sha256,
+        *sorted(options.vkeys),
+        *sorted(options.checkpoints),
+        sha256(brought).hexdigest(),
+    ]
     return sha256("\x00".join(parts).encode()).hexdigest()
 
 
