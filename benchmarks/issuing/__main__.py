@@ -122,6 +122,8 @@ class Bench:
     def _copy(self) -> None:
         """What the last batch wrote, taken out and copied in again as fast as PostgreSQL takes it."""
         address = self._server.url("postgres", self._server.password, NAME).replace("+psycopg", "")
+        with psycopg.connect(address, autocommit=True) as planning:
+            planning.execute("ANALYZE")  # autovacuum has not seen the new rows, and the plans to take them out show it
         with psycopg.connect(address) as taking:
             rows = {name: _taken(taking, f"SELECT * FROM {name} {which}") for name, which in _WHICH.items()}
             taking.execute("SET session_replication_role = replica")  # only an owner can, and only to take them out
