@@ -24,7 +24,7 @@ from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
 from app.services.redemption.shown_codes import consent_shown
 from app.services.vouchers import mandates as mandate_services
-from app.services.vouchers.lifecycle import request_act
+from app.services.vouchers.lifecycle import request_act, surrender
 from app.services.vouchers.mandates import MandateRecord
 from app.services.vouchers.reads import CodeConsent, VoucherRecord, check, list_vouchers, movements, read_voucher
 from app.sql import now
@@ -219,6 +219,31 @@ def void(
 ) -> Response:
     """Ask a checker to void a voucher: its balance goes back to the pool."""
     return _ask(service, request, caller, voucher_id, "void", body, key)
+
+
+@router.post("/{voucher_id}/surrender", response_model=VoucherRead)
+def surrender_voucher(
+    voucher_id: AnyId, body: ActBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Give your own voucher back: what is left returns to the pool, what was redeemed is paid. There is no undoing.
+
+    Refused while a provider holds part of it (`holds_open`).
+    """
+    caller.require(Role.FIRM)
+    region_code = region_of(voucher_id)
+    if region_code is None:
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    return do_once(
+        service,
+        request,
+        caller=caller,
+        region_code=region_code,
+        route="POST /v1/vouchers/{id}/surrender",
+        key=key,
+        command={"voucher_id": voucher_id, "reason": body.reason},
+        work=lambda tx: surrender(tx, caller=caller, voucher_id=voucher_id, reason=body.reason),
+        render=lambda record: created(shown_voucher(record), record.id, status=200),
+    )
 
 
 @router.post("/{voucher_id}/mandates", status_code=201)

@@ -597,6 +597,14 @@ CATALOGUE: dict[Code, Row] = {
             "预占号 {hold_no} 已用于 {hold_id}。请查询该笔预占；新的预占请使用新的预占号。",
         ),
     ),
+    Code.HOLDS_OPEN: Row(
+        Kind.CONFLICT,
+        ("Part of the voucher is held", "券上仍有预占"),
+        (
+            "Providers hold {actual_fen:yuan} of it for work under way. Try again when that is redeemed or released.",
+            "供给方正为在办业务预占其中 {actual_fen:yuan} 元。待预占核销或释放后再办理。",
+        ),
+    ),
     Code.ACCELERATOR_NOT_KNOWN: Row(
         Kind.INVALID,
         ("Accelerator not in the table", "加速卡不在折算表中"),

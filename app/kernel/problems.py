@@ -115,6 +115,7 @@ class Code(StrEnum):
     HOLD_EXPIRED = "hold_expired"
     HOLD_ALREADY_RESOLVED = "hold_already_resolved"
     HOLD_NO_ALREADY_USED = "hold_no_already_used"
+    HOLDS_OPEN = "holds_open"
     ACCELERATOR_NOT_KNOWN = "accelerator_not_known"
     UNIT_NOT_KNOWN = "unit_not_known"
     USAGE_REF_MISSING = "usage_ref_missing"

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api.portal import calculator, mandates, pages, payment_codes, signing_in, vouchers
+from app.api.portal import calculator, mandates, pages, payment_codes, signing_in, surrender, vouchers
 from app.api.portal.guard import PortalRoute
 from app.kernel.problems import AppError, Code
 
@@ -39,6 +39,7 @@ def mount(app: FastAPI) -> None:
         signing_in.router,
         mandates.router,
         payment_codes.router,
+        surrender.router,
         vouchers.router,
         calculator.router,
         _missing,

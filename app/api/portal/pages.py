@@ -31,7 +31,9 @@ STRANGER_COOKIE = "voucher_stranger"
 LANGUAGE_AGE_S = 400 * 24 * 3600
 NOTICE_AGE_S = 60
 
-NOTICES = frozenset({"signed_out", "session_ended", "password_set", "mandate_granted", "mandate_withdrawn"})
+NOTICES = frozenset(
+    {"signed_out", "session_ended", "password_set", "mandate_granted", "mandate_withdrawn", "surrendered"}
+)
 """What a redirect may have the next page say, once."""
 
 

@@ -1,4 +1,4 @@
-"""Freezing and voiding: asked for by a maker with a reason, done by a checker's approval."""
+"""Freezing and voiding: asked for by a maker, done by a checker's approval. Surrender: done by the firm itself."""
 
 from __future__ import annotations
 
@@ -12,16 +12,19 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, VoucherEnd, VoucherStatus
 from app.models import Programme, Voucher
+from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
-from app.services.ledger.entries import JournalEntry
+from app.services.ledger.entries import Cause, JournalEntry
+from app.services.ledger.fences import try_fences
 from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
 from app.services.redemption.effects import freeing
-from app.services.redemption.holds.ending import release_all
+from app.services.redemption.holds.ending import end_due_holds, release_all
 from app.services.redemption.holds.running import resume_clocks
 from app.services.redemption.loading import lock_vouchers
 from app.services.redemption.states import VoucherState
+from app.services.vouchers.mandates import own_voucher_locked
 from app.services.vouchers.reads import VoucherRecord, read_voucher
 from app.services.vouchers.status import status_at
 from app.sql import now
@@ -31,6 +34,7 @@ KINDS = {
     "unfreeze": ApprovalKind.UNFREEZE_VOUCHER,
     "void": ApprovalKind.VOID_VOUCHER,
 }
+ENDINGS = {VoucherEnd.VOIDED: EntryKind.VOID, VoucherEnd.SURRENDERED: EntryKind.SURRENDER}
 
 
 def request_act(tx: Connection, *, caller: Caller, voucher_id: str, act: str, reason: str) -> str:
@@ -85,6 +89,47 @@ def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
     voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
     _check("void", _status(voucher, at=now(tx)))
     release_all(tx, {(voucher.region_code, voucher.id): voucher}, decision.cause)
+    reason = str(command["reason"])
+    _end(tx, voucher, VoucherEnd.VOIDED, decision.cause, subject_id=decision.approval_id, reason=reason)
+
+
+def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -> VoucherRecord:
+    """End the firm's own voucher; its balance goes back to the pools it came from, and what was redeemed is paid.
+
+    Raises `forbidden`, `voucher_not_found` for one that is not the firm's, `wrong_state` for one that has ended,
+    `holds_open` while a hold keeps part of it.
+    """
+    caller.require(Role.FIRM)
+    region_code = region_of(voucher_id)
+    if region_code is None:
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    try_fences(tx, {region_code}, wait=True)
+    own_voucher_locked(tx, caller, voucher_id)
+    voucher = _locked(tx, region_code, voucher_id)
+    if voucher.held_fen:
+        end_due_holds(tx, {(region_code, voucher_id): voucher}, wait=True)
+    _check("surrender", _status(voucher, at=now(tx)))
+    if voucher.held_fen:
+        raise AppError(Code.HOLDS_OPEN, actual_fen=voucher.held_fen)
+    cause = Cause(caller.principal_id, caller.organisation_id, caller.request_id)
+    left_fen = voucher.balance_fen
+    at = _end(tx, voucher, VoucherEnd.SURRENDERED, cause, subject_id=voucher_id, reason=reason)
+    audit.record(
+        tx,
+        caller=caller,
+        region_code=region_code,
+        action="voucher.surrendered",
+        object_id=voucher_id,
+        at=at,
+        details={"reason": reason, "surrendered_fen": left_fen},
+    )
+    return read_voucher(tx, caller=caller, voucher_id=voucher_id, at=at)
+
+
+def _end(
+    tx: Connection, voucher: VoucherState, end: VoucherEnd, cause: Cause, *, subject_id: str, reason: str
+) -> datetime:
+    """End a locked voucher of which nothing is held, and free its balance; the instant from which it has ended."""
     lock_pools(tx, {(voucher.region_code, share.pool_id) for share in voucher.shares})
     at = now(tx)
     free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
@@ -95,19 +140,20 @@ def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
                 JournalEntry(
                     region_code=voucher.region_code,
                     id=new_id("ent", voucher.region_code),
-                    kind=EntryKind.VOID,
+                    kind=ENDINGS[end],
                     at=at,
                     programme_id=voucher.programme_id,
-                    subject_id=decision.approval_id,
-                    cause=decision.cause,
-                    movements=freeing(voucher, free, Account.COMMITTED, VoucherEnd.VOIDED),
+                    subject_id=subject_id,
+                    cause=cause,
+                    movements=freeing(voucher, free, Account.COMMITTED, end),
                     voucher_id=voucher.id,
-                    voucher_end=VoucherEnd.VOIDED,
-                    details={"reason": str(command["reason"])},
+                    voucher_end=end,
+                    details={"reason": reason},
                 )
             ],
         )
-    _change(tx, voucher, ended_as=VoucherEnd.VOIDED, ended_at=at)
+    _change(tx, voucher, ended_as=end, ended_at=at)
+    return at
 
 
 def _check(act: str, status: VoucherStatus) -> None:
