@@ -84,7 +84,8 @@ def test_a_bill_touches_a_years_days_at_most() -> None:
     grounds, rules = Grounds(provider=Capacity(cards=8)), asking()
     too_long = (Sign.USAGE_TIMES_TOO_LONG, 1, "used_until", "refuse", "366", "367")
     assert found(bill_of(longer), rules, grounds) == [too_long]
-    assert "uses" not in evidence(bill_of(longer), asking("flag"), grounds)
+    assert evidence(bill_of(longer), asking("flag"), grounds)["uses"] == []
+    assert "uses" not in evidence(bill_of(longer), asking("flag"), Grounds())
     assert found(bill_of(longer), rules, Grounds())[0][0] == Sign.CAPACITY_NOT_DECLARED
     assert found(bill_of(longer), asking(None), grounds) == []
 
@@ -203,3 +204,15 @@ def test_flags_come_out_of_what_is_stored_without_the_other_bills() -> None:
     fits = Grounds(provider=Capacity(cards=8), taken=(taken("1"),))
     assert "short" not in evidence(bill, rules, fits)
     assert flagged_again(bill, rules, evidence(bill, rules, fits), bare) is bare
+
+
+def test_a_long_bill_that_was_drawn_before_days_were_counted_comes_out_as_it_was() -> None:
+    """Its stored grounds say nothing of uses, its trace nothing of days."""
+    rules, bill = asking("flag"), bill_of(used("2024-01-01T00:00+08:00", "2025-01-01T00:00:01+08:00"))
+    bare = {"v": 2, "steps": [{"step": "rule_version"}], "reductions": []}
+    before = {"provider": {"cards": 8, "pflops": None}, "sites": {}, "prices": [], "billed": {}}
+    assert flagged_again(bill, rules, before, bare) is bare
+    stored = evidence(bill, rules, Grounds(provider=Capacity(cards=8)))
+    assert stored == before | {"uses": []}
+    (flag,) = flags_of(flagged_again(bill, rules, stored, bare))
+    assert flag["code"] == "usage_times_too_long"

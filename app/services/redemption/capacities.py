@@ -72,7 +72,7 @@ def check_capacity(bill: Bill, covered: Sequence[Numbered], grounds: Grounds, ve
     lines = dict(covered)
     for short in grounds.short:
         found.setdefault(short.line, _used_up(short, lines[short.line], verdict))
-    for number, days in days_of(bill)[1].items() if grounds.declares else ():
+    for number, days in days_of(bill)[1].items() if grounds.declares and grounds.by_days else ():
         if number in lines:
             found.setdefault(number, _too_long(number, days, verdict))
     return [found[number] for number in sorted(found)]
