@@ -160,6 +160,16 @@ def test_what_the_bill_alone_shows_goes_before_what_others_show() -> None:
     ]
 
 
+def test_lines_that_alone_are_too_many_are_no_other_bills_fault() -> None:
+    """Of three lines the second is beyond 192; what is taken of the next day, or by a neighbour in a batch, adds nothing."""
+    bill, beyond = bill_of(on_day("150"), on_day("150"), on_day("10")), (Sign.BEYOND_CAPACITY, 2)
+    for others in ((), (taken("5", first=MARCH_2, last=MARCH_2),)):
+        found_there = found(bill, asking(), Grounds(provider=Capacity(cards=8), taken=others))
+        assert [one[:2] for one in found_there] == [beyond]
+    beside = Grounds(provider=Capacity(cards=8), taken=(taken("5"),))
+    assert [one[:2] for one in found(bill_of(on_day("190")), asking(), beside)] == [(Sign.CAPACITY_USED_UP, 1)]
+
+
 def test_two_sites_have_their_own_and_the_provider_all_together() -> None:
     """Site a has 4 cards (96), b has 8 (192), the provider 10 (240)."""
     sites = {"a": Capacity(cards=4), "b": Capacity(cards=8)}
