@@ -170,7 +170,9 @@ def test_a_refund_that_gives_nothing_back_moves_a_claim_between_years_and_breaks
     other = desk.second_voucher(600)
     lines = [line_body(2_000) | {"used_until": f"{year}-03-01T10:00:00+08:00"} for year in (2026, 2027)]
     two_years = {"total_fen": 4_000, "lines": lines}
-    held = ok(other.machine.post("/v1/holds", {"voucher_code": other.voucher["code"], "hold_no": "H", "bill": two_years}))
+    held = ok(
+        other.machine.post("/v1/holds", {"voucher_code": other.voucher["code"], "hold_no": "H", "bill": two_years})
+    )
     asked = {"hold_id": held["id"], "order_no": "P", "bill": two_years}
     for redemption in (ok(desk.redeem(0, bill=two_years)), ok(other.machine.post("/v1/redemptions", asked))):
         assert redemption["subsidy_fen"] == 600

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from tests.redemption.test_bills_over_http import bill, declares
 from tests.redemption.test_capacity_together import line
 from tests.world import World, counter, ok
@@ -11,7 +13,7 @@ MEMBERS = ("uses", "holders", "counted", "position")
 
 
 def test_usages_and_sites_that_are_called_as_members_of_the_facts_are(world: World) -> None:
-    rules = {
+    rules: dict[str, Any] = {
         "caps": [{"scope": "firm", "name": "firm_year", "limit_fen": 900_000}],
         "bill_checks": {"capacity": {"beyond": "flag"}, "usage_ref": {"repeated": "flag"}},
     }

@@ -161,7 +161,7 @@ def test_what_the_bill_alone_shows_goes_before_what_others_show() -> None:
 
 
 def test_lines_that_alone_are_too_many_are_no_other_bills_fault() -> None:
-    """Of three lines the second is beyond 192; what is taken of the next day, or by a neighbour in a batch, adds nothing."""
+    """Of three lines the second is beyond 192; what is taken of the next day adds nothing."""
     bill, beyond = bill_of(on_day("150"), on_day("150"), on_day("10")), (Sign.BEYOND_CAPACITY, 2)
     for others in ((), (taken("5", first=MARCH_2, last=MARCH_2),)):
         found_there = found(bill, asking(), Grounds(provider=Capacity(cards=8), taken=others))
