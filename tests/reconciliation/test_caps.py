@@ -14,7 +14,7 @@ from app.services.reconciliation.reconcile import check_invariants
 from tests.issuance.test_terms import desk_with
 from tests.reconciliation.test_reconciliation import OF_THE_LOG, tamper
 from tests.redemption.test_holds import hold, redeem
-from tests.world import City, Counter, World, counter, ok, problem
+from tests.world import City, Counter, World, counter, line_body, ok, problem
 
 YEARLY: dict[str, Any] = {"scope": "firm", "name": "firm_year", "limit_fen": 5_000}
 DRAWN_TWICE = """
@@ -161,4 +161,22 @@ def test_books_in_which_every_cap_is_used_to_the_fen_are_right(world: World, ser
     tamper(server, urls, "UPDATE rule_versions SET effective_on = '2026-01-02' WHERE number = 2")
     ok(desk.machine.post(f"/v1/holds/{held['id']}/release", {}))
     problem(desk.redeem(10_000, claim={"contract_no": two}), 422, "cap_firm_period")
+    assert broken(world) == (set(), [])
+
+
+def test_a_refund_that_gives_nothing_back_moves_a_claim_between_years_and_breaks_no_cap(world: World) -> None:
+    """Of two years' 600 each the voucher, or the hold, has 600 in all; 2026 loses 570, and 2027 is never raised."""
+    desk = counter(world.city(), face_value_fen=600, caps=[YEARLY], attribution={"by": "usage"})
+    other = desk.second_voucher(600)
+    lines = [line_body(2_000) | {"used_until": f"{year}-03-01T10:00:00+08:00"} for year in (2026, 2027)]
+    two_years = {"total_fen": 4_000, "lines": lines}
+    held = ok(
+        other.machine.post("/v1/holds", {"voucher_code": other.voucher["code"], "hold_no": "H", "bill": two_years})
+    )
+    asked = {"hold_id": held["id"], "order_no": "P", "bill": two_years}
+    for redemption in (ok(desk.redeem(0, bill=two_years)), ok(other.machine.post("/v1/redemptions", asked))):
+        assert redemption["subsidy_fen"] == 600
+        less = {"lines": [{"line": 1, "amount_fen": 1_900}], "reason": "退单"}
+        refund = ok(desk.machine.post(f"/v1/redemptions/{redemption['id']}/refunds", less))["refund"]
+        assert refund["subsidy_refund_fen"] == 0
     assert broken(world) == (set(), [])

@@ -84,7 +84,8 @@ def test_a_bill_touches_a_years_days_at_most() -> None:
     grounds, rules = Grounds(provider=Capacity(cards=8)), asking()
     too_long = (Sign.USAGE_TIMES_TOO_LONG, 1, "used_until", "refuse", "366", "367")
     assert found(bill_of(longer), rules, grounds) == [too_long]
-    assert "uses" not in evidence(bill_of(longer), asking("flag"), grounds)
+    assert evidence(bill_of(longer), asking("flag"), grounds)["uses"] == []
+    assert "uses" not in evidence(bill_of(longer), asking("flag"), Grounds())
     assert found(bill_of(longer), rules, Grounds())[0][0] == Sign.CAPACITY_NOT_DECLARED
     assert found(bill_of(longer), asking(None), grounds) == []
 
@@ -159,6 +160,16 @@ def test_what_the_bill_alone_shows_goes_before_what_others_show() -> None:
     ]
 
 
+def test_lines_that_alone_are_too_many_are_no_other_bills_fault() -> None:
+    """Of three lines the second is beyond 192; what is taken of the next day adds nothing."""
+    bill, beyond = bill_of(on_day("150"), on_day("150"), on_day("10")), (Sign.BEYOND_CAPACITY, 2)
+    for others in ((), (taken("5", first=MARCH_2, last=MARCH_2),)):
+        found_there = found(bill, asking(), Grounds(provider=Capacity(cards=8), taken=others))
+        assert [one[:2] for one in found_there] == [beyond]
+    beside = Grounds(provider=Capacity(cards=8), taken=(taken("5"),))
+    assert [one[:2] for one in found(bill_of(on_day("190")), asking(), beside)] == [(Sign.CAPACITY_USED_UP, 1)]
+
+
 def test_two_sites_have_their_own_and_the_provider_all_together() -> None:
     """Site a has 4 cards (96), b has 8 (192), the provider 10 (240)."""
     sites = {"a": Capacity(cards=4), "b": Capacity(cards=8)}
@@ -203,3 +214,15 @@ def test_flags_come_out_of_what_is_stored_without_the_other_bills() -> None:
     fits = Grounds(provider=Capacity(cards=8), taken=(taken("1"),))
     assert "short" not in evidence(bill, rules, fits)
     assert flagged_again(bill, rules, evidence(bill, rules, fits), bare) is bare
+
+
+def test_a_long_bill_that_was_drawn_before_days_were_counted_comes_out_as_it_was() -> None:
+    """Its stored grounds say nothing of uses, its trace nothing of days."""
+    rules, bill = asking("flag"), bill_of(used("2024-01-01T00:00+08:00", "2025-01-01T00:00:01+08:00"))
+    bare = {"v": 2, "steps": [{"step": "rule_version"}], "reductions": []}
+    before = {"provider": {"cards": 8, "pflops": None}, "sites": {}, "prices": [], "billed": {}}
+    assert flagged_again(bill, rules, before, bare) is bare
+    stored = evidence(bill, rules, Grounds(provider=Capacity(cards=8)))
+    assert stored == before | {"uses": []}
+    (flag,) = flags_of(flagged_again(bill, rules, stored, bare))
+    assert flag["code"] == "usage_times_too_long"

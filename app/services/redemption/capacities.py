@@ -72,7 +72,7 @@ def check_capacity(bill: Bill, covered: Sequence[Numbered], grounds: Grounds, ve
     lines = dict(covered)
     for short in grounds.short:
         found.setdefault(short.line, _used_up(short, lines[short.line], verdict))
-    for number, days in days_of(bill)[1].items() if grounds.declares else ():
+    for number, days in days_of(bill)[1].items() if grounds.declares and grounds.by_days else ():
         if number in lines:
             found.setdefault(number, _too_long(number, days, verdict))
     return [found[number] for number in sorted(found)]
@@ -81,13 +81,14 @@ def check_capacity(bill: Bill, covered: Sequence[Numbered], grounds: Grounds, ve
 def shortages(bill: Bill, covered: Sequence[Numbered], grounds: Grounds) -> tuple[Short, ...]:
     """The lines that do not fit beside what other bills and the lines before them take of the same days.
 
-    Of the places that hold for a line the first that is too small is named. Where no other bill takes anything the
-    lines are held against each other by the instant, which says more.
+    Of the places that hold for a line the first that is too small is named. What the lines before it leave without any
+    other bill is not told: they are held against each other by the instant, which says more.
     """
     if not grounds.taken:
         return ()
     days, _ = days_of(bill)
     taken: dict[_Bound, list[DayUse]] = {}
+    before: dict[_Bound, list[DayUse]] = defaultdict(list)
     found: dict[int, Short] = {}
     for number, line in covered:
         amounts = amounts_of(line)
@@ -101,9 +102,10 @@ def shortages(bill: Bill, covered: Sequence[Numbered], grounds: Grounds) -> tupl
                 beside = taken[bound] = list(_taken_of(bound, grounds))
             own = DayUse(*days[number], amounts[bound.unit])
             left = room_beside(beside, own, bound.rate)
-            if left < own.amount:
+            if left < own.amount and left < room_beside(before[bound], own, bound.rate):
                 found.setdefault(number, Short(number, bound.site, bound.unit, _shown(left)))
             beside.append(own)
+            before[bound].append(own)
     return tuple(found.values())
 
 

@@ -98,14 +98,16 @@ def flags_of(trace: Mapping[str, Any]) -> list[dict[str, Any]]:
 def grounds_to_store(rules: Rules, bill: Bill, grounds: Grounds, findings: Sequence[Finding]) -> dict[str, Any] | None:
     """What of the grounds is stored with a redemption, for a replay to find the same flags.
 
-    With it stands what the bill counts of the provider's capacity, where the rules ask for that. None where nothing was
-    found and the rules looked at nothing beyond the bill: then there is nothing to judge again.
+    With it stands what the bill counts of the provider's capacity, where the rules ask for that: also that it is
+    nothing, where its days are too many. None where nothing was found and the rules looked at nothing beyond the bill:
+    then there is nothing to judge again.
     """
     if not findings and not rules.bill_checks.look_beyond_the_bill:
         return None
     settled = settle(bill, rules, grounds)
     uses = counted(bill, _covered(bill, rules), settled) if rules.bill_checks.capacity.beyond is not None else ()
-    return settled.stored() | ({"uses": [one.stored() for one in uses]} if uses else {})
+    told = uses or any(one.code == Sign.USAGE_TIMES_TOO_LONG for one in findings)
+    return settled.stored() | ({"uses": [one.stored() for one in uses]} if told else {})
 
 
 def flagged_again(bill: Bill, rules: Rules, stored: Mapping[str, Any] | None, trace: dict[str, Any]) -> dict[str, Any]:

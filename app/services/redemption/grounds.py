@@ -85,6 +85,8 @@ class Grounds:
     """What other bills take of the provider's capacity, on the days that matter here. Not stored: `short` is."""
     short: tuple[Short, ...] = ()
     """Where that leaves too little, in the order of the lines."""
+    by_days: bool = True
+    """Whether uses are counted by their days; not so where it was judged before that was done."""
 
     @property
     def declares(self) -> bool:
@@ -104,6 +106,7 @@ class Grounds:
             prices=self._prices_of(rules, bill) if price else (),
             billed=self.billed if checks.usage_ref.repeated is not None else {},
             short=self.short if capacity else (),
+            by_days=self.by_days,
         )
 
     def _prices_of(self, rules: Rules, bill: Bill) -> tuple[ListedPrice, ...]:
@@ -130,6 +133,7 @@ class Grounds:
             prices=price_list(stored["prices"]),
             billed={ref: Billed(one["redemption"], one["line"]) for ref, one in stored["billed"].items()},
             short=tuple(Short(**one) for one in stored.get("short", ())),
+            by_days="uses" in stored,
         )
 
 

@@ -79,7 +79,7 @@ _CHANGES = f"""
 """
 _BILLS = text(f"""
     SELECT r.region_code, r.id, r.rule_version_id, r.subsidy_fen AS gross_fen,
-        r.subsidy_fen - r.refunded_fen - r.recovered_fen AS net_fen, r.refunded_fen + r.recovered_fen > 0 AS gave_back,
+        r.subsidy_fen - r.refunded_fen - r.recovered_fen AS net_fen, r.bill_refunded_fen > 0 AS gave_back,
         r.facts, v.terms, coalesce(change.counted, '{{}}') AS changes, 0 AS lines
     FROM redemptions r
     JOIN {_JUDGED} ON judged.region_code = r.region_code AND judged.rule_version_id = r.rule_version_id
@@ -107,7 +107,7 @@ _HELD = text(f"""
     LEFT JOIN (
         SELECT region_code, hold_id, sum(subsidy_fen) AS subsidy_fen,
             sum(subsidy_fen - refunded_fen - recovered_fen) AS net_fen,
-            bool_or(refunded_fen + recovered_fen > 0) AS gave_back,
+            bool_or(bill_refunded_fen > 0) AS gave_back,
             sum(jsonb_array_length(facts::jsonb -> 'bill' -> 'lines')) AS lines
         FROM redemptions WHERE hold_id IS NOT NULL GROUP BY region_code, hold_id
     ) AS parts ON parts.region_code = h.region_code AND parts.hold_id = h.id

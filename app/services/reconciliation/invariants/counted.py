@@ -1,15 +1,20 @@
 """SQL for what redemptions, holds, refunds and recoveries say they counted, cut out of their facts as text.
 
 To parse all of a claim's facts takes ten times as long. A key in quotes stands in no string of JSON, where a quote is
-escaped; a fact of the same name holds words or numbers, never an object or a list of objects.
+escaped; a fact of the same name holds words or numbers, never an object or a list of objects. What is named as somebody
+likes and holds an object (a usage reference that was billed before, a site) stands in the evidence, before the holders.
 """
 
 from __future__ import annotations
 
 
 def holders_of(facts: str) -> str:
-    """SQL for whose counters a claim counts in: an object of strings, which other members follow."""
-    return f"""('{{' || split_part(split_part({facts}, '"holders":{{', 2), '}},"', 1) || '}}')"""
+    """SQL for whose counters a claim counts in: an object of strings, which other members follow; the last so called.
+
+    Facts of the first format have none, and then it is empty.
+    """
+    last = f"""split_part('"holders":{{}},"' || {facts}, '"holders":{{', -1)"""
+    return f"""('{{' || split_part({last}, '}},"', 1) || '}}')"""
 
 
 def counts_of(facts: str) -> str:
