@@ -14,11 +14,11 @@ _REFUNDED = f"{_REDEEMED} JOIN refunds f ON f.region_code = r.region_code AND f.
 
 
 def _uses(facts: str, source: str) -> str:
-    """What was counted, cut out as text as in `positions`: no bracket stands within, for a site's code has none."""
+    """What was counted, cut out as text as in `counted`: no bracket stands within, for a site's code has none."""
     return f"""
-    SELECT region_code, provider_id, split_part(split_part(facts, '"uses":', 2), ']', 1) || ']' AS uses
+    SELECT region_code, provider_id, '[{{' || split_part(split_part(facts, '"uses":[{{', 2), ']', 1) || ']' AS uses
     FROM (SELECT r.region_code, r.provider_id, {facts} AS facts FROM {source} OFFSET 0) AS of_these
-    WHERE strpos(facts, '"uses":[') > 0
+    WHERE strpos(facts, '"uses":[{{') > 0
     """
 
 

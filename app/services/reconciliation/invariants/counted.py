@@ -8,8 +8,18 @@ from __future__ import annotations
 
 
 def holders_of(facts: str) -> str:
-    """SQL for whose counters a claim counts in: an object of strings, which other members follow."""
-    return f"""('{{' || split_part(split_part({facts}, '"holders":{{', 2), '}},"', 1) || '}}')"""
+    """SQL for whose counters a claim counts in: an object of strings, which the next member's key follows.
+
+    With that key, for the number of a contract may itself end in a brace and a comma.
+    """
+    rest = f"""split_part({facts}, '"holders":{{', 2)"""
+    for key in _AFTER_HOLDERS:
+        rest = f"""split_part({rest}, '}},"{key}":', 1)"""
+    return f"('{{' || {rest} || '}}')"
+
+
+_AFTER_HOLDERS = ("order_no", "position")
+"""What follows in the facts of a redemption, and in those of a hold."""
 
 
 def counts_of(facts: str) -> str:
