@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.embedded.databases import Urls
 from app.embedded.server import Server
@@ -14,7 +15,7 @@ from app.services.reconciliation.reconcile import check_invariants
 from tests.issuance.test_terms import desk_with
 from tests.reconciliation.test_reconciliation import OF_THE_LOG, tamper
 from tests.redemption.test_holds import hold, redeem
-from tests.world import City, Counter, World, counter, ok, problem
+from tests.world import City, Counter, World, counter, line_body, ok, problem
 
 YEARLY: dict[str, Any] = {"scope": "firm", "name": "firm_year", "limit_fen": 5_000}
 DRAWN_TWICE = """
@@ -161,4 +162,32 @@ def test_books_in_which_every_cap_is_used_to_the_fen_are_right(world: World, ser
     tamper(server, urls, "UPDATE rule_versions SET effective_on = '2026-01-02' WHERE number = 2")
     ok(desk.machine.post(f"/v1/holds/{held['id']}/release", {}))
     problem(desk.redeem(10_000, claim={"contract_no": two}), 422, "cap_firm_period")
+    assert broken(world) == (set(), [])
+
+
+def test_a_refund_that_gives_nothing_back_may_still_take_off_a_years_counter(world: World) -> None:
+    """50 % of 5,000 in each of two years, 3,000 for the contract: 1,500 of each year.
+
+    Without 2,000 of the second year it is 4,000, so still 3,000, of which 1,125 are the second year's. That of the
+    first year is not raised.
+    """
+    caps = [
+        {"scope": "contract", "name": "per_contract", "limit_fen": 3_000},
+        {"scope": "firm", "name": "year", "limit_fen": 9_000},
+    ]
+    rate = {"kind": "flat", "rate": "0.50"}
+    desk = desk_under(world.city(), rate=rate, caps=caps, attribution={"by": "usage"})
+    lines = [
+        line_body(5_000) | {"used_from": f"{day}T00:00:00+08:00", "used_until": f"{day}T12:00:00+08:00"}
+        for day in ("2025-12-01", "2026-01-05")
+    ]
+    claim = {"contract_no": "HT-1"}
+    drawn = ok(desk.redeem(0, bill={"total_fen": 10_000, "lines": lines}, claim=claim))
+    assert drawn["subsidy_fen"] == 3_000
+    body = {"lines": [{"line": 2, "amount_fen": 2_000}], "reason": "退单"}
+    given_back = ok(desk.machine.post(f"/v1/redemptions/{drawn['id']}/refunds", body))
+    assert given_back["refund"]["subsidy_refund_fen"] == 0
+    query = text("SELECT period, granted_fen FROM positions WHERE holder = 'firm' AND granted_fen > 0 ORDER BY period")
+    counters = world.database.transact(lambda tx: tx.execute(query).all())
+    assert [tuple(row) for row in counters] == [("2025", 1_500), ("2026", 1_125)]
     assert broken(world) == (set(), [])

@@ -74,12 +74,13 @@ _JUDGED = (
     " AS judged(region_code, rule_version_id, counters, least_fen)"
 )
 _CHANGES = f"""
-    SELECT region_code, claim_id, array_agg(counted) AS counted FROM ({PARTS} UNION ALL {LATER}) AS change
-    GROUP BY region_code, claim_id
+    SELECT region_code, claim_id, array_agg(counted) AS counted, bool_or(starts_with(subject, 'rfd_')) AS refunded
+    FROM ({PARTS} UNION ALL {LATER}) AS change GROUP BY region_code, claim_id
 """
 _BILLS = text(f"""
     SELECT r.region_code, r.id, r.rule_version_id, r.subsidy_fen AS gross_fen,
-        r.subsidy_fen - r.refunded_fen - r.recovered_fen AS net_fen, r.refunded_fen + r.recovered_fen > 0 AS gave_back,
+        r.subsidy_fen - r.refunded_fen - r.recovered_fen AS net_fen,
+        r.refunded_fen + r.recovered_fen > 0 OR coalesce(change.refunded, false) AS gave_back,
         r.facts, v.terms, coalesce(change.counted, '{{}}') AS changes, 0 AS lines
     FROM redemptions r
     JOIN {_JUDGED} ON judged.region_code = r.region_code AND judged.rule_version_id = r.rule_version_id
@@ -99,7 +100,8 @@ _BILLS = text(f"""
 
 _HELD = text(f"""
     SELECT h.region_code, h.id, h.rule_version_id, greatest(h.amount_fen, coalesce(parts.subsidy_fen, 0)) AS gross_fen,
-        h.held_fen + coalesce(parts.net_fen, 0) AS net_fen, coalesce(parts.gave_back, false) AS gave_back,
+        h.held_fen + coalesce(parts.net_fen, 0) AS net_fen,
+        coalesce(parts.gave_back, false) OR coalesce(change.refunded, false) AS gave_back,
         h.facts, v.terms, coalesce(change.counted, '{{}}') AS changes, coalesce(parts.lines, 0) AS lines
     FROM holds h
     JOIN {_JUDGED} ON judged.region_code = h.region_code AND judged.rule_version_id = h.rule_version_id
