@@ -6,6 +6,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from app.embedded.databases import Urls
 from app.embedded.server import Server
@@ -144,7 +145,7 @@ def test_books_in_which_every_cap_is_used_to_the_fen_are_right(world: World, ser
     ]
     rate = {"kind": "bracket", "method": "marginal", "bands": bands}
     desk = desk_under(world.city(), rate=rate, caps=caps)
-    one, two = "A}1", 'B"},"2'
+    one, two = "A},", 'B"},"2'
     first = ok(desk.redeem(10_000, claim={"contract_no": one}))
     assert first["subsidy_fen"] == 5_000
     assert ok(desk.redeem(10_000, claim={"contract_no": one}))["subsidy_fen"] == 1_000
@@ -179,4 +180,32 @@ def test_a_refund_that_gives_nothing_back_moves_a_claim_between_years_and_breaks
         less = {"lines": [{"line": 1, "amount_fen": 1_900}], "reason": "退单"}
         refund = ok(desk.machine.post(f"/v1/redemptions/{redemption['id']}/refunds", less))["refund"]
         assert refund["subsidy_refund_fen"] == 0
+    assert broken(world) == (set(), [])
+
+
+def test_a_refund_that_gives_nothing_back_may_still_take_off_a_years_counter(world: World) -> None:
+    """50 % of 5,000 in each of two years, 3,000 for the contract: 1,500 of each year.
+
+    Without 2,000 of the second year it is 4,000, so still 3,000, of which 1,125 are the second year's. That of the
+    first year is not raised.
+    """
+    caps = [
+        {"scope": "contract", "name": "per_contract", "limit_fen": 3_000},
+        {"scope": "firm", "name": "year", "limit_fen": 9_000},
+    ]
+    rate = {"kind": "flat", "rate": "0.50"}
+    desk = desk_under(world.city(), rate=rate, caps=caps, attribution={"by": "usage"})
+    lines = [
+        line_body(5_000) | {"used_from": f"{day}T00:00:00+08:00", "used_until": f"{day}T12:00:00+08:00"}
+        for day in ("2025-12-01", "2026-01-05")
+    ]
+    claim = {"contract_no": "HT-1"}
+    drawn = ok(desk.redeem(0, bill={"total_fen": 10_000, "lines": lines}, claim=claim))
+    assert drawn["subsidy_fen"] == 3_000
+    body = {"lines": [{"line": 2, "amount_fen": 2_000}], "reason": "退单"}
+    given_back = ok(desk.machine.post(f"/v1/redemptions/{drawn['id']}/refunds", body))
+    assert given_back["refund"]["subsidy_refund_fen"] == 0
+    query = text("SELECT period, granted_fen FROM positions WHERE holder = 'firm' AND granted_fen > 0 ORDER BY period")
+    counters = world.database.transact(lambda tx: tx.execute(query).all())
+    assert [tuple(row) for row in counters] == [("2025", 1_500), ("2026", 1_125)]
     assert broken(world) == (set(), [])

@@ -321,3 +321,13 @@ def command(desk: Counter, order_no: str, since: str, until: str) -> Redeem:
     times = (datetime.fromisoformat(since), datetime.fromisoformat(until))
     asked = Asked(Bill(100, (BillLine("training", "1", "card_hour", "1", 100, *times),)))
     return replace(twins.command(desk, order_no), asked=asked, key=order_no)
+
+
+def test_what_a_provider_says_of_its_uses_is_no_use_of_its_capacity(world: World) -> None:
+    """A fact may be called like what is counted; a bill of anything but compute counts nothing."""
+    cap = {"scope": "claim", "name": "by_use", "limit_by": "provider.uses", "limits_fen": {"训练": 9_000}}
+    facts = [{"name": "provider.uses", "type": "words"}]
+    desk = counter(world.city(), bill_checks={"capacity": {"beyond": "refuse"}}, facts=facts, caps=[cap])
+    declares(world, desk.machine.organisation_id, facts={"uses": ["训练", "推理"]})
+    ok(desk.redeem(0, bill=bill(line(10, unit="item"))))
+    assert world.differences() == []

@@ -55,7 +55,7 @@ class Claim:
     """A redemption in one step, or a hold with all that was redeemed from it.
 
     `gross_fen` is the most that was ever held or drawn at once, `net_fen` what of it was not given back, `counted`
-    what it has in the counters by now.
+    what it has in the counters by now. `gave_back` says whether it was refunded, be it that no subsidy went back.
     """
 
     subject: str

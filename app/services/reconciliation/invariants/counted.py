@@ -9,12 +9,19 @@ from __future__ import annotations
 
 
 def holders_of(facts: str) -> str:
-    """SQL for whose counters a claim counts in: an object of strings, which other members follow; the last so called.
+    """SQL for whose counters a claim counts in: an object of strings, the last so called, which a key follows.
 
-    Facts of the first format have none, and then it is empty.
+    With that key, for the number of a contract may itself end in a brace and a comma. Facts of the first format have
+    none, and then it is empty.
     """
-    last = f"""split_part('"holders":{{}},"' || {facts}, '"holders":{{', -1)"""
-    return f"""('{{' || split_part({last}, '}},"', 1) || '}}')"""
+    own = f"""split_part('"holders":{{}},"order_no":' || {facts}, '"holders":{{', -1)"""
+    for key in _AFTER_HOLDERS:
+        own = f"""split_part({own}, '}},"{key}":', 1)"""
+    return f"('{{' || {own} || '}}')"
+
+
+_AFTER_HOLDERS = ("order_no", "position")
+"""What follows in the facts of a redemption, and in those of a hold."""
 
 
 def counts_of(facts: str) -> str:
