@@ -18,7 +18,7 @@ from sqlalchemy import (
     event,
     text,
 )
-from sqlalchemy.exc import DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DBAPIError, DisconnectionError, IntegrityError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.pool import QueuePool
 
@@ -32,6 +32,15 @@ NO_SETTINGS: Mapping[str, str] = MappingProxyType({})
 ATTEMPTS = 3
 PAUSES_S = (0.05, 0.5)
 """Between attempts: long enough for a neighbour's lock, and the second for a database that is just restarting."""
+
+PLANS_KEPT_S = 2.0
+"""How long a session keeps what it has planned.
+
+Every index begins with the region, so for a table that is small, or believed to be, any of them is as good; and a plan
+outlives that, also those of the checks of foreign keys, which nobody can write differently: in a database whose tables
+have just grown, and have no statistics yet, each look-up then reads the whole region. Planned anew it takes the right
+index, with or without statistics, since PostgreSQL looks at how large a table's file is. It costs the desk 3 ms.
+"""
 
 RETRIED = frozenset({"40001", "40P01"})  # serialization_failure, deadlock_detected
 CONSTRAINT_PROBLEMS: dict[str, Code] = {
@@ -62,7 +71,13 @@ class Database:
     """Transactions on one PostgreSQL, as one role."""
 
     def __init__(
-        self, url: str, *, pool_size: int = 10, lock_timeout_ms: int = 5_000, settings: Mapping[str, str] = NO_SETTINGS
+        self,
+        url: str,
+        *,
+        pool_size: int = 10,
+        lock_timeout_ms: int = 5_000,
+        settings: Mapping[str, str] = NO_SETTINGS,
+        plans_kept_s: float = PLANS_KEPT_S,
     ) -> None:
         self.engine = create_engine(
             url,
@@ -79,6 +94,7 @@ class Database:
             },
         )
         event.listen(self.engine, "connect", _send_arrays_as_they_are)
+        event.listen(self.engine, "checkout", _forgetting_plans(plans_kept_s))
 
     def transact(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and return its result after COMMIT has succeeded.
@@ -201,6 +217,27 @@ def _send_arrays_as_they_are(connection: psycopg.Connection[Any], _: Any) -> Non
     """
     connection.adapters.register_dumper(list, ListBinaryDumper)
     register(connection)
+
+
+def _forgetting_plans(kept_s: float) -> Callable[[psycopg.Connection[Any], Any, Any], None]:
+    """Before a transaction begins, for one that wants a snapshot may run nothing before it has said so."""
+
+    def forget_old_plans(connection: psycopg.Connection[Any], record: Any, _: Any) -> None:
+        moment = time.monotonic()
+        if moment - record.info.setdefault(_PLANNING_SINCE, moment) < kept_s:
+            return
+        record.info[_PLANNING_SINCE] = moment
+        try:
+            connection.autocommit = True
+            connection.execute("DISCARD PLANS", prepare=False)
+            connection.autocommit = False
+        except psycopg.Error as error:  # the pool makes another connection
+            raise DisconnectionError from error
+
+    return forget_old_plans
+
+
+_PLANNING_SINCE = "voucher.planning_since"
 
 
 def timed_out_on_lock(error: DBAPIError) -> bool:

@@ -125,7 +125,7 @@ DESK_SETTINGS = {
     "enable_mergejoin": "off",
     "jit": "off",
 }
-"""Each statement of the desk looks up a few keys, so there is one right plan: an index, key by key. Planned once.
+"""Each statement of the desk looks up a few keys, so there is one right plan: an index, key by key. Kept for a while.
 
 Left to itself PostgreSQL plans a statement for one key anew every time, because its general plan, reckoned for ten
 keys, seems dearer; that was a quarter of its work for a lone redemption.

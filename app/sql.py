@@ -26,6 +26,14 @@ def now(tx: Connection) -> datetime:
     return cast(datetime, at)
 
 
+def plan_anew(tx: Connection) -> None:
+    """Forget what this session has planned, before one transaction lets tables grow from a few rows to thousands.
+
+    It is one journey. See `PLANS_KEPT_S` in `app/database.py`: between transactions that happens by itself.
+    """
+    _FORGET(tx, {})
+
+
 Rows = Callable[[], list[Any]]
 """Rows that were asked for, as named tuples: to be taken once."""
 
@@ -186,6 +194,7 @@ def _psycopg(tx: Connection) -> psycopg.Connection[Any]:
 _ARRAY = re.compile(r"CAST\(:([a-z_]+) AS ([a-z]+)\[\]\)")
 _PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _CLOCK = Statement("SELECT clock_timestamp()")
+_FORGET = Statement("DISCARD PLANS")
 
 
 def ask_now(tx: Connection) -> Callable[[], datetime]:

@@ -24,7 +24,8 @@ _POSTED = Statement(
     " WHERE f.region_code = r.region_code AND f.redemption_id = r.id"
     " UNION ALL SELECT e.id FROM entries e"
     " WHERE e.region_code = r.region_code AND e.subject_id = r.id AND e.kind = 'move') AS own"
-    " JOIN postings p ON p.region_code = r.region_code AND p.entry_id = own.entry_id"
+    " CROSS JOIN LATERAL (SELECT * FROM postings"
+    " WHERE region_code = r.region_code AND entry_id = own.entry_id ORDER BY line OFFSET 0) AS p"
     " JOIN allotments a ON a.region_code = p.region_code AND a.voucher_id = p.voucher_id AND a.pool_id = p.pool_id"
     " GROUP BY r.region_code, r.id, p.pool_id, a.line ORDER BY r.region_code, r.id, a.line"
 )

@@ -53,10 +53,11 @@ _READ = Statement(_VOUCHERS)
 _LOCK_WAITING = Statement(_VOUCHERS + " FOR NO KEY UPDATE OF v")
 _LOCK_SKIPPING = Statement(_VOUCHERS + " FOR NO KEY UPDATE OF v SKIP LOCKED")
 _SHARES = Statement(
+    # Fenced, or PostgreSQL may go from the region's pools to all that they were allotted to.
     "SELECT a.region_code, a.voucher_id, a.pool_id, a.balance_fen, a.redeemed_fen, p.closed_at, p.fiscal_year"
-    " FROM allotments a"
-    " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, voucher_id)"
-    " ON a.region_code = asked.region_code AND a.voucher_id = asked.voucher_id"
+    " FROM unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, voucher_id)"
+    " CROSS JOIN LATERAL (SELECT * FROM allotments"
+    " WHERE region_code = asked.region_code AND voucher_id = asked.voucher_id ORDER BY line OFFSET 0) AS a"
     " JOIN pools p ON p.region_code = a.region_code AND p.id = a.pool_id"
     " ORDER BY a.region_code, a.voucher_id, a.line"
 )

@@ -46,8 +46,8 @@ _HOLDS = Statement(
 )
 _SHARES = Statement(
     "SELECT s.region_code, s.hold_id, s.pool_id, s.held_fen, s.redeemed_fen, p.closed_at, p.fiscal_year"
-    " FROM hold_shares s"
-    f" JOIN {_ASKED} ON s.region_code = asked.region_code AND s.hold_id = asked.id"
+    f" FROM {_ASKED} CROSS JOIN LATERAL (SELECT * FROM hold_shares"
+    " WHERE region_code = asked.region_code AND hold_id = asked.id ORDER BY line OFFSET 0) AS s"
     " JOIN pools p ON p.region_code = s.region_code AND p.id = s.pool_id"
     " ORDER BY s.region_code, s.hold_id, s.line"
 )
@@ -68,8 +68,10 @@ _RECOVERIES = Statement(
     f" JOIN {_ASKED} ON r.region_code = asked.region_code AND r.hold_id = asked.id WHERE v.status <> 'refunded'"
 )
 _DUE = Statement(
-    "SELECT h.region_code, h.id FROM holds h JOIN vouchers v ON v.region_code = h.region_code AND v.id = h.voucher_id"
-    f" JOIN {_ASKED} ON v.region_code = asked.region_code AND v.id = asked.id"
+    # By voucher, in the order of that index: by itself PostgreSQL may read all open holds instead.
+    f"SELECT h.region_code, h.id FROM {_ASKED} JOIN vouchers v ON v.region_code = asked.region_code AND v.id = asked.id"
+    " CROSS JOIN LATERAL (SELECT * FROM holds"
+    " WHERE region_code = v.region_code AND voucher_id = v.id ORDER BY id OFFSET 0) AS h"
     f" WHERE {DUE.format(clock='clock_timestamp()')}"
 )
 _OPEN = Statement(
