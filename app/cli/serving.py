@@ -156,8 +156,8 @@ def listen(host: str, port: int) -> socket.socket:
 def one_each(listening: socket.socket, workers: int) -> Iterator[socket.socket]:
     """A socket for each worker, all of one address, so that the kernel spreads the connections over them.
 
-    Where all accept from one, whoever wakes first takes all that have just come, and of four connections that send
-    batches one worker gets all and the other idles. Only Linux spreads them; elsewhere they share the one.
+    Where all accept from one, whoever wakes first takes all that have just come, and of a few connections that send
+    batches one worker mostly gets all. Spread by chance they seldom do. Only Linux spreads them; elsewhere they share.
     """
     yield listening
     for _ in range(workers - 1):
