@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 
 import pytest
 
@@ -65,3 +67,16 @@ def test_an_answer_in_pieces_is_counted_once(cut: int) -> None:
     for at in range(0, len(answer), cut):
         connection.data_received(answer[at : at + cut])
     assert counted == [(200, 1)]
+
+
+@pytest.mark.parametrize(
+    ("benchmark", "told"),
+    [
+        (("benchmarks.reconciliation", "--entries=300", "--rounds=1"), "all invariants"),
+        (("benchmarks.verify", "--leaves=300", "--rounds=1"), "leaves/s"),
+    ],
+)
+def test_a_small_run_ends_with_right_books(benchmark: tuple[str, ...], told: str) -> None:
+    run = subprocess.run([sys.executable, "-m", *benchmark], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+    assert told in run.stdout

@@ -165,18 +165,20 @@ def fill(server: Server, urls: Urls, *, entries: int) -> Scheme:
         tx.execute(text(_VOUCHERS))
         _redemptions(tx, vouchers)
         _run(tx, _COUNTERS)
-        _seal(database)
+        _seal(urls)
         tx.execute(text("VACUUM ANALYZE"))
     engine.dispose()
     database.dispose()
     return of
 
 
-def _seal(database: Database) -> None:
+def _seal(urls: Urls) -> None:
+    sealing = Database(urls.sealer_url)
     with TemporaryDirectory() as folder:
         keys = LogKeys(SigningKeys.load_or_create(Path(folder) / "keys"), name="benchmark")
-        while database.transact(partial(seal, region_code=REGION, keys=keys)) is not None:
+        while sealing.transact(partial(seal, region_code=REGION, keys=keys)) is not None:
             pass
+    sealing.dispose()
 
 
 def _redemptions(tx: Connection, vouchers: int) -> None:
