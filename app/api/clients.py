@@ -1,29 +1,33 @@
-"""Machine clients: the systems of providers, and of cities that only read."""
+"""Machine clients: the systems of providers, and of cities that only read; how they sign in, and how they leave."""
 
 from __future__ import annotations
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from sqlalchemy import Connection
 
 from app.api.authentication import CallerDep
+from app.api.client_keys import Jwk
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, ShownInstant, Wire
 from app.api.oauth import NO_STORE
 from app.api.paging import Cursor, Limit, Page, page_of
-from app.api.users import RoleRead, RolesAsked, RolesBody, RolesWanted
+from app.api.users import LeavingBody, RoleRead, RolesAsked, RolesBody, RolesTaken, RolesWanted
 from app.services.identity import clients as machines
+from app.services.identity import leaving
 from app.services.profiles import Line
 
 router = APIRouter(prefix="/v1/clients", tags=["clients"])
 
 
 class ClientCreate(Wire):
-    """A machine as a registrar writes it down."""
+    """A machine as a registrar writes it down. With a key of its own it gets no secret."""
 
     name: Line
     organisation_id: AnyId
     roles: RolesWanted = ()
+    jwk: Jwk | None = None
 
 
 class ClientRead(Read):
@@ -39,10 +43,12 @@ class ClientRead(Read):
 
 
 class ClientCreated(Read):
-    """The client, its secret (shown this once), and the approval that waits (null where no role was asked for)."""
+    """The client, its secret (shown this once; null where it has a key), and the approval that waits (null where
+    no role was asked for).
+    """
 
     client: ClientRead
-    secret: str
+    secret: str | None
     approval_id: str | None
 
 
@@ -56,6 +62,7 @@ def create_client(body: ClientCreate, caller: CallerDep, service: ServiceDep, re
             name=body.name,
             organisation_id=body.organisation_id,
             roles=[wanted.grant() for wanted in body.roles],
+            jwk=body.jwk,
         )
     )
     response.headers.update(NO_STORE)
@@ -96,3 +103,26 @@ def ask_client_roles(client_id: AnyId, body: RolesBody, caller: CallerDep, servi
         )
     )
     return RolesAsked(approval_id=approval_id)
+
+
+@router.post("/{client_id}/roles/revoke")
+def revoke_client_roles(client_id: AnyId, body: RolesTaken, caller: CallerDep, service: ServiceDep) -> ClientRead:
+    """Take roles away from a machine, within a minute: a registrar's or a security administrator's act."""
+
+    def work(tx: Connection) -> ClientRead:
+        taken = [role.grant() for role in body.roles]
+        leaving.revoke_roles(tx, caller=caller, subject_id=client_id, roles=taken, reason=body.reason)
+        return ClientRead.model_validate(machines.read_client(tx, caller=caller, client_id=client_id))
+
+    return service.database.transact(work)
+
+
+@router.post("/{client_id}/disable")
+def disable_client(client_id: AnyId, body: LeavingBody, caller: CallerDep, service: ServiceDep) -> ClientRead:
+    """Let the machine sign in no more, for good: a registrar's or a security administrator's act."""
+
+    def work(tx: Connection) -> ClientRead:
+        leaving.disable(tx, caller=caller, subject_id=client_id, reason=body.reason)
+        return ClientRead.model_validate(machines.read_client(tx, caller=caller, client_id=client_id))
+
+    return service.database.transact(work)

@@ -1,10 +1,12 @@
-"""OAuth 2.0 for machines: client credentials (RFC 6749), the keys (RFC 7517) and the metadata (RFC 8414)."""
+"""OAuth 2.0 for machines: client credentials (RFC 6749) by secret or signed assertion (RFC 7523), revocation (RFC
+7009), the keys (RFC 7517) and the metadata (RFC 8414).
+"""
 
 from __future__ import annotations
 
 from base64 import b64decode
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 from urllib.parse import parse_qsl, unquote_plus
 
 import structlog
@@ -15,7 +17,14 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.authentication import source_of
 from app.api.context import Service, ServiceDep
+from app.kernel.problems import AppError
+from app.kernel.vocabulary import TokenKind
+from app.services.identity.assertions import TYPE as ASSERTION_TYPE
+from app.services.identity.assertions import NotTaken
+from app.services.identity.client_keys import authenticate_assertion
 from app.services.identity.clients import authenticate_client
+from app.services.identity.public_keys import ALGORITHMS
+from app.services.identity.spending import spend
 
 router = APIRouter(tags=["oauth"])
 
@@ -24,22 +33,30 @@ log = structlog.get_logger(__name__)
 FORM = "application/x-www-form-urlencoded"
 NO_STORE = {"Cache-Control": "no-store"}
 
-_REQUEST_BODY = {
-    "required": True,
-    "content": {
-        FORM: {
-            "schema": {
-                "type": "object",
-                "required": ["grant_type"],
-                "properties": {
-                    "grant_type": {"const": "client_credentials"},
-                    "client_id": {"type": "string", "description": "Here, or as the user of HTTP Basic"},
-                    "client_secret": {"type": "string", "description": "Here, or as the password of HTTP Basic"},
-                },
-            }
-        }
+_CLIENT = {
+    "client_id": {"type": "string", "description": "Here, or as the user of HTTP Basic; with an assertion not needed"},
+    "client_secret": {"type": "string", "description": "Here, or as the password of HTTP Basic"},
+    "client_assertion_type": {"const": ASSERTION_TYPE},
+    "client_assertion": {
+        "type": "string",
+        "description": "A JWT signed with a key of the client (RFC 7523): iss and sub its id, aud the issuer, exp in"
+        " 60 seconds, a jti of its own; the header names the key (kid)",
     },
 }
+
+
+def _body(required: str, properties: Mapping[str, object]) -> dict[str, Any]:
+    schema = {"type": "object", "required": [required], "properties": {**properties, **_CLIENT}}
+    return {"required": True, "content": {FORM: {"schema": schema}}}
+
+
+_REQUEST_BODY = _body("grant_type", {"grant_type": {"const": "client_credentials"}})
+_REVOCATION_BODY = _body("token", {"token": {"type": "string"}, "token_type_hint": {"type": "string"}})
+
+
+class _SignedIn(NamedTuple):
+    client_id: str
+    organisation_id: str
 
 
 class AccessToken(BaseModel):
@@ -71,14 +88,25 @@ async def issue_access_token(request: Request, service: ServiceDep) -> Response:
     """Exchange a machine client's id and secret for an access token (client_credentials)."""
     try:
         form = _form(request.headers.get("content-type", ""), await request.body())
-        client_id, secret = _credentials(request.headers.get("authorization"), form)
         _check_grant(form)
-        token = await run_in_threadpool(_issue, service, client_id, secret)
+        token = await run_in_threadpool(_issue, service, request.headers.get("authorization"), form)
     except OAuthError as refusal:
-        if refusal.error == "invalid_client":
-            log.warning("oauth.refused", source=source_of(request), request_id=request.state.request_id)
-        return refusal.response()
+        return _refused(request, refusal)
     return JSONResponse(token.model_dump(), headers=NO_STORE)
+
+
+@router.post("/oauth/revoke", response_model=None, openapi_extra={"requestBody": _REVOCATION_BODY})
+async def revoke_access_token(request: Request, service: ServiceDep) -> Response:
+    """Revoke an access token of the client that asks (RFC 7009): within a minute it is good nowhere.
+
+    200 also for what is no token of ours, or runs out anyway.
+    """
+    try:
+        form = _form(request.headers.get("content-type", ""), await request.body())
+        await run_in_threadpool(_revoke, service, request.headers.get("authorization"), form)
+    except OAuthError as refusal:
+        return _refused(request, refusal)
+    return Response(status_code=200, headers=NO_STORE)
 
 
 @router.get("/.well-known/jwks.json")
@@ -97,17 +125,76 @@ async def read_authorization_server(service: ServiceDep) -> dict[str, Any]:
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "grant_types_supported": ["client_credentials"],
         "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
-        "token_endpoint_auth_methods_supported": ["client_secret_basic", "client_secret_post"],
+        "token_endpoint_auth_methods_supported": _METHODS,
+        "token_endpoint_auth_signing_alg_values_supported": sorted(ALGORITHMS.values()),
+        "revocation_endpoint": f"{issuer}/oauth/revoke",
+        "revocation_endpoint_auth_methods_supported": _METHODS,
+        "revocation_endpoint_auth_signing_alg_values_supported": sorted(ALGORITHMS.values()),
     }
 
 
-def _issue(service: Service, client_id: str, secret: str) -> AccessToken:
+_METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post"]
+
+
+def _issue(service: Service, authorization: str | None, form: Mapping[str, str]) -> AccessToken:
+    client = _signed_in(service, authorization, form)
+    ttl_s = service.settings.access_token_ttl_s
+    issued = service.tokens.issue(client.client_id, client.organisation_id, ttl_s=ttl_s)
+    return AccessToken(access_token=issued.token, token_type="Bearer", expires_in=ttl_s)  # noqa: S106 - the scheme
+
+
+def _revoke(service: Service, authorization: str | None, form: Mapping[str, str]) -> None:
+    if not form.get("token"):
+        raise OAuthError("invalid_request", "token is missing.")
+    client = _signed_in(service, authorization, form)
+    try:
+        claims = service.tokens.verify(form["token"])
+    except AppError:  # not ours, or run out: there is nothing to revoke
+        return
+    if claims.subject != client.client_id:
+        return
+    service.database.transact(
+        lambda tx: spend(
+            tx, subject_id=claims.subject, kind=TokenKind.ACCESS, jti=claims.jti, expires_at=claims.expires_at
+        )
+    )
+    service.principal_cache.forget(form["token"])
+
+
+def _signed_in(service: Service, authorization: str | None, form: Mapping[str, str]) -> _SignedIn:
+    """The client that asks, by its assertion or its secret, never by both."""
+    if "client_assertion" in form or "client_assertion_type" in form:
+        return _by_assertion(service, authorization, form)
+    client_id, secret = _credentials(authorization, form)
     organisation_id = service.database.transact(lambda tx: authenticate_client(tx, client_id=client_id, secret=secret))
     if organisation_id is None:
         raise _invalid_client()
-    ttl_s = service.settings.access_token_ttl_s
-    issued = service.tokens.issue(client_id, organisation_id, ttl_s=ttl_s)
-    return AccessToken(access_token=issued.token, token_type="Bearer", expires_in=ttl_s)  # noqa: S106 - the scheme
+    return _SignedIn(client_id, organisation_id)
+
+
+def _by_assertion(service: Service, authorization: str | None, form: Mapping[str, str]) -> _SignedIn:
+    if authorization is not None or "client_secret" in form:
+        raise OAuthError("invalid_request", "Use one way of authenticating, not two.")
+    if form.get("client_assertion_type") != ASSERTION_TYPE:
+        raise OAuthError("invalid_request", f"client_assertion_type must be {ASSERTION_TYPE}.")
+    assertion = form.get("client_assertion", "")
+    try:
+        client = _SignedIn(
+            *service.database.transact(
+                lambda tx: authenticate_assertion(tx, assertion=assertion, issuer=service.tokens.issuer)
+            )
+        )
+    except NotTaken as refusal:
+        raise _invalid_client(str(refusal)) from refusal
+    if form.get("client_id", client.client_id) != client.client_id:
+        raise _invalid_client("client_id is not that of the assertion.")
+    return client
+
+
+def _refused(request: Request, refusal: OAuthError) -> Response:
+    if refusal.error == "invalid_client":
+        log.warning("oauth.refused", source=source_of(request), request_id=request.state.request_id)
+    return refusal.response()
 
 
 def _form(content_type: str, body: bytes) -> Mapping[str, str]:
@@ -153,5 +240,5 @@ def _check_grant(form: Mapping[str, str]) -> None:
         raise OAuthError("invalid_scope", "There are no scopes: a token carries the roles of its client.")
 
 
-def _invalid_client() -> OAuthError:
-    return OAuthError("invalid_client", "The client or its secret is not right.", status=401)
+def _invalid_client(description: str = "The client or its secret is not right.") -> OAuthError:
+    return OAuthError("invalid_client", description, status=401)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
+from fastapi.security.utils import get_authorization_scheme_param
 from pydantic import Field
 
-from app.api.authentication import source_of
+from app.api.authentication import CallerDep, source_of
 from app.api.context import ServiceDep
 from app.api.fields import Read, ShownInstant, Wire
 from app.api.oauth import NO_STORE
 from app.services.identity.loading import password_at
 from app.services.identity.passwords import TYPED_LENGTH
 from app.services.identity.signing_in import sign_in
+from app.services.identity.spending import revoke_token
 from app.services.identity.users import LOGIN_LENGTH
 
 router = APIRouter(prefix="/v1/personal-tokens", tags=["personal tokens"])
@@ -69,3 +71,12 @@ def create_personal_token(
         organisation_id=caller.organisation_id,
         expires_at=issued.expires_at,
     )
+
+
+@router.delete("/current", status_code=204)
+def revoke_personal_token(caller: CallerDep, service: ServiceDep, request: Request) -> None:
+    """Revoke the token that this request carries: within a minute it is good nowhere."""
+    _, token = get_authorization_scheme_param(request.headers.get("Authorization"))
+    claims = service.tokens.verify(token)
+    service.database.transact(lambda tx: revoke_token(tx, caller=caller, jti=claims.jti, expires_at=claims.expires_at))
+    service.principal_cache.forget(token)

@@ -48,6 +48,11 @@ class PrincipalCache:
         with self._lock:
             self._known[_key(token)] = _Known(principal, left_s)
 
+    def forget(self, token: str) -> None:
+        """The token was revoked: here it is good no more at once."""
+        with self._lock:
+            self._known.pop(_key(token), None)
+
 
 def _key(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()

@@ -6,6 +6,7 @@ from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
+from sqlalchemy import Connection
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
@@ -13,7 +14,7 @@ from app.api.fields import AnyId, Read, Reason, RegionCode, ShownInstant, Wire
 from app.api.oauth import NO_STORE
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.vocabulary import Role
-from app.services.identity import invitations, resets
+from app.services.identity import invitations, leaving, resets
 from app.services.identity import users as people
 from app.services.identity.principals import Grant
 from app.services.profiles import Line
@@ -40,6 +41,18 @@ class RolesBody(Wire):
     """Roles to ask for."""
 
     roles: Annotated[tuple[RoleWanted, ...], Field(min_length=1, max_length=100)]
+
+
+class RolesTaken(RolesBody):
+    """Roles to take away, and why."""
+
+    reason: Reason
+
+
+class LeavingBody(Wire):
+    """Why a person or machine signs in no more."""
+
+    reason: Reason
 
 
 class RoleRead(Read):
@@ -159,6 +172,29 @@ def ask_user_roles(user_id: AnyId, body: RolesBody, caller: CallerDep, service: 
         )
     )
     return RolesAsked(approval_id=approval_id)
+
+
+@router.post("/{user_id}/roles/revoke")
+def revoke_user_roles(user_id: AnyId, body: RolesTaken, caller: CallerDep, service: ServiceDep) -> UserRead:
+    """Take roles away from a person, within a minute: a registrar's or a security administrator's act."""
+
+    def work(tx: Connection) -> UserRead:
+        taken = [role.grant() for role in body.roles]
+        leaving.revoke_roles(tx, caller=caller, subject_id=user_id, roles=taken, reason=body.reason)
+        return UserRead.model_validate(people.read_user(tx, caller=caller, user_id=user_id))
+
+    return service.database.transact(work)
+
+
+@router.post("/{user_id}/disable")
+def disable_user(user_id: AnyId, body: LeavingBody, caller: CallerDep, service: ServiceDep) -> UserRead:
+    """Let the person sign in no more, for good: a registrar's or a security administrator's act."""
+
+    def work(tx: Connection) -> UserRead:
+        leaving.disable(tx, caller=caller, subject_id=user_id, reason=body.reason)
+        return UserRead.model_validate(people.read_user(tx, caller=caller, user_id=user_id))
+
+    return service.database.transact(work)
 
 
 @router.post("/{user_id}/password-resets", status_code=202)

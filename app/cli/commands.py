@@ -14,6 +14,7 @@ from app.cli import (
     budget,
     demo,
     export,
+    keys,
     login,
     officials,
     people,
@@ -71,6 +72,7 @@ for command in (
     app.command()(command)
 app.add_typer(budget.app, name="budget")
 app.add_typer(people.app, name="user")
+app.add_typer(keys.app, name="keys")
 app.add_typer(rules.app, name="rules")
 app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")

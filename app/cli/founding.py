@@ -244,6 +244,7 @@ def _ensure_machine(database: Database, province: Province, machine: Principal, 
             roles=_grants(machine),
         )
         _approve_roles(tx, province, made.approval_id)
+        assert made.secret is not None, "without a key it has one"
         # Written before COMMIT: a secret that is lost is lost for ever, one that was never committed is made anew.
         state.machines[machine.organisation] = Machine(machine.organisation, made.client.id, made.secret)
         state.save()

@@ -821,6 +821,7 @@ WORDS = {
     "batch": "批次",
     "case": "差异事项",
     "client": "机器账号",
+    "client_key": "机器账号密钥",
     "entry": "分录",
     "invitation": "邀请",
     "mandate": "授权",

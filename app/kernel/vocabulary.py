@@ -41,6 +41,13 @@ class Role(StrEnum):
     AUDIT_ADMIN = "audit_admin"
 
 
+class TokenKind(StrEnum):
+    """What may be spent before it runs out."""
+
+    ASSERTION = "assertion"  # a machine's signed claim to be itself: good once
+    ACCESS = "access"  # an access or personal token that was revoked
+
+
 class VoucherKind(StrEnum):
     """What a voucher buys."""
 

@@ -9,7 +9,7 @@ from app.models.capacity import CapacityUse
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
-from app.models.identity import Client, Invitation, PortalSession, RoleGrant, User
+from app.models.identity import Client, ClientKey, Invitation, PortalSession, RoleGrant, SpentToken, User
 from app.models.issuance import IssuanceBatch, IssuanceRow
 from app.models.jobs import Job
 from app.models.ledger import Entry, Posting, SealQueue
@@ -39,6 +39,7 @@ __all__ = [
     "CapacityUse",
     "CaseNote",
     "Client",
+    "ClientKey",
     "Entry",
     "Event",
     "Hold",
@@ -78,6 +79,7 @@ __all__ = [
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
+    "SpentToken",
     "Statement",
     "StatementLine",
     "UsageReference",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kernel.vocabulary import Role
-from app.models.base import Base, Id, Instant, RegionCode, Words, one_of, region_code_format
+from app.kernel.vocabulary import Role, TokenKind
+from app.models.base import Base, CanonicalJson, Id, Instant, RegionCode, Words, one_of, region_code_format
 
 
 class User(Base):
@@ -32,19 +32,59 @@ class User(Base):
 
 
 class Client(Base):
-    """A machine of one organisation; it signs in with a secret of which only the hash is kept."""
+    """A machine of one organisation; it signs in with a key of its own, or with a secret whose hash is kept."""
 
     __tablename__ = "clients"
 
     id: Mapped[Id] = mapped_column(primary_key=True)
     name: Mapped[Words]
     organisation_id: Mapped[Id] = mapped_column(ForeignKey("organisations.id"))
-    secret_sha256: Mapped[bytes] = mapped_column(LargeBinary)
+    secret_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    previous_secret_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
+    """Renewed, and still good until `previous_secret_until`, so that no machine stands still meanwhile."""
+    previous_secret_until: Mapped[Instant | None]
     disabled_at: Mapped[Instant | None]
     created_at: Mapped[Instant]
     created_by: Mapped[Id]
 
-    __table_args__ = (Index(None, "organisation_id"),)
+    __table_args__ = (
+        Index(None, "organisation_id"),
+        CheckConstraint(
+            "(previous_secret_sha256 IS NULL) = (previous_secret_until IS NULL)", name="previous_secret_ends"
+        ),
+    )
+
+
+class ClientKey(Base):
+    """A public key with which a machine signs its assertions. Retired once; its name is not used again."""
+
+    __tablename__ = "client_keys"
+
+    client_id: Mapped[Id] = mapped_column(ForeignKey("clients.id"), primary_key=True)
+    kid: Mapped[Id] = mapped_column(primary_key=True)
+    algorithm: Mapped[Id]
+    """The one algorithm of this key."""
+    jwk: Mapped[CanonicalJson]
+    created_at: Mapped[Instant]
+    created_by: Mapped[Id]
+    retired_at: Mapped[Instant | None]
+
+    __table_args__ = (CheckConstraint("algorithm IN ('EdDSA', 'ES256', 'PS256')", name="algorithm_known"),)
+
+
+class SpentToken(Base):
+    """A token that is good no more before its time: an assertion that was used, an access token that was revoked."""
+
+    __tablename__ = "spent_tokens"
+
+    subject_id: Mapped[Id] = mapped_column(primary_key=True)
+    """The person or machine that the token is of."""
+    kind: Mapped[Id] = mapped_column(primary_key=True)
+    jti_sha256: Mapped[bytes] = mapped_column(LargeBinary, primary_key=True)
+    expires_at: Mapped[Instant]
+    """From when on it would be refused anyway, and may be forgotten."""
+
+    __table_args__ = (one_of("kind", TokenKind),)
 
 
 class RoleGrant(Base):

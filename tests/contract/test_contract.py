@@ -24,6 +24,7 @@ STEPS = RECORDED[1:]
 
 PUBLIC = {
     "issue_access_token",
+    "revoke_access_token",
     "read_signing_keys",
     "read_authorization_server",
     "create_personal_token",

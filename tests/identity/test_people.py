@@ -207,6 +207,7 @@ def test_people_are_seen_within_reach_and_by_themselves(database: Database, auth
 def test_a_clients_secret_is_kept_as_its_hash_and_lets_it_in(database: Database, provider: OrganisationRecord) -> None:
     made = machine(database, provider, Grant(Role.PROVIDER, HANGZHOU))
     stored = database.transact(lambda tx: tx.execute(select(Client.secret_sha256)).scalar_one())
+    assert made.secret is not None and stored is not None
     assert bytes(stored) == hashlib.sha256(made.secret.encode()).digest()
     assert len(made.secret) >= 43
 

@@ -1,20 +1,21 @@
-"""Machine clients: the systems of compute centres, and of cities that only read. They sign in with a secret."""
+"""Machine clients: the systems of compute centres, and of cities that only read."""
 
 from __future__ import annotations
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, false, insert, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, false, func, insert, or_, select
 
 from app.kernel.ids import is_id, new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.models import Client, Organisation
 from app.services import audit
+from app.services.identity.client_keys import write_key
 from app.services.identity.opaque import SECRET_BYTES, digest, new_secret
 from app.services.identity.principals import Caller, Grant
 from app.services.identity.roles import checked_roles, live_roles, request_roles
@@ -41,29 +42,37 @@ class ClientRecord:
 
 @dataclass(frozen=True, slots=True)
 class NewClient:
-    """What the registrar hands over."""
+    """What the registrar hands over; no secret where the machine has a key."""
 
     client: ClientRecord
-    secret: str
+    secret: str | None
     approval_id: str | None
 
 
 def create_client(
-    tx: Connection, *, caller: Caller, name: str, organisation_id: str, roles: Sequence[Grant]
+    tx: Connection,
+    *,
+    caller: Caller,
+    name: str,
+    organisation_id: str,
+    roles: Sequence[Grant],
+    jwk: Mapping[str, Any] | None = None,
 ) -> NewClient:
     """Write down a machine of an organisation within the registrar's reach, and ask for the roles.
 
-    It holds none until a security administrator approves. Raises `forbidden`, `validation_failed`.
+    With a public key it signs its assertions and has no secret. It holds no role until a security administrator
+    approves. Raises `forbidden`, `validation_failed`.
     """
     organisation = organisation_to_staff(tx, caller=caller, organisation_id=organisation_id)
     wanted = checked_roles(roles, caller=caller, organisation=organisation, machine=True)
-    client_id, secret, at = new_id("cli"), new_secret(), now(tx)
+    client_id, at = new_id("cli"), now(tx)
+    secret = new_secret() if jwk is None else None
     tx.execute(
         insert(Client).values(
             id=client_id,
             name=name,
             organisation_id=organisation.id,
-            secret_sha256=digest(secret),
+            secret_sha256=None if secret is None else digest(secret),
             created_at=at,
             created_by=caller.principal_id,
         )
@@ -77,6 +86,8 @@ def create_client(
         at=at,
         details={"organisation": organisation.id},
     )
+    if jwk is not None:
+        write_key(tx, caller=caller, client_id=client_id, region_code=organisation.region_code, jwk=jwk)
     approval_id = None
     if wanted:
         approval_id = request_roles(
@@ -102,13 +113,21 @@ def ask_client_roles(tx: Connection, *, caller: Caller, client_id: str, roles: S
 
 
 def authenticate_client(tx: Connection, *, client_id: str, secret: str) -> str | None:
-    """The organisation of the client with this id and secret, or None. Unknown and disabled ones take as long."""
+    """The organisation of the client with this id and secret, or None. Unknown and disabled ones take as long.
+
+    A secret that was renewed is right until its time is over.
+    """
     row = tx.execute(
-        select(Client.organisation_id, Client.secret_sha256).where(_is(client_id), Client.disabled_at.is_(None))
+        select(
+            Client.organisation_id,
+            Client.secret_sha256,
+            case((Client.previous_secret_until > func.clock_timestamp(), Client.previous_secret_sha256)).label("old"),
+        ).where(_is(client_id), Client.disabled_at.is_(None))
     ).one_or_none()
-    stored = _NO_SECRET if row is None else bytes(row.secret_sha256)
-    is_right = hmac.compare_digest(stored, digest(secret))
-    return row.organisation_id if row is not None and is_right else None
+    given = digest(secret)
+    stored = (None, None) if row is None else (row.secret_sha256, row.old)
+    are_right = [hmac.compare_digest(bytes(one or _NO_SECRET), given) for one in stored]
+    return row.organisation_id if row is not None and any(are_right) else None
 
 
 def read_client(tx: Connection, *, caller: Caller, client_id: str) -> ClientRecord:

@@ -7,14 +7,17 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from app.kernel.ids import is_id
-from app.kernel.vocabulary import Role
+from app.kernel.vocabulary import Role, TokenKind
 from app.models import Client, Organisation, RoleGrant, User
 from app.services.identity.principals import Grant, Principal
+from app.services.identity.spending import is_spent
 from app.services.identity.tokens import Claims, microseconds
 
 
 def load_bearer(tx: Connection, claims: Claims) -> Principal | None:
-    """The principal of a verified token; None also where a person has set another password since it was issued."""
+    """The principal of a verified token; None where it was revoked, or its person has set another password since."""
+    if is_spent(tx, subject_id=claims.subject, kind=TokenKind.ACCESS, jti=claims.jti):
+        return None
     if is_id(claims.subject, "usr"):
         set_at = password_at(tx, claims.subject)
         if claims.password_us != (None if set_at is None else microseconds(set_at)):

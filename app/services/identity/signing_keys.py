@@ -1,7 +1,7 @@
 """The keys that sign tokens and payment codes: one Ed25519 key a file, `<kid>.pem`, in a folder of the service's own.
 
-Several may be there: the newest signs, all verify. To rotate, add one (`add_key`) and restart the processes one by
-one: those still running find the new key by its name. Once the tokens of an old key have run out its file may go.
+Several may be there: the newest signs, all verify. Running processes look at the folder every few seconds, so a key
+that is added signs soon (`voucher keys rotate`), and one that is removed verifies nothing any more (`… retire`).
 """
 
 from __future__ import annotations
@@ -10,8 +10,10 @@ import fcntl
 import os
 import re
 import secrets
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -24,19 +26,20 @@ from app.kernel.clock import utc_now
 
 _KID = re.compile("[0-9]{8}T[0-9]{12}Z-[0-9a-f]{8}")
 
+LOOK_EVERY_S = 5.0
+"""How old what is known of the folder may be. A key whose name is met for the first time is looked for at once."""
+
 
 class SigningKeys:
-    """The keys of one folder. Read once; a key that appears later is read when its name is met."""
+    """The keys of one folder, as they were some seconds ago at most."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, timer: Callable[[], float] = time.monotonic) -> None:
         self._folder = folder
+        self._timer = timer
         self._keys: dict[str, Ed25519PrivateKey] = {}
-        kids = _kids(folder)
-        if not kids:
+        self._newest, self._looked_at = "", timer()
+        if not self._look():
             raise FileNotFoundError(f"No signing key in {folder}")
-        for kid in kids:
-            self._find(kid)
-        self.current_kid = kids[-1]
 
     @classmethod
     def load_or_create(cls, folder: Path) -> SigningKeys:
@@ -47,6 +50,12 @@ class SigningKeys:
                 if not _kids(folder):
                     add_key(folder)
         return cls(folder)
+
+    @property
+    def current_kid(self) -> str:
+        """Name of the key that signs: the newest."""
+        self._look_again()
+        return self._newest
 
     @property
     def current(self) -> Ed25519PrivateKey:
@@ -82,12 +91,33 @@ class SigningKeys:
         assert public is not None, "its file was listed"
         return {**OKPAlgorithm.to_jwk(public, as_dict=True), "kid": kid, "use": "sig", "alg": "EdDSA"}
 
+    def _look_again(self) -> None:
+        if self._timer() - self._looked_at >= LOOK_EVERY_S:
+            self._look()
+
+    def _look(self) -> bool:
+        """Read the folder; whether there is a key in it. Where there is none any more, the last ones stay."""
+        self._looked_at = self._timer()
+        kids = _kids(self._folder)
+        found = {kid: key for kid in kids if (key := self._keys.get(kid) or self._read(kid)) is not None}
+        if not found:
+            return False
+        self._keys, self._newest = found, max(found)
+        return True
+
     def _find(self, kid: str) -> Ed25519PrivateKey | None:
+        self._look_again()
         known = self._keys.get(kid)
         if known is not None:
             return known
         if _KID.fullmatch(kid) is None:  # also keeps a stranger's `kid` from naming another file
             return None
+        key = self._read(kid)
+        if key is not None:
+            self._keys[kid] = key
+        return key
+
+    def _read(self, kid: str) -> Ed25519PrivateKey | None:
         try:
             written = _path(self._folder, kid).read_bytes()
         except FileNotFoundError:
@@ -95,7 +125,6 @@ class SigningKeys:
         key = serialization.load_pem_private_key(written, password=None)
         if not isinstance(key, Ed25519PrivateKey):
             raise TypeError(f"{_path(self._folder, kid)} is not an Ed25519 key")
-        self._keys[kid] = key
         return key
 
 
@@ -112,6 +141,21 @@ def add_key(folder: Path) -> str:
         os.fsync(file.fileno())
     draft.rename(_path(folder, kid))
     return kid
+
+
+def retire_key(folder: Path, kid: str) -> None:
+    """Remove a key: what it signed is good no more. Raises KeyError for a name that no key has."""
+    if _KID.fullmatch(kid) is None:
+        raise KeyError(kid)
+    try:
+        _path(folder, kid).unlink()
+    except FileNotFoundError as error:
+        raise KeyError(kid) from error
+
+
+def made_at(kid: str) -> datetime:
+    """When a key was made: its name says it."""
+    return datetime.strptime(kid[:22], "%Y%m%dT%H%M%S%fZ").replace(tzinfo=UTC)
 
 
 def _path(folder: Path, kid: str) -> Path:

@@ -1,0 +1,96 @@
+"""`voucher keys`: the keys that sign access tokens and payment codes, exchanged while the service runs."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from app.cli.local import state_dir
+from app.cli.output import Failure, console, say
+from app.kernel.clock import SHANGHAI, utc_now
+from app.services.identity.signing_keys import LOOK_EVERY_S, SigningKeys, add_key, made_at, retire_key
+from app.settings import Settings
+
+app = typer.Typer(no_args_is_help=True, help="签名密钥 / Signing keys")
+
+
+@app.callback()
+def keys() -> None:
+    """访问令牌与付款码的签名密钥 / The keys that sign access tokens and payment codes."""
+
+
+@app.command("list")
+def show(*, as_json: Annotated[bool, typer.Option("--json", help="JSON 输出 / JSON for scripts")] = False) -> None:
+    """列出密钥，新的在前；首个用于签名，全部用于验证 / List the keys, newest first: it signs, all verify."""
+    kids = SigningKeys(_folder()).kids()
+    if as_json:
+        rows = [{"kid": kid, "made_at": made_at(kid).isoformat(), "signs": kid == kids[0]} for kid in kids]
+        typer.echo(json.dumps(rows))
+        return
+    for kid in kids:
+        role = "签名 / signs" if kid == kids[0] else "仅验证 / verifies"
+        console.print(f"{kid}  {made_at(kid).astimezone(SHANGHAI):%Y-%m-%d %H:%M}  {role}", highlight=False)
+
+
+@app.command()
+def rotate() -> None:
+    """新增一把密钥并改用其签名，无需重启 / Add a key; running processes sign with it within seconds.
+
+    旧密钥继续验证已签发的令牌，到期后用 voucher keys retire 停用。
+    The old keys still verify what they signed; retire them when that has run out.
+    """
+    kid = add_key(_folder())
+    say(f"新密钥 {kid}，{LOOK_EVERY_S:.0f} 秒内启用。", f"new key, in use within {LOOK_EVERY_S:.0f} s")
+    older = SigningKeys(_folder()).kids()[1:]
+    due = utc_now() + _longest()
+    for old in older:
+        say(f"{old} 可于 {due.astimezone(SHANGHAI):%Y-%m-%d %H:%M} 后停用。", "may be retired then")
+
+
+@app.command()
+def retire(
+    kid: Annotated[str, typer.Argument(help="密钥名 / Name of the key")],
+    *,
+    at_once: Annotated[
+        bool,
+        typer.Option(
+            "--at-once", help="密钥泄露时：其签发的令牌与付款码立即失效 / It leaked: what it signed is void at once"
+        ),
+    ] = False,
+) -> None:
+    """停用一把旧密钥 / Remove an old key; what it signed is good no more."""
+    known = SigningKeys(_folder()).kids()
+    if kid not in known:
+        raise Failure(f"没有名为 {kid} 的密钥。", "no key of this name; see voucher keys list")
+    if kid == known[0]:
+        raise Failure("正在用于签名的密钥不能停用，请先运行 voucher keys rotate。", "it signs: rotate first")
+    successor = known[known.index(kid) - 1]
+    may_go = made_at(successor) + _longest()
+    if utc_now() < may_go and not at_once:
+        raise Failure(
+            f"其签发的令牌最迟 {may_go.astimezone(SHANGHAI):%Y-%m-%d %H:%M} 到期；如密钥已泄露，请加 --at-once。",
+            "tokens that it signed have not run out; with --at-once they are void now",
+        )
+    retire_key(_folder(), kid)
+    say(
+        f"已停用 {kid}，{LOOK_EVERY_S:.0f} 秒内生效；已验证过的令牌至多再用一分钟。",
+        "retired; within a minute it verifies nothing",
+    )
+
+
+def _longest() -> timedelta:
+    settings = Settings(database_url="postgresql+psycopg://nobody@localhost/none", state_dir=state_dir())
+    return timedelta(seconds=max(settings.access_token_ttl_s, settings.personal_token_ttl_s))
+
+
+def _folder() -> Path:
+    folder = state_dir() / "keys"
+    if not any(folder.glob("*.pem")):
+        raise Failure(
+            f"{folder} 中没有密钥；服务首次启动时生成。", "no keys there yet: the service makes them at its first start"
+        )
+    return folder
