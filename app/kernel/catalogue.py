@@ -810,6 +810,14 @@ CATALOGUE: dict[Code, Row] = {
             "核销记录 {redemption_id} 已有退款、已进入支付、出自预占，或其券已终结。请由供给方全额退款（已支付的转为追回），再重新核销。",
         ),
     ),
+    Code.CALENDAR_NOT_LOADED: Row(
+        Kind.CONFLICT,
+        ("Table of holidays missing", "缺少节假日安排"),
+        (
+            "The table of holidays of {year} has not been loaded, so its working days cannot be counted. Ask the registrar to load it from the State Council's notice (`voucher calendar load`), then try again.",
+            "{year} 年节假日安排尚未导入，无法计算该年的工作日。请登记员按国务院办公厅通知导入（voucher calendar load）后再试。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
@@ -819,6 +827,7 @@ WORDS = {
     "admission": "入围记录",
     "approval": "审批事项",
     "batch": "批次",
+    "calendar": "节假日安排",
     "case": "差异事项",
     "client": "机器账号",
     "client_key": "机器账号密钥",

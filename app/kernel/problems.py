@@ -139,6 +139,7 @@ class Code(StrEnum):
     REDEMPTION_NOT_REVERSIBLE = "redemption_not_reversible"
     CAPACITY_USED_UP = "capacity_used_up"
     USAGE_TIMES_TOO_LONG = "usage_times_too_long"
+    CALENDAR_NOT_LOADED = "calendar_not_loaded"
 
 
 @dataclass(frozen=True, slots=True)

@@ -327,6 +327,13 @@ class CaseState(StrEnum):
     RESOLVED = "resolved"
 
 
+class DayKind(StrEnum):
+    """What a table of holidays says of a day."""
+
+    HOLIDAY = "holiday"  # 放假
+    MAKE_UP_DAY = "make_up_day"  # 调休上班
+
+
 class LeafKind(StrEnum):
     """What a row of the seal queue points at."""
 

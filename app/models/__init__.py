@@ -5,6 +5,7 @@ from app.models.audit import AuditEvent
 from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
 from app.models.budgets import Pool, YearClose
+from app.models.calendars import CalendarDay, CalendarTable
 from app.models.capacity import CapacityUse
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
@@ -36,6 +37,8 @@ __all__ = [
     "BankList",
     "BankListLine",
     "Base",
+    "CalendarDay",
+    "CalendarTable",
     "CapacityUse",
     "CaseNote",
     "Client",

@@ -31,6 +31,8 @@ SHARED = {
     "invitations",
     "portal_sessions",
     "restorations",
+    "calendar_tables",
+    "calendar_days",
 }
 """What all regions share."""
 
