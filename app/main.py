@@ -15,6 +15,7 @@ from fastapi_offline import FastAPIOffline
 from app import logs
 from app.api import (
     accelerators,
+    applications,
     approvals,
     bank_lists,
     calendars,
@@ -90,6 +91,7 @@ ROUTERS = (
     approvals.router,
     calendars.router,
     issuance_batches.router,
+    applications.router,
     jobs.router,
     vouchers.router,
     payment_codes.router,

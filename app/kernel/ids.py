@@ -46,6 +46,8 @@ class Prefix(StrEnum):
     BANK_LIST = "bkl"
     RESTORATION = "rst"
     JOB = "job"
+    APPLICATION = "apl"
+    UPLOAD = "upl"
 
 
 SHARED = frozenset(

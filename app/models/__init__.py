@@ -1,5 +1,6 @@
 """The tables, one module per aggregate. Importing this package registers all of them on `Base.metadata`."""
 
+from app.models.applications import Application, ApplicationDocument, ApplicationEvent
 from app.models.approvals import Approval
 from app.models.audit import AuditEvent
 from app.models.bank_lists import BankList, BankListLine
@@ -25,6 +26,7 @@ from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
+from app.models.uploads import Upload
 from app.models.vouchers import Allotment, Mandate, Voucher
 
 __all__ = [
@@ -32,6 +34,9 @@ __all__ = [
     "Admission",
     "Allotment",
     "AnswerPass",
+    "Application",
+    "ApplicationDocument",
+    "ApplicationEvent",
     "Approval",
     "AuditEvent",
     "BankList",
@@ -85,6 +90,7 @@ __all__ = [
     "SpentToken",
     "Statement",
     "StatementLine",
+    "Upload",
     "UsageReference",
     "User",
     "Voucher",

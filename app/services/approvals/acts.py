@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.kernel.vocabulary import ApprovalKind
+from app.services.applications.granting import execute_grant, reject_grant
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
 from app.services.budgets.close_execution import execute_close_year
@@ -49,5 +50,6 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
     ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
+    ApprovalKind.GRANT_APPLICATIONS: Act(execute_grant, reject_grant),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"
