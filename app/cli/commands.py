@@ -30,6 +30,7 @@ from app.cli import (
     witness,
 )
 from app.cli.output import Failure
+from app.client import ClientError
 from app.embedded.archive import BackupFailed
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
@@ -80,7 +81,7 @@ def main() -> None:
     """Run the command line; what cannot be done is one line on standard error, and status 1."""
     try:
         app()
-    except (Failure, StartFailed, BackupFailed) as failure:
+    except (Failure, ClientError, StartFailed, BackupFailed) as failure:
         _end(str(failure))
     except NewerDatabase as newer:
         _end(

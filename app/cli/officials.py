@@ -5,44 +5,21 @@ from __future__ import annotations
 import itertools
 import json
 import sys
-from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
-from app.cli.client import Api, Refused
-from app.cli.following import follow
-from app.cli.login import signed_in
+from app.cli.following import progress_of_job
+from app.cli.login import official, signed_in
 from app.cli.output import Failure, console, say, table, yuan
+from app.client import BatchForm, Invalid, Upload, VoucherClient, models
 from app.kernel.money import parse_yuan
 
 
-def submit_sheet(
-    api: Api,
-    sheet: Path,
-    *,
-    programme_id: str,
-    count: int,
-    total_fen: int,
-    dry_run: bool = False,
-    key: str | None = None,
-    shown: bool = False,
-) -> dict[str, Any]:
-    """Send an issuance sheet as a maker and return what a checker is asked to approve. Raises Refused, Failure.
-
-    With `shown` how far it is shows on the terminal; within a `step`, which shows something itself, it must not.
-    """
-    form = _form(programme_id, count, total_fen) | {"dry_run": "true" if dry_run else "false"}
-    send = partial(follow, api) if shown else api.post
-    submitted: dict[str, Any] = send("/v1/issuance-batches", key=key, data=form, files=_file(sheet))
-    return submitted
-
-
-def annotate_sheet(api: Api, sheet: Path, *, programme_id: str, count: int, total_fen: int) -> Path:
+def annotate_sheet(client: VoucherClient, sheet: Path, declared: BatchForm) -> Path:
     """Write the annotated copy of a sheet beside it, under a name that is free, and return where."""
-    form = _form(programme_id, count, total_fen)
-    copy = api.post("/v1/issuance-batches/annotated-sheet", data=form, files=_file(sheet))
+    copy = client.issuance_batches.annotate(Upload.read(sheet), declared)
     for number in itertools.count(1):
         path = sheet.with_name(f"{sheet.stem}-校验结果{number if number > 1 else ''}.xlsx")
         try:
@@ -52,21 +29,6 @@ def annotate_sheet(api: Api, sheet: Path, *, programme_id: str, count: int, tota
             continue
         return path
     raise AssertionError("some name is free")
-
-
-def _form(programme_id: str, count: int, total_fen: int) -> dict[str, str]:
-    return {"programme_id": programme_id, "declared_count": str(count), "declared_total_fen": str(total_fen)}
-
-
-def _file(sheet: Path) -> dict[str, tuple[str, bytes, str]]:
-    return {"file": (sheet.name, sheet.read_bytes(), "application/octet-stream")}
-
-
-def approve_one(api: Api, approval_id: str, note: str | None = None) -> dict[str, Any]:
-    """Execute what was asked, as a second person. Raises Refused, Failure."""
-    body = {"note": note} if note else None
-    approved: dict[str, Any] = api.post(f"/v1/approvals/{approval_id}/approve", body)
-    return approved
 
 
 def api(
@@ -104,26 +66,26 @@ def issue(
         total_fen = parse_yuan(total)
     except ValueError as error:
         raise Failure("申报总额无法识别。", str(error)) from error
-    with signed_in() as client:
+    declared = BatchForm(programme_id=programme, declared_count=count, declared_total_fen=total_fen)
+    with official() as client:
         try:
-            made = submit_sheet(
-                client, sheet, programme_id=programme, count=count, total_fen=total_fen, dry_run=dry_run, shown=True
-            )
-        except Refused as refused:
-            if any(error.get("row") for error in refused.problem.get("errors") or ()):
-                copy = annotate_sheet(client, sheet, programme_id=programme, count=count, total_fen=total_fen)
+            with progress_of_job() as progress:
+                made = client.issuance_batches.submit(Upload.read(sheet), declared, dry_run=dry_run, progress=progress)
+        except Invalid as refused:
+            if any(place.row for place in refused.errors):
+                copy = annotate_sheet(client, sheet, declared)
                 say(f"逐行批注的副本（更正后可直接提交）：{copy}", "annotated copy, to be corrected and submitted")
             raise
     table(
-        f"{sheet.name}: {made['row_count']} 张 vouchers, {made['firm_count']} 家 firms, {yuan(made['total_fen'])} 元",
+        f"{sheet.name}: {made.row_count} 张 vouchers, {made.firm_count} 家 firms, {yuan(made.total_fen)} 元",
         ["资金来源 source", "占用（元） takes", "占用后可用（元） left"],
-        [[pool["fund_source"], yuan(pool["amount_fen"]), yuan(pool["available_after_fen"])] for pool in made["pools"]],
+        [[pool.fund_source, yuan(pool.amount_fen), yuan(pool.available_after_fen)] for pool in made.pools],
         numbers_from=1,
     )
     if dry_run:
         say("校验通过，未提交任何数据。", "all checks passed; nothing was submitted")
     else:
-        say(f"已提请审核：{made['approval_id']}", "waits for a checker: voucher approve")
+        say(f"已提请审核：{made.approval_id}", "waits for a checker: voucher approve")
 
 
 def approvals(
@@ -160,10 +122,10 @@ def approve(
     note: Annotated[str | None, typer.Option(help="备注 / A remark for the record")] = None,
 ) -> None:
     """审核通过并执行（须为另一人） / Approve and execute, as another person than the maker."""
-    body = {"note": note} if note else None
-    with signed_in() as client:
-        approved = follow(client, f"/v1/approvals/{approval_id}/approve", json=body)
-    say(f"已审核：{approved['kind']} {approved['subject_id']}", f"{approved['status']}")
+    body = models.ApproveBody(note=note) if note else None
+    with official() as client, progress_of_job() as progress:
+        approved = client.approvals.approve(approval_id, body, progress=progress)
+    say(f"已审核：{approved.kind} {approved.subject_id}", approved.status)
 
 
 def _json(source: str) -> Any:
