@@ -71,10 +71,11 @@ bench-issuing: $(DEV)
 bench-verify: $(RUNTIME)
 	@$(BIN)/python -m benchmarks.verify $(ARGS)
 
-## make openapi       write the published contract anew
+## make openapi       write the published contract anew, and the Python client's models from it
 .PHONY: openapi
 openapi: $(DEV)
 	$(BIN)/voucher openapi openapi/openapi.json
+	$(BIN)/python -m tests.contract.client_models
 
 ## make requirements  choose versions anew (ARGS=--upgrade for newer ones); pinned, hashed, without index addresses
 UV_COMPILE = env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \

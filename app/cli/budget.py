@@ -1,4 +1,4 @@
-"""`voucher budget report` and `forecast`: where the money of each pool stands, and what is to be expected of it."""
+"""`voucher budget execution` and `forecast`: where the money of each pool stands, and what is to be expected of it."""
 
 from __future__ import annotations
 
@@ -36,7 +36,8 @@ _UNKNOWN = {
 }
 
 
-@app.command()
+@app.command("report", hidden=True)
+@app.command("execution")
 def report(
     year: Year = None,
     programme: Programme = None,

@@ -11,7 +11,6 @@ from app.cli import (
     after_restore,
     backup,
     bank_lists,
-    budget,
     calendars,
     demo,
     export,
@@ -31,7 +30,10 @@ from app.cli import (
     verify,
     witness,
 )
+from app.cli.endings import status_of, tell
+from app.cli.office import approvals, budgets, issuing, programmes, vouchers
 from app.cli.output import Failure
+from app.client import ClientError
 from app.embedded.archive import BackupFailed
 from app.embedded.home import StartFailed
 from app.kernel.catalogue import detail, title
@@ -60,9 +62,6 @@ for command in (
     login.login,
     login.logout,
     login.whoami,
-    officials.issue,
-    officials.approvals,
-    officials.approve,
     officials.api,
     backup.backup,
     restore.restore,
@@ -71,7 +70,12 @@ for command in (
     witness.witness,
 ):
     app.command()(command)
-app.add_typer(budget.app, name="budget")
+app.command(hidden=True)(officials.approve)
+app.add_typer(programmes.app, name="programme")
+app.add_typer(budgets.app, name="budget")
+app.add_typer(issuing.app, name="issue")
+app.add_typer(vouchers.app, name="voucher")
+app.add_typer(approvals.app, name="approvals")
 app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="keys")
 app.add_typer(rules.app, name="rules")
@@ -81,10 +85,13 @@ app.add_typer(calendars.app, name="calendar")
 
 
 def main() -> None:
-    """Run the command line; what cannot be done is one line on standard error, and status 1."""
+    """Run the command line; what cannot be done is told on standard error, with a status of `app.cli.endings`."""
     try:
         app()
-    except (Failure, StartFailed, BackupFailed) as failure:
+    except (Failure, ClientError) as failure:
+        tell(failure)
+        sys.exit(status_of(failure))
+    except (StartFailed, BackupFailed) as failure:
         _end(str(failure))
     except NewerDatabase as newer:
         _end(

@@ -11,13 +11,11 @@ from typing import Annotated
 import typer
 
 from app.cli import totals
-from app.cli.client import Api
 from app.cli.consents import grant_mandates, places, vouchers_of
 from app.cli.founding import programme_id_of
 from app.cli.lanes import Order, Place, make_orders, split_into_lanes
 from app.cli.local import EXAMPLES, end_orderly_on_sigterm, state_dir
 from app.cli.login import sign_in
-from app.cli.officials import approve_one, submit_sheet
 from app.cli.output import console, progress, say, step
 from app.cli.preparing import LOG, Own, founded, own_service
 from app.cli.province import Price, Programme, Province
@@ -27,6 +25,7 @@ from app.cli.serving import PortTaken, listen
 from app.cli.signins import Signins, say_where_signins_went
 from app.cli.state import DemoState
 from app.cli.usage import mapping_for, read_file
+from app.client import BatchForm, Upload, VoucherClient
 from app.kernel.money import parse_yuan
 from app.kernel.vocabulary import Role, VoucherKind
 from app.services.issuance.sheet import read_sheet
@@ -140,17 +139,16 @@ def _issue(
         f"{programme.title}：发放 {len(rows)} 张券（{sheet.name}）", "issued from the sheet over HTTP, by two persons"
     ):
         passwords = signins.passwords_of([maker, checker])
-        with Api(url, sign_in(url, maker, passwords[maker]).token) as api:
-            submitted = submit_sheet(
-                api,
-                sheet,
-                programme_id=programme_id,
-                count=len(rows),
-                total_fen=sum(row.face_value_fen for row in rows),
-                key=f"demo-{programme_id}",
-            )
-        with Api(url, sign_in(url, checker, passwords[checker]).token) as api:
-            approve_one(api, submitted["approval_id"])
+        declared = BatchForm(
+            programme_id=programme_id,
+            declared_count=len(rows),
+            declared_total_fen=sum(row.face_value_fen for row in rows),
+        )
+        with VoucherClient(url, token=sign_in(url, maker, passwords[maker]).token) as client:
+            submitted = client.issuance_batches.submit(Upload.read(sheet), declared, key=f"demo-{programme_id}")
+        assert submitted.approval_id is not None, "it was no dry run"
+        with VoucherClient(url, token=sign_in(url, checker, passwords[checker]).token) as client:
+            client.approvals.approve(submitted.approval_id)
 
 
 def _redeem(

@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import datetime
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.client import Api
+from app.cli.client import PATIENCE, Api, language
 from app.cli.output import Failure, say
+from app.client import VoucherClient
+from app.client.signing_in import Session, current_session, home, kept_at
 from app.embedded.private import write_private
-from app.kernel.clock import SHANGHAI, utc_now
+from app.kernel.clock import SHANGHAI
 
 DEFAULT_URL = "http://127.0.0.1:8000"
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """Who is signed in where. Instants are RFC 3339."""
-
-    url: str
-    login: str
-    user_id: str
-    token: str
-    expires_at: str
-
-    @property
-    def is_over(self) -> bool:
-        """Whether the token has run out."""
-        return datetime.fromisoformat(self.expires_at) <= utc_now()
 
 
 def sign_in(url: str, login: str, password: str) -> Session:
@@ -44,21 +28,20 @@ def sign_in(url: str, login: str, password: str) -> Session:
     return Session(url, login, made["user_id"], made["token"], made["expires_at"])
 
 
-def current_session() -> Session | None:
-    """The session of `voucher login`, or None where there is none or its token has run out."""
-    try:
-        session = Session(**json.loads(_path().read_text(encoding="utf-8")))
-    except (FileNotFoundError, ValueError, TypeError):
-        return None
-    return None if session.is_over else session
-
-
 def signed_in() -> Api:
     """A client with the token of `voucher login`. Raises Failure where nobody is signed in."""
     session = current_session()
     if session is None:
         raise Failure("尚未登录或登录已过期，请先运行 voucher login。", "not signed in: run voucher login first")
     return Api(session.url, session.token)
+
+
+def official() -> VoucherClient:
+    """The typed client, as the person of `voucher login`. Raises Failure where nobody is signed in."""
+    session = current_session()
+    if session is None:
+        raise Failure("尚未登录或登录已过期，请先运行 voucher login。", "not signed in: run voucher login first")
+    return VoucherClient(session.url, token=session.token, language=language(), patience=PATIENCE)
 
 
 def login(
@@ -76,16 +59,15 @@ def login(
     name = name or typer.prompt("登录名 / Login")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("密码 / Password", hide_input=True)
     session = sign_in(url.rstrip("/"), name, password)
-    folder = _path().parent
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(_path(), json.dumps(asdict(session)))
+    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(kept_at(), json.dumps(asdict(session)))
     say(f"已登录：{session.login} @ {session.url}", f"signed in until {_local(session.expires_at)}")
 
 
 def logout() -> None:
     """删除本机保存的令牌 / Forget the token kept on this machine."""
     with suppress(FileNotFoundError):
-        _path().unlink()
+        kept_at().unlink()
     say("已退出。", "signed out")
 
 
@@ -98,11 +80,6 @@ def whoami() -> None:
     roles = ", ".join(f"{role['role']} {role['region_code']}" for role in me["roles"]) or "-"
     say(f"{me['name']}（{me['login']}）@ {session.url}", roles)
     say("令牌有效期至", f"token good until {_local(session.expires_at)}")
-
-
-def _path() -> Path:
-    configured = os.environ.get("XDG_CONFIG_HOME")
-    return (Path(configured) if configured else Path.home() / ".config") / "compute-vouchers" / "login.json"
 
 
 def _local(instant: str) -> str:

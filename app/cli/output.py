@@ -23,10 +23,11 @@ console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isat
 
 
 class Failure(Exception):
-    """The command cannot do what was asked; the message says why and what to do. It ends with status 1."""
+    """The command cannot do what was asked; the message says why and what to do. It ends with `status`."""
 
-    def __init__(self, zh: str, en: str) -> None:
+    def __init__(self, zh: str, en: str, *, status: int = 1) -> None:
         super().__init__(f"{zh} / {en}")
+        self.status = status
 
 
 def say(zh: str, en: str) -> None:

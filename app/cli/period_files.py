@@ -8,6 +8,7 @@ from typing import Any
 
 from app.cli.login import signed_in
 from app.cli.output import Failure, say, yuan
+from app.client import Upload
 from app.kernel.money import parse_yuan
 
 
@@ -29,7 +30,7 @@ def form_of(
 def send_file(path: str, form: dict[str, str], file: Path) -> dict[str, Any]:
     """Upload it as the person signed in. Raises Refused with every complaint."""
     with signed_in() as client:
-        sent: dict[str, Any] = client.post(path, data=form, files={"file": (file.name, file.read_bytes())})
+        sent: dict[str, Any] = client.post(path, data=form, file=Upload.read(file))
     return sent
 
 

@@ -13,9 +13,9 @@ import typer
 
 from app.cli.client import Api
 from app.cli.local import service_database, state_dir
-from app.cli.login import current_session
 from app.cli.output import Failure, say, step, table, yuan
 from app.cli.totals import show_report
+from app.client.signing_in import current_session
 from app.database import Database
 from app.services.reconciliation.checking import Difference, Finding, Report
 from app.services.reconciliation.comparing import Period

@@ -10,8 +10,8 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Api
-from app.cli.login import current_session
 from app.cli.output import Failure, say, table, yuan
+from app.client.signing_in import current_session
 from app.kernel.canonical import canonical
 from app.services.redemption.replaying import StoredAssessment, replay
 

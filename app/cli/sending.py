@@ -20,13 +20,13 @@ import orjson
 from app.cli.client import code_of, is_local
 from app.cli.lanes import Order
 from app.cli.output import Failure
-from app.cli.retries import PATIENCE_S, is_transient, pause_s
+from app.client import ClientCredentials, NotSignedIn
+from app.client.retries import PATIENCE_S, is_transient, pause_s
 from app.kernel.problems import Code
 
 SIDE_BY_SIDE = 32
 """Lanes at a time; the service gathers what they send into one transaction."""
 TIMEOUT = httpx.Timeout(30, connect=5)
-TOKEN_MARGIN_S = 60
 
 NO_ANSWER = frozenset(
     {Code.VALIDATION_FAILED, Code.IDEMPOTENCY_KEY_REUSED, Code.REPLAY_EXPIRED, Code.REQUEST_IN_PROGRESS}
@@ -124,7 +124,7 @@ class _Sender:
     ) -> None:
         self._url, self._advance, self._alive = url, advance, alive
         self._verify = httpx.create_ssl_context()
-        self._tokens = {client_id: _Token(client_id, secret) for client_id, secret in secrets.items()}
+        self._tokens = {client_id: ClientCredentials(client_id, secret) for client_id, secret in secrets.items()}
         self._stopped = threading.Event()
         self._advancing = threading.Lock()
 
@@ -180,7 +180,7 @@ class _Sender:
             attempt += 1
             asked: httpx.Headers | None = None
             try:
-                headers["Authorization"] = f"Bearer {self._tokens[client_id].fresh(http, renew=renewed)}"
+                headers["Authorization"] = f"Bearer {self._tokens[client_id].token(http, renew=renewed)}"
                 response = http.request(method, path, headers=headers, content=content)
                 if response.status_code == 401 and not renewed:
                     renewed = True  # the service's keys were changed, or its address
@@ -188,6 +188,8 @@ class _Sender:
                 if not is_transient(response.status_code, code_of(response)):
                     return response
                 reason, asked = _told(response), response.headers
+            except NotSignedIn as error:
+                raise Failure(f"机器账号 {client_id} 登录失败。", str(error)) from error
             except httpx.TransportError as error:
                 if not self._alive():
                     raise Failure(
@@ -202,29 +204,3 @@ class _Sender:
 def _told(response: httpx.Response) -> str:
     code = code_of(response)
     return f"{response.status_code} {code} {response.json()['detail']}" if code else f"{response.status_code}"
-
-
-class _Token:
-    """A machine's access token, fetched when it is first needed and again before it runs out."""
-
-    def __init__(self, client_id: str, secret: str) -> None:
-        self._client_id, self._secret = client_id, secret
-        self._token, self._good_until = "", 0.0
-        self._renewing = threading.Lock()
-
-    def fresh(self, http: httpx.Client, *, renew: bool) -> str:
-        """A token that is good for a while. Raises Failure, httpx.TransportError where the service is just away."""
-        with self._renewing:
-            if renew or time.monotonic() >= self._good_until:
-                form = {"grant_type": "client_credentials"}
-                response = http.post("/oauth/token", data=form, auth=(self._client_id, self._secret))
-                if is_transient(response.status_code, None):
-                    raise httpx.RemoteProtocolError(f"no token: {response.status_code}")
-                if not response.is_success:
-                    raise Failure(
-                        f"机器账号 {self._client_id} 登录失败。", f"the client could not sign in: {response.text[:300]}"
-                    )
-                granted = response.json()
-                self._token = granted["access_token"]
-                self._good_until = time.monotonic() + max(granted["expires_in"] - TOKEN_MARGIN_S, 1)
-            return self._token

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import Any, NamedTuple, TypeVar
 
-from app.cli.retries import is_transient
+from app.client.retries import is_transient
 from tests.world import Actor, Counter, World, bill_body, redemption_body
 
 T = TypeVar("T")

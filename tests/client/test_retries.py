@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.cli.retries import LONGEST_PAUSE_S, is_transient, pause_s
+from app.client.retries import LONGEST_PAUSE_S, is_transient, pause_s
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,61 @@
+"""How a command ends that cannot do what was asked: what is told on standard error, and the status.
+
+0 done · 1 refused, or not possible · 2 wrong usage · 3 the service cannot be reached, or gave no answer ·
+4 nobody is signed in, or no longer · 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import sys
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from app.cli.output import PLAIN_WIDTH, Failure
+from app.client import ClientError, NotSignedIn, Problem, Unauthenticated
+from app.client.problems import MOST_PLACES, Failed
+
+DONE, REFUSED, USAGE, NO_ANSWER, SIGN_IN, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+class Interrupted(Failure):
+    """Ctrl-C."""
+
+
+def status_of(error: Failure | ClientError) -> int:
+    """The status with which a command ends that raised this."""
+    if isinstance(error, Interrupted):
+        return INTERRUPTED
+    if isinstance(error, Failure):
+        return error.status
+    if isinstance(error, (Unauthenticated, NotSignedIn)):
+        return SIGN_IN
+    if isinstance(error, Problem):
+        return NO_ANSWER if error.is_transient or isinstance(error, Failed) else REFUSED
+    return NO_ANSWER
+
+
+def tell(error: Failure | ClientError) -> None:
+    """Say on standard error what was wrong; what is wrong in the rows of a sheet as a table."""
+    if isinstance(error, Problem) and any(place.row for place in error.errors):
+        console = Console(stderr=True, highlight=False, width=None if sys.stderr.isatty() else PLAIN_WIDTH)
+        console.print(escape(f"{error.status} {error.code}: {error.detail}"))
+        console.print(_rows(error))
+        if (more := len(error.errors) - MOST_PLACES) > 0:
+            console.print(f"… +{more}")
+        return
+    print(error, file=sys.stderr)
+    if isinstance(error, Unauthenticated):
+        print("请先运行 voucher login。 / run voucher login first", file=sys.stderr)
+
+
+def _rows(error: Problem) -> Table:
+    table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+    table.add_column("行 row", justify="right")
+    table.add_column("列 column")
+    table.add_column("问题 what is wrong", overflow="fold")
+    for place in error.errors[:MOST_PLACES]:
+        row = str(place.row) if place.row else place.pointer
+        table.add_row(row, escape(place.column or ""), escape(place.detail or place.code))
+    return table

@@ -1,0 +1,2057 @@
+"""What the API takes and gives, field by field. Written by `python -m tests.contract.client_models`.
+
+Amounts are integers of fen where the name says so, rates and unit prices decimal strings, instants RFC 3339 in UTC. An
+answer's further fields are passed over, and its statuses and kinds are plain strings: the API grows within `/v1`.
+In a request a field that is UNSET is not sent.
+"""
+
+from __future__ import annotations
+
+from typing import Any, TypeAlias
+
+import msgspec
+from msgspec import UNSET, UnsetType
+
+
+class Sent(msgspec.Struct, frozen=True):
+    """Part of a request."""
+
+
+class Answered(msgspec.Struct, frozen=True):
+    """Part of an answer."""
+
+
+Account: TypeAlias = str
+"""appropriation, authorised, available, committed, held, obligated, in_payment, disbursed, lapsed,
+recovery_claimed, recovery_due, treasury
+"""
+
+AdmissionStatus: TypeAlias = str
+"""proposed, listed, suspended, delisted"""
+
+ApprovalKind: TypeAlias = str
+"""publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
+grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year
+"""
+
+ApprovalStatus: TypeAlias = str
+"""pending, approved, rejected"""
+
+BankLineStatus: TypeAlias = str
+"""paid, returned, received"""
+
+BatchStatus: TypeAlias = str
+"""submitted, issued, rejected"""
+
+CaseState: TypeAlias = str
+"""open, explained, resolved"""
+
+DifferenceGroup: TypeAlias = str
+"""missing_here, missing_there, differing_amount, differing_status, reference_doubled"""
+
+EntryKind: TypeAlias = str
+"""appropriate, adjust, issue, hold, release, redeem, refund, expire, void, surrender, order_payment, bounce,
+confirm_payment, recover, lapse, authorise, move, reverse
+"""
+
+EventKind: TypeAlias = str
+"""hold.nearly_used, hold.expired"""
+
+HoldStatus: TypeAlias = str
+"""open, redeemed, released, expired"""
+
+IdentifierType: TypeAlias = str
+"""uscc, maker"""
+
+JobKind: TypeAlias = str
+"""submit_batch, approve"""
+
+JobStage: TypeAlias = str
+"""reading, checking, writing, issuing"""
+
+JobStatus: TypeAlias = str
+"""running, succeeded, refused, failed, lost"""
+
+OrganisationKind: TypeAlias = str
+"""authority, finance, firm, provider, audit, registry"""
+
+PaymentCodeStatus: TypeAlias = str
+"""open, used, expired, withdrawn"""
+
+PaymentItemStatus: TypeAlias = str
+"""proposed, rejected, in_payment, confirmed, bounced"""
+
+PaymentOrderStatus: TypeAlias = str
+"""proposed, ordered, rejected"""
+
+PaymentResultKind: TypeAlias = str
+"""confirmed, bounced"""
+
+ProgrammeStatus: TypeAlias = str
+"""draft, submitted, published, paused, closed"""
+
+RecoveryStatus: TypeAlias = str
+"""recorded, due, received, refunded"""
+
+RedemptionStatus: TypeAlias = str
+"""posted, in_settlement, paid"""
+
+Role: TypeAlias = str
+"""registrar, maker, checker, finance, auditor, provider, firm, system_admin, security_admin, audit_admin"""
+
+RuleVersionStatus: TypeAlias = str
+"""draft, published"""
+
+Rules: TypeAlias = dict[str, Any]
+"""A rule document, as openapi/rules.schema.json describes it."""
+
+RunsOut: TypeAlias = str
+"""on_a_day, exhausted, not_this_year, unknown"""
+
+Sides: TypeAlias = str
+"""statements, bank_lists"""
+
+Sign: TypeAlias = str
+"""unit_not_known, usage_ref_missing, usage_already_billed, usage_times_missing, beyond_capacity,
+capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long
+"""
+
+Unknown: TypeAlias = str
+"""year_over, year_closed, window_too_short, too_few_days"""
+
+VoucherKind: TypeAlias = str
+"""compute, assessment, training, model, corpus, token, data, innovation, enterprise_service"""
+
+VoucherStatus: TypeAlias = str
+"""pending, active, exhausted, frozen, expired, voided, surrendered"""
+
+
+class AcceleratorRead(Answered, frozen=True, kw_only=True):
+    """A card and what it computes, with the source of the figure."""
+
+    code: str
+    maker_en: str
+    maker_zh: str
+    name_en: str
+    name_zh: str
+    origin: str
+    fp16_dense_tflops: str
+    """A decimal; a card-hour is a thousandth of it in PFLOPS·hours"""
+    source_kind: str
+    """The maker's own figure; the rated value of a published benchmark; somebody else's table"""
+    source: str
+    source_url: str
+    as_of: str
+    """When the source is of, or was read where it has no date"""
+
+
+class AcceleratorsRead(Answered, frozen=True, kw_only=True):
+    """The table that holds today. What was converted by an earlier one stays as it was."""
+
+    version_on: str
+    measure: str
+    accelerators: list[AcceleratorRead]
+
+
+class AccessToken(Answered, frozen=True, kw_only=True):
+    """The successful answer of RFC 6749, section 5.1."""
+
+    access_token: str
+    token_type: str
+    expires_in: int
+
+
+class AccountRead(Answered, frozen=True, kw_only=True):
+    """What lies on an account of a pool, in fen; sources are negative by what they gave."""
+
+    region_code: str
+    programme_id: str
+    pool_id: str
+    fiscal_year: int
+    fund_source: str
+    account: Account
+    balance_fen: int
+
+
+class ActBody(Sent, frozen=True, kw_only=True):
+    """Why it is to be done."""
+
+    reason: str
+
+
+class AdmissionBody(Sent, frozen=True, kw_only=True):
+    """The service categories for which the provider is to be admitted, and its prices where a list was agreed."""
+
+    categories: list[str]
+    prices: list[PriceBody] | UnsetType = UNSET
+    """The whole list; it takes the place of the one before"""
+
+
+class AdmissionProposed(Answered, frozen=True, kw_only=True):
+    """The admission as it stands, and the approval that waits."""
+
+    admission: AdmissionRead
+    approval: ApprovalRead
+
+
+class AdmissionRead(Answered, frozen=True, kw_only=True):
+    """A provider's place in a programme."""
+
+    programme_id: str
+    provider_id: str
+    provider_name: str
+    categories: list[str]
+    prices: list[PriceRead]
+    status: AdmissionStatus
+    version: int
+    updated_at: str
+
+
+class AppropriationBody(Sent, frozen=True, kw_only=True):
+    """A grant of the finance bureau; a negative amount takes back what is still free."""
+
+    document_no: str
+    amount_fen: int
+    """Fen (分); negative takes back"""
+    fund_source: str | UnsetType | None = UNSET
+    """May be left out where the rules know only one"""
+    reason: str | UnsetType | None = UNSET
+
+
+class ApprovalRead(Answered, frozen=True, kw_only=True):
+    """What was asked: the exact command with its SHA-256, and in numbers what approving does."""
+
+    id: str
+    region_code: str
+    kind: ApprovalKind
+    status: ApprovalStatus
+    authority_id: str | None
+    required_role: Role
+    subject_id: str
+    command: dict[str, Any]
+    command_sha256: str
+    effect: dict[str, Any]
+    amount_fen: int | None
+    reason: str | None
+    made_at: str
+    made_by: str
+    decided_at: str | None
+    decided_by: str | None
+    decision_note: str | None
+
+
+class ApproveBody(Sent, frozen=True, kw_only=True):
+    """An optional remark for the record."""
+
+    note: str | UnsetType | None = UNSET
+
+
+class AssessmentRead(Answered, frozen=True, kw_only=True):
+    """Facts, rules and trace as they are stored. Written canonically (RFC 8785) they have the hashes given here."""
+
+    subject_id: str
+    judged_at: str
+    amount_fen: int
+    """Held, drawn, or given back by a refund"""
+    facts: dict[str, Any]
+    refund_facts: dict[str, Any] | None
+    others: dict[str, dict[str, Any]]
+    """Facts of the other redemptions of the same hold, by id."""
+    trace: dict[str, Any]
+    rule_version_id: str
+    rule_version_number: int
+    rules: dict[str, Any]
+    rules_sha256: str
+    entry_id: str | None
+    facts_sha256: str | None
+    trace_sha256: str | None
+
+
+class AvailableBody(Sent, frozen=True, kw_only=True):
+    """How much of what one fund source has available goes to the successor programme; the rest lapses."""
+
+    fund_source: str
+    carry_fen: int
+    """Fen (分)"""
+
+
+class BankLinePage(Answered, frozen=True, kw_only=True):
+    """Lines in the order of the file."""
+
+    data: list[BankLineRead]
+    next_cursor: str | None
+
+
+class BankLineRead(Answered, frozen=True, kw_only=True):
+    """One payment, return or receipt as the bank has it, and the row of the file."""
+
+    row_no: int
+    status: BankLineStatus
+    bank_reference: str
+    order_id: str | None
+    amount_fen: int
+    settled_on: str
+    payee_name: str | None
+    account_tail: str | None
+
+
+class BankListRead(Answered, frozen=True, kw_only=True):
+    """A list; one that was replaced is kept and no longer compared. `total_fen` is of all lines, returns included."""
+
+    id: str
+    region_code: str
+    organisation_id: str
+    period_from: str
+    period_until: str
+    line_count: int
+    total_fen: int
+    file_name: str
+    file_sha256: str
+    uploaded_at: str
+    uploaded_by: str
+    replaced_at: str | None
+    replaced_by_id: str | None
+
+
+class BankListUploaded(Answered, frozen=True, kw_only=True):
+    """What was taken in. A dry run has no id; `repeated` says that this very file was there already."""
+
+    bank_list_id: str | None
+    repeated: bool
+    replaces_id: str | None
+    line_count: int
+    total_fen: int
+    file_sha256: str
+    ignored_columns: list[str]
+
+
+class BatchRead(Answered, frozen=True, kw_only=True):
+    """A batch; `approval_id` is where a checker decides it."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    programme_title: str
+    status: BatchStatus
+    row_count: int
+    total_fen: int
+    file_name: str | None
+    file_sha256: str | None
+    approval_id: str
+    created_at: str
+    created_by: str
+    decided_at: str | None
+
+
+class BatchSubmitted(Answered, frozen=True, kw_only=True):
+    """What will be issued once a checker approves. A dry run has no ids: nothing was kept.
+
+    Of more than 1,000 rows the first ones are shown; all are at `/v1/issuance-batches/{id}/rows`.
+    """
+
+    batch_id: str | None
+    approval_id: str | None
+    dry_run: bool
+    status: BatchStatus
+    region_code: str
+    programme_id: str
+    row_count: int
+    total_fen: int
+    firm_count: int
+    file_sha256: str | None
+    pools: list[DrawRead]
+    rows: list[PlannedRowRead]
+
+
+class BeneficiaryRead(Answered, frozen=True, kw_only=True):
+    """A firm and its share of all that was given out."""
+
+    firm: str
+    subsidy_fen: int
+    bills: int
+    share: str | None
+
+
+class BillBody(Sent, frozen=True, kw_only=True):
+    """A bill: `total_fen` is the sum of its lines."""
+
+    total_fen: int
+    """Fen (分), more than 0, at most 10¹³"""
+    tax_rate: str | UnsetType | None = UNSET
+    lines: list[BillLineBody]
+
+
+class BillLineBody(Sent, frozen=True, kw_only=True):
+    """One line of a bill. `amount_fen` counts and includes VAT; quantity × unit price must explain it."""
+
+    category: str
+    quantity: str
+    unit: str
+    unit_price: str
+    """元"""
+    amount_fen: int
+    """Fen (分), more than 0, at most 10¹³"""
+    used_from: str | UnsetType | None = UNSET
+    used_until: str | UnsetType | None = UNSET
+    provider_site: str | UnsetType | None = UNSET
+    usage_ref: str | UnsetType | None = UNSET
+    """Your job or metering number; each is billed once. One job billed in parts has one for each."""
+    accelerator: str | UnsetType | None = UNSET
+    """With card_hour: the card, a code of GET /v1/accelerators. The answer has its PFLOPS·hours."""
+
+
+class BounceBody(Sent, frozen=True, kw_only=True):
+    """The bank has returned it (退票): all of the order or, once part of it is confirmed, the redemptions named."""
+
+    bank_reference: str
+    reason: str
+    redemption_ids: list[str] | UnsetType | None = UNSET
+
+
+class CaseAssign(Sent, frozen=True, kw_only=True):
+    """Whose work it is: a person of finance, audit or an authority of the region."""
+
+    owner_id: str
+
+
+class CaseNoteCreate(Sent, frozen=True, kw_only=True):
+    """What there is to say."""
+
+    words: str
+
+
+class CaseRead(Answered, frozen=True, kw_only=True):
+    """A difference. `here_fen` is the amount in the books, `there_fen` what the other side states; null: not there.
+
+    `evidence` holds, from the last check, the line of the statement or of the bank, what the books have of it,
+    and what differs.
+    """
+
+    id: str
+    region_code: str
+    sides: Sides
+    subject: str
+    kind: DifferenceGroup
+    party_id: str
+    happened_on: str
+    here_fen: int | None
+    there_fen: int | None
+    evidence: dict[str, Any]
+    state: CaseState
+    owner_id: str | None
+    age_days: int
+    opened_at: str
+    opened_in_id: str
+    found_at: str
+    found_in_id: str
+    resolved_at: str | None
+    resolved_by: str | None
+    resolved_in_id: str | None
+    resolving_entry_id: str | None
+    resolving_statement_id: str | None
+    resolving_bank_list_id: str | None
+
+
+class CaseResolve(Sent, frozen=True, kw_only=True):
+    """The entry of the journal that settles the difference, and why."""
+
+    entry_id: str
+    words: str
+
+
+class CaseWithNotes(Answered, frozen=True, kw_only=True):
+    """A case and its notes in order."""
+
+    id: str
+    region_code: str
+    sides: Sides
+    subject: str
+    kind: DifferenceGroup
+    party_id: str
+    happened_on: str
+    here_fen: int | None
+    there_fen: int | None
+    evidence: dict[str, Any]
+    state: CaseState
+    owner_id: str | None
+    age_days: int
+    opened_at: str
+    opened_in_id: str
+    found_at: str
+    found_in_id: str
+    resolved_at: str | None
+    resolved_by: str | None
+    resolved_in_id: str | None
+    resolving_entry_id: str | None
+    resolving_statement_id: str | None
+    resolving_bank_list_id: str | None
+    notes: list[NoteRead]
+
+
+class ChangeRead(Answered, frozen=True, kw_only=True):
+    """A field that differs, and what it means. What one side does not have is null there."""
+
+    pointer: str
+    before: Any
+    after: Any
+    en: str
+    zh: str
+
+
+class CheckBody(Sent, frozen=True, kw_only=True):
+    """Ask whether a code is usable here."""
+
+    voucher_code: str
+    """As printed; case and separators do not matter."""
+    payment_code: str | UnsetType | None = UNSET
+
+
+class CheckRead(Answered, frozen=True, kw_only=True):
+    """What a provider may know before work, with the firm's consent: the payment code that it shows, or a mandate."""
+
+    voucher_id: str
+    status: VoucherStatus
+    firm_name: str
+    programme_id: str
+    programme_title: str
+    categories: list[str]
+    balance_fen: int
+    drawable_fen: int
+    valid_from: str
+    valid_until: str
+    mandate_until: str | None
+    """Null where a payment code is the consent."""
+    payment_code_until: str | None
+    """Null where a mandate is the consent."""
+
+
+class ClientCreate(Sent, frozen=True, kw_only=True):
+    """A machine as a registrar writes it down."""
+
+    name: str
+    organisation_id: str
+    roles: list[RoleWanted] | UnsetType = UNSET
+
+
+class ClientCreated(Answered, frozen=True, kw_only=True):
+    """The client, its secret (shown this once), and the approval that waits (null where no role was asked for)."""
+
+    client: ClientRead
+    secret: str
+    approval_id: str | None
+
+
+class ClientRead(Answered, frozen=True, kw_only=True):
+    """A machine client, with the roles held now."""
+
+    id: str
+    name: str
+    organisation_id: str
+    roles: list[RoleRead]
+    disabled_at: str | None
+    created_at: str
+    created_by: str
+
+
+class ComparedVersion(Answered, frozen=True, kw_only=True):
+    """Which version was compared."""
+
+    id: str
+    number: int
+    effective_on: str
+    status: RuleVersionStatus
+    rules_sha256: str
+
+
+class ConfirmBody(Sent, frozen=True, kw_only=True):
+    """The bank has paid (回单): all that is in payment, or the redemptions named."""
+
+    bank_reference: str
+    redemption_ids: list[str] | UnsetType | None = UNSET
+
+
+class ConsistencyRead(Answered, frozen=True, kw_only=True):
+    """What shows that the log of `from_size` leaves is the beginning of that of `to_size` (RFC 6962 section 2.1.2)."""
+
+    log: str
+    region_code: str
+    from_size: int
+    to_size: int
+    proof: list[str]
+
+
+class CutRead(Answered, frozen=True, kw_only=True):
+    """What one reason took from the base or from the subsidy; the two are never added up."""
+
+    code: str
+    cap: str | None
+    requirement: str | None
+    missing: list[str]
+    bills: int
+    base_fen: int
+    subsidy_fen: int
+
+
+class DifferenceRead(Answered, frozen=True, kw_only=True):
+    """One row that breaks an invariant."""
+
+    region_code: str
+    subject: str
+    expected: str
+    actual: str
+
+
+class DrawRead(Answered, frozen=True, kw_only=True):
+    """What the batch takes from one pool."""
+
+    pool_id: str
+    fund_source: str
+    amount_fen: int
+    available_before_fen: int
+    available_after_fen: int
+
+
+class EntryRead(Answered, frozen=True, kw_only=True):
+    """A journal entry; `leaf` is the exact text that is hashed for the log, `leaf_sha256` its SHA-256."""
+
+    id: str
+    region_code: str
+    kind: EntryKind
+    at: str
+    programme_id: str
+    voucher_id: str | None
+    subject_id: str
+    principal_id: str
+    organisation_id: str
+    maker_id: str | None
+    checker_id: str | None
+    approval_id: str | None
+    rule_version_id: str | None
+    request_id: str
+    reverses_id: str | None
+    pair_id: str | None
+    voucher_end: str | None
+    details: dict[str, Any]
+    leaf: str
+    leaf_sha256: str
+    postings: list[PostingRead]
+
+
+class EventPage(Answered, frozen=True, kw_only=True):
+    """Events, oldest first. Send `next_cursor` as `cursor` for what comes after them, now or later."""
+
+    data: list[EventRead]
+    next_cursor: str | None
+    """Null as long as nothing was ever told."""
+
+
+class EventRead(Answered, frozen=True, kw_only=True):
+    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back."""
+
+    id: str
+    kind: EventKind
+    subject_id: str
+    """What it is about, such as the hold."""
+    at: str
+    data: dict[str, Any]
+
+
+class EvidenceRead(Answered, frozen=True, kw_only=True):
+    """A document that the rules ask for."""
+
+    document: str
+    checkpoints: list[str]
+    mandatory: bool
+    verified_by: str
+    en: str | None
+    zh: str | None
+
+
+class ExecutionRead(Answered, frozen=True, kw_only=True):
+    """Every pool within your reach as of `at`, their groups, and their sum."""
+
+    at: str
+    pools: list[PoolExecutionRead]
+    groups: list[GroupExecutionRead]
+    total: StandingRead
+
+
+class FirmDifferenceRead(Answered, frozen=True, kw_only=True):
+    """One firm under both versions."""
+
+    firm: str
+    first_fen: int
+    second_fen: int
+    difference_fen: int
+
+
+class FirmProfile(Sent, frozen=True, kw_only=True):
+    """What eligibility may depend on. D6."""
+
+    size: str | UnsetType | None = UNSET
+    """微型 / 小型 / 中型 / 大型"""
+    industry: str | UnsetType | None = UNSET
+    tags: list[Tag] | UnsetType = UNSET
+    group: str | UnsetType | None = UNSET
+    """The declared group, for caps that count all its firms. 集团"""
+    registered_on: str | UnsetType | None = UNSET
+    """Day of registration. 成立日期"""
+    facts: dict[str, bool | int | str | list[str]] | UnsetType = UNSET
+    """Further facts that programmes' rules declare: words, numbers, days, yes or no"""
+
+
+class FlagRead(Answered, frozen=True, kw_only=True):
+    """Something noted of a line for whoever reviews; it changed no amount."""
+
+    code: Sign
+    line: int
+    """From 1"""
+    limit: str | None
+    actual: str | None
+
+
+class ForecastRead(Answered, frozen=True, kw_only=True):
+    """What is to be expected of a pool, by a straight line: the window's daily rates go on. Amounts in fen.
+
+    `runs_out_on` is the day in whose course the last of what is available is issued. `lapsing_fen` is what would
+    lapse on 31 December: what is available, and what vouchers have not drawn by then. Where the window shows too
+    little the answer is `unknown`, with the reason; no guess is made.
+    """
+
+    method: str
+    assumptions: list[str]
+    window_days: int
+    issued_fen: int
+    drawn_fen: int
+    issued_per_day_fen: str | None
+    drawn_per_day_fen: str | None
+    days_left: int
+    runs_out: RunsOut
+    runs_out_on: str | None
+    runs_out_unknown: Unknown | None
+    expected_drawn_fen: int | None
+    lapsing_fen: int | None
+    lapsing_unknown: Unknown | None
+
+
+class GroupExecutionRead(Answered, frozen=True, kw_only=True):
+    """Pools that agree in what was grouped by (`key`), added up."""
+
+    appropriation_fen: int
+    available_fen: int
+    committed_fen: int
+    held_fen: int
+    obligated_fen: int
+    in_payment_fen: int
+    disbursed_fen: int
+    lapsed_fen: int
+    execution_rate: str | None
+    key: dict[str, str]
+    pool_ids: list[str]
+    links: dict[str, str] | None
+    """For each amount the query that lists exactly its entries; null for roles that read no entries"""
+
+
+class HoldCreate(Sent, frozen=True, kw_only=True):
+    """Reserve what a bill to come will draw: the bill as it is expected."""
+
+    voucher_code: str
+    """As printed; case and separators do not matter."""
+    payment_code: str | UnsetType | None = UNSET
+    hold_no: str
+    """Your own number of this hold; taken once, for ever."""
+    bill: BillBody
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the programme's rules ask the claimant for, such as contract_signed_on."""
+    expires_at: str | UnsetType | None = UNSET
+    """Exclusive; by default as long as the rules (use.hold_days) and the voucher allow."""
+
+
+class HoldExtend(Sent, frozen=True, kw_only=True):
+    """Let a hold run longer."""
+
+    expires_at: str | UnsetType | None = UNSET
+    """Exclusive; by default as long from now as rules and voucher allow."""
+
+
+class HoldRead(Answered, frozen=True, kw_only=True):
+    """A hold. `subsidy_fen` = `held_fen` + `redeemed_fen` + `released_fen`; refunds go to the voucher."""
+
+    id: str
+    region_code: str
+    voucher_id: str
+    programme_id: str
+    firm_id: str
+    provider_id: str
+    mandate_id: str | None
+    """The firm's consent: this or a payment code."""
+    payment_code_id: str | None
+    hold_no: str
+    status: HoldStatus
+    """At this instant: past `expires_at` it is expired."""
+    bill_total_fen: int
+    subsidy_fen: int
+    """What was reserved when it was made"""
+    firm_pays_fen: int
+    held_fen: int
+    redeemed_fen: int
+    released_fen: int
+    rule_version_id: str
+    entry_id: str
+    held_at: str
+    expires_at: str
+    """Exclusive. While the voucher is frozen the clock stands."""
+    ended_at: str | None
+    bill: dict[str, Any]
+    provider_categories: list[str]
+    receipt: ReceiptRead | None
+    """Of the entry that made it."""
+    trace: dict[str, Any]
+
+
+class Identifier(Sent, frozen=True, kw_only=True):
+    """A 统一社会信用代码 (`uscc`), or another number for makers without legal personality (`maker`, firms only)."""
+
+    type: IdentifierType
+    value: str
+
+
+class InclusionRead(Answered, frozen=True, kw_only=True):
+    """The audit path (RFC 6962 section 2.1.1), lowest hash first, each in base64.
+
+    Hashing `leaf_sha256` up along it gives the root that the checkpoint of this size has signed.
+    """
+
+    log: str
+    region_code: str
+    entry_id: str
+    leaf_index: int
+    leaf_sha256: str
+    """Hexadecimal SHA-256 of a zero byte and the leaf"""
+    size: int
+    proof: list[str]
+    checkpoint: str | None
+    """The signed head of exactly this size, where there is one."""
+
+
+class InvitationRead(Answered, frozen=True, kw_only=True):
+    """A link's secret, shown this once. With it the person sets a password on the portal."""
+
+    id: str
+    user_id: str
+    secret: str
+    expires_at: str
+
+
+class JobRead(Answered, frozen=True, kw_only=True):
+    """How far a job has come. `answer` is what the request would have been answered, with its status, once finished.
+
+    `lost`: the process that did it ended. Send the same request with the same Idempotency-Key again; it is done
+    once.
+    """
+
+    id: str
+    kind: JobKind
+    subject: str
+    status: JobStatus
+    stage: JobStage | None
+    done: int
+    total: int | None
+    started_at: str
+    finished_at: str | None
+    answer_status: int | None
+    answer: dict[str, Any] | None
+
+
+class LinePage(Answered, frozen=True, kw_only=True):
+    """Lines in the order of the file."""
+
+    data: list[LineRead]
+    next_cursor: str | None
+
+
+class LineRead(Answered, frozen=True, kw_only=True):
+    """One redemption as the provider has it, and the row of the file."""
+
+    row_no: int
+    order_no: str | None
+    redemption_id: str | None
+    redeemed_on: str | None
+    bill_total_fen: int | None
+    subsidy_fen: int
+    refunded_fen: int | None
+    voucher_code: str | None
+
+
+class MandateCreate(Sent, frozen=True, kw_only=True):
+    """Let a provider draw up to `limit_fen` in all; without `valid_until`, as long as the voucher is valid."""
+
+    provider_id: str
+    limit_fen: int
+    """Fen (分), more than 0"""
+    valid_until: str | UnsetType | None = UNSET
+    note: str | UnsetType | None = UNSET
+    """For your own records."""
+
+
+class MandateRead(Answered, frozen=True, kw_only=True):
+    """A standing consent; `used_fen` is net of refunds."""
+
+    id: str
+    voucher_id: str
+    provider_id: str
+    provider_name: str
+    limit_fen: int
+    used_fen: int
+    valid_until: str
+    granted_at: str
+    revoked_at: str | None
+
+
+class MismatchRead(Answered, frozen=True, kw_only=True):
+    """One difference, its evidence, and its case (null where a later check had come first)."""
+
+    region_code: str
+    party_id: str
+    kind: DifferenceGroup
+    subject: str
+    happened_on: str
+    here_fen: int | None
+    there_fen: int | None
+    evidence: dict[str, Any]
+    case_id: str | None
+
+
+class MonthDifferenceRead(Answered, frozen=True, kw_only=True):
+    """One month under both versions."""
+
+    month: str
+    first_fen: int
+    second_fen: int
+    difference_fen: int
+
+
+class MonthRead(Answered, frozen=True, kw_only=True):
+    """One month, Asia/Shanghai."""
+
+    month: str
+    bills: int
+    firms_reached: int
+    billed_fen: int
+    eligible_fen: int
+    subsidy_fen: int
+    unmet_fen: int
+
+
+class MovementsMovementRead(Answered, frozen=True, kw_only=True):
+    """What an entry changed on the account in fen, and what lay there after it."""
+
+    id: str
+    """The entry"""
+    at: str
+    kind: EntryKind
+    subject_id: str
+    voucher_id: str | None
+    change_fen: int
+    balance_fen: int
+
+
+class NeedRead(Answered, frozen=True, kw_only=True):
+    """A fact that the rules look at, and who states it."""
+
+    fact: str
+    type: str
+    stated_by: str
+    en: str | None
+    zh: str | None
+
+
+class NoteRead(Answered, frozen=True, kw_only=True):
+    """What was said or done; notes are never changed."""
+
+    id: str
+    at: str
+    by: str
+    organisation_id: str
+    act: str
+    words: str
+
+
+class OrganisationChange(Sent, frozen=True, kw_only=True):
+    """What may change; what is left out stays. A profile is replaced as a whole."""
+
+    name: str | UnsetType | None = UNSET
+    region_code: str | UnsetType | None = UNSET
+    profile: dict[str, Any] | UnsetType | None = UNSET
+
+
+class OrganisationCreate(Sent, frozen=True, kw_only=True):
+    """An organisation as a registrar writes it down."""
+
+    kind: OrganisationKind
+    identifier: Identifier
+    name: str
+    region_code: str
+    profile: dict[str, Any] | UnsetType | None = UNSET
+
+
+class OrganisationRead(Answered, frozen=True, kw_only=True):
+    """An organisation; `version` is also its ETag."""
+
+    id: str
+    kind: OrganisationKind
+    identifier: Identifier
+    name: str
+    region_code: str
+    profile: dict[str, Any]
+    version: int
+    created_at: str
+    created_by: str
+
+
+class PayeeAccountRead(Answered, frozen=True, kw_only=True):
+    """What a region owes to an organisation, or has paid to it, in fen."""
+
+    region_code: str
+    payee_id: str
+    account: Account
+    balance_fen: int
+
+
+class PaymentCodeCreate(Sent, frozen=True, kw_only=True):
+    """Let one provider draw once, up to `limit_fen`, within `minutes` from now."""
+
+    provider_id: str
+    limit_fen: int
+    """Fen (分), more than 0"""
+    minutes: int | UnsetType = UNSET
+
+
+class PaymentCodeCreated(Answered, frozen=True, kw_only=True):
+    """A new payment code: `token` is what its QR holds, `digits` are for the telephone. Either will do, once."""
+
+    id: str
+    voucher_id: str
+    provider_id: str
+    provider_name: str
+    limit_fen: int
+    status: PaymentCodeStatus
+    wrong_digits: int
+    created_at: str
+    valid_until: str
+    withdrawn_at: str | None
+    used_by: str | None
+    digits: str
+    token: str
+
+
+class PaymentCodeRead(Answered, frozen=True, kw_only=True):
+    """A payment code without its secrets; `status` is as of the moment of the answer.
+
+    `used_by` is the hold or redemption. After five `wrong_digits` only the QR is taken.
+    """
+
+    id: str
+    voucher_id: str
+    provider_id: str
+    provider_name: str
+    limit_fen: int
+    status: PaymentCodeStatus
+    wrong_digits: int
+    created_at: str
+    valid_until: str
+    withdrawn_at: str | None
+    used_by: str | None
+
+
+class PaymentItemRead(Answered, frozen=True, kw_only=True):
+    """One redemption of an order, with the entries that moved its money."""
+
+    redemption_id: str
+    amount_fen: int
+    status: PaymentItemStatus
+    order_entry_id: str | None
+    confirm_entry_id: str | None
+    confirm_result_id: str | None
+    bounce_entry_id: str | None
+    bounce_result_id: str | None
+
+
+class PaymentOrderCreate(Sent, frozen=True, kw_only=True):
+    """Redemptions of one payee, to be paid as they stand."""
+
+    redemption_ids: list[str]
+    reason: str | UnsetType | None = UNSET
+
+
+class PaymentOrderProposed(Answered, frozen=True, kw_only=True):
+    """The order, and the approval that it waits for."""
+
+    payment_order: PaymentOrderRead
+    approval_id: str
+
+
+class PaymentOrderRead(Answered, frozen=True, kw_only=True):
+    """A payment order and what has become of each of its redemptions."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    payee_id: str
+    payee_name: str
+    status: PaymentOrderStatus
+    item_count: int
+    total_fen: int
+    in_payment_fen: int
+    confirmed_fen: int
+    bounced_fen: int
+    reason: str | None
+    proposed_at: str
+    proposed_by: str
+    decided_at: str | None
+    decided_by: str | None
+    items: list[PaymentItemRead]
+    results: list[PaymentResultRead]
+
+
+class PaymentResultRead(Answered, frozen=True, kw_only=True):
+    """What the bank said, of how much."""
+
+    id: str
+    kind: PaymentResultKind
+    bank_reference: str
+    total_fen: int
+    reason: str | None
+    recorded_at: str
+    recorded_by: str
+
+
+class PersonalToken(Answered, frozen=True, kw_only=True):
+    """A token that acts as this person, shown this once."""
+
+    token: str
+    token_type: str
+    user_id: str
+    organisation_id: str
+    expires_at: str
+
+
+class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
+    """Login and password of a person."""
+
+    login: str
+    password: str
+    expires_in_s: int | UnsetType | None = UNSET
+    """Seconds; left out, as long as is allowed"""
+
+
+class PlainProfile(Sent, frozen=True, kw_only=True):
+    """Authorities, finance bureaus, auditors and the registry need none."""
+
+
+class PlannedRowRead(Answered, frozen=True, kw_only=True):
+    """A row as it was understood. Without a validity of its own, the rules give it at the moment of issue."""
+
+    row_no: int
+    reference_no: str
+    firm_id: str
+    firm_name: str
+    face_value_fen: int
+    valid_from: str | None
+    valid_until: str | None
+    terms: dict[str, Any] | None
+
+
+class PoolExecutionRead(Answered, frozen=True, kw_only=True):
+    """One pool. `county_code` says for whom it is: a pool of the city as a whole has the city's own code there."""
+
+    appropriation_fen: int
+    available_fen: int
+    committed_fen: int
+    held_fen: int
+    obligated_fen: int
+    in_payment_fen: int
+    disbursed_fen: int
+    lapsed_fen: int
+    execution_rate: str | None
+    region_code: str
+    city_code: str
+    county_code: str
+    programme_id: str
+    programme_title: str
+    document_no: str
+    fiscal_year: int
+    fund_source: str
+    pool_id: str
+    closed_at: str | None
+    links: dict[str, str] | None
+    """For each amount the query that lists exactly its entries; null for roles that read no entries"""
+    forecast: ForecastRead | None
+    """With `forecast=true`, as things stand now"""
+
+
+class PoolOutcomeRead(Answered, frozen=True, kw_only=True):
+    """What a close does to one pool, in fen. `lapsed_fen` is what is available and not carried, and `expired_fen`."""
+
+    pool_id: str
+    fund_source: str
+    available_fen: int
+    carried_available_fen: int
+    expired_fen: int
+    lapsed_fen: int
+    carried_committed_fen: int
+    carried_held_fen: int
+    carried_obligated_fen: int
+    left_committed_fen: int
+    left_held_fen: int
+    left_obligated_fen: int
+
+
+class PostingRead(Answered, frozen=True, kw_only=True):
+    """An amount in fen that moved from one account of a pool to another."""
+
+    line: int
+    pool_id: str
+    source: Account
+    destination: Account
+    amount_fen: int
+    voucher_id: str | None
+    voucher_seq: int | None
+    payee_id: str | None
+
+
+class PriceBody(Sent, frozen=True, kw_only=True):
+    """At most so much a unit. Of one category and unit the row of a card goes before the one for any card."""
+
+    category: str
+    unit: str
+    unit_price: str
+    """元, more than 0, a decimal string"""
+    accelerator: str | UnsetType | None = UNSET
+    """With card_hour: for this card, a code of GET /v1/accelerators"""
+
+
+class PriceRead(Answered, frozen=True, kw_only=True):
+    """A row of the admitted price list."""
+
+    category: str
+    unit: str
+    unit_price: str
+    accelerator: str | None
+
+
+class ProgrammeBody(Sent, frozen=True, kw_only=True):
+    """A programme as a maker writes it down."""
+
+    region_code: str
+    authority_id: str
+    title: str
+    voucher_kind: VoucherKind
+    fiscal_year: int
+    opens_at: str
+    closes_at: str
+    document_no: str
+    rules: Rules
+    effective_on: str | UnsetType | None = UNSET
+    """From when the rules hold; default: opening day"""
+
+
+class ProgrammeRead(Answered, frozen=True, kw_only=True):
+    """A programme."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    title: str
+    voucher_kind: VoucherKind
+    fiscal_year: int
+    opens_at: str
+    closes_at: str
+    document_no: str
+    status: ProgrammeStatus
+    version: int
+    created_at: str
+    created_by: str
+
+
+class ProgrammeSubmitted(Answered, frozen=True, kw_only=True):
+    """The programme, and the approval that waits."""
+
+    programme: ProgrammeRead
+    approval: ApprovalRead
+
+
+class ProviderProfile(Sent, frozen=True, kw_only=True):
+    """What a provider offers and where. D7."""
+
+    provider_kind: str
+    facility_class: str | UnsetType | None = UNSET
+    """国产 / 其他"""
+    capacity_cards: int | UnsetType = UNSET
+    capacity_pflops: str | UnsetType | None = UNSET
+    """PFLOPS, FP16. 算力规模"""
+    racks: int | UnsetType = UNSET
+    """Racks. 机架数"""
+    facts: dict[str, bool | int | str | list[str]] | UnsetType = UNSET
+    """Further facts that programmes' rules declare: words, numbers, days, yes or no"""
+    sites: list[Site] | UnsetType = UNSET
+
+
+class QuoteBody(Sent, frozen=True, kw_only=True):
+    """A bill that may be to come. A firm may name a voucher of its own.
+
+    A provider names the voucher by its code, and shows the firm's payment code where it has no mandate.
+    """
+
+    bill: BillBody
+    voucher_code: str | UnsetType | None = UNSET
+    payment_code: str | UnsetType | None = UNSET
+    voucher_id: str | UnsetType | None = UNSET
+    provider_id: str | UnsetType | None = UNSET
+    """A firm's provider, if it knows one: its categories and facilities count."""
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the rules ask the claimant for, such as contract_signed_on."""
+    amounts_fen: dict[str, int] | UnsetType = UNSET
+    """Further amounts of the covered lines together, where the rules take the least of several."""
+
+
+class QuoteRead(Answered, frozen=True, kw_only=True):
+    """What the bill would get now. `trace` is the one that a redemption would store; nothing was reserved."""
+
+    programme_id: str
+    voucher_id: str | None
+    bill_total_fen: int
+    assessed_fen: int
+    """By the rules alone, whatever the voucher has left"""
+    subsidy_fen: int
+    firm_pays_fen: int
+    voucher_balance_fen: int | None
+    rule_version_id: str
+    rule_version_number: int
+    refusal: RefusalRead | None
+    evidence: list[EvidenceRead]
+    flags: list[FlagRead]
+    """What is noted of the bill; it changes no amount"""
+    unstated_facts: list[str]
+    """What the rules look at and nobody stated"""
+    trace: dict[str, Any]
+
+
+class ReceiptRead(Answered, frozen=True, kw_only=True):
+    """The signed promise that an entry will be in the region's log. `GET /v1/ledger/proofs/inclusion` shows that it
+    is.
+
+    Keep it. How to check it, and what to do if the promise is broken, is told in the guide for compute centres.
+    """
+
+    log: str
+    """Name of the log, the first line of its checkpoints."""
+    entry_id: str
+    leaf_sha256: str
+    """SHA-256 of a zero byte and the entry's leaf, hexadecimal."""
+    at: str
+    """When the entry was made, RFC 3339 with six decimals."""
+    promised_by: str
+    """From this instant on the leaf must be in the log."""
+    key_id: str
+    """Which key of the log signed: as in GET /v1/logs/{region}/keys."""
+    signature: str
+    """Base64 Ed25519 over the canonical JSON (RFC 8785) of the other members."""
+
+
+class ReceiveBody(Sent, frozen=True, kw_only=True):
+    """The payee's money has come in, all of it."""
+
+    bank_reference: str
+
+
+class ReceiveTogetherBody(Sent, frozen=True, kw_only=True):
+    """One transfer that pays back several recoveries of one payee, each in full; `amount_fen` is their sum."""
+
+    bank_reference: str
+    recovery_ids: list[str]
+    amount_fen: int
+    """Fen (分), more than 0"""
+
+
+class ReceivedTogether(Answered, frozen=True, kw_only=True):
+    """A transfer, and the recoveries that it paid back."""
+
+    bank_reference: str
+    amount_fen: int
+    recoveries: list[RecoveryRead]
+
+
+class ReconciliationCreate(Sent, frozen=True, kw_only=True):
+    """Which region; a city's or province's check covers the regions below it.
+
+    With a period (both days included, Asia/Shanghai) its redemptions are held against providers' statements, and
+    its payment orders and receipts of recovered money against the bank's lists.
+    """
+
+    region_code: str
+    period_from: str | UnsetType | None = UNSET
+    period_until: str | UnsetType | None = UNSET
+
+
+class ReconciliationRead(Answered, frozen=True, kw_only=True):
+    """A check over one snapshot. `difference_count` 0 means that the books are right in themselves.
+
+    What the other sides say of them stands in `comparisons`, each with a `difference_count` of its own.
+    """
+
+    id: str
+    region_code: str
+    started_at: str
+    finished_at: str
+    run_by: str
+    difference_count: int
+    findings: list[ReconciliationsFindingRead]
+    comparisons: list[ReconciliationsComparisonRead]
+
+
+class ReconciliationsComparisonRead(Answered, frozen=True, kw_only=True):
+    """Two sides of a period: `difference_count` is exact, the first 1,000 are listed, every one has a case."""
+
+    sides: Sides
+    period_from: str
+    period_until: str
+    difference_count: int
+    tallies: list[TallyRead]
+    unheld: list[UnheldRead]
+    differences: list[MismatchRead]
+
+
+class ReconciliationsFindingRead(Answered, frozen=True, kw_only=True):
+    """One invariant: `count` rows break it, the first 100 are listed."""
+
+    number: int
+    name: str
+    title_en: str
+    title_zh: str
+    count: int
+    differences: list[DifferenceRead]
+
+
+class RecoveryRead(Answered, frozen=True, kw_only=True):
+    """A recovery: recorded while a payment is under way, due once it has arrived, received, or a refund after all."""
+
+    id: str
+    refund_id: str
+    redemption_id: str
+    payee_id: str
+    status: RecoveryStatus
+    amount_fen: int
+    treasury_fen: int
+    """What of it went to the treasury, as the fiscal year of its pool was over."""
+    bank_reference: str | None
+    claim_entry_id: str | None
+    receipt_entry_id: str | None
+    refunded_as_id: str | None
+    """The refund that it became, as the bank returned the payment."""
+    recorded_at: str
+    ended_at: str | None
+
+
+class RedemptionBatchCreate(Sent, frozen=True, kw_only=True):
+    """Up to 1,000 redemptions. A row that is not valid is refused at its place and touches no other."""
+
+    redemptions: list[RedemptionCreate]
+
+
+class RedemptionBatchRead(Answered, frozen=True, kw_only=True):
+    """One answer per row, in the order of the rows."""
+
+    data: list[RedemptionBatchRow]
+
+
+class RedemptionBatchRow(Answered, frozen=True, kw_only=True):
+    """What the row would have got alone: the redemption with 201, or a problem with its status."""
+
+    index: int
+    """The row's place, from 0."""
+    status: int
+    body: dict[str, Any]
+
+
+class RedemptionCreate(Sent, frozen=True, kw_only=True):
+    """Draw on a voucher for a bill: in one step under the firm's consent, or from a hold."""
+
+    voucher_code: str | UnsetType | None = UNSET
+    """For a redemption in one step."""
+    payment_code: str | UnsetType | None = UNSET
+    hold_id: str | UnsetType | None = UNSET
+    """For a redemption from a hold; instead of voucher_code."""
+    final: bool | UnsetType = UNSET
+    """The hold's last redemption: what it still holds goes back to the voucher."""
+    order_no: str
+    """Your own number of this bill; taken once, for ever."""
+    bill: BillBody
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the programme's rules ask the claimant for, such as contract_signed_on."""
+    expected_subsidy_fen: int | UnsetType | None = UNSET
+    """Refuse with `subsidy_changed` if the subsidy is any other."""
+
+
+class RedemptionRead(Answered, frozen=True, kw_only=True):
+    """A redemption. `trace` shows each step from the bill and the provider's categories to the subsidy."""
+
+    id: str
+    region_code: str
+    voucher_id: str
+    programme_id: str
+    firm_id: str
+    provider_id: str
+    mandate_id: str | None
+    """The firm's consent: this or a payment code."""
+    payment_code_id: str | None
+    hold_id: str | None
+    part_no: int | None
+    """Its number among the redemptions of its hold, from 1."""
+    order_no: str
+    status: RedemptionStatus
+    bill_total_fen: int
+    subsidy_fen: int
+    firm_pays_fen: int
+    refunded_fen: int
+    bill_refunded_fen: int
+    recovered_fen: int
+    """Subsidy that you have to pay back, or have paid back, as it had been sent already."""
+    rule_version_id: str
+    entry_id: str | None
+    """Null where nothing moved."""
+    redeemed_at: str
+    bill: dict[str, Any]
+    provider_categories: list[str]
+    flags: list[FlagRead]
+    receipt: ReceiptRead | None
+    """Null where nothing was posted."""
+    trace: dict[str, Any]
+
+
+class RefundCreate(Sent, frozen=True, kw_only=True):
+    """Cancel part of a bill: by line, or by amount where there is no doubt which line is meant."""
+
+    amount_fen: int | UnsetType | None = UNSET
+    lines: list[RefundLineBody] | UnsetType = UNSET
+    reason: str
+
+
+class RefundCreated(Answered, frozen=True, kw_only=True):
+    """The refund, and the redemption as it stands after it.
+
+    The bills of a hold are one position: what goes back beyond this redemption's own subsidy is taken from the
+    others.
+    """
+
+    refund: RefundRead
+    also: list[RefundRead]
+    """What other redemptions of the same hold gave back."""
+    redemption: RedemptionRead
+
+
+class RefundLineBody(Sent, frozen=True, kw_only=True):
+    """How much of one line of the bill is cancelled; lines count from 1."""
+
+    line: int
+    amount_fen: int
+    """Fen (分), more than 0"""
+
+
+class RefundRead(Answered, frozen=True, kw_only=True):
+    """A refund: what left the bill, and what went back to the voucher, or is to be paid back by the payee."""
+
+    id: str
+    redemption_id: str
+    because_of_id: str | None
+    """The refund of another redemption of the same hold, which took from this one too; or the one whose recovery
+    became this one, as the bank returned the payment.
+    """
+    bill_refund_fen: int
+    subsidy_refund_fen: int
+    recovered_fen: int
+    """What is to be paid back, or was, because the money had been sent already."""
+    recovery: RecoveryRead | None
+    reason: str
+    entry_id: str | None
+    refunded_at: str
+    receipt: ReceiptRead | None
+    """Of `entry_id`; where money that was paid is claimed, of the claim (`recovery.claim_entry_id`). Null where
+    nothing was posted, and while the bank has not answered.
+    """
+    trace: dict[str, Any]
+
+
+class RefusalRead(Answered, frozen=True, kw_only=True):
+    """Why it would get nothing."""
+
+    code: str
+    title: str
+    detail: str
+
+
+class RefusalsRead(Answered, frozen=True, kw_only=True):
+    """Bills that got nothing, by the reason that decided."""
+
+    reason: str
+    bills: int
+    billed_fen: int
+
+
+class RejectBody(Sent, frozen=True, kw_only=True):
+    """Why not."""
+
+    reason: str
+
+
+class ResetAsked(Answered, frozen=True, kw_only=True):
+    """The approval that waits for a security administrator."""
+
+    approval_id: str
+
+
+class ResetBody(Sent, frozen=True, kw_only=True):
+    """Why a person needs a new password."""
+
+    reason: str
+
+
+class ReverseBody(Sent, frozen=True, kw_only=True):
+    """Why the entry should not have been."""
+
+    reason: str
+
+
+class RoleRead(Answered, frozen=True, kw_only=True):
+    """A role that is held."""
+
+    role: Role
+    region_code: str
+    authority_id: str | None
+
+
+class RoleWanted(Sent, frozen=True, kw_only=True):
+    """A role in a region. Makers and checkers hold it for their own authority, which may be left out."""
+
+    role: Role
+    region_code: str
+    authority_id: str | UnsetType | None = UNSET
+
+
+class RolesAsked(Answered, frozen=True, kw_only=True):
+    """The approval that waits for a security administrator."""
+
+    approval_id: str
+
+
+class RolesBody(Sent, frozen=True, kw_only=True):
+    """Roles to ask for."""
+
+    roles: list[RoleWanted]
+
+
+class RowPage(Answered, frozen=True, kw_only=True):
+    """Rows in their order."""
+
+    data: list[RowRead]
+    next_cursor: str | None
+
+
+class RowRead(Answered, frozen=True, kw_only=True):
+    """A row of a batch; `voucher_id` is set once it is issued."""
+
+    row_no: int
+    reference_no: str
+    firm_id: str
+    firm_name: str
+    face_value_fen: int
+    valid_from: str | None
+    valid_until: str | None
+    terms: dict[str, Any] | None
+    note: str | None
+    voucher_id: str | None
+
+
+class RuleVersionBody(Sent, frozen=True, kw_only=True):
+    """Rules that hold from a day on."""
+
+    effective_on: str
+    """First day (Asia/Shanghai) on which they hold; tomorrow or later"""
+    rules: Rules
+
+
+class RuleVersionDifference(Answered, frozen=True, kw_only=True):
+    """Every field in which two versions differ."""
+
+    from_: ComparedVersion = msgspec.field(name="from")
+    to: ComparedVersion
+    changes: list[ChangeRead]
+
+
+class RuleVersionRead(Answered, frozen=True, kw_only=True):
+    """A dated version of the rules; `rules_sha256` is over the canonical document."""
+
+    id: str
+    programme_id: str
+    number: int
+    effective_on: str
+    rules: dict[str, Any]
+    rules_sha256: str
+    status: RuleVersionStatus
+    created_by: str
+    published_at: str | None
+    published_by: str | None
+
+
+class RuleVersionSubmitted(Answered, frozen=True, kw_only=True):
+    """The draft, which no longer changes, and the approval that waits."""
+
+    version: RuleVersionRead
+    approval: ApprovalRead
+
+
+class RuleVersionWritten(Answered, frozen=True, kw_only=True):
+    """The draft as it was saved (null after a dry run), its warnings, and what it changes in the rules in force."""
+
+    version: RuleVersionRead | None
+    number: int
+    effective_on: str
+    rules_sha256: str
+    findings: list[RulesFindingRead]
+    changes: list[ChangeRead]
+
+
+class RulesChecked(Answered, frozen=True, kw_only=True):
+    """What is contradictory or doubtful; `rules_sha256` is over the canonical document."""
+
+    findings: list[RulesFindingRead]
+    rules_sha256: str
+    needs: list[NeedRead]
+
+
+class RulesFindingRead(Answered, frozen=True, kw_only=True):
+    """A contradiction (error) or something to think about (warning), with where it stands in the rules."""
+
+    pointer: str
+    code: str
+    severity: str
+    en: str
+    zh: str
+
+
+class RulesToCheck(Sent, frozen=True, kw_only=True):
+    """Rules, and when the programme is open where that is known already."""
+
+    rules: Rules
+    opens_at: str | UnsetType | None = UNSET
+    """When the programme opens"""
+    closes_at: str | UnsetType | None = UNSET
+    """When it closes"""
+
+
+class SimulatedVersionRead(Answered, frozen=True, kw_only=True):
+    """The result of one version. `unmet_fen` is what bills were entitled to beyond the budget.
+
+    `runs_out_on` is the day of the first bill that the budget did not pay in full; `average_rate` is subsidy over
+    eligible amount. In kind, `_fen` counts hundredths of `unit`.
+    """
+
+    rule_version_id: str | None
+    rules_sha256: str
+    unit: str
+    left_fen: int | None
+    on_exhaustion: str
+    runs_out_on: str | None
+    bills: int
+    paid_bills: int
+    firms: int
+    firms_reached: int
+    billed_fen: int
+    eligible_fen: int
+    subsidy_fen: int
+    unmet_fen: int
+    average_rate: str | None
+    months: list[MonthRead]
+    largest: list[BeneficiaryRead]
+    refused: list[RefusalsRead]
+    cuts: list[CutRead]
+
+
+class SimulationRead(Answered, frozen=True, kw_only=True):
+    """What was computed; `budget_from` says whether the budget was asked for, appropriated, or that there is none."""
+
+    programme_id: str
+    stored: bool
+    budget_fen: int | None
+    budget_from: str
+    versions: list[SimulatedVersionRead]
+    comparison: SimulationsComparisonRead | None
+
+
+class SimulationsComparisonRead(Answered, frozen=True, kw_only=True):
+    """The second version less the first, on the same bills."""
+
+    difference_fen: int
+    months: list[MonthDifferenceRead]
+    firms_gaining: int
+    firms_losing: int
+    gain_most: list[FirmDifferenceRead]
+    lose_most: list[FirmDifferenceRead]
+
+
+class Site(Sent, frozen=True, kw_only=True):
+    """One place of a provider; bills name it by its code."""
+
+    code: str
+    name: str
+    region_code: str
+    facility_class: str | UnsetType | None = UNSET
+    """Where it differs from the provider's. 国产 / 其他"""
+    capacity_cards: int | UnsetType = UNSET
+    """Accelerator cards of this site. 加速卡数量"""
+    capacity_pflops: str | UnsetType | None = UNSET
+    """PFLOPS of this site, FP16, dense. 该机房算力规模"""
+
+
+class StandingRead(Answered, frozen=True, kw_only=True):
+    """Amounts in fen. The appropriation is the sum of the others; `execution_rate` is disbursed over appropriation."""
+
+    appropriation_fen: int
+    available_fen: int
+    committed_fen: int
+    held_fen: int
+    obligated_fen: int
+    in_payment_fen: int
+    disbursed_fen: int
+    lapsed_fen: int
+    execution_rate: str | None
+
+
+class StatementRead(Answered, frozen=True, kw_only=True):
+    """A statement; one that was replaced is kept and no longer compared."""
+
+    id: str
+    region_code: str
+    provider_id: str
+    period_from: str
+    period_until: str
+    line_count: int
+    subsidy_total_fen: int
+    file_name: str
+    file_sha256: str
+    uploaded_at: str
+    uploaded_by: str
+    replaced_at: str | None
+    replaced_by_id: str | None
+
+
+class StatementUploaded(Answered, frozen=True, kw_only=True):
+    """What was taken in. A dry run has no id; `repeated` says that this very file was there already."""
+
+    statement_id: str | None
+    repeated: bool
+    replaces_id: str | None
+    region_code: str
+    provider_id: str
+    period_from: str
+    period_until: str
+    line_count: int
+    subsidy_total_fen: int
+    file_sha256: str
+    ignored_columns: list[str]
+
+
+class Tag(Sent, frozen=True, kw_only=True):
+    """A recognition with its dates, such as 高新 or 专精特新; `until_on` is the last day."""
+
+    name: str
+    since_on: str
+    until_on: str | UnsetType | None = UNSET
+
+
+class TallyRead(Answered, frozen=True, kw_only=True):
+    """One party's share of one group; amounts are in fen, as this side and that side have them."""
+
+    region_code: str
+    party_id: str
+    kind: str | DifferenceGroup
+    count: int
+    here_fen: int
+    there_fen: int
+
+
+class Terms(Sent, frozen=True, kw_only=True):
+    """A grant's own terms. They go before whatever a claimant states."""
+
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts of the claim, such as project_level, tier, approved_rate. 申报事实，如项目级别、评定等级、核定比例"""
+    exceptions_fen: dict[str, int] | UnsetType = UNSET
+    """Approved exceptions: cap → limit in fen. 已批例外：上限名称 → 金额（分）"""
+    layers_fen: dict[str, int] | UnsetType = UNSET
+    """What other levels have decided to pay, in fen. 其他层级已批金额（分）"""
+
+
+class UnheldRead(Answered, frozen=True, kw_only=True):
+    """What happened here on days of which there is nothing to hold it against: no statement, or no list of the bank."""
+
+    region_code: str
+    party_id: str
+    count: int
+    here_fen: int
+
+
+class UnitRead(Answered, frozen=True, kw_only=True):
+    """A unit that lines of bills are counted in."""
+
+    code: str
+    en: str
+    zh: str
+    counts: str
+
+
+class UserCreate(Sent, frozen=True, kw_only=True):
+    """A person as a registrar writes it down."""
+
+    login: str
+    """Letters, digits and `._@-`; case does not count"""
+    name: str
+    organisation_id: str
+    roles: list[RoleWanted] | UnsetType = UNSET
+
+
+class UserCreated(Answered, frozen=True, kw_only=True):
+    """The person, who holds no role yet, and the approval that waits (null where no role was asked for)."""
+
+    user: UserRead
+    approval_id: str | None
+
+
+class UserRead(Answered, frozen=True, kw_only=True):
+    """A person, with the roles held now."""
+
+    id: str
+    login: str
+    name: str
+    organisation_id: str
+    roles: list[RoleRead]
+    has_password: bool
+    disabled_at: str | None
+    created_at: str
+    created_by: str
+
+
+class VoucherCreate(Sent, frozen=True, kw_only=True):
+    """A batch of one."""
+
+    reference_no: str
+    """Your own number of the grant, unique in the programme. 申领编号"""
+    uscc: str | UnsetType | None = UNSET
+    """统一社会信用代码 of the firm"""
+    firm_id: str | UnsetType | None = UNSET
+    firm_name: str | UnsetType | None = UNSET
+    """If given, must be the registered name"""
+    face_value_fen: int
+    """Fen (分), more than 0"""
+    valid_from: str | UnsetType | None = UNSET
+    """First valid day; default: the moment of issue"""
+    valid_until: str | UnsetType | None = UNSET
+    """Last valid day; default: by the programme's rules"""
+    note: str | UnsetType | None = UNSET
+    terms: Terms | UnsetType | None = UNSET
+    """What officials fix with the grant: facts of the claim, exceptions, other levels' decisions"""
+    programme_id: str
+    dry_run: bool | UnsetType = UNSET
+
+
+class VoucherRead(Answered, frozen=True, kw_only=True):
+    """A voucher with its counters in fen; `status` is as of the moment of the answer."""
+
+    id: str
+    region_code: str
+    code: str
+    programme_id: str
+    programme_title: str
+    voucher_kind: str
+    firm_id: str
+    firm_name: str
+    status: VoucherStatus
+    face_value_fen: int
+    balance_fen: int
+    held_fen: int
+    redeemed_fen: int
+    recovered_fen: int
+    expired_fen: int
+    voided_fen: int
+    surrendered_fen: int
+    valid_from: str
+    valid_until: str
+    redeemable_until: str
+    issued_at: str
+    frozen_at: str | None
+    ended_at: str | None
+
+
+class VouchersMovementRead(Answered, frozen=True, kw_only=True):
+    """One posting on a voucher; `change_fen` is what it did to the balance, `balance_fen` what was left."""
+
+    voucher_seq: int
+    at: str
+    kind: str
+    source: str
+    destination: str
+    amount_fen: int
+    change_fen: int
+    balance_fen: int
+    entry_id: str
+    subject_id: str
+    pool_id: str
+    payee_id: str | None
+
+
+class YearCloseBody(Sent, frozen=True, kw_only=True):
+    """What is decided about a programme's year.
+
+    With `carries_promises` everything that is promised (free and held on vouchers, owed to providers and on no
+    payment order yet) moves to the same programme's pools of the next year, and vouchers go on. Without it what
+    is promised stays in the closed year: nothing more is drawn on it, and it lapses as the vouchers end.
+    """
+
+    programme_id: str
+    fiscal_year: int | UnsetType | None = UNSET
+    """Default: the programme's"""
+    document_no: str
+    carries_promises: bool
+    available: list[AvailableBody] | UnsetType = UNSET
+    """What is not named lapses as a whole"""
+    successor_programme_id: str | UnsetType | None = UNSET
+    """Where available money goes: a programme of the next year"""
+    reason: str | UnsetType | None = UNSET
+    dry_run: bool | UnsetType = UNSET
+    """Only say what it would do; nothing is stored"""
+
+
+class YearCloseProposed(Answered, frozen=True, kw_only=True):
+    """What the close would do as things stand; `approval` is what another person of finance decides, None if tried."""
+
+    programme_id: str
+    fiscal_year: int
+    at: str
+    pools: list[PoolOutcomeRead]
+    lapsing_fen: int
+    carried_fen: int
+    approval: ApprovalRead | None
+
+
+class YearCloseRead(Answered, frozen=True, kw_only=True):
+    """A year that was closed, and what that did."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    fiscal_year: int
+    document_no: str
+    approval_id: str
+    closed_at: str
+    made_by: str
+    decided_by: str
+    pools: list[PoolOutcomeRead]

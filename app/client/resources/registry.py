@@ -1,0 +1,112 @@
+"""Organisations, people and machines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from app.client.models import (
+    ClientCreate,
+    ClientCreated,
+    ClientRead,
+    InvitationRead,
+    OrganisationChange,
+    OrganisationCreate,
+    OrganisationKind,
+    OrganisationRead,
+    PersonalToken,
+    PersonalTokenCreate,
+    ResetAsked,
+    ResetBody,
+    RolesAsked,
+    RolesBody,
+    UserCreate,
+    UserCreated,
+    UserRead,
+)
+from app.client.wire import Wire
+
+
+class Organisations:
+    """`/v1/organisations`: authorities, finance bureaus, firms, providers."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def list(
+        self, *, kind: OrganisationKind | None = None, region_code: str | None = None, identifier: str | None = None
+    ) -> Iterator[OrganisationRead]:
+        """Organisations within reach, newest first."""
+        query = {"kind": kind, "region_code": region_code, "identifier": identifier}
+        return self._wire.each("/v1/organisations", OrganisationRead, **query)
+
+    def get(self, organisation_id: str) -> OrganisationRead:
+        """One."""
+        return self._wire.fetch(f"/v1/organisations/{organisation_id}", OrganisationRead)
+
+    def create(self, body: OrganisationCreate) -> OrganisationRead:
+        """Write one down. Raises Conflict where its identifier is known."""
+        return self._wire.change("POST", "/v1/organisations", OrganisationRead, body)
+
+    def change(self, organisation_id: str, body: OrganisationChange, *, version: int) -> OrganisationRead:
+        """Change one that was read as this version. Raises Stale where somebody else was faster."""
+        headers = {"If-Match": f'"{version}"'}
+        path = f"/v1/organisations/{organisation_id}"
+        return self._wire.change("PATCH", path, OrganisationRead, body, headers=headers)
+
+
+class Users:
+    """`/v1/users`: people."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def list(self, *, organisation_id: str | None = None) -> Iterator[UserRead]:
+        """People within reach, newest first."""
+        return self._wire.each("/v1/users", UserRead, organisation_id=organisation_id)
+
+    def get(self, user_id: str) -> UserRead:
+        """One, with the roles."""
+        return self._wire.fetch(f"/v1/users/{user_id}", UserRead)
+
+    def create(self, body: UserCreate) -> UserCreated:
+        """Write a person down; a security administrator approves the roles."""
+        return self._wire.change("POST", "/v1/users", UserCreated, body)
+
+    def ask_roles(self, user_id: str, body: RolesBody) -> RolesAsked:
+        """Ask for other roles."""
+        return self._wire.change("POST", f"/v1/users/{user_id}/roles", RolesAsked, body)
+
+    def ask_password_reset(self, user_id: str, body: ResetBody) -> ResetAsked:
+        """Ask that a password may be set anew."""
+        return self._wire.change("POST", f"/v1/users/{user_id}/password-resets", ResetAsked, body)
+
+    def invite(self, user_id: str) -> InvitationRead:
+        """A link to set the password, shown this once."""
+        return self._wire.change("POST", f"/v1/users/{user_id}/invitations", InvitationRead)
+
+    def personal_token(self, body: PersonalTokenCreate) -> PersonalToken:
+        """Sign in as a person: a token for some hours."""
+        return self._wire.change("POST", "/v1/personal-tokens", PersonalToken, body)
+
+
+class Clients:
+    """`/v1/clients`: machines."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def list(self, *, organisation_id: str | None = None) -> Iterator[ClientRead]:
+        """Machines within reach, newest first."""
+        return self._wire.each("/v1/clients", ClientRead, organisation_id=organisation_id)
+
+    def get(self, client_id: str) -> ClientRead:
+        """One, with its roles."""
+        return self._wire.fetch(f"/v1/clients/{client_id}", ClientRead)
+
+    def create(self, body: ClientCreate) -> ClientCreated:
+        """Write a machine down; its secret is shown this once, a security administrator approves the roles."""
+        return self._wire.change("POST", "/v1/clients", ClientCreated, body)
+
+    def ask_roles(self, client_id: str, body: RolesBody) -> RolesAsked:
+        """Ask for other roles."""
+        return self._wire.change("POST", f"/v1/clients/{client_id}/roles", RolesAsked, body)
