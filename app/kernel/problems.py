@@ -139,6 +139,9 @@ class Code(StrEnum):
     REDEMPTION_NOT_REVERSIBLE = "redemption_not_reversible"
     CAPACITY_USED_UP = "capacity_used_up"
     USAGE_TIMES_TOO_LONG = "usage_times_too_long"
+    INVOICE_MISSING = "invoice_missing"
+    INVOICE_ALREADY_USED = "invoice_already_used"
+    INVOICE_STILL_CLAIMED = "invoice_still_claimed"
 
 
 @dataclass(frozen=True, slots=True)
