@@ -856,6 +856,7 @@ WORDS = {
     "reconciliation": "对账记录",
     "recovery": "追回记录",
     "redemption": "核销记录",
+    "refund": "退款记录",
     "region": "地区",
     "rule_version": "规则版本",
     "statement": "对账单",

@@ -213,6 +213,10 @@ TOLD: Mapping[str, tuple[str, str]] = {
         "was recorded before, for another invoice",
         "此前已登记为另一张发票的红字发票",
     ),
+    "refund_has_a_red_letter": (
+        "the refund's red-letter invoice was recorded before",
+        "该笔退款的红字发票此前已登记",
+    ),
     "claimed_as_an_invoice": (
         "was billed on before, as an invoice of its own",
         "此前已作为蓝字发票用于账单",

@@ -99,3 +99,46 @@ def test_a_red_letter_corrects_one_invoice_and_is_none_itself(world: World, desk
     (error,) = problem(desk.redeem(0, bill=as_blue), 422, "validation_failed")["errors"]
     assert error["code"] == "is_a_red_letter"
     assert world.differences() == []
+
+
+def test_a_red_letter_may_come_after_its_refund(world: World, desk: Counter) -> None:
+    number, red_number = digital_number(), digital_number()
+    whole = bill_of(on_invoice(100_000, number, whole_fen=100_000))
+    first = ok(desk.redeem(0, bill=whole))
+    back = ok(refund(desk, first, 40_000))["refund"]
+    assert claimed_fen(world, number) == (100_000, 60_000)
+    path = f"/v1/redemptions/{first['id']}/refunds/{back['id']}/red-letter"
+    answer = desk.machine.post(path, {"number": red_number}, key="red-1")
+    assert ok(answer)["lines"] == [{"line_no": 1, "amount_fen": 40_000, "left_fen": 60_000}]
+    assert desk.machine.post(path, {"number": f" {red_number[:4]} {red_number[4:]}"}, key="red-1").text == answer.text
+    assert claimed_fen(world, number) == (60_000, 60_000)
+    (error,) = problem(desk.machine.post(path, {"number": digital_number()}), 422, "validation_failed")["errors"]
+    assert error["code"] == "refund_has_a_red_letter"
+    problem(desk.redeem(0, bill=whole), 409, "invoice_already_used")
+    assert world.differences() == []
+
+
+def test_what_was_claimed_again_keeps_a_late_red_letter_out(world: World, desk: Counter) -> None:
+    number = digital_number()
+    whole = bill_of(on_invoice(100_000, number, whole_fen=100_000))
+    first = ok(desk.redeem(0, bill=whole))
+    back = ok(refund(desk, first, 40_000))["refund"]
+    second = ok(desk.redeem(0, bill=whole))
+    path = f"/v1/redemptions/{first['id']}/refunds/{back['id']}/red-letter"
+    problem(desk.machine.post(path, {"number": digital_number()}), 409, "invoice_still_claimed")
+    ok(refund(desk, second, 100_000))
+    ok(desk.machine.post(path, {"number": digital_number()}))
+    assert claimed_fen(world, number) == (60_000, 60_000)
+    assert world.differences() == []
+
+
+def test_only_the_provider_itself_records_it(world: World, desk: Counter) -> None:
+    first = ok(desk.redeem(0, bill=bill_of(on_invoice(100_000, digital_number(), whole_fen=100_000))))
+    back = ok(refund(desk, first, 40_000))["refund"]
+    path = f"/v1/redemptions/{first['id']}/refunds/{back['id']}/red-letter"
+    body = {"number": digital_number()}
+    problem(counter(world.city(NINGBO)).machine.post(path, body), 404, "not_found")
+    problem(desk.city.finance.post(path, body), 403, "forbidden")
+    problem(desk.manager.post(path, body), 403, "forbidden")
+    unknown = path.replace(back["id"][-6:], "000000")
+    problem(desk.machine.post(unknown, body), 404, "not_found")

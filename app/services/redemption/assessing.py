@@ -258,10 +258,11 @@ def lines_of_facts(
         for number, line in enumerate(bill_of_facts(facts["bill"], refunded_fen).assessed_lines(), start=1)
     ]
     for claim in facts.get("invoices", ()):
-        number, billed_fen = claim["line"], facts["bill"]["lines"][claim["line"] - 1]["amount_fen"]
-        own_fen = lines[number - 1].amount_fen
-        beside_fen = -(-claim["beside_fen"] * own_fen // billed_fen)
-        lines[number - 1] = within_left(lines[number - 1], left_fen.get(number, claim["left_fen"]), beside_fen)
+        number, before_fen = claim["line"], claim["left_fen"]
+        line = lines[number - 1]
+        counts_fen = min(line.amount_fen, left_fen.get(number, before_fen))
+        beside_fen = -(-claim["beside_fen"] * counts_fen // before_fen) if before_fen else 0
+        lines[number - 1] = within_left(line, counts_fen, beside_fen)
     return lines
 
 

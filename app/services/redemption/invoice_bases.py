@@ -108,7 +108,7 @@ class BaseClaim:
     """Each with its amount as the bill states it."""
     left_fen: int
     beside_fen: int
-    """What other layers were granted for the same part of the invoice line."""
+    """What other layers were granted for that part of the invoice line."""
 
     def stored(self) -> dict[str, int]:
         """As plain values, as they are stored with a redemption."""
@@ -192,7 +192,7 @@ def base_claims(bill: Bill, rules: Rules, grounds: InvoiceGrounds, layer: str) -
         beside_fen = 0
         if layer != EXCLUSIVE and line.invoice is not None:
             state = grounds.state(line.invoice.key)
-            share = Fraction(line.amount_fen, line.invoice.amount_fen)
+            share = Fraction(left_fen, state.limit_fen or line.invoice.amount_fen)
             beside_fen = ceil(state.beside_fen(layer) * share)
         claims.append(BaseClaim(number, tuple(keys), left_fen, beside_fen))
     return tuple(claims)

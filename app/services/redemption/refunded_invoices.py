@@ -71,9 +71,8 @@ class RefundedInvoices:
         """
         if red is None:
             return
-        taken = taken_off(red, _invoices_of(self._position.part(redemption_id)), cancelled)
-        row = self._tx.execute(_BLUE_OF, {"red": red.fingerprint}).one()
-        refuse_unknown_red(red, taken, blue_of=row.blue, claimed=row.claimed)
+        taken = taken_off(red, invoices_of(self._position.part(redemption_id).facts), cancelled)
+        check_red(self._tx, red, taken)
         self._red = (red, taken)
         own = self._layers()
         available_fen = {}
@@ -165,6 +164,12 @@ class RefundedInvoices:
         refuse_claimed(taken, states)
 
 
+def check_red(tx: Connection, red: RedInvoice, taken: Taken) -> None:
+    """Raise `validation_failed` where a red-letter invoice is known as another's, or as an invoice."""
+    row = tx.execute(_BLUE_OF, {"red": red.fingerprint}).one()
+    refuse_unknown_red(red, taken, blue_of=row.blue, claimed=row.claimed)
+
+
 def write_red_letter(
     tx: Connection, red: RedInvoice, taken: Taken, *, region_code: str, refund_id: str, at: datetime
 ) -> None:
@@ -186,19 +191,19 @@ def write_red_letter(
     tx.execute(insert(RedLetter), rows)
 
 
-def _invoices_of(part: Part) -> dict[int, BaseKey]:
-    """The invoice line of each line of a bill that claimed any."""
-    lines = part.facts["bill"]["lines"]
+def invoices_of(facts: Mapping[str, Any]) -> dict[int, BaseKey]:
+    """The invoice line of each line of a bill that claimed any, from the facts stored with its redemption."""
+    lines = facts["bill"]["lines"]
     return {
         claim["line"]: InvoiceLine.read(lines[claim["line"] - 1]["invoice"]).key
-        for claim in part.facts.get("invoices", ())
+        for claim in facts.get("invoices", ())
         if "invoice" in lines[claim["line"] - 1]
     }
 
 
 def _claims_of(part: Part) -> dict[int, tuple[BaseKey, int]]:
     """The same, each with what could count of it when it was judged."""
-    keys = _invoices_of(part)
+    keys = invoices_of(part.facts)
     return {
         claim["line"]: (keys[claim["line"]], claim["left_fen"])
         for claim in part.facts.get("invoices", ())
