@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Self
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic_core import PydanticCustomError
 
-from app.api.fields import BilledFen, Instant, Printable, Reference, Wire, wrong
+from app.api.fields import BilledFen, Day, Fen, Instant, Printable, Reference, Wire, wrong
 from app.kernel.clock import rfc3339
 from app.kernel.codes import parse_code
+from app.kernel.invoices import InvoiceError, parse_invoice
 from app.kernel.rates import parse_decimal, parse_rate
+from app.kernel.uscc import UsccError, parse_uscc
 from app.services.evidence.accelerators import CARD_HOUR
 from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
+from app.services.redemption.invoices import InvoiceLine, overbilled
 
 
 def _quantity(text: str) -> str:
@@ -44,6 +48,72 @@ Unit = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,31}$")]
 Word = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=128), Printable]
 
 
+InvoiceDigits = Annotated[str, StringConstraints(strip_whitespace=True, max_length=40), Printable]
+
+
+def _uscc(text: str) -> str:
+    try:
+        return parse_uscc(text)
+    except UsccError as error:
+        raise PydanticCustomError("not_a_uscc", "{why}", {"why": str(error)}) from error
+
+
+Uscc = Annotated[
+    str, StringConstraints(strip_whitespace=True, min_length=1, max_length=40), Printable, AfterValidator(_uscc)
+]
+
+
+class InvoiceNumbers(Wire):
+    """An invoice by its numbers: width, spaces and hyphens do not matter."""
+
+    code: Annotated[
+        InvoiceDigits | None,
+        Field(description="10 or 12 digits of an invoice of before; a 数电票 has none.", examples=["033002100111"]),
+    ] = None
+    number: Annotated[
+        InvoiceDigits, Field(description="8 digits, or the 20 of a 数电票.", examples=["25332000000012345678"])
+    ]
+
+    @model_validator(mode="after")
+    def _is_one(self) -> Self:
+        self.read()
+        return self
+
+    def read(self) -> tuple[str, str]:
+        """Code, or nothing, and number."""
+        try:
+            return parse_invoice(self.code, self.number)
+        except InvoiceError as error:
+            raise wrong(error.code, error.field, limit=error.expected, actual=error.found) from error
+
+
+class InvoiceLineBody(InvoiceNumbers):
+    """The line of an invoice that a line of a bill is billed on. What of it was subsidised before counts no more."""
+
+    line_no: Annotated[int, Field(strict=True, ge=1, le=9999, description="Its line, from 1.")]
+    amount_fen: Annotated[BilledFen, Field(description="Of the whole line of the invoice, VAT included.")]
+    net_fen: Annotated[Fen | None, Field(description="The same without VAT; with tax_fen.")] = None
+    tax_fen: Annotated[Fen | None, Field(description="Its VAT; both together are amount_fen.")] = None
+    issued_on: Day | None = None
+    seller: Annotated[Uscc | None, Field(description="统一社会信用代码 of the seller: you.")] = None
+    buyer: Annotated[Uscc | None, Field(description="统一社会信用代码 of the buyer: the voucher's holder.")] = None
+
+    @model_validator(mode="after")
+    def _adds_up(self) -> Self:
+        if (self.net_fen is None) != (self.tax_fen is None):
+            missing = "net_fen" if self.net_fen is None else "tax_fen"
+            raise wrong("goes_with_the_other", missing, limit="net_fen, tax_fen", actual="")
+        if self.net_fen is not None and self.tax_fen is not None and self.net_fen + self.tax_fen != self.amount_fen:
+            both_fen = self.net_fen + self.tax_fen
+            raise wrong("net_and_tax_do_not_add_up", "amount_fen", limit=both_fen, actual=self.amount_fen)
+        return self
+
+    def line(self) -> InvoiceLine:
+        """The line as the domain's value."""
+        code, number = self.read()
+        return InvoiceLine(**self.__dict__ | {"code": code, "number": number})
+
+
 class BillLineBody(Wire):
     """One line of a bill. `amount_fen` counts and includes VAT; quantity × unit price must explain it."""
 
@@ -68,6 +138,7 @@ class BillLineBody(Wire):
             examples=["ascend_910b3"],
         ),
     ] = None
+    invoice: InvoiceLineBody | None = None
 
     @model_validator(mode="after")
     def _explained(self) -> BillLineBody:
@@ -83,7 +154,7 @@ class BillLineBody(Wire):
 
     def line(self) -> BillLine:
         """The line as the domain's value."""
-        return BillLine(**self.__dict__)
+        return BillLine(**self.__dict__ | {"invoice": self.invoice.line()} if self.invoice else self.__dict__)
 
 
 class BillBody(Wire):
@@ -98,6 +169,10 @@ class BillBody(Wire):
         sum_fen = sum(line.amount_fen for line in self.lines)
         if sum_fen != self.total_fen:
             raise wrong("lines_do_not_add_up", "total_fen", limit=sum_fen, actual=self.total_fen)
+        if any(line.invoice is not None for line in self.lines):
+            on_invoices = [(line.amount_fen, line.invoice.line() if line.invoice else None) for line in self.lines]
+            for one in overbilled(on_invoices):
+                raise wrong(one.code, f"lines/{one.place}/{one.member}", limit=one.limit, actual=one.actual)
         return self
 
     def bill(self) -> Bill:

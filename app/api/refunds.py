@@ -9,6 +9,7 @@ from fastapi import APIRouter, Request, Response
 from pydantic import Field, model_validator
 
 from app.api.authentication import CallerDep
+from app.api.bills import InvoiceNumbers
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, PositiveFen, Read, Reason, ShownInstant, Wire, wrong
 from app.api.keys import IdempotencyKey, created, do_once
@@ -19,6 +20,7 @@ from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.services.redemption.reads import RefundRecord, list_refunds
+from app.services.redemption.red_letters import RedInvoice
 from app.services.redemption.refunds import RefundLine, refund
 from app.services.sealing.receipts import Receipts
 
@@ -38,6 +40,13 @@ class RefundCreate(Wire):
     amount_fen: PositiveFen | None = None
     lines: Annotated[tuple[RefundLineBody, ...], Field(max_length=200)] = ()
     reason: Reason
+    red_letter: Annotated[
+        InvoiceNumbers | None,
+        Field(
+            description="The red-letter invoice (红字发票) of what is cancelled: it takes as much off the invoice lines"
+            " that these lines were billed on, which have to be lines of one invoice."
+        ),
+    ] = None
 
     @model_validator(mode="after")
     def _one_of_two(self) -> RefundCreate:
@@ -107,6 +116,12 @@ def _refund_receipt(record: RefundRecord, receipts: Receipts) -> dict[str, str] 
     return receipts.receipt(region_code=region_code, entry_id=entry_id, leaf=leaf, at=at)
 
 
+def _command(body: RefundCreate) -> dict[str, Any]:
+    """What makes two requests the same; however the invoice's numbers were typed."""
+    command = body.model_dump(mode="json", exclude={"red_letter"})
+    return command | ({"red_letter": body.red_letter.read()} if body.red_letter else {})
+
+
 @router.post("/{redemption_id}/refunds", status_code=201, response_model=RefundCreated)
 def create_refund(
     redemption_id: AnyId,
@@ -133,7 +148,7 @@ def create_refund(
         region_code=region_code,
         route="POST /v1/redemptions/{id}/refunds",
         key=key,
-        command={"redemption_id": redemption_id, **body.model_dump(mode="json")},
+        command={"redemption_id": redemption_id, **_command(body)},
         work=lambda tx: refund(
             tx,
             caller=caller,
@@ -141,6 +156,7 @@ def create_refund(
             amount_fen=body.amount_fen,
             lines=lines,
             reason=body.reason,
+            red_letter=RedInvoice(*body.red_letter.read()) if body.red_letter else None,
         ),
         render=lambda done: created(
             RefundCreated(

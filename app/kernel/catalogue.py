@@ -637,6 +637,30 @@ CATALOGUE: dict[Code, Row] = {
             "第 {line} 行：用量 {actual} 已在{by_zh}中计费，未作抵扣。请核对该账单；同一作业分期计费时，每期应使用各自的凭证号。",
         ),
     ),
+    Code.INVOICE_MISSING: Row(
+        Kind.REFUSED,
+        ("Invoice missing", "缺少发票"),
+        (
+            "Line {line}: the programme's rules want the invoice line (`invoice`) on every covered line. Add it.",
+            "第 {line} 行：按项目规则，每个可补贴行均须填写所开发票的对应行（invoice）。请补充。",
+        ),
+    ),
+    Code.INVOICE_ALREADY_USED: Row(
+        Kind.CONFLICT,
+        ("Invoice already used", "发票已用于补贴"),
+        (
+            "Line {line}: nothing is left of the invoice line, or of the contract, that it is billed on: it was subsidised already{by_en}. Nothing was drawn. One cost is subsidised once, in whatever city; correct the invoice named, or bill without a voucher.",
+            "第 {line} 行：所列发票行（或合同）可计入补贴的金额已用完，此前已获补贴{by_zh}，未作抵扣。同一笔费用不论在哪个城市只能补贴一次；请核对所填发票，或不使用券结算。",
+        ),
+    ),
+    Code.INVOICE_STILL_CLAIMED: Row(
+        Kind.CONFLICT,
+        ("Invoice line still claimed", "发票行仍被占用"),
+        (
+            "The red-letter invoice would leave {limit_fen:yuan} yuan of invoice line {line_no}, and {actual_fen:yuan} yuan are claimed of it in other redemptions. Refund those first, then record the red-letter invoice.",
+            "红字发票冲减后，发票第 {line_no} 行仅余 {limit_fen:yuan} 元，而其他核销已占用 {actual_fen:yuan} 元。请先对这些核销办理退款，再登记红字发票。",
+        ),
+    ),
     Code.USAGE_TIMES_MISSING: Row(
         Kind.REFUSED,
         ("Times of use missing", "缺少使用时间"),
@@ -929,6 +953,7 @@ WORDS = {
     "reconciliation": "对账记录",
     "recovery": "追回记录",
     "redemption": "核销记录",
+    "refund": "退款记录",
     "region": "地区",
     "rule_version": "规则版本",
     "statement": "对账单",

@@ -132,6 +132,39 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "各机房合计 {limit}，机构填报 {actual}",
     ),
     "named_twice": ("{actual} is named more than once", "{actual} 重复填写"),
+    "wrong_number_of_digits": (
+        "must have {limit} digits, it has {actual}; an invoice's number has 8 or, of a 数电票, 20",
+        "须为 {limit} 位数字，现为 {actual} 位；发票号码为 8 位，数电票为 20 位",
+    ),
+    "only_digits": (
+        "may have digits only (and spaces and hyphens between them); take it from the invoice, as text",
+        "只能包含数字（数字间可有空格、连字符）；请按票面以文本填写",
+    ),
+    "invoice_code_missing": (
+        "an invoice whose number has 8 digits has a code of 10 or 12 digits: give it too",
+        "号码为 8 位的发票须同时填写 10 位或 12 位发票代码",
+    ),
+    "digital_invoice_has_no_code": (
+        "an invoice whose number has 20 digits (数电票) has no code: leave it out",
+        "数电票（号码 20 位）没有发票代码，请不要填写",
+    ),
+    "not_a_uscc": (
+        "is not a valid 统一社会信用代码 (18 characters, the last a check character)",
+        "不是有效的统一社会信用代码（18 位，末位为校验码）",
+    ),
+    "goes_with_the_other": ("give both of {limit}, or neither", "须同时填写或同时不填：{limit}"),
+    "net_and_tax_do_not_add_up": (
+        "net_fen and tax_fen add up to {limit} fen, amount_fen says {actual}",
+        "不含税金额与税额合计 {limit} 分，amount_fen 为 {actual}",
+    ),
+    "invoice_amount_differs": (
+        "the same invoice line was given with {limit} fen on an earlier line, here with {actual}",
+        "同一发票行在前面的行中填报为 {limit} 分，此处为 {actual} 分",
+    ),
+    "beyond_the_invoice_line": (
+        "the invoice line comes to {limit} fen, the lines billed on it to {actual}",
+        "该发票行金额为 {limit} 分，据此计费的各行合计 {actual} 分",
+    ),
     "only_for_card_hours": (
         "an accelerator is named for card-hours only; the unit is {actual}",
         "仅以卡时（card_hour）计量的行可填写加速卡，当前单位为 {actual}",
@@ -153,6 +186,48 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "not_for_the_claimant": (
         "is not yours to state; you may state {limit}",
         "不由申报方填写，可填写的事实：{limit}",
+    ),
+    "not_the_seller": (
+        "is not you: the seller of the invoice must be the provider, {limit}",
+        "不是本机构：发票销售方须为供给方 {limit}",
+    ),
+    "not_the_buyer": (
+        "is not the voucher's holder: the buyer of the invoice must be the firm that the voucher was issued to",
+        "不是持券企业：发票购买方须为券的持有企业",
+    ),
+    "lies_in_the_future": ("is later than today, {limit}", "晚于今天（{limit}）"),
+    "is_a_red_letter": (
+        "is a red-letter invoice: name the invoice that it corrects",
+        "为红字发票：请填写其对应的蓝字发票",
+    ),
+    "line_names_no_invoice": ("line {limit} was billed on no invoice", "第 {limit} 行未填写发票"),
+    "corrects_one_invoice": (
+        "the cancelled lines were billed on {limit} invoices, and a red-letter invoice corrects one: refund each",
+        "所取消的各行涉及 {limit} 张发票，一张红字发票只对应一张蓝字发票，请分别退款",
+    ),
+    "is_the_invoice_itself": (
+        "is the invoice that the bill was billed on: give the number of the red-letter invoice",
+        "为账单所用的蓝字发票，请填写红字发票的号码",
+    ),
+    "corrects_another_invoice": (
+        "was recorded before, for another invoice",
+        "此前已登记为另一张发票的红字发票",
+    ),
+    "refund_has_a_red_letter": (
+        "the refund's red-letter invoice was recorded before",
+        "该笔退款的红字发票此前已登记",
+    ),
+    "claimed_as_an_invoice": (
+        "was billed on before, as an invoice of its own",
+        "此前已作为蓝字发票用于账单",
+    ),
+    "not_in_kind": (
+        "the programme counts in units, not in money: leave the invoice out",
+        "本项目以实物单位计量，不以金额计量，请不要填写发票",
+    ),
+    "differs_from_before": (
+        "was claimed with another amount before; compare it with the invoice or the contract",
+        "与首次填报的金额不一致，请核对发票或合同",
     ),
     "unknown_fact": ("the rules know no such fact; they know {limit}", "规则中没有该事实，现有：{limit}"),
     "wrong_fact_type": ("must be of the type {limit}", "类型须为 {limit}"),
@@ -204,7 +279,7 @@ def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
     limit = next((bounds[name] for name in ("limit", *_LIMITS) if isinstance(bounds.get(name), str | int)), None)
     if isinstance(told := bounds.get("actual"), str | int):
         actual = told
-    field = (bounds["field"],) if isinstance(bounds.get("field"), str) else ()
+    field = bounds["field"].split("/") if isinstance(bounds.get("field"), str) else ()
     pointer = pointer_of(item["loc"], document, missing=item["type"] == "missing") + joined(field)
     return FieldError(pointer, item["type"], detail=_sentence(item, bounds), limit=limit, actual=actual)
 

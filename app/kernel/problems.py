@@ -151,6 +151,9 @@ class Code(StrEnum):
     DOCUMENT_TYPE_REFUSED = "document_type_refused"
     DOCUMENT_UNREADABLE = "document_unreadable"
     DOCUMENT_LOST = "document_lost"
+    INVOICE_MISSING = "invoice_missing"
+    INVOICE_ALREADY_USED = "invoice_already_used"
+    INVOICE_STILL_CLAIMED = "invoice_still_claimed"
 
 
 @dataclass(frozen=True, slots=True)

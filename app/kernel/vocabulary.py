@@ -455,3 +455,4 @@ class Sign(StrEnum):
     PRICE_NOT_LISTED = "price_not_listed"
     CAPACITY_USED_UP = "capacity_used_up"
     USAGE_TIMES_TOO_LONG = "usage_times_too_long"
+    INVOICE_MISSING = "invoice_missing"

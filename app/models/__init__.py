@@ -12,6 +12,7 @@ from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
 from app.models.identity import Client, ClientKey, Invitation, PortalSession, RoleGrant, SpentToken, User
+from app.models.invoices import InvoiceBase, InvoiceUse, RedInvoice, RedLetter
 from app.models.issuance import IssuanceBatch, IssuanceRow
 from app.models.jobs import Job
 from app.models.ledger import Entry, Posting, SealQueue
@@ -55,6 +56,8 @@ __all__ = [
     "HoldShare",
     "IdempotencyKey",
     "Invitation",
+    "InvoiceBase",
+    "InvoiceUse",
     "IssuanceBatch",
     "IssuanceRow",
     "Job",
@@ -80,6 +83,8 @@ __all__ = [
     "ReconciliationCase",
     "Recovery",
     "RecoveryTransfer",
+    "RedInvoice",
+    "RedLetter",
     "Redemption",
     "Refund",
     "Restoration",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.vocabulary import RedemptionStatus
@@ -18,6 +18,9 @@ from app.models.base import (
     one_of,
     region_code_format,
 )
+
+NAMES_INVOICES = text("""strpos(facts, '"invoice_uses":[{') > 0""")
+"""Reconciliation finds those that claimed of invoice lines; all others cost the index nothing."""
 
 
 class OrderNumber(Base):
@@ -97,6 +100,7 @@ class Redemption(Base):
         ForeignKeyConstraint(["region_code", "hold_id"], ["holds.region_code", "holds.id"]),
         UniqueConstraint("region_code", "provider_id", "order_no"),
         UniqueConstraint("region_code", "entry_id"),
+        Index("ix_redemptions_invoice_uses", "region_code", "id", postgresql_where=NAMES_INVOICES),
         Index(
             "uq_redemptions_hold_part",
             "region_code",
@@ -154,6 +158,7 @@ class Refund(Base):
         ForeignKeyConstraint(["region_code", "entry_id"], ["entries.region_code", "entries.id"]),
         ForeignKeyConstraint(["region_code", "because_of_id"], ["refunds.region_code", "refunds.id"]),
         Index(None, "region_code", "redemption_id", "id"),
+        Index("ix_refunds_invoice_uses", "region_code", "id", postgresql_where=NAMES_INVOICES),
         CheckConstraint(
             "bill_refund_fen > 0 OR (bill_refund_fen = 0 AND because_of_id IS NOT NULL)", name="bill_refund_positive"
         ),

@@ -19,14 +19,17 @@ from app.models import Programme
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import ProgrammeRecord, read_programme
 from app.services.redemption.assessing import Drawing, draw, gather, holders_of
+from app.services.redemption.billed_invoices import Billed, ask_invoices
 from app.services.redemption.bills import Bill
 from app.services.redemption.capacity_counters import read_taken
 from app.services.redemption.capacity_uses import days_of
 from app.services.redemption.decisions import (
     Refused,
+    claims_on,
     pinned_version,
     refuse_asked,
     refuse_assessment,
+    refuse_bases,
     refuse_empty,
     refuse_over_mandate,
     refuse_state,
@@ -34,6 +37,7 @@ from app.services.redemption.decisions import (
 from app.services.redemption.evidence import judge_evidence, judge_units, refusal_of, with_flags
 from app.services.redemption.evidence_loading import load_grounds
 from app.services.redemption.grounds import Grounds
+from app.services.redemption.invoice_bases import bounded
 from app.services.redemption.loading import (
     find_vouchers,
     load_admissions,
@@ -176,6 +180,14 @@ def quote(
     if refused := refuse_asked(version.rules, voucher, claim):
         raise refused.problem()
 
+    stated = {**claim, **voucher.terms.claim} if voucher else claim
+    billed = Billed(bill, stated, programme.region_code, firm_id, provider_id or "", False) if bill else None
+    invoices = ask_invoices(tx, billed) if billed and billed.counts(terms) else None
+    claims = claims_on(bill, version.rules, invoices, programme.id) if bill else ()
+    used_up = refuse_bases(bill, version.rules, stated, claims, invoices, at=at) if bill and voucher else None
+    if used_up is not None and used_up.code is Code.VALIDATION_FAILED:
+        raise used_up.problem()
+    lines = bounded(lines, claims)
     parties = _parties(tx, programme, firm_id, provider_id)
     facts = gather(version.rules, lines, voucher, parties, claim, at=at, amounts_fen=amounts_fen)
     holders = holders_of(
@@ -189,7 +201,7 @@ def quote(
     position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
     drawing = draw(version, facts, position, voucher.open_shares if voucher else None)
     findings = _findings(tx, caller, programme, version, bill) if bill is not None else ()
-    refusal = _refusal(caller, programme, voucher, version, facts, drawing, findings, consent, at=at)
+    refusal = _refusal(caller, programme, voucher, version, facts, drawing, findings, consent, used_up, at=at)
     subsidy_fen = 0 if refusal else drawing.drawn_fen
     bill_fen = sum(line.amount_fen for line in lines)
     return Quote(
@@ -288,6 +300,7 @@ def _refusal(
     drawing: Drawing,
     findings: Sequence[Finding],
     consent: MandateState | PaymentCodeState | None,
+    used_up: Refused | None,
     *,
     at: datetime,
 ) -> AppError | None:
@@ -305,7 +318,7 @@ def _refusal(
         refused = Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
     if refused is None and (evidence := refusal_of(findings)) is not None:
         return evidence.problem()
-    refused = refused or refuse_assessment(version.rules, facts, drawing.assessment)
+    refused = refused or used_up or refuse_assessment(version.rules, facts, drawing.assessment)
     refused = refused or _beyond(consent, drawing.drawn_fen)
     return refused.problem() if refused else None
 

@@ -28,6 +28,7 @@ TELLERS: Mapping[str, Callable[[Telling, Trace], None]] = {
     "eligible_lines": telling_base.eligible_lines,
     "related_parties": telling_base.related_parties,
     "least_of": telling_base.least_of,
+    "invoice_lines": telling_base.invoice_lines,
     "base": telling_base.base,
     "minimum": telling_base.minimum,
     "rate": telling_subsidy.rate,

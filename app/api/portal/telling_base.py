@@ -102,6 +102,14 @@ def least_of(telling: Telling, step: Trace) -> None:
         telling.cut(Reason.LEAST_OF, least, cut["base_fen"])
 
 
+def invoice_lines(telling: Telling, step: Trace) -> None:
+    """Lines of which part lies on an invoice line, or a contract, that was subsidised already."""
+    for line in step["lines"]:
+        if (number := telling.own_line(line["line"])) > 0:
+            billed, used_up = amount(line["amount_fen"]), amount(line["used_up_fen"])
+            telling.say("why.invoice_line", line=number, amount=billed, cut=used_up)
+
+
 def base(telling: Telling, step: Trace) -> None:
     """The base itself: what was taken off before it, and the subtotal."""
     covered_fen = next(one["eligible_fen"] for one in telling.steps if one["step"] == "eligible_lines")

@@ -16,6 +16,7 @@ from app.kernel.canonical import canonical
 from app.kernel.money import split_by_peeling
 from app.kernel.vocabulary import Reason
 from app.services.redemption.bills import Bill, bill_of_facts
+from app.services.redemption.invoice_bases import BaseClaim, BaseUse, within_left
 from app.services.redemption.states import DatedRules, GrantTerms, Parties, Party, Share, VoucherState
 from app.services.rules.assess import Assessment, assess, split_by_source
 from app.services.rules.facts import KNOWN, Facts, Line, Value, VoucherTerms, fits
@@ -28,6 +29,7 @@ FORMAT = 2
 Counts = tuple[tuple[Bucket, Counter], ...]
 
 _NONE: Mapping[str, int] = MappingProxyType({})
+_NONE_LEFT: Mapping[int, int] = MappingProxyType({})
 
 
 def gather(
@@ -191,12 +193,14 @@ def claim_facts(
     shares: Sequence[Share],
     hold: Mapping[str, Any] | None = None,
     evidence: Mapping[str, Any] | None = None,
+    invoices: Sequence[BaseClaim] = (),
+    uses: Sequence[BaseUse] = (),
 ) -> bytes:
     """All the facts that a redemption or a hold was decided from, canonically.
 
     `number` is the provider's own, by its name. `hold` tells a redemption's place in its hold; the lines of the
     redemptions before it are theirs, and `facts` has the whole bill's lines with this bill's at the end. `evidence` is
-    what `grounds_to_store` gives.
+    what `grounds_to_store` gives. `invoices` are what was left of the invoice lines, `uses` what is claimed of them.
     """
     own_lines = facts.lines[len(facts.lines) - len(bill.lines) :]
     return canonical(
@@ -206,6 +210,8 @@ def claim_facts(
             **number,
             **({"hold": hold} if hold else {}),
             **({"evidence": evidence} if evidence is not None else {}),
+            **({"invoices": [claim.stored() for claim in invoices]} if invoices else {}),
+            **({"invoice_uses": [use.stored() for use in uses]} if uses else {}),
             "provider_categories": sorted(facts.provider_categories or ()),
             "bill": bill.stored(),
             "given": facts.given(),
@@ -227,25 +233,37 @@ def stored_shares(facts: Mapping[str, Any]) -> list[Share]:
     return [Share(row["pool"], row["fen"], 0) for row in facts["balances"]]
 
 
-def stored_facts(facts: Mapping[str, Any], refunded_fen: Mapping[int, int], *, at: datetime) -> Facts:
+def stored_facts(
+    facts: Mapping[str, Any], refunded_fen: Mapping[int, int], *, at: datetime, left_fen: Mapping[int, int] = _NONE_LEFT
+) -> Facts:
     """The facts of a redemption again, its lines less what was refunded of each.
 
-    `at` is the redemption's instant: the first format did not store it, nor anything beside the bill.
+    `at` is the redemption's instant: the first format did not store it, nor anything beside the bill. `left_fen` is
+    what red-letter invoices have left of lines since.
     """
     categories = facts["provider_categories"]
-    lines = lines_of_facts(facts, refunded_fen)
+    lines = lines_of_facts(facts, refunded_fen, left_fen)
     if facts["v"] == 1:
         return Facts(lines=lines, at=at, provider_categories=categories)
     return Facts.read(facts["given"], lines, categories)
 
 
-def lines_of_facts(facts: Mapping[str, Any], refunded_fen: Mapping[int, int]) -> list[Line]:
-    """The lines of a stored bill again, less what was refunded of each."""
+def lines_of_facts(
+    facts: Mapping[str, Any], refunded_fen: Mapping[int, int], left_fen: Mapping[int, int] = _NONE_LEFT
+) -> list[Line]:
+    """The lines of a stored bill again, less what was refunded of each, with what was left of their invoice lines."""
     by_number = facts.get("facility_classes", {})
-    return [
+    lines = [
         replace(line, facility_class=by_number.get(str(number)))
         for number, line in enumerate(bill_of_facts(facts["bill"], refunded_fen).assessed_lines(), start=1)
     ]
+    for claim in facts.get("invoices", ()):
+        number, before_fen = claim["line"], claim["left_fen"]
+        line = lines[number - 1]
+        counts_fen = min(line.amount_fen, left_fen.get(number, before_fen))
+        beside_fen = -(-claim["beside_fen"] * counts_fen // before_fen) if before_fen else 0
+        lines[number - 1] = within_left(line, counts_fen, beside_fen)
+    return lines
 
 
 def counts_json(counts: Sequence[tuple[Bucket, Counter]]) -> list[dict[str, Any]]:

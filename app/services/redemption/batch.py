@@ -2,8 +2,8 @@
 
 The lock order is the same for everybody: region fence → keys → providers' numbers → payment codes → vouchers (their
 holds and mandates lie under the same lock) → the holders' positions, where the programme's rules are cumulative → the
-provider's days, where they hold bills against its capacity → usage references. A command whose voucher, holder or day
-is busy is put off and gives back all its claims; a refused one gives back all but its key.
+provider's days, where they hold bills against its capacity → usage references → invoice lines. A command whose voucher,
+holder, day or invoice line is busy is put off and gives back all its claims; a refused one gives back all but its key.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from app.kernel.vocabulary import EventKind, HoldStatus
 from app.services.ledger.fences import ask_fences
 from app.services.redemption import effects
 from app.services.redemption.assessing import holders_of as position_holders
+from app.services.redemption.billed_invoices import Billed, BilledInvoices
 from app.services.redemption.capacity_counters import CapacityAsked, CapacityUses, ProviderKey, lock_capacity
 from app.services.redemption.capacity_uses import counted_by, days_of
 from app.services.redemption.claiming import Claiming
@@ -81,6 +82,7 @@ def decide_batch(tx: Connection, commands: Sequence[Command], *, wait: bool) -> 
     batch.lock_positions(wait=wait)
     batch.lock_days(wait=wait)
     batch.claim_references()
+    batch.lock_invoices(wait=wait)
     batch.decide()
     with together(tx):
         claiming.give_back(batch.made)
@@ -118,6 +120,7 @@ class _Batch:
         self._capacity: dict[int, ProviderKey] = {}
         """Whose capacity a bill is held against together with other bills."""
         self._uses = CapacityUses()
+        self._invoices = BilledInvoices()
         self._writes = Writes()
 
     def claim_codes(self) -> None:
@@ -292,6 +295,25 @@ class _Batch:
             redemption_id=self._ids[place],
         )
 
+    def lock_invoices(self, *, wait: bool) -> None:
+        """Lock the invoice lines and contracts of the bills that name any; those whose lines are busy are put off."""
+        billed = {
+            place: self._billed(place)
+            for place in self._outcomes.open()
+            if self._commands[place].asked.bill.names_invoices or self._terms[place].counts_contracts
+        }
+        if billed:
+            busy, self._at = self._invoices.lock(self._tx, billed, wait=wait)
+            for place in busy:
+                self._outcomes.put_off(place)
+
+    def _billed(self, place: int) -> Billed:
+        command, voucher, hold = self._commands[place], self._vouchers[place], self._holds.get(place)
+        claim = {**command.claim, **voucher.terms.claim} if hold is None else hold.claim
+        claims = isinstance(command, Redeem)
+        bill = command.asked.bill
+        return Billed(bill, claim, command.region_code, voucher.firm_id, command.provider_id, claims)
+
     def decide(self) -> None:
         """Decide one after the other on the evolving state by the clock as it was after all locks."""
         for place in self._outcomes.open():
@@ -312,6 +334,7 @@ class _Batch:
         self._writes.write(self._tx)
         self._positions.write(self._tx)
         self._uses.write(self._tx)
+        self._invoices.write(self._tx)
 
     def end_holds(self) -> None:
         """Say of the holds that were used up, or redeemed for the last time, that they have ended."""
@@ -330,6 +353,7 @@ class _Batch:
         self._writes.used_fen[command.region_code, consent.mandate_id] += drawn.subsidy_fen
         self._positions.add(command.region_code, voucher.programme_id, holders, drawn.counted)
         self._take_capacity(place, drawn.evidence)
+        self._invoices.take(place, self._ids[place], drawn)
         self._make(place, command.render(made.record))
 
     def _hold(self, place: int, command: PlaceHold, at: datetime) -> None:
@@ -373,6 +397,7 @@ class _Batch:
             command.asked,
             others,
             self._grounds_now(place),
+            invoices=self._invoices.grounds(place),
             final=command.final,
             at=at,
         )
@@ -392,6 +417,7 @@ class _Batch:
             self._writes.end((hold.region_code, hold.id), HoldStatus.REDEEMED, None, at=at)
         self._positions.add(command.region_code, voucher.programme_id, hold.holders, done.counted)
         self._take_capacity(place, done.evidence)
+        self._invoices.take(place, self._ids[place], done)
         self._make(place, command.render(made.record))
 
     def _drawn(self, place: int, position: Position, grounds: Grounds | None, at: datetime) -> Refused | Drawn:
@@ -407,6 +433,7 @@ class _Batch:
             self._commands[place].asked,
             position,
             grounds,
+            invoices=self._invoices.grounds(place),
             by_payment_code=by_code,
             at=at,
         )

@@ -11,6 +11,7 @@ from typing import Any
 from app.kernel.clock import rfc3339
 from app.kernel.rates import Rounding, parse_decimal, round_to
 from app.services.evidence.accelerators import pflops_hours
+from app.services.redemption.invoices import InvoiceLine
 from app.services.rules.facts import Line
 
 QUANTITY_DECIMALS = 6
@@ -34,6 +35,7 @@ class BillLine:
     """The card, by its code in the published table; card-hours only."""
     pflops_hours: str | None = None
     """Its card-hours converted by the table of the day the bill came in; whoever writes a bill leaves it out."""
+    invoice: InvoiceLine | None = None
 
     def priced_fen(self) -> int:
         """Quantity times unit price (元), rounded half up to fen. Raises ValueError on a malformed decimal."""
@@ -54,7 +56,8 @@ class BillLine:
             "provider_site": self.provider_site,
             "usage_ref": self.usage_ref,
         }
-        return stated if self.accelerator is None else stated | {"accelerator": self.accelerator}
+        later = {"accelerator": self.accelerator, "invoice": self.invoice.facts() if self.invoice else None}
+        return stated | {name: value for name, value in later.items() if value is not None}
 
     def stored(self) -> dict[str, Any]:
         """The line as it is stored: with what its card-hours came to, so that a later table changes nothing."""
@@ -68,6 +71,16 @@ class Bill:
     total_fen: int
     lines: tuple[BillLine, ...]
     tax_rate: str | None = None
+
+    @property
+    def names_invoices(self) -> bool:
+        """Whether any of its lines is billed on an invoice line."""
+        return any(line.invoice is not None for line in self.lines)
+
+    @property
+    def names_parties(self) -> bool:
+        """Whether any of its invoices tells its seller or its buyer."""
+        return any(line.invoice is not None and (line.invoice.seller or line.invoice.buyer) for line in self.lines)
 
     def facts(self) -> dict[str, Any]:
         """The bill as it was stated, as plain values: what makes two commands the same."""
@@ -129,4 +142,5 @@ def _line_of_facts(line: Mapping[str, Any], refunded_fen: int) -> BillLine:
     left_fen = line["amount_fen"] - refunded_fen
     counted = [name for name in ("quantity", "pflops_hours") if refunded_fen and line.get(name) is not None]
     share = {name: str(Fraction(line[name]) * left_fen / line["amount_fen"]) for name in counted}
-    return BillLine(**dict(line) | used | share | {"amount_fen": left_fen})
+    invoice = InvoiceLine.read(line["invoice"]) if "invoice" in line else None
+    return BillLine(**dict(line) | used | share | {"amount_fen": left_fen, "invoice": invoice})

@@ -21,8 +21,18 @@ from app.services.redemption.evidence import (
     with_flags,
 )
 from app.services.redemption.grounds import Grounds
+from app.services.redemption.invoice_bases import (
+    BaseClaim,
+    BaseUse,
+    InvoiceGrounds,
+    base_claims,
+    base_uses,
+    bounded,
+    layer_of,
+)
+from app.services.redemption.invoice_checks import refuse_invoices, refuse_used_up
 from app.services.redemption.shortfalls import missed_minimum, reached_cap
-from app.services.redemption.signs import Finding
+from app.services.redemption.signs import Finding, Refusal
 from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Value, fits
@@ -66,6 +76,10 @@ class Drawn:
     counted: Counts
     evidence: Mapping[str, Any] | None
     """What evidence was judged by, to be stored with the facts; None where there is nothing to judge again."""
+    claims: tuple[BaseClaim, ...] = ()
+    """What was left of the invoice lines that the bill names."""
+    uses: tuple[BaseUse, ...] = ()
+    """What it claims of them; a hold claims nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,13 +127,15 @@ def decide_redemption(
     position: Position,
     grounds: Grounds | None,
     *,
+    invoices: InvoiceGrounds | None = None,
     by_payment_code: bool = False,
     at: datetime,
 ) -> Refused | Drawn:
     """Say what this bill draws from this voucher, or why nothing may be drawn.
 
     `grounds` are what the bill's evidence is held against; None for a bill to come, of which only the units are known.
-    `by_payment_code`: the firm's consent is a payment code, which is judged apart, and there is no mandate.
+    `invoices` is what is known of the invoice lines that the bill names. `by_payment_code`: the firm's consent is a
+    payment code, which is judged apart, and there is no mandate.
     The same values give the same decision years later, which is how an auditor replays it. Amounts are fen.
     """
     if parties.admitted_for is None:
@@ -143,9 +159,16 @@ def decide_redemption(
         return Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
     grounds = settle(asked.bill, version.rules, grounds) if grounds else None
     findings = evidence_of(asked.bill, version.rules, grounds)
-    if refused := refuse_asked(version.rules, voucher, asked.claim) or refuse_evidence(findings):
+    claims = claims_on(asked.bill, version.rules, invoices, voucher.programme_id)
+    stated = {**asked.claim, **voucher.terms.claim}
+    if refused := (
+        refuse_asked(version.rules, voucher, asked.claim)
+        or refuse_evidence(findings)
+        or refuse_bases(asked.bill, version.rules, stated, claims, invoices, at=at)
+    ):
         return refused
-    facts = gather(version.rules, asked.bill.assessed_lines(), voucher, parties, asked.claim, at=at)
+    lines = bounded(asked.bill.assessed_lines(), claims)
+    facts = gather(version.rules, lines, voucher, parties, asked.claim, at=at)
     drawing = draw(version, facts, position, voucher.open_shares, also_kept=programme.kept)
     if refused := refuse_assessment(version.rules, facts, drawing.assessment):
         return refused
@@ -165,7 +188,34 @@ def decide_redemption(
         facts=facts,
         counted=drawing.counted,
         evidence=grounds_to_store(version.rules, asked.bill, grounds, findings) if grounds else None,
+        claims=claims,
+        uses=base_uses(
+            claims,
+            drawing.assessment,
+            layer_of(version.rules, voucher.programme_id),
+            drawn_fen=drawn_fen,
+            due_fen=drawing.assessment.amount_fen,
+        ),
     )
+
+
+def claims_on(bill: Bill, rules: Rules, invoices: InvoiceGrounds | None, programme_id: str) -> tuple[BaseClaim, ...]:
+    """What the lines of a bill may claim of their invoice lines; nothing where it names none."""
+    return () if invoices is None else base_claims(bill, rules, invoices, layer_of(rules, programme_id))
+
+
+def refuse_bases(
+    bill: Bill,
+    rules: Rules,
+    claim: Mapping[str, Value],
+    claims: Sequence[BaseClaim],
+    invoices: InvoiceGrounds | None,
+    *,
+    at: datetime,
+) -> Refused | None:
+    """Why a bill may not be on its invoice lines, or that nothing of them is left."""
+    why = refuse_invoices(bill, rules, claim, invoices, at=at) or refuse_used_up(bill, rules, claims, invoices)
+    return _refused(why) if why else None
 
 
 def refuse_empty(voucher: VoucherState, *, asked_fen: int) -> Refused | None:
@@ -204,7 +254,11 @@ def evidence_of(bill: Bill, rules: Rules, grounds: Grounds | None) -> Sequence[F
 def refuse_evidence(findings: Sequence[Finding]) -> Refused | None:
     """Why a bill that may not be true is refused; None where it is at most flagged."""
     why = refusal_of(findings)
-    return Refused(why.code, why.context, why.extra, why.errors) if why else None
+    return _refused(why) if why else None
+
+
+def _refused(why: Refusal) -> Refused:
+    return Refused(why.code, why.context, why.extra, why.errors)
 
 
 def refuse_assessment(rules: Rules, facts: Facts, assessment: Assessment) -> Refused | None:
@@ -232,6 +286,12 @@ def refuse_assessment(rules: Rules, facts: Facts, assessment: Assessment) -> Ref
         case Reason.CAP_FIRM_PERIOD | Reason.CAP_GROUP | Reason.CAP_CONTRACT | Reason.CAP_CATEGORY | Reason.CAP_COUNT:
             cap = reached_cap(assessment, why)
             return Refused(Code.CAP_FIRM_PERIOD, cap, extra | {"cap": cap["cap"]})
+        case Reason.DUP_BASE:
+            used_up = [
+                one["line"] for step in assessment.steps if step["step"] == "invoice_lines" for one in step["lines"]
+            ]
+            context = {"line": used_up[0] if used_up else 1, "by_en": "", "by_zh": "", "limit_fen": 0}
+            return Refused(Code.INVOICE_ALREADY_USED, context | {"actual_fen": assessment.eligible_fen}, extra)
         case _:
             what = _what(why) or next((told for out in _left_out(assessment) if (told := _what(out))), "-")
             return Refused(Code.NOT_ELIGIBLE, {"reason": reason, "what": what, "limit": what}, extra | {"what": what})

@@ -84,6 +84,8 @@ def redemption(
         number={"order_no": command.order_no},
         shares=voucher.open_shares,
         evidence=drawn.evidence,
+        invoices=drawn.claims,
+        uses=drawn.uses,
     )
     trace = canonical(drawn.trace)
     moved = movements(voucher, drawn.parts, Account.COMMITTED, Account.OBLIGATED, payee_id=command.provider_id)
@@ -132,6 +134,7 @@ def hold(
         provider_id=command.provider_id,
         number={"hold_no": command.hold_no},
         shares=voucher.open_shares,
+        invoices=drawn.claims,
     )
     trace = canonical(drawn.trace)
     moved = movements(voucher, drawn.parts, Account.COMMITTED, Account.HELD, hold_id=hold_id)
@@ -186,12 +189,15 @@ def redemption_from(
         number={"order_no": command.order_no},
         shares=held.shares,
         evidence=done.evidence,
+        invoices=done.claims,
+        uses=done.uses,
         hold={
             "id": held.id,
             "part_no": part_no,
             "drawn_fen": held.drawn_fen,
             "lines_before": len(done.facts.lines) - len(command.asked.bill.lines),
             "refunded": refunded_json(held.parts),
+            **({"invoice_left": left} if (left := left_json(held.parts)) else {}),
         },
     )
     trace = canonical(done.trace)
@@ -257,6 +263,15 @@ def freeing(
         replace(moved, destination=freed_to(voucher_ended=ended is not None, pool_closed=moved.pool_id in closed))
         for moved in movements(voucher, parts, source, Account.COMMITTED, payee_id=payee_id, hold_id=hold_id)
     )
+
+
+def left_json(parts: Sequence[Part]) -> dict[str, dict[str, int]]:
+    """What red-letter invoices have left of the lines of each bill, by its redemption."""
+    return {
+        part.redemption_id: {str(line): fen for line, fen in sorted(part.left_fen.items())}
+        for part in parts
+        if part.left_fen
+    }
 
 
 def refunded_json(parts: Sequence[Part]) -> dict[str, dict[str, int]]:

@@ -45,6 +45,8 @@ def judge_evidence(bill: Bill, rules: Rules, grounds: Grounds) -> tuple[Finding,
     found = [*judge_units(bill, rules)]
     if checks.usage_ref.required:
         found += [_missing_ref(number) for number, line in covered if line.usage_ref is None]
+    if checks.invoice.required:
+        found += [_missing_invoice(number) for number, line in covered if line.invoice is None]
     if checks.usage_ref.repeated is not None:
         found += _repeated(covered, grounds, checks.usage_ref.repeated)
     if checks.capacity.beyond is not None:
@@ -124,6 +126,10 @@ def _covered(bill: Bill, rules: Rules) -> list[Numbered]:
 
 def _missing_ref(number: int) -> Finding:
     return Finding(Sign.USAGE_REF_MISSING, number, "usage_ref", "refuse", None, None)
+
+
+def _missing_invoice(number: int) -> Finding:
+    return Finding(Sign.INVOICE_MISSING, number, "invoice", "refuse", None, None)
 
 
 def _repeated(covered: Sequence[Numbered], grounds: Grounds, verdict: Verdict) -> Iterator[Finding]:

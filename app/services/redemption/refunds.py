@@ -36,11 +36,13 @@ from app.services.redemption.consents import use_mandates
 from app.services.redemption.decisions import Returned, decide_refund, end_of
 from app.services.redemption.effects import freeing
 from app.services.redemption.entitlements import entitled_by_pool
-from app.services.redemption.holds.loading import load_holds
+from app.services.redemption.holds.loading import load_holds, lower_left
 from app.services.redemption.holds.states import Part, summed
 from app.services.redemption.loading import load_terms, lock_vouchers, parse_rules
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.reads import RefundRecord, read_redemption
+from app.services.redemption.red_letters import RedInvoice
+from app.services.redemption.refunded_invoices import RefundedInvoices
 from app.services.redemption.states import DatedRules, VoucherState
 from app.services.redemption.usage_references import free_references
 from app.services.redemption.whole_positions import WholePosition
@@ -68,6 +70,7 @@ def refund(
     amount_fen: int | None,
     lines: Sequence[RefundLine],
     reason: str,
+    red_letter: RedInvoice | None = None,
 ) -> tuple[list[RefundRecord], RedemptionRecord]:
     """Cancel part of a bill and give back what is then too much; return the refund and the redemption after it.
 
@@ -76,14 +79,21 @@ def refund(
 
     Either `lines` says what is cancelled of each, or `amount_fen` does where there is no doubt: the bill has one
     line, or all that is left is cancelled. The bills of one hold are one position: where more goes back than this
-    redemption drew, the refunds of the others follow in the list. Raises `not_found`, `refund_exceeds_redemption`,
-    `validation_failed`.
+    redemption drew, the refunds of the others follow in the list. What they no longer count of invoice lines may be
+    claimed again; with a `red_letter` the lines themselves are worth less by what is cancelled. Raises `not_found`,
+    `refund_exceeds_redemption`, `validation_failed`, `invoice_still_claimed`.
     """
     caller.require(Role.PROVIDER)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
     voucher = _lock_voucher(tx, redemption)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)  # as it is under the lock
-    how = _How(EntryKind.REFUND, Cause(caller.principal_id, caller.organisation_id, caller.request_id), reason)
+    how = _How(
+        EntryKind.REFUND,
+        Cause(caller.principal_id, caller.organisation_id, caller.request_id),
+        reason,
+        None,
+        red_letter,
+    )
     made = _cancel(
         tx,
         caller,
@@ -125,6 +135,7 @@ class _How:
     cause: Cause
     reason: str
     reverses_id: str | None = None
+    red_letter: RedInvoice | None = None
 
 
 def _cancel(
@@ -146,6 +157,8 @@ def _cancel(
     given = given_back(part.facts, cancelled, part.refunded_fen)
     provider = (redemption.region_code, redemption.provider_id)
     uses = lock_given_back(tx, provider, given)
+    invoices = RefundedInvoices(tx, position, region_code=redemption.region_code, provider_id=redemption.provider_id)
+    invoices.take_off(how.red_letter, redemption.id, cancelled)
     at = now(tx)
     since = add_months(civil_date(position.judged_at), -version.rules.rolling_months)
     others = counters.of_claim(redemption.region_code, redemption.programme_id, position.holders, since=since)
@@ -159,6 +172,7 @@ def _cancel(
         drawn_fen=position.drawn_fen,
         at=at,
     )
+    invoices.give_back(returned.assessment, drawn_fen=position.drawn_fen, returned_fen=returned.subsidy_fen)
     target = position.counts(returned.assessment, position.drawn_fen - returned.subsidy_fen)
     counted = summed(position.counted, position.pending)
     restores_cap = version.rules.adjustment.restores_cap or how.kind is EntryKind.REVERSE
@@ -183,6 +197,7 @@ def _cancel(
         "holders": dict(position.holders),
         "counted": counts_json(recounted),
         **({"uses": [one.stored() for one in given]} if given else {}),
+        **invoices.told(),
         **position.told(),
     }
     trace = canonical(returned.trace)
@@ -199,6 +214,7 @@ def _cancel(
             facts=canonical(facts if first_id is None else _because_of(first_id, one.id, position)),
         )
         made.append(_refund_one(tx, piece, voucher, returned, trace, how, at))
+    invoices.write(made[0].id, at=at)
     given_back_fen = sum(record.subsidy_refund_fen for record in made)
     use_mandates(tx, {(redemption.region_code, redemption.mandate_id): -given_back_fen})
     return made
@@ -335,12 +351,15 @@ def _position_of(tx: Connection, redemption: RedemptionRecord) -> WholePosition:
     facts = json.loads(redemption.facts)
     cancelled: Counter[int] = Counter()
     counted = [counts_of_json(facts.get("counted", ()))]
-    for document in _refund_facts(tx, redemption):
+    documents = _refund_facts(tx, redemption)
+    for document in documents:
         cancelled.update({int(line): fen for line, fen in document["cancelled"].items()})
         counted.append(counts_of_json(document.get("counted", ())))
     assert cancelled.total() == redemption.bill_refunded_fen, "the refunds explain what has left the bill"
     drawn_fen = redemption.subsidy_fen - redemption.refunded_fen - redemption.recovered_fen
     part = Part(redemption.id, 1, facts, drawn_fen, dict(cancelled))
+    for document in documents:
+        lower_left({redemption.id: part}, document)
     key = (redemption.region_code, redemption.id)
     restored, pending = counted_by_recoveries(tx, [key]).get(key, ((), ()))
     counted.append(restored)

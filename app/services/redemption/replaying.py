@@ -197,12 +197,18 @@ def _left(facts: Mapping[str, Any], refund: Mapping[str, Any], stored: StoredAss
     """What a refund left of the bills it judged: of one redemption, or of all that its hold had by then."""
     if "hold" not in refund:
         refunded = {int(line): fen for line, fen in refund["refunded"].items()}
-        return stored_facts(facts, refunded, at=stored.judged_at)
+        left = _by_number(refund.get("invoice_left", {}).get(refund["redemption"], {}))
+        return stored_facts(facts, refunded, at=stored.judged_at, left_fen=left)
+    left_of_invoices = refund.get("invoice_left", {})
     own_id, of_hold = refund["redemption"], refund["hold"]
     lines = [
         line
         for one in of_hold["redemptions"]
-        for line in _lines(facts if one == own_id else json.loads(stored.others[one]), of_hold["refunded"].get(one, {}))
+        for line in _lines(
+            facts if one == own_id else json.loads(stored.others[one]),
+            of_hold["refunded"].get(one, {}),
+            left_of_invoices.get(one, {}),
+        )
     ]
     return Facts.read(facts["given"], lines, facts["provider_categories"])
 
@@ -215,13 +221,22 @@ def _billed_so_far(facts: Mapping[str, Any], stored: StoredAssessment) -> Facts:
         for one, document in others.items()
         if document["hold"]["part_no"] < facts["hold"]["part_no"]
     )
-    refunded = facts["hold"]["refunded"]
-    lines = [line for _, one, document in earlier for line in _lines(document, refunded.get(one, {}))]
+    refunded, left = facts["hold"]["refunded"], facts["hold"].get("invoice_left", {})
+    lines = [
+        line for _, one, document in earlier for line in _lines(document, refunded.get(one, {}), left.get(one, {}))
+    ]
     return Facts.read(facts["given"], [*lines, *_lines(facts, {})], facts["provider_categories"])
 
 
-def _lines(facts: Mapping[str, Any], refunded: Mapping[str, int]) -> list[Line]:
-    return lines_of_facts(facts, {int(line): fen for line, fen in refunded.items()})
+_NO_LINES: Mapping[str, int] = {}
+
+
+def _lines(facts: Mapping[str, Any], refunded: Mapping[str, int], left: Mapping[str, int] = _NO_LINES) -> list[Line]:
+    return lines_of_facts(facts, _by_number(refunded), _by_number(left))
+
+
+def _by_number(lines: Mapping[str, int]) -> dict[int, int]:
+    return {int(line): fen for line, fen in lines.items()}
 
 
 def _differences(stored: StoredAssessment, amount_fen: int, trace: str, *, same_format: bool) -> list[str]:

@@ -192,6 +192,11 @@ class ProgrammeTerms:
         return any(version.rules.bill_checks.look_beyond_the_bill for version in self.versions)
 
     @cached_property
+    def counts_contracts(self) -> bool:
+        """Whether any of the versions wants a contract, of which no more than its amount counts."""
+        return any(version.rules.bill_checks.invoice.contract_required for version in self.versions)
+
+    @cached_property
     def looks_at_capacity(self) -> bool:
         """Whether any of the versions holds bills against the capacity that providers declare."""
         return any(version.rules.bill_checks.capacity.beyond is not None for version in self.versions)

@@ -60,7 +60,7 @@ class WholePosition:
         if self.hold is not None:
             return self.hold.whole_bill()
         (part,) = self.parts
-        return stored_facts(part.facts, part.refunded_fen, at=self.judged_at)
+        return stored_facts(part.facts, part.refunded_fen, at=self.judged_at, left_fen=part.left_fen)
 
     def others(self, present: Position, rules: Rules) -> Position:
         """What its holders have come to without it, seen from its place among the claims of a bracket.

@@ -43,6 +43,8 @@ class Assessment:
     reductions: tuple[dict[str, Any], ...]
     years_fen: dict[str, int] = field(default_factory=dict)
     counted: tuple[tuple[Bucket, Counter], ...] = ()
+    bases_fen: tuple[tuple[int, int], ...] = ()
+    """Where lines name invoices: the number of each line that counts, and what of it is claimed, VAT included."""
 
     @property
     def refusal(self) -> Reason | None:
@@ -107,6 +109,7 @@ def assess(rules: Rules, facts: Facts, position: Position = EMPTY, *, also_kept:
         reductions=tuple(trace.reductions),
         years_fen={piece.period: piece.amount_fen for piece in slices if piece.period},
         counted=counts_of(rules, facts, slices, {*rules.kept, *also_kept}),
+        bases_fen=trace.bases_fen,
     )
 
 
@@ -142,7 +145,8 @@ def _count(rules: Rules, piece: Slice, category: str) -> Counter:
 
 
 def _nothing(trace: Trace, eligible_fen: int) -> Assessment:
-    return Assessment(0, 0, eligible_fen, tuple(trace.steps), tuple(trace.reductions))
+    steps, reductions = tuple(trace.steps), tuple(trace.reductions)
+    return Assessment(0, 0, eligible_fen, steps, reductions, bases_fen=trace.bases_fen)
 
 
 WINDOW_AT = {"apply": "apply", "redeem": "claim"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import date
 from fractions import Fraction
+from math import ceil
 from typing import Any
 
 from app.kernel.rates import Rounding, parse_rate, round_to
@@ -19,11 +20,13 @@ from app.services.rules.terms import InKind, PriceCeiling
 class Trace:
     """The steps of an assessment and the reductions among them."""
 
-    __slots__ = ("reductions", "steps")
+    __slots__ = ("bases_fen", "reductions", "steps")
 
     def __init__(self) -> None:
         self.steps: list[dict[str, Any]] = []
         self.reductions: list[dict[str, Any]] = []
+        self.bases_fen: tuple[tuple[int, int], ...] = ()
+        """What of each line that counts is claimed, where a line names an invoice: its number, and fen."""
 
     def cut_base(self, code: Reason, amount: Exact, **more: Any) -> None:
         """A reduction of the base; its amount is shown in whole fen."""
@@ -129,6 +132,8 @@ def base_of_lines(rules: Rules, facts: Facts, kept: Sequence[tuple[int, Line]], 
         counted = _least(rules, facts, kept, counted, trace)
     if rules.stacking.base == "exclusive":
         counted = _less_claimed(kept, counted, trace)
+    if any(line.used_up_fen is not None for _, line in kept):
+        counted = _on_invoices(kept, counted, trace)
     if base.vat == "excluded":
         counted = _without_vat(rules, kept, counted, trace)
     if base.less_other_grants:
@@ -204,6 +209,23 @@ def _less_claimed(kept: Sequence[tuple[int, Line]], amounts: list[Exact], trace:
         return amounts
     counted: list[Exact] = [max(0, amount - line.claimed_fen) for (_, line), amount in zip(kept, amounts, strict=True)]
     _tell(trace, Reason.DUP_BASE, amounts, counted)
+    return counted
+
+
+def _on_invoices(kept: Sequence[tuple[int, Line]], amounts: list[Exact], trace: Trace) -> list[Exact]:
+    """What is used up of an invoice line counts no more, by no rule; what counts is claimed with VAT. D18, D25."""
+    counted: list[Exact] = [
+        max(0, amount - (line.used_up_fen or 0)) for (_, line), amount in zip(kept, amounts, strict=True)
+    ]
+    used_up = [
+        {"line": number, "amount_fen": line.amount_fen, "used_up_fen": line.used_up_fen}
+        for number, line in kept
+        if line.used_up_fen
+    ]
+    if used_up:
+        trace.steps.append({"step": "invoice_lines", "lines": used_up})
+    _tell(trace, Reason.DUP_BASE, amounts, counted)
+    trace.bases_fen = tuple((number, ceil(amount)) for (number, _), amount in zip(kept, counted, strict=True))
     return counted
 
 

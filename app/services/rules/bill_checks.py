@@ -54,6 +54,19 @@ class PriceCheck(Part):
     ] = None
 
 
+class InvoiceCheck(Part):
+    """The invoice line that a line of a bill is billed on: what of it was subsidised before counts no more."""
+
+    required: Annotated[bool, said("Whether every covered line must name one.", "每个可补贴行是否必须填写发票")] = False
+    contract_required: Annotated[
+        bool,
+        said(
+            "Whether the claim must state contract_no and contract_fen; together no more than the contract counts.",
+            "是否必须填写合同编号与合同总额；同一合同计入补贴的金额合计不超过合同总额",
+        ),
+    ] = False
+
+
 class BillChecks(Part):
     """Whether a bill can be true. Where nothing is said, a reference that was billed before is noted, never refused.
 
@@ -63,6 +76,7 @@ class BillChecks(Part):
     usage_ref: Annotated[UsageRefCheck, said("References of metered usage.", "用量凭证号")] = UsageRefCheck()
     capacity: Annotated[CapacityCheck, said("Quantities and declared capacity.", "用量与申报算力")] = CapacityCheck()
     price: Annotated[PriceCheck, said("Prices and the admitted list.", "单价与入围价目")] = PriceCheck()
+    invoice: Annotated[InvoiceCheck, said("Invoice lines and contracts.", "发票与合同")] = InvoiceCheck()
 
     @property
     def look_beyond_the_bill(self) -> bool:

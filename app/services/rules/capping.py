@@ -144,6 +144,10 @@ def _rounded_lines(rule: RoundingRule, piece: Slice) -> list[Exact]:
     return rounded
 
 
+OTHER_VOUCHERS = "other_vouchers"
+"""The layer of what vouchers of other programmes were granted for the same invoice lines."""
+
+
 def cap_public_share(rules: Rules, facts: Facts, slices: Sequence[Slice], trace: Trace) -> None:
     """All public money together is at most the ceiling's share of the base. Earlier layers use it up first.
 
@@ -154,7 +158,8 @@ def cap_public_share(rules: Rules, facts: Facts, slices: Sequence[Slice], trace:
     base = total_of(piece.base for piece in slices)
     own_fen = sum(piece.amount_fen for piece in slices)
     ceiling = _ceiling(rules, facts, slices, base)
-    if not stacking.layers and not facts.layers_fen and own_fen <= ceiling:
+    beside_fen = sum(based.line.beside_fen for piece in slices for based in piece.lines)
+    if not stacking.layers and not facts.layers_fen and not beside_fen and own_fen <= ceiling:
         return
     ceiling_fen = round_to(ceiling, 1, Rounding.FLOOR)
     share = stacking.ceiling if stacking.ceiling_by is None else decimal(Fraction(ceiling) / base)
@@ -162,6 +167,9 @@ def cap_public_share(rules: Rules, facts: Facts, slices: Sequence[Slice], trace:
     others = [Layer(name=name) for name in sorted(facts.layers_fen) if name not in named]
     layers: list[dict[str, Any]] = []
     left_fen = ceiling_fen
+    if beside_fen:
+        layers.append({"layer": OTHER_VOUCHERS, "decided": True, "before": True, "fen": beside_fen})
+        left_fen = max(0, left_fen - beside_fen)
     for layer in (*others, *(layer for layer in stacking.layers if layer.before)):
         layers.append(_layer(rules, facts, layer, slices, left_fen))
         left_fen = max(0, left_fen - layers[-1]["fen"])

@@ -103,6 +103,10 @@ class Line:
     """What else is known of its amount: contracted, assessed, invoiced, paid, metered."""
     claimed_fen: int = 0
     """How much of it other vouchers were granted for already."""
+    used_up_fen: int | None = None
+    """How much of it lies on an invoice line, or a contract, of which so much is not left; None where it names none."""
+    beside_fen: int = 0
+    """What vouchers of other programmes were granted for the same part of its invoice line."""
     other_grants_fen: int = 0
     """What other grants paid for it."""
     facts: Mapping[str, Value] = field(default_factory=dict)

@@ -44,6 +44,7 @@ def facts_needed(rules: Rules) -> frozenset[str]:
     needed |= {"claim.shared_contact"} if related.shared_contact else set()
     for event in (rules.attribution.by, rules.must_precede_expiry, rules.pinned_by):
         needed |= {EVENT_DAYS[event]} if event in EVENT_DAYS else set()
+    needed |= {"claim.contract_no", "claim.contract_fen"} if rules.bill_checks.invoice.contract_required else set()
     needed |= {"provider.facility_class"} if "line.facility_class" in needed else set()
     return frozenset(needed)
 

@@ -15,7 +15,16 @@ from app.kernel.clock import rfc3339
 from app.kernel.problems import Code, FieldError
 from app.kernel.vocabulary import HoldStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import FORMAT, Counts, at_sites, counted_as_drawn, peeled
-from app.services.redemption.decisions import Asked, Refused, end_of, refuse_closed, refuse_evidence, refuse_overflow
+from app.services.redemption.decisions import (
+    Asked,
+    Refused,
+    claims_on,
+    end_of,
+    refuse_bases,
+    refuse_closed,
+    refuse_evidence,
+    refuse_overflow,
+)
 from app.services.redemption.evidence import grounds_to_store, judge_evidence, settle, with_flags
 from app.services.redemption.grounds import Grounds
 from app.services.redemption.holds.states import (
@@ -27,6 +36,14 @@ from app.services.redemption.holds.states import (
     status_of,
     summed,
     with_grants,
+)
+from app.services.redemption.invoice_bases import (
+    BaseClaim,
+    BaseUse,
+    InvoiceGrounds,
+    base_uses,
+    bounded,
+    layer_of,
 )
 from app.services.redemption.states import DatedRules, Party, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment, assess
@@ -57,6 +74,10 @@ class Redeemed:
     """What evidence was judged by, to be stored with the facts."""
     counted: Counts
     """What it changes in the counters."""
+    claims: tuple[BaseClaim, ...] = ()
+    """What was left of the invoice lines that the bill names."""
+    uses: tuple[BaseUse, ...] = ()
+    """What it claims of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +129,7 @@ def decide_redemption_from(
     others: Position,
     grounds: Grounds,
     *,
+    invoices: InvoiceGrounds | None = None,
     final: bool,
     at: datetime,
 ) -> Refused | Redeemed:
@@ -122,7 +144,10 @@ def decide_redemption_from(
     refused = refuse_hold(hold, voucher, at=at) or refuse_year(hold) or refuse_bill(hold, version, asked)
     if refused := refused or refuse_evidence(findings):
         return refused
-    lines = at_sites(asked.bill.assessed_lines(), provider)
+    claims = claims_on(asked.bill, version.rules, invoices, hold.programme_id)
+    if refused := refuse_bases(asked.bill, version.rules, hold.claim, claims, invoices, at=at):
+        return refused
+    lines = at_sites(bounded(asked.bill.assessed_lines(), claims), provider)
     facts = hold.whole_bill(lines)
     assessment = assess(version.rules, facts, others, also_kept=terms.kept_in(hold.holders))
     drawn_fen, trace = trace_of(version, assessment, hold.shares, drawn_before_fen=hold.drawn_fen)
@@ -148,6 +173,15 @@ def decide_redemption_from(
         facts=facts,
         evidence=grounds_to_store(version.rules, asked.bill, grounds, findings),
         counted=change_of(target, summed(hold.counted, hold.pending)),
+        claims=claims,
+        uses=base_uses(
+            claims,
+            assessment,
+            layer_of(version.rules, hold.programme_id),
+            drawn_fen=drawn_fen,
+            due_fen=assessment.amount_fen - hold.drawn_fen,
+            lines_before=len(facts.lines) - len(lines),
+        ),
     )
 
 

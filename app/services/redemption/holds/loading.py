@@ -125,6 +125,7 @@ def load_holds(tx: Connection, keys: Collection[HoldKey]) -> dict[HoldKey, HoldS
             document = json.loads(row.facts)
             part = by_id[row.redemption_id]
             part.refunded_fen = _added(part.refunded_fen, document["cancelled"])
+            lower_left(by_id, document)
             recounted[row.region_code, row.hold_id] += counts_of_json(document["counted"])
         for row in _RECOVERIES(tx, asked):
             taken_off = recounted if row.restored else pending
@@ -144,6 +145,16 @@ def load_holds(tx: Connection, keys: Collection[HoldKey]) -> dict[HoldKey, HoldS
             pending=pending[key],
         )
     return found
+
+
+def lower_left(parts: Mapping[str, Part], refund_facts: Mapping[str, Any]) -> None:
+    """Let redemptions know what a refund's red-letter invoice has left of their lines: the least of several."""
+    for redemption_id, lines in refund_facts.get("invoice_left", {}).items():
+        part, left = parts[redemption_id], {int(line): fen for line, fen in lines.items()}
+        part.left_fen = {
+            **part.left_fen,
+            **{line: min(fen, part.left_fen.get(line, fen)) for line, fen in left.items()},
+        }
 
 
 def _added(refunded_fen: Mapping[int, int], cancelled: Mapping[str, int]) -> dict[int, int]:

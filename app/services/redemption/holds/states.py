@@ -10,7 +10,7 @@ from typing import Any
 from app.kernel.vocabulary import HoldStatus
 from app.services.redemption.assessing import Counts, counts_of_json, lines_of_facts
 from app.services.redemption.states import Share
-from app.services.rules.facts import Facts, Line
+from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.position import NOTHING, Bucket, Counter, Position
 
 MAX_LINES = 2_000
@@ -28,10 +28,17 @@ class Part:
     """The subsidy, net of refunds."""
     refunded_fen: Mapping[int, int] = field(default_factory=dict)
     """Line (from 1) → fen cancelled so far."""
+    left_fen: Mapping[int, int] = field(default_factory=dict)
+    """Line → what red-letter invoices have left of its invoice line for it."""
+
+    def amount_fen(self, line: int) -> int:
+        """What is left of a line of its bill."""
+        billed_fen: int = self.facts["bill"]["lines"][line - 1]["amount_fen"]
+        return billed_fen - self.refunded_fen.get(line, 0)
 
     def lines(self) -> list[Line]:
         """What is left of its bill."""
-        return lines_of_facts(self.facts, self.refunded_fen)
+        return lines_of_facts(self.facts, self.refunded_fen, self.left_fen)
 
 
 @dataclass(slots=True)
@@ -68,6 +75,12 @@ class HoldState:
         """Whose counters it counts in, by kind; none where no rule is cumulative."""
         holders: Mapping[str, str] = self.facts["holders"]
         return holders
+
+    @property
+    def claim(self) -> Mapping[str, Value]:
+        """What its claim stated, as far as the rules look at it."""
+        claim: Mapping[str, Value] = self.facts["given"]["claim"]
+        return claim
 
     @property
     def counted_at_first(self) -> Counts:
