@@ -50,6 +50,7 @@ from app.api import (
     simulations,
     statements,
     users,
+    voucher_acts,
     vouchers,
     year_closes,
 )
@@ -88,6 +89,7 @@ ROUTERS = (
     issuance_batches.router,
     jobs.router,
     vouchers.router,
+    voucher_acts.router,
     payment_codes.router,
     redemptions.router,
     refunds.router,

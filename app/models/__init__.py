@@ -24,7 +24,7 @@ from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
-from app.models.vouchers import Allotment, Mandate, Voucher
+from app.models.vouchers import Allotment, Extension, Mandate, Voucher
 
 __all__ = [
     "AccountMark",
@@ -41,6 +41,7 @@ __all__ = [
     "Client",
     "Entry",
     "Event",
+    "Extension",
     "Hold",
     "HoldNumber",
     "HoldShare",
