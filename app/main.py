@@ -54,6 +54,7 @@ from app.api import (
     simulations,
     statements,
     users,
+    voucher_acts,
     vouchers,
     year_closes,
 )
@@ -95,6 +96,7 @@ ROUTERS = (
     applications.router,
     jobs.router,
     vouchers.router,
+    voucher_acts.router,
     payment_codes.router,
     redemptions.router,
     refunds.router,

@@ -597,6 +597,30 @@ CATALOGUE: dict[Code, Row] = {
             "预占号 {hold_no} 已用于 {hold_id}。请查询该笔预占；新的预占请使用新的预占号。",
         ),
     ),
+    Code.EXTENSION_NOT_LATER: Row(
+        Kind.REFUSED,
+        ("Not an extension", "未延长有效期"),
+        (
+            "The voucher is valid to {limit}, that day included; {actual} is no later day. Name a later last day.",
+            "该券有效期至 {limit}（含当日），{actual} 并不更晚。请填写更晚的最后有效日。",
+        ),
+    ),
+    Code.EXTENSION_BEYOND_RULES: Row(
+        Kind.REFUSED,
+        ("Beyond what the rules let extend", "超出规则允许的延期范围"),
+        (
+            "The rules of this programme allow, of {what_en}, {limit}; this would make {actual}. Ask for less, or for an exception with the number of the document that grants it (exception_document_no).",
+            "本项目规则对{what_zh}的限制为 {limit}，此次将达到 {actual}。请缩短延期，或填写批准文号（exception_document_no）按例外事项申请。",
+        ),
+    ),
+    Code.VOUCHERS_UNFIT: Row(
+        Kind.CONFLICT,
+        ("Not possible for some of the vouchers", "部分券不允许此操作"),
+        (
+            "{count} of the {of} vouchers do not allow it; each is named with its reason. Nothing was done to any. Take them off the list and ask again.",
+            "{of} 张券中有 {count} 张不允许此操作，已逐一列明原因；所有券均未变动。请将其从名单中移除后重新提出。",
+        ),
+    ),
     Code.HOLDS_OPEN: Row(
         Kind.CONFLICT,
         ("Part of the voucher is held", "券上仍有预占"),

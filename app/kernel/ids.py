@@ -48,6 +48,7 @@ class Prefix(StrEnum):
     JOB = "job"
     APPLICATION = "apl"
     UPLOAD = "upl"
+    VOUCHER_ACTS = "act"
 
 
 SHARED = frozenset(

@@ -154,6 +154,9 @@ class Code(StrEnum):
     INVOICE_MISSING = "invoice_missing"
     INVOICE_ALREADY_USED = "invoice_already_used"
     INVOICE_STILL_CLAIMED = "invoice_still_claimed"
+    EXTENSION_NOT_LATER = "extension_not_later"
+    EXTENSION_BEYOND_RULES = "extension_beyond_rules"
+    VOUCHERS_UNFIT = "vouchers_unfit"
 
 
 @dataclass(frozen=True, slots=True)

@@ -344,6 +344,28 @@ class DocumentType(StrEnum):
     XLSX = "xlsx"
     DOCX = "docx"
     OFD = "ofd"  # GB/T 33190
+    EXTEND_VOUCHER = "extend_voucher"
+
+
+class ExtensionGround(StrEnum):
+    """Why a voucher is valid longer than it was."""
+
+    RULES = "rules"
+    """Within what the rules let officials extend."""
+    EXCEPTION = "exception"
+    """Beyond it, by a decision of its own."""
+    FREEZE = "freeze"
+    """It was frozen, and the rules let its validity stand meanwhile."""
+
+
+class VoidGround(StrEnum):
+    """Why a voucher is voided, as a word that can be counted; the reason says it in a sentence."""
+
+    MISTAKE = "mistake"
+    RELATED_PARTY = "related_party"
+    FRAUD = "fraud"
+    FIRM_GONE = "firm_gone"
+    OTHER = "other"
 
 
 class Sides(StrEnum):

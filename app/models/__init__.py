@@ -28,7 +28,7 @@ from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReferen
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
 from app.models.uploads import Upload
-from app.models.vouchers import Allotment, Mandate, Voucher
+from app.models.vouchers import Allotment, Extension, Mandate, Voucher
 
 __all__ = [
     "AccountMark",
@@ -51,6 +51,7 @@ __all__ = [
     "ClientKey",
     "Entry",
     "Event",
+    "Extension",
     "Hold",
     "HoldNumber",
     "HoldShare",

@@ -223,6 +223,13 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
     call("approve_one", "checker", "POST", f"/v1/approvals/{frozen['id']}/approve")
     thawed = call("unfreeze", "maker", "POST", f"{voucher_path}/unfreeze", {"reason": "核查无误"})
     call("approve_one", "checker", "POST", f"/v1/approvals/{thawed['id']}/approve")
+    longer = {"reason": "项目延期", "days": 30, "exception_document_no": "杭经信函〔2026〕8号"}
+    extended = call("extend", "maker", "POST", f"{voucher_path}/extend", longer)
+    call("approve_one", "checker", "POST", f"/v1/approvals/{extended['id']}/approve")
+    call("read_extensions", "firm", "GET", f"{voucher_path}/extensions")
+    many = {"act": "freeze", "voucher_ids": [voucher["id"]], "reason": "年度抽查"}
+    asked = call("ask_for_acts", "maker", "POST", "/v1/voucher-acts", many)
+    call("reject_one", "checker", "POST", f"/v1/approvals/{asked['id']}/reject", {"reason": "已抽查"})
     ended = call("void", "maker", "POST", f"{voucher_path}/void", {"reason": "企业注销"})
     call("approve_one", "checker", "POST", f"/v1/approvals/{ended['id']}/approve")
     checked = call("create_reconciliation", "auditor", "POST", "/v1/reconciliations", {"region_code": HANGZHOU})

@@ -21,7 +21,7 @@ from app.services.payments.orders import execute_order_payment, reject_order_pay
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
 from app.services.programmes.rule_versions import execute_publish_rule_version
-from app.services.vouchers.lifecycle import execute_freeze, execute_unfreeze, execute_void
+from app.services.vouchers.lifecycle import execute_extend, execute_freeze, execute_unfreeze, execute_void
 
 
 def _nothing_to_undo(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
@@ -46,6 +46,7 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.FREEZE_VOUCHER: Act(execute_freeze),
     ApprovalKind.UNFREEZE_VOUCHER: Act(execute_unfreeze),
     ApprovalKind.VOID_VOUCHER: Act(execute_void),
+    ApprovalKind.EXTEND_VOUCHER: Act(execute_extend),
     ApprovalKind.GRANT_ROLES: Act(execute_grant_roles),
     ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),

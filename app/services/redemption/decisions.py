@@ -109,7 +109,7 @@ def refuse_state(voucher: VoucherState, *, at: datetime) -> Refused | None:
         if code is Code.VOUCHER_EXPIRED:
             return Refused(code, {"limit": voucher.valid_until, "actual": at})
         return Refused(code, {"since": voucher.ended_at})
-    if at >= voucher.valid_until:
+    if voucher.over(at, voucher.valid_until):
         return Refused(Code.VOUCHER_EXPIRED, {"limit": voucher.valid_until, "actual": at})
     if voucher.frozen_at is not None:
         return Refused(Code.VOUCHER_FROZEN, {"since": voucher.frozen_at})
@@ -339,6 +339,7 @@ def end_of(voucher: VoucherState, *, at: datetime) -> VoucherEnd | None:
         valid_from=voucher.valid_from,
         redeemable_until=voucher.redeemable_until,
         balance_fen=voucher.balance_fen,
+        stands_still=voucher.stands_still,
     )
     return VoucherEnd(status.value) if status.value in ENDED_CODES else None
 

@@ -21,7 +21,8 @@ from app.sql import Statement, now
 
 _EXPIRED = text(
     "SELECT region_code, id FROM vouchers"
-    " WHERE ended_as IS NULL AND redeemable_until <= statement_timestamp() ORDER BY redeemable_until LIMIT :most"
+    " WHERE ended_as IS NULL AND redeemable_until <= statement_timestamp()"
+    " AND NOT (stands_still AND frozen_at < redeemable_until) ORDER BY redeemable_until LIMIT :most"
 )
 _END = Statement(
     "UPDATE vouchers v SET ended_as = 'expired', ended_at = v.redeemable_until"
@@ -54,7 +55,7 @@ def expire(tx: Connection, vouchers: Mapping[VoucherKey, VoucherState], cause: C
         return 0
     lock_pools(tx, {(key[0], share.pool_id) for key, voucher in live.items() for share in voucher.shares})
     at = now(tx)
-    over = {key: one for key, one in live.items() if one.held_fen == 0 and one.redeemable_until <= at}
+    over = {key: one for key, one in live.items() if one.held_fen == 0 and one.over(at, one.redeemable_until)}
     entries = _entries(over, cause, at=at)
     if entries:
         post(tx, entries)

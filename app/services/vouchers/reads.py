@@ -127,6 +127,13 @@ def read_voucher(tx: Connection, *, caller: Caller, voucher_id: str, at: datetim
     return _record(row, at)
 
 
+def read_vouchers(tx: Connection, *, caller: Caller, voucher_ids: Sequence[str], at: datetime) -> list[VoucherRecord]:
+    """Those of these vouchers that lie within the caller's reach, in the order of their ids."""
+    here = tuple_(Voucher.region_code, Voucher.id).in_([(region_of(one), one) for one in voucher_ids])
+    rows = tx.execute(_query().where(here, visible_to(caller)).order_by(Voucher.region_code, Voucher.id))
+    return [_record(row, at) for row in rows]
+
+
 def movements(tx: Connection, *, caller: Caller, voucher_id: str, at: datetime) -> list[VoucherMovement]:
     """Everything that moved on a voucher, oldest first, with the running balance."""
     voucher = read_voucher(tx, caller=caller, voucher_id=voucher_id, at=at)
@@ -226,6 +233,7 @@ def _record(row: Any, at: datetime) -> VoucherRecord:
             valid_from=row.valid_from,
             redeemable_until=row.redeemable_until,
             balance_fen=row.balance_fen,
+            stands_still=row.stands_still,
         ),
         face_value_fen=row.face_fen,
         balance_fen=row.balance_fen,
