@@ -293,6 +293,7 @@ class ApprovalKind(StrEnum):
     REVERSE_ENTRY = "reverse_entry"
     CLOSE_YEAR = "close_year"
     GRANT_APPLICATIONS = "grant_applications"
+    EXTEND_VOUCHER = "extend_voucher"
 
 
 class ApplicationStatus(StrEnum):
@@ -344,7 +345,6 @@ class DocumentType(StrEnum):
     XLSX = "xlsx"
     DOCX = "docx"
     OFD = "ofd"  # GB/T 33190
-    EXTEND_VOUCHER = "extend_voucher"
 
 
 class ExtensionGround(StrEnum):
