@@ -26,12 +26,27 @@ Account: TypeAlias = str
 recovery_claimed, recovery_due, treasury
 """
 
+Act: TypeAlias = str
+"""freeze, unfreeze, void, extend"""
+
 AdmissionStatus: TypeAlias = str
 """proposed, listed, suspended, delisted"""
 
+ApplicationAct: TypeAlias = str
+"""create, change, submit, accept, return, resubmit, first_review, assess, propose, decline, waitlist, approve,
+reject, withdraw
+"""
+
+ApplicationLevel: TypeAlias = str
+"""county, city"""
+
+ApplicationStatus: TypeAlias = str
+"""draft, submitted, accepted, correction, reviewed, waitlisted, approved, rejected, withdrawn"""
+
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
-grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year
+grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year,
+grant_applications, extend_voucher
 """
 
 ApprovalStatus: TypeAlias = str
@@ -46,8 +61,14 @@ BatchStatus: TypeAlias = str
 CaseState: TypeAlias = str
 """open, explained, resolved"""
 
+DayKind: TypeAlias = str
+"""holiday, make_up_day"""
+
 DifferenceGroup: TypeAlias = str
 """missing_here, missing_there, differing_amount, differing_status, reference_doubled"""
+
+DocumentType: TypeAlias = str
+"""pdf, png, jpeg, xlsx, docx, ofd"""
 
 EntryKind: TypeAlias = str
 """appropriate, adjust, issue, hold, release, redeem, refund, expire, void, surrender, order_payment, bounce,
@@ -56,6 +77,9 @@ confirm_payment, recover, lapse, authorise, move, reverse
 
 EventKind: TypeAlias = str
 """hold.nearly_used, hold.expired"""
+
+ExtensionGround: TypeAlias = str
+"""rules, exception, freeze"""
 
 HoldStatus: TypeAlias = str
 """open, redeemed, released, expired"""
@@ -113,11 +137,18 @@ Sides: TypeAlias = str
 
 Sign: TypeAlias = str
 """unit_not_known, usage_ref_missing, usage_already_billed, usage_times_missing, beyond_capacity,
-capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long
+capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long,
+invoice_missing
 """
+
+Stage: TypeAlias = str
+"""county, city, correction, waiting, passed, failed, withdrawn, draft"""
 
 Unknown: TypeAlias = str
 """year_over, year_closed, window_too_short, too_few_days"""
+
+VoidGround: TypeAlias = str
+"""mistake, related_party, fraud, firm_gone, other"""
 
 VoucherKind: TypeAlias = str
 """compute, assessment, training, model, corpus, token, data, innovation, enterprise_service"""
@@ -207,6 +238,147 @@ class AdmissionRead(Answered, frozen=True, kw_only=True):
     updated_at: str
 
 
+class ApplicationBody(Sent, frozen=True, kw_only=True):
+    """What a firm applies for."""
+
+    programme_id: str
+    amount_fen: int
+    """Fen (分), more than 0"""
+    purpose: str
+    """What the voucher is to be used for. 用途"""
+    valid_until_on: str | UnsetType | None = UNSET
+    """Last day the voucher is wanted for, where the rules let firms say so"""
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the rules let the claimant state"""
+    plan: list[PlannedLine] | UnsetType = UNSET
+    """What is to be bought; the subsidy it would earn bounds the assessment"""
+    documents: list[ApplicationDocumentBody] | UnsetType = UNSET
+
+
+class ApplicationCreate(Sent, frozen=True, kw_only=True):
+    """An application; with `draft` it is kept for the firm alone until it is submitted."""
+
+    programme_id: str
+    amount_fen: int
+    """Fen (分), more than 0"""
+    purpose: str
+    """What the voucher is to be used for. 用途"""
+    valid_until_on: str | UnsetType | None = UNSET
+    """Last day the voucher is wanted for, where the rules let firms say so"""
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the rules let the claimant state"""
+    plan: list[PlannedLine] | UnsetType = UNSET
+    """What is to be bought; the subsidy it would earn bounds the assessment"""
+    documents: list[ApplicationDocumentBody] | UnsetType = UNSET
+    draft: bool | UnsetType = UNSET
+
+
+class ApplicationDocumentBody(Sent, frozen=True, kw_only=True):
+    """A paper: which of the rules' list it is (or `other`), and the upload."""
+
+    document: str
+    upload_id: str
+
+
+class ApplicationDocumentRead(Answered, frozen=True, kw_only=True):
+    """A paper; its bytes are at `/v1/uploads/{upload_id}/content`."""
+
+    document: str
+    upload_id: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+
+
+class ApplicationEventRead(Answered, frozen=True, kw_only=True):
+    """Who did what, when and why; `facts` and `trace` are what was decided from, and their hash is sealed."""
+
+    seq: int
+    act: ApplicationAct
+    from_status: ApplicationStatus | None
+    to_status: ApplicationStatus
+    at: str
+    principal_id: str
+    organisation_id: str
+    reason: str | None
+    details: dict[str, Any]
+    facts: dict[str, Any] | None
+    facts_sha256: str | None
+    trace: dict[str, Any] | None
+
+
+class ApplicationJudged(Answered, frozen=True, kw_only=True):
+    """An application with the judgement that was made just now, None for a draft."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    programme_title: str
+    firm_id: str
+    firm_name: str
+    firm_identifier: str
+    district_code: str
+    status: ApplicationStatus
+    level: ApplicationLevel
+    stage: Stage
+    amount_fen: int
+    purpose: str
+    valid_until_on: str | None
+    claim: dict[str, Any]
+    plan: list[dict[str, Any]]
+    documents: list[ApplicationDocumentRead]
+    correction_items: list[str]
+    due_on: str | None
+    overdue: bool
+    assessed_fen: int | None
+    exception: dict[str, Any] | None
+    batch_id: str | None
+    voucher_id: str | None
+    created_at: str
+    submitted_at: str | None
+    accepted_at: str | None
+    decided_at: str | None
+    decision_reason: str | None
+    version: int
+    judgement: JudgementRead | None
+
+
+class ApplicationRead(Answered, frozen=True, kw_only=True):
+    """An application as it stands. `due_on` is the last day in time of whoever has it now: officials, or the firm."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    programme_title: str
+    firm_id: str
+    firm_name: str
+    firm_identifier: str
+    district_code: str
+    status: ApplicationStatus
+    level: ApplicationLevel
+    stage: Stage
+    amount_fen: int
+    purpose: str
+    valid_until_on: str | None
+    claim: dict[str, Any]
+    plan: list[dict[str, Any]]
+    documents: list[ApplicationDocumentRead]
+    correction_items: list[str]
+    due_on: str | None
+    overdue: bool
+    assessed_fen: int | None
+    exception: dict[str, Any] | None
+    batch_id: str | None
+    voucher_id: str | None
+    created_at: str
+    submitted_at: str | None
+    accepted_at: str | None
+    decided_at: str | None
+    decision_reason: str | None
+    version: int
+
+
 class AppropriationBody(Sent, frozen=True, kw_only=True):
     """A grant of the finance bureau; a negative amount takes back what is still free."""
 
@@ -244,6 +416,16 @@ class ApproveBody(Sent, frozen=True, kw_only=True):
     """An optional remark for the record."""
 
     note: str | UnsetType | None = UNSET
+
+
+class AssessBody(Sent, frozen=True, kw_only=True):
+    """The amount that is fixed (核定) and why; `terms` are what officials state of the claim."""
+
+    assessed_fen: int
+    """Fen (分), more than 0"""
+    reason: str
+    terms: Terms | UnsetType | None = UNSET
+    exemption: ExemptionBody | UnsetType | None = UNSET
 
 
 class AssessmentRead(Answered, frozen=True, kw_only=True):
@@ -398,6 +580,7 @@ class BillLineBody(Sent, frozen=True, kw_only=True):
     """Your job or metering number; each is billed once. One job billed in parts has one for each."""
     accelerator: str | UnsetType | None = UNSET
     """With card_hour: the card, a code of GET /v1/accelerators. The answer has its PFLOPS·hours."""
+    invoice: InvoiceLineBody | UnsetType | None = UNSET
 
 
 class BounceBody(Sent, frozen=True, kw_only=True):
@@ -406,6 +589,47 @@ class BounceBody(Sent, frozen=True, kw_only=True):
     bank_reference: str
     reason: str
     redemption_ids: list[str] | UnsetType | None = UNSET
+
+
+class CalendarDayRead(Answered, frozen=True, kw_only=True):
+    """A day that is not what its weekday says."""
+
+    day: str
+    kind: DayKind
+    name: str
+
+
+class CalendarDayWrite(Sent, frozen=True, kw_only=True):
+    """A holiday, or a Saturday or Sunday on which people work (调休上班)."""
+
+    day: str
+    """A day in Asia/Shanghai"""
+    kind: DayKind
+    name: str
+
+
+class CalendarList(Answered, frozen=True, kw_only=True):
+    """Tables, each with its days."""
+
+    data: list[CalendarRead]
+
+
+class CalendarRead(Answered, frozen=True, kw_only=True):
+    """A year's table. `version` is its ETag; the highest one counts."""
+
+    year: int
+    version: int
+    document_no: str
+    loaded_at: str
+    loaded_by: str
+    days: list[CalendarDayRead]
+
+
+class CalendarWrite(Sent, frozen=True, kw_only=True):
+    """A year's table as the notice has it. A day may lie in the December before, where the notice says so."""
+
+    document_no: str
+    days: list[CalendarDayWrite]
 
 
 class CaseAssign(Sent, frozen=True, kw_only=True):
@@ -526,19 +750,46 @@ class CheckRead(Answered, frozen=True, kw_only=True):
 
 
 class ClientCreate(Sent, frozen=True, kw_only=True):
-    """A machine as a registrar writes it down."""
+    """A machine as a registrar writes it down. With a key of its own it gets no secret."""
 
     name: str
     organisation_id: str
     roles: list[RoleWanted] | UnsetType = UNSET
+    jwk: dict[str, Any] | UnsetType | None = UNSET
 
 
 class ClientCreated(Answered, frozen=True, kw_only=True):
-    """The client, its secret (shown this once), and the approval that waits (null where no role was asked for)."""
+    """The client, its secret (shown this once; null where it has a key), and the approval that waits (null where no
+    role was asked for).
+    """
 
     client: ClientRead
-    secret: str
+    secret: str | None
     approval_id: str | None
+
+
+class ClientKeyCreate(Sent, frozen=True, kw_only=True):
+    """A public key with which the machine will sign its assertions."""
+
+    jwk: dict[str, Any]
+    """A public key (RFC 7517): Ed25519, P-256, or RSA of 2048 to 4096 bits; signs EdDSA, ES256 or PS256"""
+
+
+class ClientKeyRead(Answered, frozen=True, kw_only=True):
+    """A key of a machine; its name (`kid`) goes into the header of the assertions that it signs."""
+
+    kid: str
+    algorithm: str
+    jwk: dict[str, str]
+    created_at: str
+    created_by: str
+    retired_at: str | None
+
+
+class ClientKeys(Answered, frozen=True, kw_only=True):
+    """All keys of a machine, newest first."""
+
+    data: list[ClientKeyRead]
 
 
 class ClientRead(Answered, frozen=True, kw_only=True):
@@ -563,6 +814,16 @@ class ComparedVersion(Answered, frozen=True, kw_only=True):
     rules_sha256: str
 
 
+class ConditionRead(Answered, frozen=True, kw_only=True):
+    """One condition of the programme, and what became of it. `later`: judged with the bill; `open`: not known yet."""
+
+    name: str
+    outcome: str
+    en: str
+    zh: str
+    missing: list[str]
+
+
 class ConfirmBody(Sent, frozen=True, kw_only=True):
     """The bank has paid (回单): all that is in payment, or the redemptions named."""
 
@@ -578,6 +839,15 @@ class ConsistencyRead(Answered, frozen=True, kw_only=True):
     from_size: int
     to_size: int
     proof: list[str]
+
+
+class CountsRead(Answered, frozen=True, kw_only=True):
+    """How many applications lie at each stage: 区县审核中, 市审核中, 待补正, 候补, 通过, 不通过, 已撤回."""
+
+    stages: dict[str, int]
+    statuses: dict[str, int]
+    districts: list[DistrictCountsRead]
+    overdue: int
 
 
 class CutRead(Answered, frozen=True, kw_only=True):
@@ -599,6 +869,14 @@ class DifferenceRead(Answered, frozen=True, kw_only=True):
     subject: str
     expected: str
     actual: str
+
+
+class DistrictCountsRead(Answered, frozen=True, kw_only=True):
+    """One district's applications by stage."""
+
+    district_code: str
+    district_name: str
+    stages: dict[str, int]
 
 
 class DrawRead(Answered, frozen=True, kw_only=True):
@@ -676,6 +954,39 @@ class ExecutionRead(Answered, frozen=True, kw_only=True):
     total: StandingRead
 
 
+class ExemptionBody(Sent, frozen=True, kw_only=True):
+    """Which document lets conditions be failed, and why. The checker of the grant approves it."""
+
+    reason: str
+    document_no: str
+
+
+class ExtendBody(Sent, frozen=True, kw_only=True):
+    """A new last day, or so many days more. Beyond what the rules allow it is an exception and needs a document."""
+
+    reason: str
+    last_day: str | UnsetType | None = UNSET
+    """The new last day on which it is valid"""
+    days: int | UnsetType | None = UNSET
+    """Days more than now"""
+    exception_document_no: str | UnsetType | None = UNSET
+    """The document that grants an exception; without it the rules must allow it"""
+
+
+class ExtensionRead(Answered, frozen=True, kw_only=True):
+    """A voucher made valid longer; `ground` says by what: the rules, an exception, or a freeze."""
+
+    number: int
+    ground: ExtensionGround
+    valid_until_before: str
+    redeemable_until_before: str
+    valid_until: str
+    redeemable_until: str
+    document_no: str | None
+    approval_id: str
+    extended_at: str
+
+
 class FirmDifferenceRead(Answered, frozen=True, kw_only=True):
     """One firm under both versions."""
 
@@ -732,6 +1043,23 @@ class ForecastRead(Answered, frozen=True, kw_only=True):
     expected_drawn_fen: int | None
     lapsing_fen: int | None
     lapsing_unknown: Unknown | None
+
+
+class GrantsBody(Sent, frozen=True, kw_only=True):
+    """Reviewed applications of one programme that are to be granted together."""
+
+    application_ids: list[str]
+
+
+class GrantsProposed(Answered, frozen=True, kw_only=True):
+    """What was proposed; a checker decides it at `approval_id`."""
+
+    batch_id: str
+    approval_id: str
+    programme_id: str
+    count: int
+    total_fen: int
+    application_ids: list[str]
 
 
 class GroupExecutionRead(Answered, frozen=True, kw_only=True):
@@ -843,6 +1171,37 @@ class InvitationRead(Answered, frozen=True, kw_only=True):
     expires_at: str
 
 
+class InvoiceLineBody(Sent, frozen=True, kw_only=True):
+    """The line of an invoice that a line of a bill is billed on. What of it was subsidised before counts no more."""
+
+    code: str | UnsetType | None = UNSET
+    """10 or 12 digits of an invoice of before; a 数电票 has none."""
+    number: str
+    """8 digits, or the 20 of a 数电票."""
+    line_no: int
+    """Its line, from 1."""
+    amount_fen: int
+    """Of the whole line of the invoice, VAT included."""
+    net_fen: int | UnsetType | None = UNSET
+    """The same without VAT; with tax_fen."""
+    tax_fen: int | UnsetType | None = UNSET
+    """Its VAT; both together are amount_fen."""
+    issued_on: str | UnsetType | None = UNSET
+    seller: str | UnsetType | None = UNSET
+    """统一社会信用代码 of the seller: you."""
+    buyer: str | UnsetType | None = UNSET
+    """统一社会信用代码 of the buyer: the voucher's holder."""
+
+
+class InvoiceNumbers(Sent, frozen=True, kw_only=True):
+    """An invoice by its numbers: width, spaces and hyphens do not matter."""
+
+    code: str | UnsetType | None = UNSET
+    """10 or 12 digits of an invoice of before; a 数电票 has none."""
+    number: str
+    """8 digits, or the 20 of a 数电票."""
+
+
 class JobRead(Answered, frozen=True, kw_only=True):
     """How far a job has come. `answer` is what the request would have been answered, with its status, once finished.
 
@@ -861,6 +1220,25 @@ class JobRead(Answered, frozen=True, kw_only=True):
     finished_at: str | None
     answer_status: int | None
     answer: dict[str, Any] | None
+
+
+class JudgementRead(Answered, frozen=True, kw_only=True):
+    """The judgement: every condition, and the most that may be assessed with each limit that lowers it."""
+
+    eligible: bool
+    conditions: list[ConditionRead]
+    maximum_fen: int
+    maximum_text: str
+    """The maximum in 元"""
+    binding_limit: str
+    trace: dict[str, Any]
+    facts_sha256: str
+
+
+class LeavingBody(Sent, frozen=True, kw_only=True):
+    """Why a person or machine signs in no more."""
+
+    reason: str
 
 
 class LinePage(Answered, frozen=True, kw_only=True):
@@ -1149,6 +1527,19 @@ class PlainProfile(Sent, frozen=True, kw_only=True):
     """Authorities, finance bureaus, auditors and the registry need none."""
 
 
+class PlannedLine(Sent, frozen=True, kw_only=True):
+    """Something the firm means to buy."""
+
+    category: str
+    """Service category of the programme. 服务类别"""
+    amount_fen: int
+    """Fen (分), more than 0, at most 10¹³"""
+    quantity: str | UnsetType | None = UNSET
+    unit: str | UnsetType | None = UNSET
+    unit_price: str | UnsetType | None = UNSET
+    facility_class: str | UnsetType | None = UNSET
+
+
 class PlannedRowRead(Answered, frozen=True, kw_only=True):
     """A row as it was understood. Without a validity of its own, the rules give it at the moment of issue."""
 
@@ -1337,6 +1728,12 @@ class QuoteRead(Answered, frozen=True, kw_only=True):
     trace: dict[str, Any]
 
 
+class ReasonBody(Sent, frozen=True, kw_only=True):
+    """Why."""
+
+    reason: str
+
+
 class ReceiptRead(Answered, frozen=True, kw_only=True):
     """The signed promise that an entry will be in the region's log. `GET /v1/ledger/proofs/inclusion` shows that it
     is.
@@ -1453,6 +1850,26 @@ class RecoveryRead(Answered, frozen=True, kw_only=True):
     ended_at: str | None
 
 
+class RedLetterLineRead(Answered, frozen=True, kw_only=True):
+    """A line of the invoice: what was taken off, and what it is worth now."""
+
+    line_no: int
+    amount_fen: int
+    left_fen: int
+    """At most so much of it can be claimed in all."""
+
+
+class RedLetterRead(Answered, frozen=True, kw_only=True):
+    """A red-letter invoice recorded with its refund."""
+
+    redemption_id: str
+    refund_id: str
+    code: str | None
+    number: str
+    lines: list[RedLetterLineRead]
+    recorded_at: str
+
+
 class RedemptionBatchCreate(Sent, frozen=True, kw_only=True):
     """Up to 1,000 redemptions. A row that is not valid is refused at its place and touches no other."""
 
@@ -1535,6 +1952,10 @@ class RefundCreate(Sent, frozen=True, kw_only=True):
     amount_fen: int | UnsetType | None = UNSET
     lines: list[RefundLineBody] | UnsetType = UNSET
     reason: str
+    red_letter: InvoiceNumbers | UnsetType | None = UNSET
+    """The red-letter invoice (红字发票) of what is cancelled: it takes as much off the invoice lines that these lines
+    were billed on, which have to be lines of one invoice.
+    """
 
 
 class RefundCreated(Answered, frozen=True, kw_only=True):
@@ -1616,6 +2037,16 @@ class ResetBody(Sent, frozen=True, kw_only=True):
     reason: str
 
 
+class ReturnBody(Sent, frozen=True, kw_only=True):
+    """What is missing (补正), all at once, and how long the firm has."""
+
+    reason: str
+    items: list[str]
+    """Each thing that is missing"""
+    working_days: int | UnsetType | None = UNSET
+    """Default: the rules'"""
+
+
 class ReverseBody(Sent, frozen=True, kw_only=True):
     """Why the entry should not have been."""
 
@@ -1648,6 +2079,13 @@ class RolesBody(Sent, frozen=True, kw_only=True):
     """Roles to ask for."""
 
     roles: list[RoleWanted]
+
+
+class RolesTaken(Sent, frozen=True, kw_only=True):
+    """Roles to take away, and why."""
+
+    roles: list[RoleWanted]
+    reason: str
 
 
 class RowPage(Answered, frozen=True, kw_only=True):
@@ -1747,6 +2185,20 @@ class RulesToCheck(Sent, frozen=True, kw_only=True):
     """When the programme opens"""
     closes_at: str | UnsetType | None = UNSET
     """When it closes"""
+
+
+class SecretRenewal(Sent, frozen=True, kw_only=True):
+    """For how long the present secret stays good besides the new one."""
+
+    overlap_s: int | UnsetType = UNSET
+    """Seconds"""
+
+
+class SecretRenewed(Answered, frozen=True, kw_only=True):
+    """The new secret, shown this once, and until when the one before it is good (null: no more)."""
+
+    secret: str
+    previous_until: str | None
 
 
 class SimulatedVersionRead(Answered, frozen=True, kw_only=True):
@@ -1940,6 +2392,39 @@ class UserRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
+class VoidBody(Sent, frozen=True, kw_only=True):
+    """Why it is to be voided, in a sentence and, so that it can be counted, as a word."""
+
+    reason: str
+    ground: VoidGround | UnsetType | None = UNSET
+    """The reason as a word"""
+    related_to: str | UnsetType | None = UNSET
+    """The provider with which the firm is related; with related_party only"""
+    evidence: str | UnsetType | None = UNSET
+    """What proves it: a document's number; with related_party"""
+
+
+class VoucherActs(Sent, frozen=True, kw_only=True):
+    """One act on many vouchers of one authority. An extension says until when, like that of a single voucher."""
+
+    act: Act
+    voucher_ids: list[str]
+    """Each once"""
+    reason: str
+    last_day: str | UnsetType | None = UNSET
+    """To extend: the new last day of all of them"""
+    days: int | UnsetType | None = UNSET
+    """To extend: days more each"""
+    exception_document_no: str | UnsetType | None = UNSET
+    """To extend beyond the rules: the document that grants the exception"""
+    ground: VoidGround | UnsetType | None = UNSET
+    """To void: the reason as a word"""
+    related_to: str | UnsetType | None = UNSET
+    """To void for related_party: the provider with which the firms are related"""
+    evidence: str | UnsetType | None = UNSET
+    """To void for related_party: a document's number"""
+
+
 class VoucherCreate(Sent, frozen=True, kw_only=True):
     """A batch of one."""
 
@@ -1989,6 +2474,8 @@ class VoucherRead(Answered, frozen=True, kw_only=True):
     issued_at: str
     frozen_at: str | None
     ended_at: str | None
+    application_id: str | None
+    """The application that it was granted for"""
 
 
 class VouchersMovementRead(Answered, frozen=True, kw_only=True):

@@ -5,7 +5,7 @@ its issue; so whatever makes it valid longer is written down once, by two person
 trigger lets the columns of the voucher change only to what such a row says, and only later. Where the rules say so, a
 frozen voucher's validity stands still meanwhile; lifting the freeze is then an extension too.
 
-Revision: 0022, after 0018
+Revision: 0022, after 0020
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022"
-down_revision = "0018"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 

@@ -8,7 +8,7 @@ counters are their sums, and reconciliation recounts them. A line's amount is st
 recorded with the refund that they belong to, take something off it. Counters begin with this version: bills of before
 named no invoice.
 
-Revision: 0025, after 0018
+Revision: 0025, after 0024
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0025"
-down_revision = "0018"
+down_revision = "0024"
 branch_labels = None
 depends_on = None
 

@@ -5,7 +5,7 @@ not used again, so that an audit event that names it says which key it was. `spe
 though it has not run out: an assertion (good once) and an access token that was revoked. Its rows are no evidence and
 are deleted when the token would have run out.
 
-Revision: 0026, after 0018
+Revision: 0026, after 0025
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0026"
-down_revision = "0018"
+down_revision = "0025"
 branch_labels = None
 depends_on = None
 
