@@ -10,14 +10,20 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.context import Service, get_service
 from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import TokenScope
 from app.services.identity.loading import load_bearer
 from app.services.identity.principals import Caller, Principal
 
 
 async def authenticate(request: Request) -> Caller:
-    """The caller of a request that carries a token of ours. Raises `unauthenticated`."""
+    """The caller of a request that carries a token of ours, good for reading or writing as the request does.
+
+    Raises `unauthenticated`, `insufficient_scope`.
+    """
     principal = await principal_of(get_service(request), request.headers.get("Authorization"))
-    return Caller(principal, request.state.request_id, source_of(request))
+    caller = Caller(principal, request.state.request_id, source_of(request))
+    caller.require_scope(TokenScope.READ if request.method in READING else TokenScope.WRITE)
+    return caller
 
 
 async def principal_of(service: Service, authorization: str | None) -> Principal:
@@ -33,6 +39,7 @@ async def principal_of(service: Service, authorization: str | None) -> Principal
 
 
 UNKNOWN_SOURCE = "unknown"
+READING = frozenset({"GET", "HEAD"})
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
 

@@ -18,13 +18,14 @@ from starlette.concurrency import run_in_threadpool
 from app.api.authentication import source_of
 from app.api.context import Service, ServiceDep
 from app.kernel.problems import AppError
-from app.kernel.vocabulary import TokenKind
+from app.kernel.vocabulary import TokenKind, TokenScope
 from app.services.identity.assertions import TYPE as ASSERTION_TYPE
 from app.services.identity.assertions import NotTaken
 from app.services.identity.client_keys import authenticate_assertion
 from app.services.identity.clients import authenticate_client
 from app.services.identity.public_keys import ALGORITHMS
 from app.services.identity.spending import spend
+from app.services.identity.tokens import ALL_SCOPES
 
 router = APIRouter(tags=["oauth"])
 
@@ -50,7 +51,13 @@ def _body(required: str, properties: Mapping[str, object]) -> dict[str, Any]:
     return {"required": True, "content": {FORM: {"schema": schema}}}
 
 
-_REQUEST_BODY = _body("grant_type", {"grant_type": {"const": "client_credentials"}})
+_REQUEST_BODY = _body(
+    "grant_type",
+    {
+        "grant_type": {"const": "client_credentials"},
+        "scope": {"type": "string", "description": "`read`, `write` or both, apart by a space; left out, both"},
+    },
+)
 _REVOCATION_BODY = _body("token", {"token": {"type": "string"}, "token_type_hint": {"type": "string"}})
 
 
@@ -65,6 +72,7 @@ class AccessToken(BaseModel):
     access_token: str
     token_type: Literal["Bearer"]
     expires_in: int
+    scope: str
 
 
 class OAuthError(Exception):
@@ -89,7 +97,8 @@ async def issue_access_token(request: Request, service: ServiceDep) -> Response:
     try:
         form = _form(request.headers.get("content-type", ""), await request.body())
         _check_grant(form)
-        token = await run_in_threadpool(_issue, service, request.headers.get("authorization"), form)
+        scopes = _scopes(form.get("scope", ""))
+        token = await run_in_threadpool(_issue, service, request.headers.get("authorization"), form, scopes)
     except OAuthError as refusal:
         return _refused(request, refusal)
     return JSONResponse(token.model_dump(), headers=NO_STORE)
@@ -124,6 +133,7 @@ async def read_authorization_server(service: ServiceDep) -> dict[str, Any]:
         "token_endpoint": f"{issuer}/oauth/token",
         "jwks_uri": f"{issuer}/.well-known/jwks.json",
         "grant_types_supported": ["client_credentials"],
+        "scopes_supported": sorted(ALL_SCOPES),
         "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
         "token_endpoint_auth_methods_supported": _METHODS,
         "token_endpoint_auth_signing_alg_values_supported": sorted(ALGORITHMS.values()),
@@ -136,11 +146,18 @@ async def read_authorization_server(service: ServiceDep) -> dict[str, Any]:
 _METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post"]
 
 
-def _issue(service: Service, authorization: str | None, form: Mapping[str, str]) -> AccessToken:
+def _issue(
+    service: Service, authorization: str | None, form: Mapping[str, str], scopes: frozenset[TokenScope]
+) -> AccessToken:
     client = _signed_in(service, authorization, form)
     ttl_s = service.settings.access_token_ttl_s
-    issued = service.tokens.issue(client.client_id, client.organisation_id, ttl_s=ttl_s)
-    return AccessToken(access_token=issued.token, token_type="Bearer", expires_in=ttl_s)  # noqa: S106 - the scheme
+    issued = service.tokens.issue(client.client_id, client.organisation_id, ttl_s=ttl_s, scopes=scopes)
+    return AccessToken(
+        access_token=issued.token,
+        token_type="Bearer",  # noqa: S106 - the scheme
+        expires_in=ttl_s,
+        scope=" ".join(sorted(scopes)),
+    )
 
 
 def _revoke(service: Service, authorization: str | None, form: Mapping[str, str]) -> None:
@@ -236,8 +253,15 @@ def _check_grant(form: Mapping[str, str]) -> None:
         raise OAuthError("invalid_request", "grant_type is missing.")
     if form["grant_type"] != "client_credentials":
         raise OAuthError("unsupported_grant_type", "Only client_credentials is supported.")
-    if form.get("scope"):
-        raise OAuthError("invalid_scope", "There are no scopes: a token carries the roles of its client.")
+
+
+def _scopes(given: str) -> frozenset[TokenScope]:
+    """What is asked for; nothing said is everything, within the roles of the client."""
+    try:
+        return frozenset(map(TokenScope, given.split())) or ALL_SCOPES
+    except ValueError as error:
+        known = ", ".join(sorted(ALL_SCOPES))
+        raise OAuthError("invalid_scope", f"The scopes are {known}; roles are not asked for here.") from error
 
 
 def _invalid_client(description: str = "The client or its secret is not right.") -> OAuthError:

@@ -151,6 +151,8 @@ def problem_response(request: Request, error: AppError) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="compute-vouchers"'
+    if error.code is Code.INSUFFICIENT_SCOPE:
+        headers["WWW-Authenticate"] = 'Bearer realm="compute-vouchers", error="insufficient_scope"'
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 

@@ -23,6 +23,7 @@ from app.api.problems import RefusalRenderer, commit_unknown, problem_response
 from app.api.redemptions import RedemptionCreate, redeem
 from app.database import CommitUnknown
 from app.kernel.problems import AppError
+from app.kernel.vocabulary import TokenScope
 from app.services.identity.principals import Caller
 
 PATH = "/v1/redemptions"
@@ -70,6 +71,8 @@ async def _taken(scope: Scope, message: Message) -> Response | None:
         return None
     except CommitUnknown:  # nothing was written: who the caller is was only read
         return commit_unknown(Request(scope))
+    if TokenScope.WRITE not in principal.scopes:
+        return None
     request_id: str = scope["state"]["request_id"]
     render_refusal = RefusalRenderer(headers.get(b"accept-language", ""), request_id, PATH)
     try:

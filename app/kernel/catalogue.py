@@ -79,6 +79,14 @@ CATALOGUE: dict[Code, Row] = {
             "此操作需要“{role}”角色。如确属您的职责，请联系安全管理员授权。",
         ),
     ),
+    Code.INSUFFICIENT_SCOPE: Row(
+        Kind.FORBIDDEN,
+        ("Token not good for this", "令牌不可用于此操作"),
+        (
+            "This token lacks the scope {scope}. Fetch one with it, or without naming scopes.",
+            "该令牌不含 {scope} 权限范围。请重新获取含该范围、或未限定范围的令牌。",
+        ),
+    ),
     Code.NOT_FOUND: Row(
         Kind.MISSING,
         ("Not found", "未找到"),

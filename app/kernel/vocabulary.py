@@ -41,6 +41,13 @@ class Role(StrEnum):
     AUDIT_ADMIN = "audit_admin"
 
 
+class TokenScope(StrEnum):
+    """What a token may be used for, within the roles of its principal; one that names none is for both."""
+
+    READ = "read"
+    WRITE = "write"
+
+
 class TokenKind(StrEnum):
     """What may be spent before it runs out."""
 

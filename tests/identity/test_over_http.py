@@ -9,6 +9,7 @@ import httpx
 import jwt
 from sqlalchemy import select, update
 
+from app.kernel.codes import new_code
 from app.kernel.vocabulary import OrganisationKind, Role
 from app.models import AuditEvent, RoleGrant, User
 from app.services.identity.invitations import redeem_invitation
@@ -17,7 +18,7 @@ from app.services.identity.tokens import Tokens
 from app.settings import Settings
 from tests.conftest import serving
 from tests.identity.over_http import HANGZHOU, Registry, basic, places, registry
-from tests.world import World, uscc_of
+from tests.world import World, redemption_body, uscc_of
 
 __all__ = ["registry"]
 
@@ -37,7 +38,8 @@ def test_a_machine_gets_a_token_with_its_secret_and_is_known_by_it(registry: Reg
     ):
         assert answer.status_code == 200, answer.text
         assert answer.headers["Cache-Control"] == "no-store"
-        assert answer.json().keys() == {"access_token", "token_type", "expires_in"}
+        assert answer.json().keys() == {"access_token", "token_type", "expires_in", "scope"}
+        assert answer.json()["scope"] == "read write"
         assert (answer.json()["token_type"], answer.json()["expires_in"]) == ("Bearer", 600)
         headers = {"Authorization": f"Bearer {answer.json()['access_token']}"}
         shown = http.get(f"/v1/clients/{client_id}", headers=headers)
@@ -59,6 +61,28 @@ def test_the_published_keys_verify_the_token_in_any_library(registry: Registry) 
     assert claims["sub"] == made["client"]["id"]
     assert claims["exp"] - claims["iat"] == 600
     assert metadata["grant_types_supported"] == ["client_credentials"]
+
+
+def test_a_token_for_reading_changes_nothing(registry: Registry) -> None:
+    made = registry.client()
+    client_id, http = made["client"]["id"], registry.world.anonymous()
+
+    def token(scope: str) -> dict[str, str]:
+        form = {"grant_type": "client_credentials", "scope": scope}
+        answer = http.post("/oauth/token", data=form, headers=basic(client_id, made["secret"]))
+        assert (answer.status_code, answer.json()["scope"]) == (200, scope)
+        return {"Authorization": f"Bearer {answer.json()['access_token']}", "Accept-Language": "en"}
+
+    reading, writing, both = token("read"), token("write"), token("read write")
+    path, body = f"/v1/clients/{client_id}", {"overlap_s": 0}
+    assert [http.get(path, headers=one).status_code for one in (reading, writing, both)] == [200, 403, 200]
+    refused = http.post(f"{path}/secret", json=body, headers=reading)
+    assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
+    assert 'error="insufficient_scope"' in refused.headers["WWW-Authenticate"]
+    assert [http.post(f"{path}/secret", json=body, headers=one).status_code for one in (writing, both)] == [201, 201]
+    bill = redemption_body(new_code(HANGZHOU), 100)
+    by_shortcut = http.post("/v1/redemptions", json=bill, headers=reading | {"Idempotency-Key": "k"})
+    assert (by_shortcut.status_code, by_shortcut.json()["code"]) == (403, "insufficient_scope")
 
 
 def test_refusals_of_the_token_endpoint_have_the_shape_of_rfc_6749(registry: Registry) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime
 
 from sqlalchemy import ColumnElement, Connection, and_, select
@@ -22,7 +23,8 @@ def load_bearer(tx: Connection, claims: Claims) -> Principal | None:
         set_at = password_at(tx, claims.subject)
         if claims.password_us != (None if set_at is None else microseconds(set_at)):
             return None
-    return load_principal(tx, claims.subject)
+    principal = load_principal(tx, claims.subject)
+    return None if principal is None else replace(principal, scopes=claims.scopes)
 
 
 def password_at(tx: Connection, user_id: str) -> datetime | None:

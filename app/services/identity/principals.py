@@ -7,7 +7,7 @@ from functools import cached_property
 
 from app.kernel.problems import AppError, Code
 from app.kernel.regions import covers
-from app.kernel.vocabulary import Role
+from app.kernel.vocabulary import Role, TokenScope
 
 REACHES_DOWN = frozenset({Role.REGISTRAR, Role.AUDITOR, Role.SECURITY_ADMIN, Role.SYSTEM_ADMIN, Role.AUDIT_ADMIN})
 """Roles that a province or city holds for the regions below it too; makers, checkers and finance act in their own."""
@@ -36,6 +36,8 @@ class Principal:
     organisation_id: str
     organisation_region: str
     grants: tuple[Grant, ...]
+    scopes: frozenset[TokenScope] = frozenset(TokenScope)
+    """For what the token that it came with may be used."""
 
     @cached_property
     def roles(self) -> frozenset[Role]:
@@ -73,6 +75,11 @@ class Caller:
             and (grant.authority_id is None or authority_id is None or grant.authority_id == authority_id)
             for grant in self.principal.grants
         )
+
+    def require_scope(self, scope: TokenScope) -> None:
+        """Raise `insufficient_scope` unless the token may be used for this."""
+        if scope not in self.principal.scopes:
+            raise AppError(Code.INSUFFICIENT_SCOPE, scope=scope)
 
     def require(self, *roles: Role) -> None:
         """Raise `forbidden` unless one of the roles is held anywhere."""

@@ -6,7 +6,7 @@ A token says who somebody is, never what he may do: roles are read from the data
 from __future__ import annotations
 
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated, Any, NamedTuple
@@ -16,12 +16,15 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from app.kernel.clock import utc_now
 from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import TokenScope
 from app.services.identity.signing_keys import SigningKeys
 from app.settings import Settings
 
 ALGORITHM = "EdDSA"
 TYPE = "at+jwt"
 """Explicitly typed (RFC 8725 section 3.11), so that no other JWT of ours can pass for an access token."""
+
+ALL_SCOPES = frozenset(TokenScope)
 
 _HEADER = frozenset({"alg", "kid", "typ"})
 _MAX_LENGTH = 2048
@@ -46,6 +49,8 @@ class _Payload(BaseModel):
     jti: str
     pwd_us: Annotated[int, Field(ge=0)] | None = None
     """When the password was set that opened the door, in microseconds since 1970; persons' tokens have it."""
+    scope: Annotated[str, Field(pattern="^(read|write|read write)$")] | None = None
+    """For what it may be used, where that is less than everything."""
 
 
 class IssuedToken(NamedTuple):
@@ -66,6 +71,7 @@ class Claims:
     issued_at: datetime
     expires_at: datetime
     password_us: int | None
+    scopes: frozenset[TokenScope]
 
 
 class Tokens:
@@ -93,7 +99,13 @@ class Tokens:
         return cls(SigningKeys.load_or_create(settings.state_dir / "keys"), issuer=settings.public_url.rstrip("/"))
 
     def issue(
-        self, subject: str, organisation_id: str, *, ttl_s: int, password_at: datetime | None = None
+        self,
+        subject: str,
+        organisation_id: str,
+        *,
+        ttl_s: int,
+        password_at: datetime | None = None,
+        scopes: Collection[TokenScope] = ALL_SCOPES,
     ) -> IssuedToken:
         """A token for the principal, good for `ttl_s` seconds.
 
@@ -113,6 +125,8 @@ class Tokens:
         }
         if password_at is not None:
             claims["pwd_us"] = microseconds(password_at)
+        if frozenset(scopes) != ALL_SCOPES:
+            claims["scope"] = " ".join(sorted(scopes))
         header = {"typ": TYPE, "kid": self._keys.current_kid}
         token = self._jwt.encode(claims, self._keys.current, ALGORITHM, header)
         return IssuedToken(token, jti, _instant(expires))
@@ -124,7 +138,13 @@ class Tokens:
         except (jwt.InvalidTokenError, ValueError) as error:
             raise AppError(Code.UNAUTHENTICATED) from error
         claims = Claims(
-            payload.sub, payload.org, payload.jti, _instant(payload.iat), _instant(payload.exp), payload.pwd_us
+            payload.sub,
+            payload.org,
+            payload.jti,
+            _instant(payload.iat),
+            _instant(payload.exp),
+            payload.pwd_us,
+            ALL_SCOPES if payload.scope is None else frozenset(map(TokenScope, payload.scope.split())),
         )
         if claims.expires_at <= self._clock():
             raise AppError(Code.UNAUTHENTICATED)
