@@ -46,6 +46,8 @@ class Prefix(StrEnum):
     BANK_LIST = "bkl"
     RESTORATION = "rst"
     JOB = "job"
+    PUBLIC_NOTICE = "ntc"
+    OBJECTION = "obj"
 
 
 SHARED = frozenset(

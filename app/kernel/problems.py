@@ -21,6 +21,7 @@ class Kind(Enum):
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
     MISSING = "missing"
+    GONE = "gone"
     WRONG_METHOD = "wrong_method"
     CONFLICT = "conflict"
     STALE = "stale"
@@ -140,6 +141,13 @@ class Code(StrEnum):
     CAPACITY_USED_UP = "capacity_used_up"
     USAGE_TIMES_TOO_LONG = "usage_times_too_long"
     CALENDAR_NOT_LOADED = "calendar_not_loaded"
+    NOTHING_TO_SHOW = "nothing_to_show"
+    NOTICE_RUNNING = "notice_running"
+    NOTICE_OVER = "notice_over"
+    NOTICE_REMOVED = "notice_removed"
+    UNDER_OBJECTION = "under_objection"
+    OBJECTIONS_OPEN = "objections_open"
+    TOO_MANY_OBJECTIONS = "too_many_objections"
 
 
 @dataclass(frozen=True, slots=True)
