@@ -30,6 +30,7 @@ from app.api import (
     log_tiles,
     metrics,
     movements,
+    notices,
     oauth,
     organisations,
     packs,
@@ -40,6 +41,7 @@ from app.api import (
     problems,
     programmes,
     proofs,
+    public_notices,
     quotes,
     reconciliation_cases,
     reconciliations,
@@ -68,6 +70,7 @@ from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.notices.pace import Pace
 from app.services.old_answers import BodyDropper
 from app.services.reconciliation.nightly import Nightly
 from app.services.redemption.batch import decide_batch
@@ -92,6 +95,8 @@ ROUTERS = (
     accelerators.router,
     approvals.router,
     calendars.router,
+    public_notices.router,
+    notices.router,
     issuance_batches.router,
     applications.router,
     jobs.router,
@@ -171,6 +176,7 @@ def create_app(settings: Settings) -> FastAPI:
             passwords=Passwords(),
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),
+            objections=Pace(),
         )
         desk.start()
         sweeper.start()

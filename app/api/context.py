@@ -14,6 +14,7 @@ from app.services.desk.gatherer import Desk
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
 from app.services.identity.tokens import Tokens
+from app.services.notices.pace import Pace
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.receipts import Receipts
 from app.services.vouchers.payment_secrets import PaymentSecrets
@@ -34,6 +35,7 @@ class Service:
     passwords: Passwords
     principal_cache: PrincipalCache
     verifying: SingleFlight[str, Principal]
+    objections: Pace
 
 
 def get_service(request: Request) -> Service:

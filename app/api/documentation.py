@@ -24,9 +24,16 @@ PUBLIC_PATHS = frozenset(
         "/v1/units",
         "/v1/logs/{region_code}/checkpoint",
         "/v1/logs/{region_code}/keys",
+        "/v1/notices",
+        "/v1/notices/{notice_id}",
+        "/v1/notices/{notice_id}/items",
+        "/v1/notices/{notice_id}/sheet",
+        "/v1/notices/{notice_id}/objections/{objection_id}",
     }
 )
 """Where nobody needs a token: one is how people get theirs, the others are documentation, or meant for everybody."""
+PUBLIC_OPERATIONS = frozenset({"create_objection"})
+"""The same where only one operation of a path is."""
 REQUIRED_HEADERS = frozenset({"idempotency-key", "if-match"})
 WRITTEN_OR_CHANGED = frozenset({"/v1/calendars/{year}"})
 """Where If-Match is needed for what is there only."""
@@ -108,7 +115,7 @@ def _document(app: FastAPI) -> dict[str, Any]:
                 for parameter in operation.get("parameters", ()):
                     if parameter["name"].lower() in REQUIRED_HEADERS and path not in WRITTEN_OR_CHANGED:
                         _require(parameter)
-                if path not in PUBLIC_PATHS:
+                if path not in PUBLIC_PATHS and operation["operationId"] not in PUBLIC_OPERATIONS:
                     operation["security"] = [{"bearer": []}]
     _add_examples(document)
     return document

@@ -24,6 +24,7 @@ STATUS: dict[Kind, int] = {
     Kind.UNAUTHENTICATED: 401,
     Kind.FORBIDDEN: 403,
     Kind.MISSING: 404,
+    Kind.GONE: 410,
     Kind.WRONG_METHOD: 405,
     Kind.CONFLICT: 409,
     Kind.STALE: 412,

@@ -959,6 +959,62 @@ CATALOGUE: dict[Code, Row] = {
             "状态目录中没有该文件（SHA-256：{sha256}），或其内容与上传时不符。请联系运维从备份中恢复。",
         ),
     ),
+    Code.NOTHING_TO_SHOW: Row(
+        Kind.REFUSED,
+        ("Nothing to show", "没有可公示的事项"),
+        (
+            "There is nothing of this kind to show to the public now. Check the batch or the days.",
+            "目前没有此类可公示的事项。请核对批次或日期。",
+        ),
+    ),
+    Code.NOTICE_RUNNING: Row(
+        Kind.CONFLICT,
+        ("Public notice still running", "公示期未满"),
+        (
+            "Public notice {notice_id} shows it until the end of {limit}. Wait for that, then try again.",
+            "公示 {notice_id} 的公示期至 {limit} 结束（含当日），请在期满后办理。",
+        ),
+    ),
+    Code.NOTICE_OVER: Row(
+        Kind.CONFLICT,
+        ("The period is over", "公示期已结束"),
+        (
+            "Objections were taken until the end of {limit}. Turn to the authority that published the notice.",
+            "异议受理至 {limit}（含当日），现已截止。如有情况请直接联系公示单位。",
+        ),
+    ),
+    Code.NOTICE_REMOVED: Row(
+        Kind.GONE,
+        ("The notice is no longer shown", "公示已撤下"),
+        (
+            "Its period is over or it was withdrawn, so it is no longer shown here. Questions are answered by the authority that published it.",
+            "公示期已满或公示已撤回，内容不再对外展示。如需了解，请联系公示单位。",
+        ),
+    ),
+    Code.UNDER_OBJECTION: Row(
+        Kind.CONFLICT,
+        ("Under objection", "存在异议"),
+        (
+            "{subject_id} is item {item_no} of public notice {notice_id} and under objection, or was removed by one. Leave it out; the others may go on.",
+            "{subject_id} 为公示 {notice_id} 第 {item_no} 项，存在未处理的异议或异议已成立。请将其剔除，其余可继续办理。",
+        ),
+    ),
+    Code.OBJECTIONS_OPEN: Row(
+        Kind.CONFLICT,
+        ("Objections undecided", "尚有异议未处理"),
+        (
+            "{count} objection(s) to this notice are undecided. Answer them first.",
+            "该公示尚有 {count} 件异议未处理，请先处理异议。",
+        ),
+    ),
+    Code.TOO_MANY_OBJECTIONS: Row(
+        Kind.THROTTLED,
+        ("Too many objections", "异议提交过于频繁"),
+        (
+            "Too many objections were sent. Wait {minutes} minutes, or turn to the authority directly.",
+            "提交的异议过多，请 {minutes} 分钟后再试，或直接联系公示单位。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
@@ -977,6 +1033,9 @@ WORDS = {
     "entry": "分录",
     "invitation": "邀请",
     "mandate": "授权",
+    "notice": "公示",
+    "notice item": "公示事项",
+    "objection": "异议",
     "organisation": "机构",
     "payment_order": "支付单",
     "payment_code": "付款码",

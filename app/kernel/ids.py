@@ -49,6 +49,8 @@ class Prefix(StrEnum):
     APPLICATION = "apl"
     UPLOAD = "upl"
     VOUCHER_ACTS = "act"
+    PUBLIC_NOTICE = "ntc"
+    OBJECTION = "obj"
 
 
 SHARED = frozenset(

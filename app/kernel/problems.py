@@ -21,6 +21,7 @@ class Kind(Enum):
     UNAUTHENTICATED = "unauthenticated"
     FORBIDDEN = "forbidden"
     MISSING = "missing"
+    GONE = "gone"
     WRONG_METHOD = "wrong_method"
     CONFLICT = "conflict"
     STALE = "stale"
@@ -158,6 +159,13 @@ class Code(StrEnum):
     EXTENSION_NOT_LATER = "extension_not_later"
     EXTENSION_BEYOND_RULES = "extension_beyond_rules"
     VOUCHERS_UNFIT = "vouchers_unfit"
+    NOTHING_TO_SHOW = "nothing_to_show"
+    NOTICE_RUNNING = "notice_running"
+    NOTICE_OVER = "notice_over"
+    NOTICE_REMOVED = "notice_removed"
+    UNDER_OBJECTION = "under_objection"
+    OBJECTIONS_OPEN = "objections_open"
+    TOO_MANY_OBJECTIONS = "too_many_objections"
 
 
 @dataclass(frozen=True, slots=True)

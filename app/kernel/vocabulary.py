@@ -301,6 +301,9 @@ class ApprovalKind(StrEnum):
     CLOSE_YEAR = "close_year"
     GRANT_APPLICATIONS = "grant_applications"
     EXTEND_VOUCHER = "extend_voucher"
+    PUBLISH_NOTICE = "publish_notice"
+    WITHDRAW_NOTICE = "withdraw_notice"
+    DECIDE_OBJECTION = "decide_objection"
 
 
 class ApplicationStatus(StrEnum):
@@ -375,6 +378,8 @@ class VoidGround(StrEnum):
     OTHER = "other"
 
 
+
+
 class Sides(StrEnum):
     """Which two sides a reconciliation compares, besides the books with themselves."""
 
@@ -406,6 +411,50 @@ class CaseState(StrEnum):
     OPEN = "open"
     EXPLAINED = "explained"
     RESOLVED = "resolved"
+
+
+class NoticeSubject(StrEnum):
+    """What the items of a public notice (公示) stand for."""
+
+    BATCH = "batch"  # 拟发放: rows of a submitted batch
+    VOUCHERS = "vouchers"  # 已发放
+    ADMISSIONS = "admissions"  # 拟入围
+    REDEMPTIONS = "redemptions"  # 拟兑付
+
+
+class NoticeState(StrEnum):
+    """What is stored of a public notice; that it has ended follows from the instant at which one looks."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    PUBLISHED = "published"
+    WITHDRAWN = "withdrawn"
+
+
+class NoticeStatus(StrEnum):
+    """What a public notice is at an instant; computed, never stored."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    PUBLISHED = "published"
+    ENDED = "ended"
+    WITHDRAWN = "withdrawn"
+
+
+class NoticeItemStatus(StrEnum):
+    """An item under objection is frozen alone; one whose objection was upheld is removed."""
+
+    LISTED = "listed"
+    FROZEN = "frozen"
+    REMOVED = "removed"
+
+
+class ObjectionStatus(StrEnum):
+    """An objection (异议) is answered once."""
+
+    OPEN = "open"
+    UPHELD = "upheld"
+    DISMISSED = "dismissed"
 
 
 class DayKind(StrEnum):

@@ -17,6 +17,7 @@ from app.models.issuance import IssuanceBatch, IssuanceRow
 from app.models.jobs import Job
 from app.models.ledger import Entry, Posting, SealQueue
 from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
+from app.models.notices import NoticeItem, Objection, ObjectionContact, PublicNotice
 from app.models.organisations import Organisation
 from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
@@ -68,6 +69,9 @@ __all__ = [
     "LogLeaf",
     "LogTile",
     "Mandate",
+    "NoticeItem",
+    "Objection",
+    "ObjectionContact",
     "OrderNumber",
     "Organisation",
     "PaymentCode",
@@ -80,6 +84,7 @@ __all__ = [
     "PositionCounter",
     "Posting",
     "Programme",
+    "PublicNotice",
     "Reconciliation",
     "ReconciliationCase",
     "Recovery",

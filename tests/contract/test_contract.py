@@ -36,6 +36,12 @@ PUBLIC = {
     "read_metrics",
     "read_log_checkpoint",
     "read_log_verification_keys",
+    "read_shown_notices",
+    "read_shown_notice",
+    "read_shown_items",
+    "read_shown_sheet",
+    "create_objection",
+    "read_received_objection",
 }
 """Operations that need no token: whoever adds one has to say so here."""
 

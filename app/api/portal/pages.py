@@ -52,7 +52,7 @@ def show(
     request: Request, page: str, context: Mapping[str, object], *, part: str | None = None, status: int = 200
 ) -> Response:
     """Render the page, or only its `part` where htmx asks for it. One place decides, so no route has to."""
-    template = _environment().get_template(part if part is not None and is_fragment_request(request) else page)
+    template = environment().get_template(part if part is not None and is_fragment_request(request) else page)
     visitor = getattr(request.state, "visitor", None)
     stranger = None if visitor else stranger_cookie(request.cookies.get(STRANGER_COOKIE))
     notice = request.cookies.get(NOTICE_COOKIE)
@@ -147,7 +147,8 @@ def _problem(request: Request, heading: str, sentence: str, *, status: int, refe
 
 
 @cache
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The templates with their filters."""
     environment = Environment(
         loader=FileSystemLoader(HERE / "templates"),
         autoescape=True,

@@ -17,6 +17,8 @@ from app.services.corrections.reversals import execute_reversal
 from app.services.identity.resets import execute_reset_password
 from app.services.identity.roles import execute_grant_roles
 from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
+from app.services.notices.notices import execute_publish_notice, execute_withdraw_notice, reject_publish_notice
+from app.services.notices.objections import execute_decide_objection
 from app.services.payments.orders import execute_order_payment, reject_order_payment
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
@@ -52,5 +54,8 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
     ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
     ApprovalKind.GRANT_APPLICATIONS: Act(execute_grant, reject_grant),
+    ApprovalKind.PUBLISH_NOTICE: Act(execute_publish_notice, reject_publish_notice),
+    ApprovalKind.WITHDRAW_NOTICE: Act(execute_withdraw_notice),
+    ApprovalKind.DECIDE_OBJECTION: Act(execute_decide_objection),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

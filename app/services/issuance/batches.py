@@ -18,12 +18,14 @@ from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Account, BatchStatus, EntryKind, JobStage, ProgrammeStatus
 from app.models import Allotment, IssuanceBatch, IssuanceRow, Organisation, Programme, Voucher
 from app.models import Pool as PoolTable
+from app.services import audit
 from app.services.approvals.requests import Decision
 from app.services.issuance.plans import PlannedRow, Pool, draws, parts_of, rows_sha256, validity, validity_problem
 from app.services.issuance.rows import MAX_ERRORS
 from app.services.jobs.progress import tell
 from app.services.ledger.entries import COUNTERS, JournalEntry, Movement, opening_counters
 from app.services.ledger.journal import post
+from app.services.notices.blocks import batch_subject, require_no_objection, rows_left_out
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
 from app.sql import BulkInsert, Statement, now, pipelined, plan_anew, together
@@ -76,8 +78,10 @@ class _Made:
 def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Issue every voucher of the batch as a checker approved it: one journal entry each, available → committed.
 
-    Raises `wrong_state` where the batch or its programme has moved on, `budget_exhausted`, `sheet_invalid` where a
-    row's validity is over by now. Then nothing is issued and the approval still waits.
+    Rows that an objection to their public notice keeps back are left out. Raises `notice_running` before that notice
+    has ended, `under_objection` where no row is left, `wrong_state` where the batch or its programme has moved on,
+    `budget_exhausted`, `sheet_invalid` where a row's validity is over by now. Then nothing is issued and the approval
+    still waits.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
     tell(JobStage.CHECKING)
@@ -85,6 +89,7 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
     programme = _locked_programme(tx, region_code, batch.programme_id)
     rows = _rows(tx, region_code, batch_id)
     assert rows_sha256(batch_id, rows) == command["rows_sha256"], "the rows are those that were submitted"
+    rows = _without(tx, rows, rows_left_out(tx, region_code=region_code, batch_id=batch_id), batch, decision)
     pools = load_pools(tx, region_code, programme.id, programme.fiscal_year, lock=True)
     at = now(tx)
     terms = rules_in_force(tx, region_code, programme.id, at)
@@ -187,6 +192,37 @@ def _rows(tx: Connection, region_code: str, batch_id: str) -> list[PlannedRow]:
         .order_by(IssuanceRow.row_no)
     )
     return [PlannedRow(**{name: getattr(row, name) for name in PlannedRow.__slots__}) for row in found]
+
+
+def _without(
+    tx: Connection, rows: list[PlannedRow], left_out: frozenset[int], batch: Row[Any], decision: Decision
+) -> list[PlannedRow]:
+    """The rows that no objection keeps back. The others are closed: their reference numbers may be submitted again."""
+    if not left_out:
+        return rows
+    kept = [row for row in rows if row.row_no not in left_out]
+    if not kept:
+        subjects = [batch_subject(batch.id, row_no) for row_no in left_out]
+        require_no_objection(tx, region_code=batch.region_code, subject_ids=subjects)
+    tx.execute(
+        update(IssuanceRow)
+        .where(
+            IssuanceRow.region_code == batch.region_code,
+            IssuanceRow.batch_id == batch.id,
+            IssuanceRow.row_no.in_(sorted(left_out)),
+        )
+        .values(rejected_at=decision.at)
+    )
+    audit.record(
+        tx,
+        caller=decision.checker,
+        region_code=batch.region_code,
+        action="issue_batch.rows_left_out",
+        object_id=batch.id,
+        at=decision.at,
+        details={"approval": decision.approval_id, "rows": [str(row_no) for row_no in sorted(left_out)]},
+    )
+    return kept
 
 
 def _check_validity(made: Sequence[_Made], at: datetime) -> None:

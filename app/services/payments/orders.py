@@ -22,6 +22,7 @@ from app.models import Organisation, PaymentItem, PaymentOrder, Pool, Programme,
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
 from app.services.ledger.journal import post
+from app.services.notices.blocks import require_clear
 from app.services.payments.decisions import check_payable, payment_entry
 from app.services.payments.reads import PaymentOrderRecord, read_payment_order
 from app.services.payments.writing import items_of, load_payables, lock_order, vouchers_of, write_step
@@ -47,7 +48,8 @@ def request_payment_order(
     """Propose to pay redemptions of one payee, as they stand now; returns the order and the approval's id.
 
     Until finance has decided they are in no other order. Raises `forbidden`, `not_found` for a redemption that is not
-    of the caller's authority, `payees_differ`, `nothing_to_pay`, `already_in_payment`.
+    of the caller's authority, `notice_running` while one is shown to the public, `under_objection`, `payees_differ`,
+    `nothing_to_pay`, `already_in_payment`.
     """
     caller.require(Role.MAKER)
     assert 0 < len(redemption_ids) <= MAX_ITEMS, "the caller has limited the request"
@@ -60,6 +62,7 @@ def request_payment_order(
             raise _already_in_payment(tx, row.region_code, row.id)
         if row.net_fen == 0:
             raise AppError(Code.NOTHING_TO_PAY, redemption_id=row.id)
+    require_clear(tx, region_code=first.region_code, subject_ids=[row.id for row in rows])
     region_code, at = first.region_code, now(tx)
     order_id = new_id("pyo", region_code)
     total_fen = sum(row.net_fen for row in rows)
@@ -114,13 +117,15 @@ def request_payment_order(
 def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Take what was proposed into payment: one entry for each redemption, under the lock of its voucher.
 
-    Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing.
+    Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing; and
+    `notice_running`, `under_objection` where a redemption is shown to the public, or somebody objects to it.
     """
     region_code, order_id = decision.region_code, str(command["order_id"])
     order = lock_order(tx, order_id)
     items = items_of(tx, region_code, order_id)
     assert [[item.redemption_id, item.amount_fen] for item in items] == command["items"], "the items are what was asked"
     ids = [item.redemption_id for item in items]
+    require_clear(tx, region_code=region_code, subject_ids=ids)
     vouchers = lock_vouchers(tx, vouchers_of(tx, region_code, ids), wait=True)
     owed = entitled_by_pool(tx, [(region_code, one) for one in ids])
     parts = {

@@ -17,6 +17,7 @@ from app.kernel.vocabulary import AdmissionStatus, ApprovalKind, OrganisationKin
 from app.models import Admission, Organisation
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
+from app.services.notices.blocks import admission_subject, require_clear
 from app.services.programmes.price_lists import wrong_prices
 from app.services.programmes.programmes import is_official_of, lock_programme, read_programme
 from app.services.redemption.grounds import ListedPrice, price_list, price_row
@@ -94,7 +95,10 @@ def propose_admission(
 
 
 def execute_admit_provider(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """List the provider with the approved categories and prices."""
+    """List the provider with the approved categories and prices.
+
+    Raises `notice_running` while its admission is shown to the public, `under_objection` where somebody objects to it.
+    """
     prices = command.get("prices")  # acts that were asked for before there were price lists have none
     tx.execute(
         update(Admission)
@@ -112,6 +116,8 @@ def execute_admit_provider(tx: Connection, *, command: Mapping[str, Any], decisi
             updated_by=decision.checker.principal_id,
         )
     )
+    subject = admission_subject(command["programme_id"], command["provider_id"])
+    require_clear(tx, region_code=decision.region_code, subject_ids=[subject])
 
 
 def reject_admit_provider(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:

@@ -69,13 +69,18 @@ _CAUSES = """
     SELECT a.region_code, a.id, a.command_sha256, encode(sha256(convert_to(a.command, 'UTF8')), 'hex')
     FROM approvals a WHERE encode(sha256(convert_to(a.command, 'UTF8')), 'hex') <> a.command_sha256
     UNION ALL
-    SELECT a.region_code, a.id, abs(a.amount_fen)::text, coalesce(sum(p.amount_fen), 0)::text
+    SELECT a.region_code, a.id, (abs(a.amount_fen) - coalesce(l.left_out_fen, 0))::text,
+        coalesce(sum(p.amount_fen), 0)::text
     FROM approvals a
+    LEFT JOIN (
+        SELECT region_code, batch_id, sum(face_value_fen) AS left_out_fen FROM issuance_rows
+        WHERE rejected_at IS NOT NULL AND voucher_id IS NULL GROUP BY region_code, batch_id
+    ) AS l ON a.kind = 'issue_batch' AND l.region_code = a.region_code AND l.batch_id = a.subject_id
     LEFT JOIN entries e ON e.region_code = a.region_code AND e.approval_id = a.id
     LEFT JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id
     WHERE a.status = 'approved' AND a.kind IN ('appropriate', 'issue_batch')
-    GROUP BY a.region_code, a.id, a.amount_fen
-    HAVING coalesce(sum(p.amount_fen), 0) <> abs(a.amount_fen)
+    GROUP BY a.region_code, a.id, a.amount_fen, l.left_out_fen
+    HAVING coalesce(sum(p.amount_fen), 0) <> abs(a.amount_fen) - coalesce(l.left_out_fen, 0)
 """
 
 INVARIANTS: tuple[Invariant, ...] = (

@@ -1,0 +1,118 @@
+"""What a public notice keeps from going on: everything while its period runs, one item while an objection stands.
+
+Whoever takes the next step (issues, pays, admits, unfreezes) asks here, under the lock of the notice, so that an
+objection that came in time is seen. Reads tables and nothing else.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, select
+
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import NoticeItemStatus, NoticeState
+from app.models import NoticeItem, PublicNotice
+from app.sql import now
+
+_SHOWN = (NoticeState.PUBLISHED, NoticeState.WITHDRAWN)
+"""What an objection removed stays removed, whatever becomes of the notice."""
+
+
+def batch_subject(batch_id: str, row_no: int) -> str:
+    """What names a row of a batch in a notice."""
+    return f"{batch_id}#{row_no}"
+
+
+def admission_subject(programme_id: str, provider_id: str) -> str:
+    """What names a provider's admission in a notice."""
+    return f"{programme_id}/{provider_id}"
+
+
+def rows_left_out(tx: Connection, *, region_code: str, batch_id: str) -> frozenset[int]:
+    """The rows of a batch that must not be issued, by number. Raises `notice_running` before its notice has ended."""
+    shown = PublicNotice.batch_id == batch_id
+    notices = _locked_notices(tx, region_code, shown)
+    _require_ended(tx, notices)
+    if not notices:
+        return frozenset()
+    items = tx.execute(
+        select(NoticeItem.notice_id, NoticeItem.item_no, NoticeItem.subject_id, NoticeItem.status).where(
+            NoticeItem.region_code == region_code, NoticeItem.notice_id.in_([notice.id for notice in notices])
+        )
+    ).all()
+    return frozenset(int(item.subject_id.partition("#")[2]) for item in blocking(items))
+
+
+def require_clear(tx: Connection, *, region_code: str, subject_ids: Collection[str]) -> None:
+    """Raise `notice_running` where one of them is being shown, `under_objection` where one is frozen or removed."""
+    items = _items_of(tx, region_code, subject_ids)
+    notice_ids = sorted({item.notice_id for item in items})
+    _require_ended(tx, _locked_notices(tx, region_code, PublicNotice.id.in_(notice_ids)) if notice_ids else [])
+    require_no_objection(tx, region_code=region_code, subject_ids=subject_ids)
+
+
+def require_no_objection(tx: Connection, *, region_code: str, subject_ids: Collection[str]) -> None:
+    """Raise `under_objection` where one of them is frozen or removed, whether or not the period runs."""
+    for item in blocking(_items_of(tx, region_code, subject_ids)):
+        raise AppError(
+            Code.UNDER_OBJECTION,
+            subject_id=item.subject_id,
+            notice_id=item.notice_id,
+            item_no=item.item_no,
+            extra={"subject_id": item.subject_id, "notice_id": item.notice_id, "item_no": item.item_no},
+        )
+
+
+def blocking(items: Iterable[Any]) -> list[Any]:
+    """Of what several notices show: what is frozen in any of them, or was removed from the latest that shows it. Pure.
+
+    What was removed may be shown anew, and goes on where nobody objects to that.
+    """
+    by_subject: dict[str, list[Any]] = defaultdict(list)
+    for item in sorted(items, key=lambda item: (item.notice_id, item.item_no)):
+        by_subject[item.subject_id].append(item)
+    found = []
+    for shown in by_subject.values():
+        frozen = [item for item in shown if item.status == NoticeItemStatus.FROZEN]
+        found += frozen[:1] or [item for item in shown[-1:] if item.status == NoticeItemStatus.REMOVED]
+    return sorted(found, key=lambda item: (item.notice_id, item.item_no))
+
+
+def _items_of(tx: Connection, region_code: str, subject_ids: Collection[str]) -> Sequence[Row[*tuple[Any, ...]]]:
+    return tx.execute(
+        select(NoticeItem.notice_id, NoticeItem.item_no, NoticeItem.subject_id, NoticeItem.status)
+        .join(
+            PublicNotice,
+            (PublicNotice.region_code == NoticeItem.region_code) & (PublicNotice.id == NoticeItem.notice_id),
+        )
+        .where(
+            NoticeItem.region_code == region_code,
+            NoticeItem.subject_id.in_(sorted(subject_ids)),
+            PublicNotice.state.in_(_SHOWN),
+        )
+        .order_by(NoticeItem.notice_id, NoticeItem.item_no)
+    ).all()
+
+
+def _locked_notices(tx: Connection, region_code: str, which: Any) -> Sequence[Row[*tuple[Any, ...]]]:
+    return tx.execute(
+        select(PublicNotice.id, PublicNotice.state, PublicNotice.ends_on, PublicNotice.ends_at)
+        .where(PublicNotice.region_code == region_code, which, PublicNotice.state.in_(_SHOWN))
+        .order_by(PublicNotice.id)
+        .with_for_update(read=True)
+    ).all()
+
+
+def _require_ended(tx: Connection, notices: Sequence[Row[*tuple[Any, ...]]]) -> None:
+    at = now(tx)
+    for notice in notices:
+        if notice.state == NoticeState.PUBLISHED and at < notice.ends_at:
+            raise AppError(
+                Code.NOTICE_RUNNING,
+                notice_id=notice.id,
+                limit=notice.ends_on.isoformat(),
+                extra={"notice_id": notice.id, "ends_on": notice.ends_on.isoformat()},
+            )
