@@ -903,6 +903,14 @@ CATALOGUE: dict[Code, Row] = {
             "状态目录中没有该文件（SHA-256：{sha256}），或其内容与上传时不符。请联系运维从备份中恢复。",
         ),
     ),
+    Code.TOO_MANY_UPLOADS: Row(
+        Kind.THROTTLED,
+        ("Too many documents", "上传过于频繁"),
+        (
+            "{limit} documents of today belong to no application yet. Put them to use, or go on tomorrow.",
+            "今日已有 {limit} 份材料未用于任何申领。请先用于申领，或明日再上传。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 

@@ -151,6 +151,7 @@ class Code(StrEnum):
     DOCUMENT_TYPE_REFUSED = "document_type_refused"
     DOCUMENT_UNREADABLE = "document_unreadable"
     DOCUMENT_LOST = "document_lost"
+    TOO_MANY_UPLOADS = "too_many_uploads"
 
 
 @dataclass(frozen=True, slots=True)
