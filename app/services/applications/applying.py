@@ -200,6 +200,11 @@ def _judge(tx: Connection, application: ApplicationRecord, *, at: datetime, appl
     return judge_application(application, grounds, step=step, applied_at=applied_at)
 
 
+def rules_for(tx: Connection, application: ApplicationRecord) -> Rules:
+    """The rules of today, by which an application is judged when it is sent in. Raises `wrong_state` without any."""
+    return rules_in_force(tx, application.region_code, application.programme_id, now(tx)).rules
+
+
 def _rules_of(tx: Connection, programme: ProgrammeRecord, *, at: datetime) -> Rules:
     """The rules of the day. Before the first ones take effect the programme is not open yet."""
     try:
@@ -340,6 +345,11 @@ def _values(draft: ApplicationDraft) -> dict[str, Any]:
         "claim": canonical(claim).decode(),
         "plan": canonical([dict(line) for line in draft.plan]).decode(),
     }
+
+
+def says_the_same(application: ApplicationRecord, draft: ApplicationDraft) -> bool:
+    """Whether a draft, its papers apart, says what the application says already."""
+    return all(getattr(application, name) == value for name, value in _values(draft).items())
 
 
 def _write_documents(
