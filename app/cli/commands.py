@@ -27,6 +27,7 @@ from app.cli import (
     seal,
     simulate,
     statements,
+    uploads,
     verify,
     witness,
 )
@@ -82,6 +83,7 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")
 app.add_typer(calendars.app, name="calendar")
+app.add_typer(uploads.app, name="uploads")
 
 
 def main() -> None:

@@ -1015,6 +1015,14 @@ CATALOGUE: dict[Code, Row] = {
             "提交的异议过多，请 {minutes} 分钟后再试，或直接联系公示单位。",
         ),
     ),
+    Code.TOO_MANY_UPLOADS: Row(
+        Kind.THROTTLED,
+        ("Too many documents", "上传过于频繁"),
+        (
+            "{limit} documents of today belong to no application yet. Put them to use, or go on tomorrow.",
+            "今日已有 {limit} 份材料未用于任何申领。请先用于申领，或明日再上传。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 

@@ -235,6 +235,8 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "unknown_fact": ("the rules know no such fact; they know {limit}", "规则中没有该事实，现有：{limit}"),
     "wrong_fact_type": ("must be of the type {limit}", "类型须为 {limit}"),
     "unknown_value": ("must be one of {limit}", "须为其中之一：{limit}"),
+    "too_many_rows": ("are more than {limit} rows: narrow the filters", "超过 {limit} 行，请缩小筛选范围"),
+    "of_another_programme": ("belongs to another programme than {limit}", "不属于项目 {limit}"),
 }
 """What the places mean that decisions name, where they say nothing themselves."""
 

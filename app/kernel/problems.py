@@ -166,6 +166,7 @@ class Code(StrEnum):
     UNDER_OBJECTION = "under_objection"
     OBJECTIONS_OPEN = "objections_open"
     TOO_MANY_OBJECTIONS = "too_many_objections"
+    TOO_MANY_UPLOADS = "too_many_uploads"
 
 
 @dataclass(frozen=True, slots=True)

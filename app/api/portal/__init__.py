@@ -6,7 +6,17 @@ from fastapi import APIRouter, FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api.portal import calculator, mandates, notices, pages, payment_codes, signing_in, surrender, vouchers
+from app.api.portal import (
+    applications,
+    calculator,
+    mandates,
+    notices,
+    pages,
+    payment_codes,
+    signing_in,
+    surrender,
+    vouchers,
+)
 from app.api.portal.guard import PortalRoute
 from app.kernel.problems import AppError, Code
 
@@ -43,6 +53,7 @@ def mount(app: FastAPI) -> None:
         vouchers.router,
         calculator.router,
         notices.router,
+        applications.router,
         _missing,
     ):
         app.include_router(router)

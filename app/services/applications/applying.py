@@ -64,7 +64,7 @@ def create_application(tx: Connection, *, caller: Caller, draft: ApplicationDraf
     programme = read_programme(tx, caller=caller, programme_id=draft.programme_id)
     _require_running(programme)
     at = now(tx)
-    rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
+    rules = _rules_of(tx, programme, at=at)
     _check(tx, caller, programme, rules, draft)
     application_id = new_id("apl", programme.region_code)
     district = _district(tx, caller.organisation_id)
@@ -138,10 +138,7 @@ def submit_application(tx: Connection, *, caller: Caller, application_id: str) -
         raise AppError(Code.WRONG_STATE, actual=application.status, expected="draft / correction")
     tx.execute(_ALONE, {"programme_id": application.programme_id, "firm_id": application.firm_id})
     at = now(tx)
-    if not programme.opens_at <= at < programme.closes_at:
-        raise AppError(
-            Code.APPLICATION_WINDOW_CLOSED, opens_at=programme.opens_at, closes_at=programme.closes_at, at=at
-        )
+    _require_window(programme, at=at)
     judged = _judge(tx, application, at=at, applied_at=at)
     _require_within_limits(tx, application, judged.version.rules)
     _require_sound(tx, application, judged)
@@ -201,6 +198,27 @@ def _judge(tx: Connection, application: ApplicationRecord, *, at: datetime, appl
     step: Step = "apply"
     grounds = load_grounds(tx, [application], at=at)
     return judge_application(application, grounds, step=step, applied_at=applied_at)
+
+
+def rules_for(tx: Connection, application: ApplicationRecord) -> Rules:
+    """The rules of today, by which an application is judged when it is sent in. Raises `wrong_state` without any."""
+    return rules_in_force(tx, application.region_code, application.programme_id, now(tx)).rules
+
+
+def _rules_of(tx: Connection, programme: ProgrammeRecord, *, at: datetime) -> Rules:
+    """The rules of the day. Before the first ones take effect the programme is not open yet."""
+    try:
+        return rules_in_force(tx, programme.region_code, programme.id, at).rules
+    except AppError:
+        _require_window(programme, at=at)
+        raise
+
+
+def _require_window(programme: ProgrammeRecord, *, at: datetime) -> None:
+    if not programme.opens_at <= at < programme.closes_at:
+        raise AppError(
+            Code.APPLICATION_WINDOW_CLOSED, opens_at=programme.opens_at, closes_at=programme.closes_at, at=at
+        )
 
 
 def _require_running(programme: ProgrammeRecord) -> None:
@@ -327,6 +345,11 @@ def _values(draft: ApplicationDraft) -> dict[str, Any]:
         "claim": canonical(claim).decode(),
         "plan": canonical([dict(line) for line in draft.plan]).decode(),
     }
+
+
+def says_the_same(application: ApplicationRecord, draft: ApplicationDraft) -> bool:
+    """Whether a draft, its papers apart, says what the application says already."""
+    return all(getattr(application, name) == value for name, value in _values(draft).items())
 
 
 def _write_documents(
