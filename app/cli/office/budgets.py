@@ -85,7 +85,7 @@ def _fen(text: str) -> int:
     try:
         amount_fen = parse_yuan(text[1:] if negative else text)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--amount-yuan") from error
+        raise typer.BadParameter(f"金额无法识别。 / {error}", param_hint="--amount-yuan") from error
     if not amount_fen:
         raise typer.BadParameter("0", param_hint="--amount-yuan")
     return -amount_fen if negative else amount_fen
