@@ -40,6 +40,7 @@ TRANSLATED = (
     "docs/guides/firms",
     "docs/operations",
     "docs/guides/witness",
+    "docs/guides/command-line",
     "docs/simulating",
     "docs/writing-a-scheme",
 )

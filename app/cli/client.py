@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import parse_qs
 
 import httpx
 
@@ -58,19 +59,21 @@ class Api:
 
         One that changes something is sent again only where its key was given: not every route knows keys.
         """
+        path, _, fields = path.partition("?")
+        query = parse_qs(fields, keep_blank_values=True)
         if method in {"GET", "HEAD"}:
-            return self._sent(method, path)
+            return self._sent(method, path, query=query)
         again = Again.BY_KEY if key else Again.NEVER
         headers = {"If-Match": if_match} if if_match else None
-        return self._sent(method, path, again=again, key=key or new_key(), body=json, headers=headers)
+        return self._sent(method, path, again=again, key=key or new_key(), query=query, body=json, headers=headers)
 
     def _sent(self, method: str, path: str, **parts: Any) -> Any:
         try:
             return _body(self.wire.send(method, path, **parts))
         except Unreachable as error:
-            raise Failure(f"无法连接 {self.wire.url}。", str(error)) from error
+            raise Failure(f"无法连接 {self.wire.url}。", str(error), status=3) from error
         except Undecided as error:
-            raise Failure("未收到答复，可能已经执行。", str(error)) from error
+            raise Failure("未收到答复，可能已经执行。", str(error), status=3) from error
 
 
 def code_of(response: httpx.Response) -> str | None:

@@ -45,7 +45,7 @@ app = typer.Typer(
     name="voucher",
     help="AI算力券与智评券：发放、核销、对账 / Vouchers for AI compute and assessment.",
     no_args_is_help=True,
-    add_completion=False,
+    add_completion=True,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

@@ -7,16 +7,35 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Mapping
 
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from app.cli.output import PLAIN_WIDTH, Failure
-from app.client import ClientError, NotSignedIn, Problem, Unauthenticated
+from app.client import (
+    ClientError,
+    NotAPath,
+    NotSignedIn,
+    Problem,
+    Unauthenticated,
+    Undecided,
+    Unreachable,
+    Unreadable,
+)
 from app.client.problems import MOST_PLACES, Failed
 
 DONE, REFUSED, USAGE, NO_ANSWER, SIGN_IN, INTERRUPTED = 0, 1, 2, 3, 4, 130
+
+
+_CHINESE: Mapping[type[ClientError], str] = {
+    NotAPath: "编号格式不正确。",
+    NotSignedIn: "登录失败。",
+    Unreachable: "无法连接服务。",
+    Undecided: "未收到答复，可能已经执行，也可能没有。",
+    Unreadable: "服务的答复不符合接口契约。",
+}
 
 
 class Interrupted(Failure):
@@ -31,6 +50,8 @@ def status_of(error: Failure | ClientError) -> int:
         return error.status
     if isinstance(error, (Unauthenticated, NotSignedIn)):
         return SIGN_IN
+    if isinstance(error, NotAPath):
+        return USAGE
     if isinstance(error, Problem):
         return NO_ANSWER if error.is_transient or isinstance(error, Failed) else REFUSED
     return NO_ANSWER
@@ -45,9 +66,17 @@ def tell(error: Failure | ClientError) -> None:
         if (more := len(error.errors) - MOST_PLACES) > 0:
             console.print(f"… +{more}")
         return
-    print(error, file=sys.stderr)
+    chinese = next((zh for kind, zh in _CHINESE.items() if isinstance(error, kind)), None)
+    print(f"{chinese} / {error}" if chinese else error, file=sys.stderr)
     if isinstance(error, Unauthenticated):
         print("请先运行 voucher login。 / run voucher login first", file=sys.stderr)
+    if isinstance(error, Undecided):
+        again = (
+            "重新运行同一命令即可接续，不会重复执行。 / run the same command again: it goes on and does nothing twice"
+            if error.key
+            else "请先查询是否已执行。 / look whether it was done before you try again"
+        )
+        print(again, file=sys.stderr)
 
 
 def _rows(error: Problem) -> Table:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from types import TracebackType
 from typing import Self
@@ -65,7 +66,10 @@ class VoucherClient:
 
     @classmethod
     def signed_in(cls, *, language: str = "zh-CN", patience: Patience | None = None) -> Self:
-        """As the person of `voucher login` on this machine. Raises NotSignedIn."""
+        """As the person of VOUCHER_TOKEN at VOUCHER_URL, else of `voucher login`. Raises NotSignedIn."""
+        token, url = os.environ.get("VOUCHER_TOKEN"), os.environ.get("VOUCHER_URL")
+        if token and url:
+            return cls(url, token=token, language=language, patience=patience)
         session = current_session()
         if session is None:
             raise NotSignedIn("nobody is signed in on this machine, or no longer: run voucher login")

@@ -1,6 +1,7 @@
 """What can go wrong when the service is asked, as exceptions.
 
 ClientError
+├── NotAPath            an id that cannot be one; nothing was sent
 ├── NotSignedIn         no token, or none to be had; nothing was sent
 ├── Unreachable         no connection, or no answer to a question: nothing was done
 ├── Undecided           sent, and no answer came: the same key may be sent again, `key` says which
@@ -26,6 +27,10 @@ MOST_PLACES = 50
 
 class ClientError(Exception):
     """Whatever the client raises of its own."""
+
+
+class NotAPath(ClientError):
+    """An id, or another part of a path, that the service cannot have given out; nothing was sent."""
 
 
 class NotSignedIn(ClientError):

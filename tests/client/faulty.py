@@ -21,6 +21,8 @@ class Fault(Enum):
     """The connection ends before the service hears of it."""
     LOST_ANSWER = auto()
     """The service does it, and the connection ends before its answer."""
+    HELD_ANSWER = auto()
+    """The service does it, and its answer waits until `Network.let_go`."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +50,9 @@ class Network:
     faults: list[Fault | Answer] = field(default_factory=list)
     about: str = ""
     seen: list[Seen] = field(default_factory=list)
+    done: list[Seen] = field(default_factory=list)
+    """Those that the service has answered, whatever became of its answer."""
+    let_go: threading.Event = field(default_factory=threading.Event)
 
     def keys(self) -> list[str | None]:
         return [one.key for one in self.seen]
@@ -65,7 +70,8 @@ def network_to(service: str) -> Iterator[Network]:
 
         def handle_one(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            network.seen.append(Seen(self.command, self.path, self.headers.get("Idempotency-Key"), body))
+            seen = Seen(self.command, self.path, self.headers.get("Idempotency-Key"), body)
+            network.seen.append(seen)
             fault = network.next_fault(self.path)
             if isinstance(fault, Answer):
                 document = f'{{"code": "{fault.code}", "detail": "told by the network"}}'.encode()
@@ -75,7 +81,10 @@ def network_to(service: str) -> Iterator[Network]:
             else:
                 headers = {name: value for name, value in self.headers.items() if name.lower() not in _FOR_ONE_HOP}
                 answer = through.request(self.command, self.path, headers=headers, content=body)
-                if fault is Fault.LOST_ANSWER:
+                network.done.append(seen)
+                if fault is Fault.HELD_ANSWER:
+                    network.let_go.wait(60)
+                if fault in {Fault.LOST_ANSWER, Fault.HELD_ANSWER}:
                     self._hang_up()
                 else:
                     kept = {name: value for name, value in answer.headers.items() if name not in _FOR_ONE_HOP}
@@ -106,6 +115,7 @@ def network_to(service: str) -> Iterator[Network]:
         try:
             yield network
         finally:
+            network.let_go.set()
             server.shutdown()
             thread.join()
             server.server_close()

@@ -15,6 +15,7 @@ from app.client import (
     Conflict,
     Forbidden,
     Invalid,
+    NotAPath,
     NotFound,
     NotSignedIn,
     Patience,
@@ -152,6 +153,14 @@ def test_a_service_that_is_not_there_is_told() -> None:
         client.programmes.get("prg_330100_00000000000000000000000000")
     with VoucherClient("127.0.0.1:1", token="t", patience=HURRIED) as client, pytest.raises(Unreachable):
         next(client.programmes.list())
+
+
+def test_an_id_never_leads_to_another_route(city: City, network: Network) -> None:
+    with client_of(city.maker, network.url) as client:
+        for id_ in ("../../healthz", "a/../b", "x?limit=1", "x#y", "%2e%2e", "", "项目"):
+            with pytest.raises(NotAPath):
+                client.programmes.get(id_)
+    assert network.seen == []
 
 
 def test_an_answer_that_follows_no_contract_is_told(city: City, network: Network) -> None:

@@ -10,6 +10,7 @@ import typer
 from app.cli.office.counter import SHOWN, ByDefault, Column, Limit, Office, command, most, with_examples
 from app.cli.office.words import ACTS, STATUSES, cell, minute, yuan
 from app.client import models
+from app.kernel.vocabulary import ApprovalStatus
 
 app = typer.Typer(cls=ByDefault.of("list"), rich_markup_mode=None)
 
@@ -58,14 +59,14 @@ def _fields(office: Office) -> list[Column[models.ApprovalRead]]:
 def list_approvals(
     office: Office,
     *,
-    status: Annotated[str | None, typer.Option(help="pending（默认 default） | approved | rejected")] = None,
+    status: Annotated[ApprovalStatus | None, typer.Option(help="状态，默认待审核 / pending by default")] = None,
     limit: Limit = SHOWN,
     everything: Annotated[
         bool, typer.Option("--all", help="含已办结的，不限条数 / Decided ones too, all of them")
     ] = False,
 ) -> None:
     """列出待办的审核事项 / What waits for a second person."""
-    wanted = status or (None if everything else "pending")
+    wanted = status or (None if everything else ApprovalStatus.PENDING)
     found = office.client.approvals.list(status=wanted)
     office.answer_list(found, _columns(office), limit=most(limit, everything), title=("审核事项", "Approvals"))
 

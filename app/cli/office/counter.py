@@ -40,6 +40,7 @@ from app.client.jobs import Progress
 from app.client.signing_in import current_session
 
 T = TypeVar("T")
+Shown_contra = TypeVar("Shown_contra", contravariant=True)
 
 WIDE = 100_000
 """Where no terminal sets the width a row stays a line."""
@@ -54,12 +55,12 @@ class Language(StrEnum):
     EN = "en"
 
 
-class Column(NamedTuple, Generic[T]):
+class Column(NamedTuple, Generic[Shown_contra]):
     """A column of a table, or a field of one thing: its names, and how to word it of an item."""
 
     zh: str
     en: str
-    word: Callable[[T], str]
+    word: Callable[[Shown_contra], str]
     is_number: bool = False
 
 
@@ -248,6 +249,7 @@ def command(
     act: bool = False,
     change: bool = False,
     asks: bool = False,
+    hidden: bool = False,
     examples: Sequence[str] = (),
 ) -> Callable[[Callable[..., None]], Callable[..., None]]:
     """Make a command of a function of an `Office`.
@@ -273,7 +275,7 @@ def command(
                 function(office, **given)
 
         run.__signature__ = inspect.Signature(own + options)  # type: ignore[attr-defined]  # what typer reads
-        group.command(name, help=with_examples(inspect.getdoc(function) or "", *examples))(run)
+        group.command(name, help=with_examples(inspect.getdoc(function) or "", *examples), hidden=hidden)(run)
         return function
 
     return register

@@ -129,7 +129,7 @@ def _declared(programme: str, count: int, total: str) -> BatchForm:
     try:
         total_fen = parse_yuan(total)
     except ValueError as error:
-        raise typer.BadParameter(str(error), param_hint="--total-yuan") from error
+        raise typer.BadParameter(f"金额无法识别。 / {error}", param_hint="--total-yuan") from error
     return BatchForm(programme_id=programme, declared_count=count, declared_total_fen=total_fen)
 
 

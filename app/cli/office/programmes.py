@@ -17,6 +17,7 @@ from app.cli.office.words import KINDS, STATUSES, last_day, minute
 from app.cli.output import Failure
 from app.client import models
 from app.kernel.clock import SHANGHAI
+from app.kernel.vocabulary import ProgrammeStatus, VoucherKind
 from app.services.rules.scheme_file import SchemeFileError, load_scheme
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
@@ -57,7 +58,7 @@ def list_programmes(
     office: Office,
     *,
     region: Annotated[str | None, typer.Option(help="地区代码，如 330100 / Region")] = None,
-    status: Annotated[str | None, typer.Option(help="draft | submitted | published | paused | closed")] = None,
+    status: Annotated[ProgrammeStatus | None, typer.Option(help="状态 / Only of this status")] = None,
     limit: Limit = SHOWN,
     everything: All = False,
 ) -> None:
@@ -90,7 +91,7 @@ def create(
         typer.Option(help="规则文件 .toml 或 .json / The rules, a scheme file", exists=True, dir_okay=False),
     ] = None,
     title: Annotated[str | None, typer.Option(help="名称 / Title")] = None,
-    kind: Annotated[str, typer.Option(help=f"券种 / Kind: {', '.join(KINDS)}")] = "compute",
+    kind: Annotated[VoucherKind, typer.Option(help="券种 / Kind of voucher")] = VoucherKind.COMPUTE,
     document_no: Annotated[str | None, typer.Option("--document-no", help="文号 / Number of the document")] = None,
     first: Annotated[
         datetime | None, typer.Option("--from", formats=["%Y-%m-%d"], help="首日 / First day (Asia/Shanghai)")

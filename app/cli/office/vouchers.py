@@ -10,6 +10,7 @@ import typer
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most, with_examples
 from app.cli.office.words import ENTRIES, KINDS, VOUCHER_STATUSES, last_day, minute, yuan
 from app.client import VoucherClient, models
+from app.kernel.vocabulary import VoucherStatus
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
@@ -68,9 +69,7 @@ def list_vouchers(
     *,
     programme: Annotated[str | None, typer.Option(help="项目编号 / Id of a programme")] = None,
     firm: Annotated[str | None, typer.Option(help="企业编号 / Id of a firm")] = None,
-    status: Annotated[
-        str | None, typer.Option(help="pending | active | exhausted | frozen | expired | voided | surrendered")
-    ] = None,
+    status: Annotated[VoucherStatus | None, typer.Option(help="状态 / Only of this status")] = None,
     limit: Limit = SHOWN,
     everything: All = False,
 ) -> None:
