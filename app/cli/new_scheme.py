@@ -50,6 +50,7 @@ compute = ["card_hour", "pflops_hour"]
 usage_ref = { repeated = "refuse", required = false }
 capacity = { beyond = "flag" }
 price = { above_list = "flag" }
+invoice = { required = false, contract_required = false }
 
 # 补多少 How much
 [rules.rate]

@@ -25,7 +25,7 @@ class InvoiceBase(Base):
     layer: Mapped[Id] = mapped_column(primary_key=True)
     """Empty, or the id of a programme whose base may be stacked."""
     stated_fen: Mapped[Fen | None]
-    """The line's amount with VAT, as the first claim stated it: for good."""
+    """The line's amount with VAT, as the first claim stated it; it stands as long as anything is claimed."""
     limit_fen: Mapped[Fen | None]
     """The same less what red-letter invoices took off."""
     used_fen: Mapped[Fen]

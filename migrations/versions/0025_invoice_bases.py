@@ -4,8 +4,8 @@ Why: a cost is to be subsidised once, and one invoice can be presented in two ci
 what is claimed of an invoice line is counted in one place for all of them: the only tables of this schema, beside the
 shared registries, that have no region in their key. An invoice is known there by its fingerprint, so the table shows
 neither its number nor whose it is. Which bill claimed what stands in the region's own uses, which are never changed: the
-counters are their sums, and reconciliation recounts them. A line's amount is stated once; only red-letter invoices,
-recorded with the refund that they belong to, take something off it. Counters begin with this version: bills of before
+counters are their sums, and reconciliation recounts them. A line's amount stands as it was first stated as long as
+anything of it is claimed; only red-letter invoices, recorded with the refund that they belong to, take something off it. Counters begin with this version: bills of before
 named no invoice.
 
 Revision: 0025, after 0024
@@ -138,13 +138,13 @@ def _privileges() -> None:
         op.execute(f"GRANT SELECT, INSERT ON {table} TO {APP}")
     op.execute(f"GRANT UPDATE (stated_fen, limit_fen, used_fen, granted_fen) ON invoice_bases TO {APP}")
     op.execute(
-        "CREATE TRIGGER stated_once BEFORE UPDATE ON invoice_bases FOR EACH ROW"
-        " WHEN (OLD.stated_fen IS DISTINCT FROM NEW.stated_fen AND OLD.stated_fen IS NOT NULL)"
+        "CREATE TRIGGER stated_while_claimed BEFORE UPDATE ON invoice_bases FOR EACH ROW"
+        " WHEN (OLD.stated_fen <> NEW.stated_fen AND (OLD.used_fen > 0 OR OLD.limit_fen <> OLD.stated_fen))"
         " EXECUTE FUNCTION refuse_change()"
     )
     op.execute(
         "CREATE TRIGGER limit_only_falls BEFORE UPDATE ON invoice_bases FOR EACH ROW"
-        " WHEN (NEW.limit_fen > OLD.limit_fen) EXECUTE FUNCTION refuse_change()"
+        " WHEN (NEW.limit_fen > OLD.limit_fen AND NEW.stated_fen = OLD.stated_fen) EXECUTE FUNCTION refuse_change()"
     )
     op.execute(
         "CREATE TRIGGER never_deleted BEFORE DELETE OR TRUNCATE ON invoice_bases"

@@ -3,20 +3,26 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
+import httpx
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, given
+from hypothesis import settings as hypothesis_settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.embedded.databases import Urls
 from app.embedded.server import Server
+from app.settings import Settings
+from tests.conftest import serving
 from tests.reconciliation.test_reconciliation import tamper
 from tests.redemption.invoicing import bill_of, claimed_fen, digital_number, on_invoice, refund, used_fen
-from tests.world import NINGBO, Counter, World, counter, ok
+from tests.world import NINGBO, Actor, Counter, World, counter, ok, redemption_body
 
 WORTH = 100
 LINES = 2
@@ -42,7 +48,7 @@ def desks(shared_world: World) -> tuple[Counter, ...]:
     return tuple(counter(city, **of) for city, of in zip(cities, (rules, rules, stackable), strict=True))
 
 
-@settings(
+@hypothesis_settings(
     max_examples=5,
     deadline=None,
     derandomize=True,
@@ -83,6 +89,48 @@ def test_no_interleaving_claims_more_than_a_line_is_worth(
         rows = tx.execute(text("SELECT layer, sum(base_fen) AS fen FROM invoice_uses GROUP BY layer")).all()
     assert {row.layer: row.fen for row in rows} == {layer: counted[layer] for layer in {row.layer for row in rows}}
     assert shared_world.differences() == []
+
+
+@pytest.fixture
+def other_url(settings: Settings, world: World) -> Iterator[str]:
+    """A second service on the same database and signing keys, with a desk of its own."""
+    with serving(settings) as base_url:
+        yield base_url
+
+
+def test_two_services_never_give_away_what_is_left_of_a_line_twice(world: World, other_url: str) -> None:
+    """Two cities and two services: bills of 40 on three lines of 100, in either order, and refunds among them."""
+    number = digital_number()
+    desks = [counter(world.city(), rate="1.00"), counter(world.city(NINGBO), rate="1.00")]
+    codes = [[desk.voucher["code"], *(desk.second_voucher(10_000).voucher["code"] for _ in range(5))] for desk in desks]
+    lines = [on_invoice(40, number, whole_fen=100, line_no=line_no) for line_no in (1, 2, 3)]
+    with ExitStack() as stack:
+        others = [
+            stack.enter_context(
+                httpx.Client(base_url=other_url, headers=desk.machine.http.headers, timeout=60, trust_env=False)
+            )
+            for desk in desks
+        ]
+
+        def race(place: int) -> list[httpx.Response]:
+            city, service = place % 2, place // 2 % 2
+            machine = desks[city].machine
+            machine = machine if service else Actor(machine.id, machine.organisation_id, others[city])
+            bill = bill_of(*(lines if place % 3 else lines[::-1]))
+            answers = [machine.post("/v1/redemptions", redemption_body(codes[city][place // 2], 0, bill=bill))]
+            if place % 4 == 0 and answers[0].is_success:
+                path = f"/v1/redemptions/{answers[0].json()['id']}/refunds"
+                answers.append(machine.post(path, {"lines": [{"line": 1, "amount_fen": 30}], "reason": "红冲"}))
+            return answers
+
+        with ThreadPoolExecutor(12) as pool:
+            answers = [one for some in pool.map(race, range(12)) for one in some]
+    assert {one.status_code for one in answers} <= {201, 409}
+    assert {one.json()["code"] for one in answers if one.status_code == 409} <= {"invoice_already_used"}
+    assert all(claimed <= 100 for _, claimed in used_fen(world).values())
+    drawn_fen = sum(one.json()["subsidy_fen"] for one in answers if "subsidy_fen" in one.json())
+    assert drawn_fen >= 300
+    assert world.differences() == []
 
 
 @pytest.mark.parametrize(

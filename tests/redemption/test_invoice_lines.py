@@ -160,6 +160,17 @@ def test_a_line_has_the_amount_with_which_it_was_first_claimed(world: World, des
     assert "limit" not in error
 
 
+def test_once_a_wrong_claim_is_refunded_the_amount_is_stated_anew(world: World, desk: Counter) -> None:
+    number, stranger = digital_number(), counter(world.city(NINGBO))
+    wrong = ok(stranger.redeem(0, bill=bill_of(on_invoice(10, number, whole_fen=10))))
+    right = bill_of(on_invoice(2_000, number, whole_fen=2_000))
+    problem(desk.redeem(0, bill=right), 422, "validation_failed")
+    ok(refund(stranger, wrong, 10))
+    assert ok(desk.redeem(0, bill=right))["subsidy_fen"] == 600
+    assert claimed_fen(world, number) == (2_000, 2_000)
+    assert world.differences() == []
+
+
 def test_a_refused_bill_states_nothing(world: World, desk: Counter) -> None:
     number = digital_number()
     wrong = bill_of(on_invoice(1_000, number, whole_fen=1_000, category="storage"))

@@ -154,6 +154,15 @@ def test_a_plain_document_has_no_findings() -> None:
             "/unit/exchange/1",
         ),
         ({"side_priority": "supply"}, "priority_without_choice", "/side_priority"),
+        (
+            {
+                "unit": CREDITS | {"exchange": [PRICE]},
+                "mode": "in_kind",
+                "bill_checks": {"invoice": {"required": True}},
+            },
+            "invoice_in_kind",
+            "/bill_checks/invoice/required",
+        ),
         ({"validity": {"kind": "date", "until": "2026-02-28"}}, "ends_before_opening", "/validity/until"),
         (
             {

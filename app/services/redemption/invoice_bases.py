@@ -36,23 +36,28 @@ class Layer(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class BaseState:
-    """One invoice line, or contract, as it is counted. Before anything was claimed its amount is not known."""
+    """One invoice line, or contract, as it is counted. Where nothing is claimed the next bill states its amount."""
 
     stated_fen: int | None = None
     limit_fen: int | None = None
     layers: Mapping[str, Layer] = field(default_factory=dict)
+
+    @property
+    def fixed(self) -> bool:
+        """Whether its amount stands: as long as anybody claims of it, and once a red-letter invoice took off some."""
+        return self.limit_fen != self.stated_fen or any(one.used_fen for one in self.layers.values())
 
     def used_by(self, layer: str) -> int:
         """What is claimed in a layer."""
         return self.layers.get(layer, Layer()).used_fen
 
     def left_fen(self, layer: str, *, limit_fen: int) -> int:
-        """What a programme may still claim; `limit_fen` is the amount where none is known.
+        """What a programme may still claim; `limit_fen` is the amount where none stands.
 
         Where the base is exclusive, nothing that anybody was granted for; where it may be stacked, what this programme
         itself has not claimed yet.
         """
-        limit_fen = limit_fen if self.limit_fen is None else self.limit_fen
+        limit_fen = self.limit_fen if self.fixed and self.limit_fen is not None else limit_fen
         used_fen = sum(one.used_fen for one in self.layers.values()) if layer == EXCLUSIVE else self.used_by(layer)
         return max(0, limit_fen - used_fen)
 
@@ -62,7 +67,7 @@ class BaseState:
 
     def with_use(self, layer: str, base_fen: int, granted_fen: int, *, stated_fen: int | None = None) -> BaseState:
         """With a use more; the first one states the amount."""
-        known = self if self.stated_fen is not None else replace(self, stated_fen=stated_fen, limit_fen=stated_fen)
+        known = self if self.fixed else replace(self, stated_fen=stated_fen, limit_fen=stated_fen)
         before = known.layers.get(layer, Layer())
         after = Layer(before.used_fen + base_fen, before.granted_fen + granted_fen)
         return replace(known, layers={**known.layers, layer: after})
@@ -192,7 +197,8 @@ def base_claims(bill: Bill, rules: Rules, grounds: InvoiceGrounds, layer: str) -
         beside_fen = 0
         if layer != EXCLUSIVE and line.invoice is not None:
             state = grounds.state(line.invoice.key)
-            share = Fraction(left_fen, state.limit_fen or line.invoice.amount_fen)
+            whole_fen = state.limit_fen if state.fixed and state.limit_fen else line.invoice.amount_fen
+            share = Fraction(left_fen, whole_fen)
             beside_fen = ceil(state.beside_fen(layer) * share)
         claims.append(BaseClaim(number, tuple(keys), left_fen, beside_fen))
     return tuple(claims)

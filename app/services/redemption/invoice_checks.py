@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 
 from app.kernel.clock import civil_date
-from app.kernel.problems import Code, FieldError, Scalar
+from app.kernel.problems import Code, FieldError
 from app.kernel.vocabulary import Reason
 from app.services.redemption.bills import Bill
 from app.services.redemption.invoice_bases import BaseClaim, BaseKey, InvoiceGrounds, counts_contract
@@ -85,12 +85,12 @@ def _of_line(pointer: str, invoice: InvoiceLine, grounds: InvoiceGrounds, at: da
     if invoice.key[0] in grounds.red:
         yield FieldError(f"{pointer}/number", "is_a_red_letter", actual=invoice.number)
     if _differs(invoice.key, invoice.amount_fen, grounds):
-        first_fen: Scalar = grounds.state(invoice.key).stated_fen if invoice.key in grounds.own else None
+        first_fen = grounds.state(invoice.key).stated_fen if invoice.key in grounds.own else None
         actual_fen = invoice.amount_fen
         yield FieldError(f"{pointer}/amount_fen", "differs_from_before", limit=first_fen, actual=actual_fen)
 
 
 def _differs(key: BaseKey, stated_fen: int, grounds: InvoiceGrounds) -> int | None:
-    """The amount with which a line, or a contract, was first claimed, where that was another."""
-    first_fen = grounds.state(key).stated_fen
-    return first_fen if first_fen is not None and first_fen != stated_fen else None
+    """The amount with which a line, or a contract, is claimed, where that is another."""
+    state = grounds.state(key)
+    return state.stated_fen if state.fixed and state.stated_fen != stated_fen else None

@@ -127,7 +127,8 @@ class InvoiceBases:
             before = self.state(use.key)
             amount_fen = stated_fen.get(use.key)
             self._states[use.key] = before.with_use(use.layer, use.base_fen, use.granted_fen, stated_fen=amount_fen)
-            self._touched |= {(use.key, use.layer), (use.key, EXCLUSIVE)}
+            layers = (use.layer, EXCLUSIVE) if before.fixed else (use.layer, EXCLUSIVE, *before.layers)
+            self._touched |= {(use.key, layer) for layer in layers}
             self._used_by.setdefault(use.key, {})[provider_id] = redemption_id
             self._uses.append(
                 {

@@ -103,6 +103,9 @@ def _scheme(rules: Rules) -> Iterator[Finding]:
         yield finding("unit_without_exchange", ("unit", "exchange"), unit=unit.name)
     if isinstance(unit, InKind) != (rules.mode == "in_kind"):
         yield finding("mode_and_unit", ("mode",), mode=rules.mode, unit=unit.kind)
+    for name in ("required", "contract_required"):
+        if isinstance(unit, InKind) and getattr(rules.bill_checks.invoice, name):
+            yield finding("invoice_in_kind", ("bill_checks", "invoice", name), unit=unit.name)
     if rules.side_priority is not None and rules.side != "either_exclusive":
         yield finding("priority_without_choice", ("side_priority",), side=rules.side)
 

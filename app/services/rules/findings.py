@@ -271,6 +271,11 @@ SENTENCES: Mapping[str, tuple[Severity, str, str]] = {
         "The {claimant} claims here: redemption by the provider will be refused; only quotes and simulations.",
         "由 {claimant} 申报：供给方核销将被拒绝，目前仅支持试算与模拟。",
     ),
+    "invoice_in_kind": (
+        "error",
+        "An invoice is in money, these vouchers count {unit}: leave it out.",
+        "发票以金额计，本规则的券以 {unit} 计，不能要求填写发票或合同金额。",
+    ),
     "redeemed_as_deduction": (
         "warning",
         (
