@@ -142,6 +142,8 @@ class Code(StrEnum):
     EXTENSION_NOT_LATER = "extension_not_later"
     EXTENSION_BEYOND_RULES = "extension_beyond_rules"
     VOUCHERS_UNFIT = "vouchers_unfit"
+    PAYEE_SUSPENDED = "payee_suspended"
+    QUOTA_EXCEEDS_AVAILABLE = "quota_exceeds_available"
 
 
 @dataclass(frozen=True, slots=True)

@@ -174,6 +174,7 @@ class EventKind(StrEnum):
 
     HOLD_NEARLY_USED = "hold.nearly_used"
     HOLD_EXPIRED = "hold.expired"
+    VOUCHER_EXPIRING = "voucher.expiring"
 
 
 class PaymentCodeStatus(StrEnum):
@@ -286,6 +287,11 @@ class ApprovalKind(StrEnum):
     REVERSE_ENTRY = "reverse_entry"
     CLOSE_YEAR = "close_year"
     EXTEND_VOUCHER = "extend_voucher"
+    CLOSE_PROGRAMME = "close_programme"
+    SUSPEND_PROVIDER = "suspend_provider"
+    RESUME_PROVIDER = "resume_provider"
+    DELIST_PROVIDER = "delist_provider"
+    MOVE_QUOTA = "move_quota"
 
 
 class ExtensionGround(StrEnum):

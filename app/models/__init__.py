@@ -6,7 +6,7 @@ from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.capacity import CapacityUse
-from app.models.events import Event
+from app.models.events import Event, ReminderMark
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
 from app.models.identity import Client, Invitation, PortalSession, RoleGrant, User
@@ -74,6 +74,7 @@ __all__ = [
     "RecoveryTransfer",
     "Redemption",
     "Refund",
+    "ReminderMark",
     "Restoration",
     "RestorationRelease",
     "RoleGrant",
