@@ -205,6 +205,9 @@ def read_vouchers(
     cursor: Cursor = None,
     programme_id: Annotated[AnyId | None, Query()] = None,
     firm_id: Annotated[AnyId | None, Query()] = None,
+    expiring_within_days: Annotated[
+        int | None, Query(ge=1, le=366, description="Only those of which a balance would expire so soon")
+    ] = None,
 ) -> Page[VoucherRead]:
     """Vouchers within your reach, newest first: a firm's own, an official's by region and authority."""
     records = service.database.transact(
@@ -216,6 +219,7 @@ def read_vouchers(
             before_id=cursor,
             programme_id=programme_id,
             firm_id=firm_id,
+            expiring_within_days=expiring_within_days,
         )
     )
     return page_of([shown_voucher(record) for record in records], limit)

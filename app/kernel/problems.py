@@ -167,6 +167,8 @@ class Code(StrEnum):
     OBJECTIONS_OPEN = "objections_open"
     TOO_MANY_OBJECTIONS = "too_many_objections"
     TOO_MANY_UPLOADS = "too_many_uploads"
+    PAYEE_SUSPENDED = "payee_suspended"
+    QUOTA_EXCEEDS_AVAILABLE = "quota_exceeds_available"
 
 
 @dataclass(frozen=True, slots=True)

@@ -188,6 +188,7 @@ class EventKind(StrEnum):
 
     HOLD_NEARLY_USED = "hold.nearly_used"
     HOLD_EXPIRED = "hold.expired"
+    VOUCHER_EXPIRING = "voucher.expiring"
 
 
 class PaymentCodeStatus(StrEnum):
@@ -304,6 +305,11 @@ class ApprovalKind(StrEnum):
     PUBLISH_NOTICE = "publish_notice"
     WITHDRAW_NOTICE = "withdraw_notice"
     DECIDE_OBJECTION = "decide_objection"
+    CLOSE_PROGRAMME = "close_programme"
+    SUSPEND_PROVIDER = "suspend_provider"
+    RESUME_PROVIDER = "resume_provider"
+    DELIST_PROVIDER = "delist_provider"
+    MOVE_QUOTA = "move_quota"
 
 
 class ApplicationStatus(StrEnum):
@@ -355,6 +361,8 @@ class DocumentType(StrEnum):
     XLSX = "xlsx"
     DOCX = "docx"
     OFD = "ofd"  # GB/T 33190
+
+
 
 
 class ExtensionGround(StrEnum):

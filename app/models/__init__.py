@@ -8,7 +8,7 @@ from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.calendars import CalendarDay, CalendarTable
 from app.models.capacity import CapacityUse
-from app.models.events import Event
+from app.models.events import Event, ReminderMark
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
 from app.models.identity import Client, ClientKey, Invitation, PortalSession, RoleGrant, SpentToken, User
@@ -93,6 +93,7 @@ __all__ = [
     "RedLetter",
     "Redemption",
     "Refund",
+    "ReminderMark",
     "Restoration",
     "RestorationRelease",
     "RoleGrant",

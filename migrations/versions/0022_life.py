@@ -3,7 +3,9 @@
 Why: validity decides what may be drawn, and auditors judge by it. What a voucher was issued with stands in the leaf of
 its issue; so whatever makes it valid longer is written down once, by two persons, and sealed as an audit event, and a
 trigger lets the columns of the voucher change only to what such a row says, and only later. Where the rules say so, a
-frozen voucher's validity stands still meanwhile; lifting the freeze is then an extension too.
+frozen voucher's validity stands still meanwhile; lifting the freeze is then an extension too. Firms are reminded before a
+balance expires, each time once: a programme's mark says how far its reminders have come. And a city shares a programme's
+pool out to counties, whose officials issue from their own pool: batches and approvals name the county.
 
 Revision: 0022, after 0020
 """
@@ -22,7 +24,14 @@ depends_on = None
 
 APP = "voucher_app"
 
-APPROVAL_KINDS = ("extend_voucher",)
+APPROVAL_KINDS = (
+    "extend_voucher",
+    "close_programme",
+    "suspend_provider",
+    "resume_provider",
+    "delist_provider",
+    "move_quota",
+)
 
 
 def _id(name: str, *, nullable: bool = False) -> sa.Column[str]:
@@ -42,6 +51,16 @@ def upgrade() -> None:
     )
     op.execute(f"GRANT UPDATE (stands_still) ON vouchers TO {APP}")
     _extensions()
+    _know("events", "ck_events_kind_known", "kind", ("voucher.expiring",))
+    _reminder_marks()
+    for table, columns in (("issuance_batches", ("county_code", "authority_id")), ("approvals", ("county_code",))):
+        for column in columns:
+            op.add_column(table, _id(column, nullable=True))
+    op.create_check_constraint(
+        op.f("ck_issuance_batches_county_complete"),
+        "issuance_batches",
+        "(county_code IS NULL) = (authority_id IS NULL)",
+    )
 
 
 def _know(table: str, name: str, column: str, more: tuple[str, ...]) -> None:
@@ -136,6 +155,27 @@ def _extensions() -> None:
         " IS DISTINCT FROM (NEW.valid_from, NEW.valid_until, NEW.redeemable_until))"
         " EXECUTE FUNCTION refuse_validity_without_extension()"
     )
+
+
+def _reminder_marks() -> None:
+    op.create_table(
+        "reminder_marks",
+        _id("region_code"),
+        _id("programme_id"),
+        _instant("looked_at"),
+        sa.Column("until", sa.DateTime(timezone=True), nullable=True),
+        _id("after_id"),
+        sa.CheckConstraint("until > looked_at", name=op.f("ck_reminder_marks_until_later")),
+        sa.CheckConstraint("region_code ~ '^[0-9]{6}$'", name=op.f("ck_reminder_marks_region_code_format")),
+        sa.ForeignKeyConstraint(
+            ["region_code", "programme_id"],
+            ["programmes.region_code", "programmes.id"],
+            name=op.f("fk_reminder_marks_region_code_programme_id"),
+        ),
+        sa.PrimaryKeyConstraint("region_code", "programme_id", name=op.f("pk_reminder_marks")),
+    )
+    op.execute(f"GRANT SELECT, INSERT ON reminder_marks TO {APP}")
+    op.execute(f"GRANT UPDATE (looked_at, until, after_id) ON reminder_marks TO {APP}")
 
 
 def downgrade() -> None:

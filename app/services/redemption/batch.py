@@ -400,6 +400,7 @@ class _Batch:
             invoices=self._invoices.grounds(place),
             final=command.final,
             at=at,
+            listed=self._parties[place].admitted_for is not None,
         )
         if isinstance(done, Refused):
             self._outcomes.refuse(place, done)

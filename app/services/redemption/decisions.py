@@ -39,7 +39,7 @@ from app.services.rules.facts import Facts, Value, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Kept, Position
 from app.services.rules.stated import value_problem
-from app.services.vouchers.status import status_at
+from app.services.vouchers.status import LIVING, status_at
 
 ENDED_CODES = {
     VoucherEnd.EXPIRED: Code.VOUCHER_EXPIRED,
@@ -146,7 +146,7 @@ def decide_redemption(
         return refused
     if programme.status == ProgrammeStatus.PAUSED:
         return Refused(Code.PROGRAMME_PAUSED)
-    if programme.status != ProgrammeStatus.PUBLISHED:
+    if programme.status not in LIVING:
         return Refused(Code.PROGRAMME_CLOSED)
     if mandate is not None and not mandate.live(at):
         return Refused(Code.CONSENT_MISSING)

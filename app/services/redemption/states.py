@@ -183,6 +183,11 @@ class ProgrammeTerms:
         """Whose counters any of the versions reads: firm, group, contract, voucher."""
         return frozenset(kept.holder for kept in self._all_kept())
 
+    def lapses_on(self, day: date) -> bool:
+        """Whether what vouchers leave that expire is the treasury's, by the version in force on a day. D16."""
+        version = self.rules_on(day)
+        return version is not None and version.rules.reclaim_to == "treasury"
+
     @cached_property
     def looks_at(self) -> frozenset[str]:
         """The facts that any of the versions looks at."""

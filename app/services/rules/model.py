@@ -46,6 +46,7 @@ from app.services.rules.terms import (
     RelatedParties,
     Requirement,
     RoundingRule,
+    Suspension,
     Use,
     Validity,
     Window,
@@ -177,6 +178,10 @@ class Rules(Part):
     ] = ()
     applying: Annotated[Applying, said("How firms apply.", "申领办理")] = Applying()
     use: Annotated[Use, said("How a voucher is used up.", "使用方式限制")] = Use()
+
+    suspension: Annotated[Suspension, said("A suspended provider's open business.", "服务机构暂停期间的在办事项")] = (
+        Suspension()
+    )
 
     fund_sources: Annotated[
         tuple[FundShare, ...], said("Who pays which share.", "资金来源与分担", min_length=1, max_length=8, strict=False)

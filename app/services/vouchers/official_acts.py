@@ -8,13 +8,13 @@ from datetime import date, datetime
 from enum import StrEnum
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from app.kernel.catalogue import detail
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApprovalKind, OrganisationKind, Role, VoidGround, VoucherEnd, VoucherStatus
-from app.models import Organisation, Programme
+from app.models import IssuanceBatch, Organisation, Programme, Voucher
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
 from app.services.ledger.fences import try_fences
@@ -231,14 +231,7 @@ def _ask(
     subject_id: str,
 ) -> str:
     region_code = vouchers[0].region_code
-    authorities = tx.execute(
-        select(Programme.authority_id)
-        .where(Programme.region_code == region_code, Programme.id.in_({one.programme_id for one in vouchers}))
-        .distinct()
-    ).all()
-    of_one = len(authorities) == 1 and all(one.region_code == region_code for one in vouchers)
-    if not of_one or not caller.holds_in(Role.MAKER, region_code, authorities[0].authority_id):
-        raise AppError(Code.VOUCHER_NOT_FOUND)
+    authority_id, county_code = _authority_for(tx, caller, vouchers)
     if asked.grounds is not None:
         effect = effect | _told(tx, asked.grounds)
     promised_fen = sum(voucher.balance_fen + voucher.held_fen for voucher in vouchers)
@@ -247,7 +240,8 @@ def _ask(
         caller=caller,
         kind=KINDS[asked.act],
         region_code=region_code,
-        authority_id=authorities[0].authority_id,
+        authority_id=authority_id,
+        county_code=county_code,
         required_role=Role.CHECKER,
         subject_id=subject_id,
         command=command,
@@ -271,3 +265,33 @@ def _told(tx: Connection, grounds: Grounds) -> dict[str, Any]:
             raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
         told |= {"related_to": grounds.related_to, "related_name": provider, "evidence": grounds.evidence}
     return told
+
+
+def _authority_for(tx: Connection, caller: Caller, vouchers: Sequence[VoucherRecord]) -> tuple[str, str | None]:
+    """For which authority the caller acts on these vouchers: their programmes', or the county's that issued them.
+
+    Raises `voucher_not_found` where it is no single one, or not his.
+    """
+    region_code = vouchers[0].region_code
+    rows = tx.execute(
+        select(Programme.authority_id, IssuanceBatch.county_code, IssuanceBatch.authority_id.label("issuer_id"))
+        .select_from(Voucher)
+        .join(Programme, and_(Programme.region_code == Voucher.region_code, Programme.id == Voucher.programme_id))
+        .join(
+            IssuanceBatch,
+            and_(IssuanceBatch.region_code == Voucher.region_code, IssuanceBatch.id == Voucher.batch_id),
+        )
+        .where(Voucher.region_code == region_code, Voucher.id.in_([one.id for one in vouchers]))
+        .distinct()
+    ).all()
+    if any(one.region_code != region_code for one in vouchers):
+        raise AppError(Code.VOUCHER_NOT_FOUND)
+    authorities = {row.authority_id for row in rows}
+    if len(authorities) == 1 and caller.holds_in(Role.MAKER, region_code, rows[0].authority_id):
+        return rows[0].authority_id, None
+    issuers = {(row.issuer_id, row.county_code) for row in rows}
+    if len(issuers) == 1 and rows[0].county_code is not None:
+        issuer_id, county_code = issuers.pop()
+        if caller.holds_in(Role.MAKER, county_code, issuer_id):
+            return issuer_id, county_code
+    raise AppError(Code.VOUCHER_NOT_FOUND)

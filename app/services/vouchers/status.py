@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from app.kernel.vocabulary import VoucherStatus
+from app.kernel.vocabulary import ProgrammeStatus, VoucherStatus
+
+LIVING = frozenset({ProgrammeStatus.PUBLISHED, ProgrammeStatus.CLOSED})
+"""Programmes whose vouchers are drawn on: closing one stops what is issued, and not what is out."""
 
 OVER = "(v.redeemable_until <= {clock} AND NOT (v.stands_still AND v.frozen_at < v.redeemable_until))"
 """SQL for a voucher `v` whose time is over at an instant, as `over`; whether the sweep has been is another question."""
