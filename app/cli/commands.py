@@ -12,10 +12,12 @@ from app.cli import (
     backup,
     bank_lists,
     budget,
+    debarments,
     demo,
     export,
     login,
     officials,
+    organisations,
     people,
     reconcile,
     replay,
@@ -74,6 +76,8 @@ app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")
 app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")
+app.add_typer(organisations.app, name="organisations")
+app.add_typer(debarments.app, name="debarments")
 
 
 def main() -> None:

@@ -139,6 +139,8 @@ class Code(StrEnum):
     REDEMPTION_NOT_REVERSIBLE = "redemption_not_reversible"
     CAPACITY_USED_UP = "capacity_used_up"
     USAGE_TIMES_TOO_LONG = "usage_times_too_long"
+    DEBARRED = "debarred"
+    RELATION_EXISTS = "relation_exists"
 
 
 @dataclass(frozen=True, slots=True)
