@@ -12,11 +12,13 @@ from app.cli import (
     backup,
     bank_lists,
     calendars,
+    debarments,
     demo,
     export,
     keys,
     login,
     officials,
+    organisations,
     people,
     reconcile,
     replay,
@@ -84,6 +86,8 @@ app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")
 app.add_typer(calendars.app, name="calendar")
 app.add_typer(uploads.app, name="uploads")
+app.add_typer(organisations.app, name="organisations")
+app.add_typer(debarments.app, name="debarments")
 
 
 def main() -> None:

@@ -51,6 +51,8 @@ class Prefix(StrEnum):
     VOUCHER_ACTS = "act"
     PUBLIC_NOTICE = "ntc"
     OBJECTION = "obj"
+    RELATION = "rel"
+    DEBARMENT = "dbr"
 
 
 SHARED = frozenset(
@@ -62,6 +64,7 @@ SHARED = frozenset(
         Prefix.INVITATION,
         Prefix.SESSION,
         Prefix.RESTORATION,
+        Prefix.RELATION,
     }
 )
 """What belongs to no region: their ids have no region part."""

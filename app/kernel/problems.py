@@ -169,6 +169,8 @@ class Code(StrEnum):
     TOO_MANY_UPLOADS = "too_many_uploads"
     PAYEE_SUSPENDED = "payee_suspended"
     QUOTA_EXCEEDS_AVAILABLE = "quota_exceeds_available"
+    DEBARRED = "debarred"
+    RELATION_EXISTS = "relation_exists"
 
 
 @dataclass(frozen=True, slots=True)

@@ -310,6 +310,8 @@ class ApprovalKind(StrEnum):
     RESUME_PROVIDER = "resume_provider"
     DELIST_PROVIDER = "delist_provider"
     MOVE_QUOTA = "move_quota"
+    DEBAR = "debar"
+    LIFT_DEBARMENT = "lift_debarment"
 
 
 class ApplicationStatus(StrEnum):
@@ -386,6 +388,23 @@ class VoidGround(StrEnum):
     OTHER = "other"
 
 
+class Checkpoint(StrEnum):
+    """Where a firm or provider is looked at: when it applies, when a voucher is issued, spent, and paid out."""
+
+    APPLY = "apply"
+    ISSUE = "issue"
+    REDEEM = "redeem"
+    PAY = "pay"
+
+
+class RelationKind(StrEnum):
+    """How two legal persons are linked, or one belongs to a group."""
+
+    HOLDING = "holding"
+    SAME_CONTROLLER = "same_controller"
+    SAME_LEGAL_REPRESENTATIVE = "same_legal_representative"
+    SHARED_CONTACT = "shared_contact"
+    GROUP = "group"
 
 
 class Sides(StrEnum):

@@ -8,6 +8,7 @@ from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.calendars import CalendarDay, CalendarTable
 from app.models.capacity import CapacityUse
+from app.models.debarments import Debarment
 from app.models.events import Event, ReminderMark
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
@@ -26,6 +27,7 @@ from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
 from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
+from app.models.relations import OrganisationRelation
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
 from app.models.uploads import Upload
@@ -50,6 +52,7 @@ __all__ = [
     "CaseNote",
     "Client",
     "ClientKey",
+    "Debarment",
     "Entry",
     "Event",
     "Extension",
@@ -74,6 +77,7 @@ __all__ = [
     "ObjectionContact",
     "OrderNumber",
     "Organisation",
+    "OrganisationRelation",
     "PaymentCode",
     "PaymentCodeUse",
     "PaymentItem",

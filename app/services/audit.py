@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -85,6 +86,43 @@ def _row(
     caller: Caller, region_code: str, action: str, object_id: str, at: datetime, result: str, details: Details
 ) -> dict[str, object]:
     written = canonical(dict(details))
+    _write(tx, [_event(caller, region_code, action, object_id, at, result, details)])
+
+
+def record_each(
+    tx: Connection,
+    *,
+    caller: Caller,
+    action: str,
+    at: datetime,
+    subjects: Sequence[tuple[str, str, Mapping[str, str | int | bool | list[str] | None]]],
+) -> None:
+    """The same for many: region, object and details of each, in two statements."""
+    _write(tx, [_event(caller, region, action, one, at, "done", details) for region, one, details in subjects])
+
+
+def _write(tx: Connection, events: Sequence[Mapping[str, Any]]) -> None:
+    """Append events and queue them for sealing."""
+    _INSERT(tx, events)
+    _QUEUE(
+        tx,
+        [
+            {"region_code": one["region_code"], "leaf_kind": LeafKind.AUDIT_EVENT, "leaf_id": one["id"]}
+            for one in events
+        ],
+    )
+
+
+def _event(
+    caller: Caller,
+    region_code: str,
+    action: str,
+    object_id: str,
+    at: datetime,
+    result: str,
+    details: Mapping[str, str | int | bool | list[str] | None] | None,
+) -> dict[str, Any]:
+    written = canonical(dict(details or {}))
     event_id = new_id("evt", region_code)
     leaf = canonical(
         {

@@ -33,6 +33,7 @@ SHARED = {
     "restorations",
     "calendar_tables",
     "calendar_days",
+    "organisation_relations",
 }
 """What all regions share."""
 NATIONAL = {"invoice_bases", "red_invoices"}

@@ -26,6 +26,7 @@ from app.services.programmes.closing import execute_close_programme
 from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
 from app.services.programmes.rule_versions import execute_publish_rule_version
 from app.services.programmes.suspensions import execute_delist, execute_resume, execute_suspend
+from app.services.standing.debarments import execute_debar, execute_lift
 from app.services.vouchers.lifecycle import execute_extend, execute_freeze, execute_unfreeze, execute_void
 
 
@@ -65,5 +66,7 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.PUBLISH_NOTICE: Act(execute_publish_notice, reject_publish_notice),
     ApprovalKind.WITHDRAW_NOTICE: Act(execute_withdraw_notice),
     ApprovalKind.DECIDE_OBJECTION: Act(execute_decide_objection),
+    ApprovalKind.DEBAR: Act(execute_debar),
+    ApprovalKind.LIFT_DEBARMENT: Act(execute_lift),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

@@ -12,6 +12,7 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import (
     ApprovalKind,
+    Checkpoint,
     EntryKind,
     PaymentItemStatus,
     PaymentOrderStatus,
@@ -29,6 +30,7 @@ from app.services.payments.writing import items_of, load_payables, lock_order, v
 from app.services.programmes.suspensions import refuse_standing
 from app.services.redemption.entitlements import entitled_by_pool
 from app.services.redemption.loading import lock_vouchers
+from app.services.standing.loading import require_not_debarred
 from app.sql import BulkInsert, now
 
 MAX_ITEMS = 1_000
@@ -51,6 +53,7 @@ def request_payment_order(
     Until finance has decided they are in no other order. Raises `forbidden`, `not_found` for a redemption that is not
     of the caller's authority, `notice_running` while one is shown to the public, `under_objection`, `payees_differ`,
     `nothing_to_pay`, `already_in_payment`, `payee_suspended`.
+    of the caller's authority, `payees_differ`, `nothing_to_pay`, `already_in_payment`, `debarred`.
     """
     caller.require(Role.MAKER)
     assert 0 < len(redemption_ids) <= MAX_ITEMS, "the caller has limited the request"
@@ -66,6 +69,7 @@ def request_payment_order(
     require_clear(tx, region_code=first.region_code, subject_ids=[row.id for row in rows])
     refuse_standing(tx, first.region_code, [row.id for row in rows])
     region_code, at = first.region_code, now(tx)
+    require_not_debarred(tx, first.provider_id, region_code=region_code, checkpoint=Checkpoint.PAY, at=at)
     order_id = new_id("pyo", region_code)
     total_fen = sum(row.net_fen for row in rows)
     tx.execute(
@@ -121,6 +125,8 @@ def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decisio
 
     Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing; and
     `notice_running`, `under_objection` where a redemption is shown to the public, or somebody objects to it.
+    Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing;
+    `debarred` where the payee has come onto a list that rules out payment.
     """
     region_code, order_id = decision.region_code, str(command["order_id"])
     order = lock_order(tx, order_id)
@@ -137,6 +143,7 @@ def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decisio
     }
     payables = load_payables(tx, region_code, ids, parts)
     at = now(tx)
+    require_not_debarred(tx, str(command["payee_id"]), region_code=region_code, checkpoint=Checkpoint.PAY, at=at)
     taken = []
     for item in items:
         payable = payables[item.redemption_id]

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import ProgrammeStatus, Reason, VoucherEnd
+from app.kernel.vocabulary import Checkpoint, ProgrammeStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import Counts, claimable, draw, gather, left_of
 from app.services.redemption.bills import Bill
 from app.services.redemption.evidence import (
@@ -39,6 +39,7 @@ from app.services.rules.facts import Facts, Value, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Kept, Position
 from app.services.rules.stated import value_problem
+from app.services.standing.facts import naming, telling
 from app.services.vouchers.status import LIVING, status_at
 
 ENDED_CODES = {
@@ -54,7 +55,7 @@ class Refused:
 
     code: Code
     context: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, str | int] = field(default_factory=dict)
+    extra: Mapping[str, str | int | None] = field(default_factory=dict)
     errors: tuple[FieldError, ...] = ()
 
     def problem(self, pointer: str | None = None) -> AppError:
@@ -150,7 +151,7 @@ def decide_redemption(
         return Refused(Code.PROGRAMME_CLOSED)
     if mandate is not None and not mandate.live(at):
         return Refused(Code.CONSENT_MISSING)
-    if refused := refuse_empty(voucher, asked_fen=asked.bill.total_fen):
+    if refused := refuse_debarred(parties) or refuse_empty(voucher, asked_fen=asked.bill.total_fen):
         return refused
     version = pinned_version(programme, voucher, asked.claim, at=at)
     if isinstance(version, Refused):
@@ -216,6 +217,12 @@ def refuse_bases(
     """Why a bill may not be on its invoice lines, or that nothing of them is left."""
     why = refuse_invoices(bill, rules, claim, invoices, at=at) or refuse_used_up(bill, rules, claims, invoices)
     return _refused(why) if why else None
+def refuse_debarred(parties: Parties) -> Refused | None:
+    """Why one of the parties may not spend or earn anything now, or None."""
+    found = parties.debarred
+    if found is None:
+        return None
+    return Refused(Code.DEBARRED, telling(found, Checkpoint.REDEEM), naming(found))
 
 
 def refuse_empty(voucher: VoucherState, *, asked_fen: int) -> Refused | None:
