@@ -48,6 +48,8 @@ def city_of(code: str) -> str:
 def is_county(code: str) -> bool:
     """Whether a region lies within a prefecture: 330282, not 330200."""
     return not code.endswith("00")
+
+
 @lru_cache(maxsize=64)
 def regions_named(name: str, within: str) -> tuple[str, ...]:
     """The regions of that name in a province or city, itself included: `西湖区` in 330100 is 330106."""

@@ -365,8 +365,6 @@ class DocumentType(StrEnum):
     OFD = "ofd"  # GB/T 33190
 
 
-
-
 class ExtensionGround(StrEnum):
     """Why a voucher is valid longer than it was."""
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Connection
 
@@ -63,15 +62,14 @@ def record_all(
     tx: Connection,
     *,
     caller: Caller,
-    region_code: str,
     action: str,
-    objects: Mapping[str, Details],
+    subjects: Sequence[tuple[str, str, Details]],
     at: datetime,
-) -> dict[str, str]:
-    """Append an event of one action for each object, with its details, in two statements; their ids by object."""
-    rows = {one: _row(caller, region_code, action, one, at, "done", details) for one, details in objects.items()}
-    _append(tx, list(rows.values()))
-    return {one: str(row["id"]) for one, row in rows.items()}
+) -> list[str]:
+    """The same for many: region, object and details of each, in two statements; the events' ids in that order."""
+    rows = [_row(caller, region, action, one, at, "done", details) for region, one, details in subjects]
+    _append(tx, rows)
+    return [str(row["id"]) for row in rows]
 
 
 def _append(tx: Connection, rows: Sequence[Mapping[str, object]]) -> None:
@@ -86,43 +84,6 @@ def _row(
     caller: Caller, region_code: str, action: str, object_id: str, at: datetime, result: str, details: Details
 ) -> dict[str, object]:
     written = canonical(dict(details))
-    _write(tx, [_event(caller, region_code, action, object_id, at, result, details)])
-
-
-def record_each(
-    tx: Connection,
-    *,
-    caller: Caller,
-    action: str,
-    at: datetime,
-    subjects: Sequence[tuple[str, str, Mapping[str, str | int | bool | list[str] | None]]],
-) -> None:
-    """The same for many: region, object and details of each, in two statements."""
-    _write(tx, [_event(caller, region, action, one, at, "done", details) for region, one, details in subjects])
-
-
-def _write(tx: Connection, events: Sequence[Mapping[str, Any]]) -> None:
-    """Append events and queue them for sealing."""
-    _INSERT(tx, events)
-    _QUEUE(
-        tx,
-        [
-            {"region_code": one["region_code"], "leaf_kind": LeafKind.AUDIT_EVENT, "leaf_id": one["id"]}
-            for one in events
-        ],
-    )
-
-
-def _event(
-    caller: Caller,
-    region_code: str,
-    action: str,
-    object_id: str,
-    at: datetime,
-    result: str,
-    details: Mapping[str, str | int | bool | list[str] | None] | None,
-) -> dict[str, Any]:
-    written = canonical(dict(details or {}))
     event_id = new_id("evt", region_code)
     leaf = canonical(
         {

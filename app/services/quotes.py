@@ -205,8 +205,7 @@ def quote(
     position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
     drawing = draw(version, facts, position, voucher.open_shares if voucher else None)
     findings = _findings(tx, caller, programme, version, bill) if bill is not None else ()
-    refusal = _refusal(caller, programme, voucher, version, facts, drawing, findings, consent, used_up, at=at)
-    refusal = _refusal(caller, programme, voucher, parties, version, facts, drawing, findings, consent, at=at)
+    refusal = _refusal(caller, programme, voucher, parties, version, facts, drawing, findings, consent, used_up, at=at)
     subsidy_fen = 0 if refusal else drawing.drawn_fen
     bill_fen = sum(line.amount_fen for line in lines)
     return Quote(

@@ -4,7 +4,7 @@ Why: a firm's application is decided by officials within working days, from pape
 as they were. So every act is an event that never changes, with the facts it was decided from; the row itself is only
 where things stand. Papers are told by hash, type and size here and lie in the state folder, each once.
 
-Revision: 0020, after 0018
+Revision: 0020, after 0019
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0020"
-down_revision = "0018"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

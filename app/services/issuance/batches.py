@@ -82,11 +82,8 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
 
     Rows that an objection to their public notice keeps back are left out. Raises `notice_running` before that notice
     has ended, `under_objection` where no row is left, `wrong_state` where the batch or its programme has moved on,
-    `budget_exhausted`, `sheet_invalid` where a row's validity is over by now. Then nothing is issued and the approval
-    still waits.
-    Raises `wrong_state` where the batch or its programme has moved on, `budget_exhausted`, `sheet_invalid` where a
-    row's validity is over by now, `debarred` where a firm has come onto the list since. Then nothing is issued and the
-    approval still waits.
+    `budget_exhausted`, `sheet_invalid` where a row's validity is over by now, `debarred` where a firm has come onto the
+    list since. Then nothing is issued and the approval still waits.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
     tell(JobStage.CHECKING)

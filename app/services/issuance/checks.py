@@ -117,7 +117,6 @@ def check(
     rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
     firms = _firms(tx, submission.rows)
     rows, errors = plan_rows(submission.rows, firms, rules, submission.layout, county_code=county_code, at=at)
-    rows, errors = plan_rows(submission.rows, _firms(tx, submission.rows), rules, submission.layout, at=at)
     errors += _debarred(tx, programme, submission, rows, at)
     return Checked(
         rules=rules,

@@ -52,8 +52,7 @@ def request_payment_order(
 
     Until finance has decided they are in no other order. Raises `forbidden`, `not_found` for a redemption that is not
     of the caller's authority, `notice_running` while one is shown to the public, `under_objection`, `payees_differ`,
-    `nothing_to_pay`, `already_in_payment`, `payee_suspended`.
-    of the caller's authority, `payees_differ`, `nothing_to_pay`, `already_in_payment`, `debarred`.
+    `nothing_to_pay`, `already_in_payment`, `payee_suspended`, `debarred`.
     """
     caller.require(Role.MAKER)
     assert 0 < len(redemption_ids) <= MAX_ITEMS, "the caller has limited the request"
@@ -123,10 +122,9 @@ def request_payment_order(
 def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Take what was proposed into payment: one entry for each redemption, under the lock of its voucher.
 
-    Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing; and
-    `notice_running`, `under_objection` where a redemption is shown to the public, or somebody objects to it.
     Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing;
-    `debarred` where the payee has come onto a list that rules out payment.
+    `notice_running`, `under_objection` where a redemption is shown to the public, or somebody objects to it; `debarred`
+    where the payee has come onto a list that rules out payment.
     """
     region_code, order_id = decision.region_code, str(command["order_id"])
     order = lock_order(tx, order_id)

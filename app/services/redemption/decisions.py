@@ -217,6 +217,8 @@ def refuse_bases(
     """Why a bill may not be on its invoice lines, or that nothing of them is left."""
     why = refuse_invoices(bill, rules, claim, invoices, at=at) or refuse_used_up(bill, rules, claims, invoices)
     return _refused(why) if why else None
+
+
 def refuse_debarred(parties: Parties) -> Refused | None:
     """Why one of the parties may not spend or earn anything now, or None."""
     found = parties.debarred

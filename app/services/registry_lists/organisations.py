@@ -289,7 +289,7 @@ def _write(tx: Connection, caller: Caller, plan: _Plan, upload: OrganisationUplo
         tx.execute(
             update(Organisation).where(Organisation.id == row.id).values(**values, version=Organisation.version + 1)
         )
-    audit.record_each(
+    audit.record_all(
         tx,
         caller=caller,
         action="organisation.registered",
@@ -299,7 +299,7 @@ def _write(tx: Connection, caller: Caller, plan: _Plan, upload: OrganisationUplo
             for row in plan.created
         ],
     )
-    audit.record_each(
+    audit.record_all(
         tx,
         caller=caller,
         action="organisation.changed",

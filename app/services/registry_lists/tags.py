@@ -153,7 +153,7 @@ def _write(
             .where(Organisation.id == row.id)
             .values(profile={**row.profile, "tags": tags[row.identifier_value]}, version=Organisation.version + 1)
         )
-    audit.record_each(
+    audit.record_all(
         tx,
         caller=caller,
         action="organisation.changed",

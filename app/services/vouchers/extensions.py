@@ -121,12 +121,11 @@ def write_extensions(
     event_ids = audit.record_all(
         tx,
         caller=decision.checker,
-        region_code=decision.region_code,
         action=ACTION,
         at=at,
-        objects={row["voucher_id"]: _sealed(row) for row in rows},
+        subjects=[(row["region_code"], row["voucher_id"], _sealed(row)) for row in rows],
     )
-    tx.execute(insert(Extension), [row | {"event_id": event_ids[row["voucher_id"]]} for row in rows])
+    tx.execute(insert(Extension), [row | {"event_id": event_id} for row, event_id in zip(rows, event_ids, strict=True)])
     _FOLLOW.send(
         tx,
         {

@@ -225,9 +225,8 @@ def _tell_each(tx: Connection, command: Mapping[str, Any], decision: Decision, a
         audit.record_all(
             tx,
             caller=decision.checker,
-            region_code=decision.region_code,
             action=action,
-            objects=dict.fromkeys(command["voucher_ids"], details),
+            subjects=[(decision.region_code, one, details) for one in command["voucher_ids"]],
             at=at,
         )
 
