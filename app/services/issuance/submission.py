@@ -191,4 +191,5 @@ def _ask(tx: Connection, caller: Caller, programme: ProgrammeRecord, report: Bat
         },
         effect=effect,
         amount_fen=report.total_fen,
+        within_id=programme.id,
     )

@@ -64,6 +64,7 @@ def request_act(tx: Connection, *, caller: Caller, voucher_id: str, act: str, re
         effect=_effect(voucher, act),
         amount_fen=voucher.balance_fen + voucher.held_fen if act == "void" else None,
         reason=reason,
+        within_id=voucher.programme_id,
     )
 
 
