@@ -143,7 +143,6 @@ class ApprovalBands(Base):
         Index(None, "region_code", "kind", "effective_from"),
         ForeignKeyConstraint(["region_code", "approval_id"], ["approvals.region_code", "approvals.id"]),
         CheckConstraint("expires_after_days > 0", name="expiry_positive"),
-        one_of("kind", ApprovalKind),
         region_code_format(),
     )
 

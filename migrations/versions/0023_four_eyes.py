@@ -140,7 +140,6 @@ def _bands() -> None:
         _id("approval_id"),
         _instant("decided_at"),
         sa.CheckConstraint("expires_after_days > 0", name=op.f("ck_approval_bands_expiry_positive")),
-        sa.CheckConstraint(f"kind IN ({_listed(APPROVAL_KINDS)})", name=op.f("ck_approval_bands_kind_known")),
         sa.CheckConstraint(REGION_FORMAT, name=op.f("ck_approval_bands_region_code_format")),
         _of_approval("approval_bands"),
         sa.PrimaryKeyConstraint("region_code", "id", name=op.f("pk_approval_bands")),
