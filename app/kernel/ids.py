@@ -53,6 +53,10 @@ class Prefix(StrEnum):
     OBJECTION = "obj"
     RELATION = "rel"
     DEBARMENT = "dbr"
+    PERSON = "per"
+    APPROVAL_BANDS = "bnd"
+    DELEGATION = "dlg"
+    PAYEE_ACCOUNT = "pac"
 
 
 SHARED = frozenset(
@@ -65,6 +69,7 @@ SHARED = frozenset(
         Prefix.SESSION,
         Prefix.RESTORATION,
         Prefix.RELATION,
+        Prefix.PERSON,
     }
 )
 """What belongs to no region: their ids have no region part."""

@@ -277,9 +277,17 @@ class JobStatus(StrEnum):
 
 
 class ApprovalStatus(StrEnum):
-    """A four-eyes act waits, or has been decided once."""
+    """A four-eyes act waits, has been decided once, or was withdrawn by its maker."""
 
     PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class StepOutcome(StrEnum):
+    """What one person has decided in one step of an approval."""
+
     APPROVED = "approved"
     REJECTED = "rejected"
 
@@ -312,6 +320,10 @@ class ApprovalKind(StrEnum):
     MOVE_QUOTA = "move_quota"
     DEBAR = "debar"
     LIFT_DEBARMENT = "lift_debarment"
+    RESUME_PROGRAMME = "resume_programme"
+    SET_APPROVAL_BANDS = "set_approval_bands"
+    DELEGATE_POWER = "delegate_power"
+    CHANGE_PAYEE_ACCOUNT = "change_payee_account"
 
 
 class ApplicationStatus(StrEnum):
@@ -403,6 +415,15 @@ class RelationKind(StrEnum):
     SAME_LEGAL_REPRESENTATIVE = "same_legal_representative"
     SHARED_CONTACT = "shared_contact"
     GROUP = "group"
+
+
+class PayeeAccountStatus(StrEnum):
+    """An account is proposed, then listed until the next one replaces it, or refused."""
+
+    PROPOSED = "proposed"
+    LISTED = "listed"
+    REPLACED = "replaced"
+    REJECTED = "rejected"
 
 
 class Sides(StrEnum):

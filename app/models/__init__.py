@@ -1,7 +1,7 @@
 """The tables, one module per aggregate. Importing this package registers all of them on `Base.metadata`."""
 
 from app.models.applications import Application, ApplicationDocument, ApplicationEvent
-from app.models.approvals import Approval
+from app.models.approvals import Approval, ApprovalBands, ApprovalDecision, Delegation
 from app.models.audit import AuditEvent
 from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
@@ -20,6 +20,7 @@ from app.models.ledger import Entry, Posting, SealQueue
 from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
 from app.models.notices import NoticeItem, Objection, ObjectionContact, PublicNotice
 from app.models.organisations import Organisation
+from app.models.payee_accounts import PayeeAccount
 from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
 from app.models.positions import PositionCounter
@@ -42,6 +43,8 @@ __all__ = [
     "ApplicationDocument",
     "ApplicationEvent",
     "Approval",
+    "ApprovalBands",
+    "ApprovalDecision",
     "AuditEvent",
     "BankList",
     "BankListLine",
@@ -53,6 +56,7 @@ __all__ = [
     "Client",
     "ClientKey",
     "Debarment",
+    "Delegation",
     "Entry",
     "Event",
     "Extension",
@@ -78,6 +82,7 @@ __all__ = [
     "OrderNumber",
     "Organisation",
     "OrganisationRelation",
+    "PayeeAccount",
     "PaymentCode",
     "PaymentCodeUse",
     "PaymentItem",

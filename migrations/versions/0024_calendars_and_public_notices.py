@@ -8,7 +8,7 @@ A public notice shows a list (vouchers, rows to be issued, admissions, redemptio
 anybody may object to one item, which is then frozen alone. What was shown and what was answered stays; who objected
 stands in a table of its own, the only one here from which rows may be deleted, so that personal data can be erased.
 
-Revision: 0024, after 0022
+Revision: 0024, after 0023
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
-down_revision = "0022"
+down_revision = "0023"
 branch_labels = None
 depends_on = None
 

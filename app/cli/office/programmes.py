@@ -160,10 +160,12 @@ def pause(office: Office, programme: ProgrammeId) -> None:
 
 @command(app, "resume", change=True)
 def resume(office: Office, programme: ProgrammeId) -> None:
-    """恢复已暂停的项目（经办） / End a pause, as a maker."""
-    if office.rehearsed("恢复", "resume", programme_id=programme):
+    """提请恢复已暂停的项目（经办） / Ask a checker to end a pause, as a maker."""
+    if office.rehearsed("提请恢复", "resume", programme_id=programme):
         return
-    office.answer(office.client.programmes.resume(programme), _fields(office))
+    asked = office.client.programmes.resume(programme)
+    office.answer(asked, [Column("审核编号", "approval", lambda one: one.id)])
+    office.say("等待另一人审核：voucher approvals approve", "waits for another person")
 
 
 @command(app, "providers")

@@ -10,6 +10,8 @@ from sqlalchemy import Connection
 
 from app.kernel.vocabulary import ApprovalKind
 from app.services.applications.granting import execute_grant, reject_grant
+from app.services.approvals.bands import execute_set_bands
+from app.services.approvals.delegations import execute_delegation
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
 from app.services.budgets.close_execution import execute_close_year
@@ -21,9 +23,14 @@ from app.services.issuance.batches import execute_issue_batch, reject_issue_batc
 from app.services.notices.notices import execute_publish_notice, execute_withdraw_notice, reject_publish_notice
 from app.services.notices.objections import execute_decide_objection
 from app.services.payments.orders import execute_order_payment, reject_order_payment
+from app.services.payments.payee_accounts import execute_change_payee_account, reject_change_payee_account
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.closing import execute_close_programme
-from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
+from app.services.programmes.programmes import (
+    execute_publish_programme,
+    execute_resume_programme,
+    reject_publish_programme,
+)
 from app.services.programmes.rule_versions import execute_publish_rule_version
 from app.services.programmes.suspensions import execute_delist, execute_resume, execute_suspend
 from app.services.standing.debarments import execute_debar, execute_lift
@@ -68,5 +75,9 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.DECIDE_OBJECTION: Act(execute_decide_objection),
     ApprovalKind.DEBAR: Act(execute_debar),
     ApprovalKind.LIFT_DEBARMENT: Act(execute_lift),
+    ApprovalKind.RESUME_PROGRAMME: Act(execute_resume_programme),
+    ApprovalKind.SET_APPROVAL_BANDS: Act(execute_set_bands),
+    ApprovalKind.DELEGATE_POWER: Act(execute_delegation),
+    ApprovalKind.CHANGE_PAYEE_ACCOUNT: Act(execute_change_payee_account, reject_change_payee_account),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

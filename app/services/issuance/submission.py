@@ -209,4 +209,5 @@ def _ask(
         },
         effect=effect | dict(submission.effect),
         amount_fen=report.total_fen,
+        within_id=programme.id,
     )
