@@ -57,7 +57,7 @@ class PayeeAccountBody(Wire):
     reason: Reason | None = None
 
 
-class PayeeAccountRead(Read):
+class PaymentAccountRead(Read):
     """An account; the one that is `listed` is paid to. Of its number the first and last four digits are shown."""
 
     id: str
@@ -79,7 +79,7 @@ class PayeeAccountRead(Read):
 class PayeeAccountProposed(Read):
     """The account, which nothing is paid to yet, and the approval that waits."""
 
-    account: PayeeAccountRead
+    account: PaymentAccountRead
     approval: ApprovalRead
 
 
@@ -98,7 +98,7 @@ def propose_account(body: PayeeAccountBody, caller: CallerDep, service: ServiceD
             reason=body.reason,
         )
         approval = read_approval(tx, caller=caller, approval_id=approval_id)
-        return PayeeAccountProposed(account=PayeeAccountRead.model_validate(account), approval=shown_approval(approval))
+        return PayeeAccountProposed(account=PaymentAccountRead.model_validate(account), approval=shown_approval(approval))
 
     return service.database.transact(work)
 
@@ -110,9 +110,9 @@ def read_payee_bank_accounts(
     limit: Limit = 50,
     cursor: Cursor = None,
     payee_id: Annotated[AnyId | None, Query()] = None,
-) -> Page[PayeeAccountRead]:
+) -> Page[PaymentAccountRead]:
     """Accounts within your reach, replaced ones too, newest first; a payee sees its own."""
     records = service.database.transact(
         lambda tx: list_payee_accounts(tx, caller=caller, limit=limit + 1, before_id=cursor, payee_id=payee_id)
     )
-    return page_of([PayeeAccountRead.model_validate(record) for record in records], limit)
+    return page_of([PaymentAccountRead.model_validate(record) for record in records], limit)

@@ -46,11 +46,13 @@ ApplicationStatus: TypeAlias = str
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
 grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year,
-grant_applications, extend_voucher
+grant_applications, extend_voucher, publish_notice, withdraw_notice, decide_objection, close_programme,
+suspend_provider, resume_provider, delist_provider, move_quota, debar, lift_debarment, resume_programme,
+set_approval_bands, delegate_power, change_payee_account
 """
 
 ApprovalStatus: TypeAlias = str
-"""pending, approved, rejected"""
+"""pending, approved, rejected, withdrawn"""
 
 BankLineStatus: TypeAlias = str
 """paid, returned, received"""
@@ -60,6 +62,9 @@ BatchStatus: TypeAlias = str
 
 CaseState: TypeAlias = str
 """open, explained, resolved"""
+
+Checkpoint: TypeAlias = str
+"""apply, issue, redeem, pay"""
 
 DayKind: TypeAlias = str
 """holiday, make_up_day"""
@@ -76,7 +81,7 @@ confirm_payment, recover, lapse, authorise, move, reverse
 """
 
 EventKind: TypeAlias = str
-"""hold.nearly_used, hold.expired"""
+"""hold.nearly_used, hold.expired, voucher.expiring"""
 
 ExtensionGround: TypeAlias = str
 """rules, exception, freeze"""
@@ -96,8 +101,26 @@ JobStage: TypeAlias = str
 JobStatus: TypeAlias = str
 """running, succeeded, refused, failed, lost"""
 
+ListKind: TypeAlias = str
+"""firms, providers, tags, debarments"""
+
+NoticeItemStatus: TypeAlias = str
+"""listed, frozen, removed"""
+
+NoticeStatus: TypeAlias = str
+"""draft, submitted, published, ended, withdrawn"""
+
+NoticeSubject: TypeAlias = str
+"""batch, vouchers, admissions, redemptions"""
+
+ObjectionStatus: TypeAlias = str
+"""open, upheld, dismissed"""
+
 OrganisationKind: TypeAlias = str
 """authority, finance, firm, provider, audit, registry"""
+
+PayeeAccountStatus: TypeAlias = str
+"""proposed, listed, replaced, rejected"""
 
 PaymentCodeStatus: TypeAlias = str
 """open, used, expired, withdrawn"""
@@ -143,6 +166,9 @@ invoice_missing
 
 Stage: TypeAlias = str
 """county, city, correction, waiting, passed, failed, withdrawn, draft"""
+
+StepOutcome: TypeAlias = str
+"""approved, rejected"""
 
 Unknown: TypeAlias = str
 """year_over, year_closed, window_too_short, too_few_days"""
@@ -190,6 +216,7 @@ class AccessToken(Answered, frozen=True, kw_only=True):
     access_token: str
     token_type: str
     expires_in: int
+    scope: str
 
 
 class AccountRead(Answered, frozen=True, kw_only=True):
@@ -390,23 +417,75 @@ class AppropriationBody(Sent, frozen=True, kw_only=True):
     reason: str | UnsetType | None = UNSET
 
 
-class ApprovalRead(Answered, frozen=True, kw_only=True):
-    """What was asked: the exact command with its SHA-256, and in numbers what approving does."""
+class ApprovalForeseen(Answered, frozen=True, kw_only=True):
+    """One approval, held against the state of this instant.
+
+    `effect_now` is what it would do now (null where nothing of it can move), `has_moved` that this differs from
+    the effect as asked. `next_people` may take the next step by a role of their own, at most twenty.
+    """
 
     id: str
     region_code: str
     kind: ApprovalKind
     status: ApprovalStatus
     authority_id: str | None
+    county_code: str | None
+    """Where a county issues in the programme of its city"""
     required_role: Role
+    steps: list[StepRead]
     subject_id: str
     command: dict[str, Any]
     command_sha256: str
     effect: dict[str, Any]
+    in_words: InWordsRead
     amount_fen: int | None
     reason: str | None
     made_at: str
     made_by: str
+    expires_at: str | None
+    decided_at: str | None
+    decided_by: str | None
+    decision_note: str | None
+    effect_now: dict[str, Any] | None
+    has_moved: bool
+    next_people: list[PersonRead]
+
+
+class ApprovalPage(Answered, frozen=True, kw_only=True):
+    """One page, with the totals of all that the filter finds."""
+
+    data: list[ApprovalRead]
+    next_cursor: str | None
+    count: int
+    amount_fen: int
+    totals: list[KindTotalRead]
+
+
+class ApprovalRead(Answered, frozen=True, kw_only=True):
+    """What was asked: the exact command with its SHA-256, and in numbers and words what approving does.
+
+    `required_role` is whose turn it is. `expires_at` is until when it can be approved (null: no end).
+    """
+
+    id: str
+    region_code: str
+    kind: ApprovalKind
+    status: ApprovalStatus
+    authority_id: str | None
+    county_code: str | None
+    """Where a county issues in the programme of its city"""
+    required_role: Role
+    steps: list[StepRead]
+    subject_id: str
+    command: dict[str, Any]
+    command_sha256: str
+    effect: dict[str, Any]
+    in_words: InWordsRead
+    amount_fen: int | None
+    reason: str | None
+    made_at: str
+    made_by: str
+    expires_at: str | None
     decided_at: str | None
     decided_by: str | None
     decision_note: str | None
@@ -416,6 +495,10 @@ class ApproveBody(Sent, frozen=True, kw_only=True):
     """An optional remark for the record."""
 
     note: str | UnsetType | None = UNSET
+    command_sha256: str | UnsetType | None = UNSET
+    """What you have seen: another command is refused (`command_differs`)"""
+    on_behalf_of: str | UnsetType | None = UNSET
+    """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
 
 
 class AssessBody(Sent, frozen=True, kw_only=True):
@@ -455,6 +538,47 @@ class AvailableBody(Sent, frozen=True, kw_only=True):
     fund_source: str
     carry_fen: int
     """Fen (分)"""
+
+
+class BandBody(Sent, frozen=True, kw_only=True):
+    """Amounts up to `up_to_fen` (null: all above) take these steps, one person each, in this order."""
+
+    up_to_fen: int | None
+    steps: list[str]
+
+
+class BandRead(Answered, frozen=True, kw_only=True):
+    """One band."""
+
+    up_to_fen: int | None
+    steps: list[Role]
+
+
+class BandsBody(Sent, frozen=True, kw_only=True):
+    """The bands of one kind of act from a day on; of one authority, or without it of the whole region."""
+
+    region_code: str
+    authority_id: str | UnsetType | None = UNSET
+    kind: ApprovalKind
+    bands: list[BandBody]
+    effective_on: str
+    """A day in Asia/Shanghai"""
+    expires_after_days: int | UnsetType | None = UNSET
+    """After so many days a request can be approved no more"""
+    reason: str | UnsetType | None = UNSET
+
+
+class BandsRead(Answered, frozen=True, kw_only=True):
+    """A table of bands. The newest that has begun holds; an authority's own before the region's."""
+
+    id: str
+    region_code: str
+    authority_id: str | None
+    kind: ApprovalKind
+    effective_from: str
+    bands: list[BandRead]
+    expires_after_days: int | None
+    approval_id: str
 
 
 class BankLinePage(Answered, frozen=True, kw_only=True):
@@ -712,16 +836,6 @@ class CaseWithNotes(Answered, frozen=True, kw_only=True):
     notes: list[NoteRead]
 
 
-class ChangeRead(Answered, frozen=True, kw_only=True):
-    """A field that differs, and what it means. What one side does not have is null there."""
-
-    pointer: str
-    before: Any
-    after: Any
-    en: str
-    zh: str
-
-
 class CheckBody(Sent, frozen=True, kw_only=True):
     """Ask whether a code is usable here."""
 
@@ -804,6 +918,12 @@ class ClientRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
+class CloseBody(Sent, frozen=True, kw_only=True):
+    """Why it is to be done."""
+
+    reason: str
+
+
 class ComparedVersion(Answered, frozen=True, kw_only=True):
     """Which version was compared."""
 
@@ -860,6 +980,110 @@ class CutRead(Answered, frozen=True, kw_only=True):
     bills: int
     base_fen: int
     subsidy_fen: int
+
+
+class DebarmentAsked(Answered, frozen=True, kw_only=True):
+    """What was asked for. `approval` is none where all entries are on the list already."""
+
+    approval: ApprovalRead | None
+    entry_count: int
+    known_count: int
+
+
+class DebarmentCreate(Sent, frozen=True, kw_only=True):
+    """Entries that one approval puts on the list of a region. They bind it and all regions below it."""
+
+    region_code: str
+    authority_id: str
+    entries: list[DebarmentEntry]
+
+
+class DebarmentEntry(Sent, frozen=True, kw_only=True):
+    """One legal person, registered here or not."""
+
+    identifier: Identifier
+    name: str
+    reason: str
+    document_no: str
+    from_on: str
+    """A day in Asia/Shanghai"""
+    until_on: str | UnsetType | None = UNSET
+    """The last day; left out where it goes on until it is lifted"""
+    checkpoints: list[Checkpoint] | UnsetType = UNSET
+    """What it rules out: apply, issue, redeem (new bills and holds), pay"""
+
+
+class DebarmentLift(Sent, frozen=True, kw_only=True):
+    """By which document an entry is taken off the list, and why."""
+
+    document_no: str
+    reason: str
+
+
+class DebarmentListAsked(Answered, frozen=True, kw_only=True):
+    """What was asked for. Without an approval there was nothing to ask: a dry run, or all are on the list already."""
+
+    approval: ApprovalRead | None
+    entry_count: int
+    known_count: int
+    ignored_columns: list[str]
+
+
+class DebarmentRead(Answered, frozen=True, kw_only=True):
+    """An entry; `until_on` is the last day."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    identifier: Identifier
+    name: str
+    reason: str
+    document_no: str
+    checkpoints: list[Checkpoint]
+    from_on: str
+    until_on: str | None
+    debarred_at: str
+    made_by: str
+    decided_by: str
+    lifted_at: str | None
+    lift_document_no: str | None
+    lift_reason: str | None
+
+
+class DecisionWrite(Sent, frozen=True, kw_only=True):
+    """The answer: `upheld` removes the item for good, `dismissed` lets it go on."""
+
+    outcome: str
+    reason: str
+
+
+class DelegationBody(Sent, frozen=True, kw_only=True):
+    """Which of your roles, to whom, until when (92 days at most)."""
+
+    role: str
+    region_code: str
+    delegate_id: str
+    starts_at: str | UnsetType | None = UNSET
+    ends_at: str
+    reason: str
+
+
+class DelegationRead(Answered, frozen=True, kw_only=True):
+    """A delegation that a security administrator has agreed to. It ends by itself."""
+
+    id: str
+    region_code: str
+    role: Role
+    authority_id: str | None
+    delegator_id: str
+    delegate_id: str
+    starts_at: str
+    ends_at: str
+    reason: str
+    approval_id: str
+    granted_at: str
+    revoked_at: str | None
+    revoked_by: str | None
 
 
 class DifferenceRead(Answered, frozen=True, kw_only=True):
@@ -924,7 +1148,11 @@ class EventPage(Answered, frozen=True, kw_only=True):
 
 
 class EventRead(Answered, frozen=True, kw_only=True):
-    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back."""
+    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back.
+
+    `voucher.expiring`, to the firm: `days_before` days are left of a balance (the rules' `reminder_days`), told
+    once.
+    """
 
     id: str
     kind: EventKind
@@ -1144,6 +1372,13 @@ class Identifier(Sent, frozen=True, kw_only=True):
     value: str
 
 
+class InWordsRead(Answered, frozen=True, kw_only=True):
+    """What approving does, in a sentence."""
+
+    zh: str
+    en: str
+
+
 class InclusionRead(Answered, frozen=True, kw_only=True):
     """The audit path (RFC 6962 section 2.1.1), lowest hash first, each in base64.
 
@@ -1233,6 +1468,21 @@ class JudgementRead(Answered, frozen=True, kw_only=True):
     binding_limit: str
     trace: dict[str, Any]
     facts_sha256: str
+
+
+class KindTotalRead(Answered, frozen=True, kw_only=True):
+    """What the approvals of one kind come to."""
+
+    kind: ApprovalKind
+    count: int
+    amount_fen: int
+
+
+class KnownTag(Answered, frozen=True, kw_only=True):
+    """A recognition that policies everywhere ask for, and the other ways in which it is written."""
+
+    name: str
+    variants: list[str]
 
 
 class LeavingBody(Sent, frozen=True, kw_only=True):
@@ -1334,6 +1584,16 @@ class MovementsMovementRead(Answered, frozen=True, kw_only=True):
     balance_fen: int
 
 
+class NamedRead(Answered, frozen=True, kw_only=True):
+    """An organisation of the list. In a dry run a new one has no id."""
+
+    row_no: int
+    organisation_id: str | None
+    identifier_value: str
+    name: str
+    changes: list[RegistryListsChangeRead]
+
+
 class NeedRead(Answered, frozen=True, kw_only=True):
     """A fact that the rules look at, and who states it."""
 
@@ -1355,6 +1615,131 @@ class NoteRead(Answered, frozen=True, kw_only=True):
     words: str
 
 
+class NoticeItemPage(Answered, frozen=True, kw_only=True):
+    """Items in their order."""
+
+    data: list[NoticeItemRead]
+    next_cursor: str | None
+
+
+class NoticeItemRead(Answered, frozen=True, kw_only=True):
+    """One line as it is shown; `frozen` while an objection to it is undecided, `removed` once one was upheld."""
+
+    item_no: int
+    subject_id: str
+    name: str
+    identifier: str
+    project: str
+    amount_fen: int | None
+    note: str | None
+    status: NoticeItemStatus
+
+
+class NoticeRead(Answered, frozen=True, kw_only=True):
+    """A notice. `ends_on` is its last working day, included; until `shown_until` everybody sees it.
+
+    `removed_…` is of items that an objection has removed; `total_fen` is of all.
+    """
+
+    region_code: str
+    id: str
+    programme_id: str
+    programme_title: str
+    authority_id: str
+    authority_name: str
+    subject: dict[str, Any]
+    title: str
+    document_no: str
+    contact: str
+    basis: str | None
+    working_days: int
+    retention_days: int
+    item_count: int
+    total_fen: int
+    removed_count: int
+    removed_fen: int
+    status: NoticeStatus
+    open_objections: int
+    created_at: str
+    created_by: str
+    published_at: str | None
+    ends_on: str | None
+    ends_at: str | None
+    shown_until: str | None
+    withdrawn_at: str | None
+    withdrawal_reason: str | None
+
+
+class NoticeSubjectWrite(Sent, frozen=True, kw_only=True):
+    """What is shown: rows of a submitted batch (`batch_id`), vouchers issued or redemptions made from `first` to
+    `last` (both included), or the admissions that wait for approval.
+    """
+
+    kind: NoticeSubject
+    batch_id: str | UnsetType | None = UNSET
+    first: str | UnsetType | None = UNSET
+    last: str | UnsetType | None = UNSET
+
+
+class NoticeSubmitted(Answered, frozen=True, kw_only=True):
+    """The notice, and what a second person decides; a draft is given up without one."""
+
+    notice: NoticeRead
+    approval: ApprovalRead | None
+
+
+class NoticeWrite(Sent, frozen=True, kw_only=True):
+    """A notice to be. `contact` is published: how the authority takes objections."""
+
+    programme_id: str
+    subject: NoticeSubjectWrite
+    title: str
+    document_no: str
+    contact: str
+    basis: str | UnsetType | None = UNSET
+    working_days: int | UnsetType = UNSET
+    """Five to seven are usual"""
+    retention_days: int | UnsetType = UNSET
+    """Days after the last one on which the page still shows it"""
+
+
+class ObjectionRead(Answered, frozen=True, kw_only=True):
+    """An objection as officials read it; `sender` and `contact` are masked."""
+
+    id: str
+    notice_id: str
+    item_no: int
+    item_name: str
+    text: str
+    status: ObjectionStatus
+    received_at: str
+    sender: str | None
+    contact: str | None
+    decided_at: str | None
+    reason: str | None
+    approval_id: str | None
+
+
+class ObjectionReceived(Answered, frozen=True, kw_only=True):
+    """What the sender is told. Keep the id: with it one may ask what became of it."""
+
+    objection_id: str
+    item_no: int
+    status: ObjectionStatus
+    received_at: str
+    decided_at: str | None
+    reason: str | None
+
+
+class ObjectionWrite(Sent, frozen=True, kw_only=True):
+    """An objection to one item. Name and contact are yours to give; they are shown to the authority only."""
+
+    item_no: int
+    text: str
+    name: str | UnsetType | None = UNSET
+    contact: str | UnsetType | None = UNSET
+
+
 class OrganisationChange(Sent, frozen=True, kw_only=True):
     """What may change; what is left out stays. A profile is replaced as a whole."""
 
@@ -1373,6 +1758,24 @@ class OrganisationCreate(Sent, frozen=True, kw_only=True):
     profile: dict[str, Any] | UnsetType | None = UNSET
 
 
+class OrganisationListTaken(Answered, frozen=True, kw_only=True):
+    """What the list did or, in a dry run, would do. At most 1,000 of each sort are named; the counts are of all.
+
+    `differing` are registered otherwise and were left as they are: send the list with `update` to change them.
+    """
+
+    dry_run: bool
+    file_sha256: str
+    created_count: int
+    changed_count: int
+    differing_count: int
+    unchanged_count: int
+    created: list[NamedRead]
+    changed: list[NamedRead]
+    differing: list[NamedRead]
+    ignored_columns: list[str]
+
+
 class OrganisationRead(Answered, frozen=True, kw_only=True):
     """An organisation; `version` is also its ETag."""
 
@@ -1387,6 +1790,26 @@ class OrganisationRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
+class PayeeAccountBody(Sent, frozen=True, kw_only=True):
+    """A payee's account. `account_name` is the payee's legal name; numbers are text, so that no digit is lost."""
+
+    region_code: str
+    authority_id: str
+    payee_id: str
+    account_name: str
+    bank_name: str
+    cnaps: str
+    account_no: str
+    reason: str | UnsetType | None = UNSET
+
+
+class PayeeAccountProposed(Answered, frozen=True, kw_only=True):
+    """The account, which nothing is paid to yet, and the approval that waits."""
+
+    account: PaymentAccountRead
+    approval: ApprovalRead
+
+
 class PayeeAccountRead(Answered, frozen=True, kw_only=True):
     """What a region owes to an organisation, or has paid to it, in fen."""
 
@@ -1394,6 +1817,25 @@ class PayeeAccountRead(Answered, frozen=True, kw_only=True):
     payee_id: str
     account: Account
     balance_fen: int
+
+
+class PaymentAccountRead(Answered, frozen=True, kw_only=True):
+    """An account; the one that is `listed` is paid to. Of its number the first and last four digits are shown."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    payee_id: str
+    account_name: str
+    bank_name: str
+    cnaps: str
+    account_no_masked: str
+    status: PayeeAccountStatus
+    proposed_at: str
+    proposed_by: str
+    decided_at: str | None
+    decided_by: str | None
+    replaced_at: str | None
 
 
 class PaymentCodeCreate(Sent, frozen=True, kw_only=True):
@@ -1502,6 +1944,13 @@ class PaymentResultRead(Answered, frozen=True, kw_only=True):
     reason: str | None
     recorded_at: str
     recorded_by: str
+
+
+class PersonRead(Answered, frozen=True, kw_only=True):
+    """Somebody who may take the next step."""
+
+    id: str
+    name: str
 
 
 class PersonalToken(Answered, frozen=True, kw_only=True):
@@ -1688,6 +2137,19 @@ class ProviderProfile(Sent, frozen=True, kw_only=True):
     sites: list[Site] | UnsetType = UNSET
 
 
+class QuotaBody(Sent, frozen=True, kw_only=True):
+    """A share of the programme's pool for a county; a negative amount takes back what the county has not promised."""
+
+    county_code: str
+    """A region below the programme's"""
+    amount_fen: int
+    """Fen (分); negative takes back"""
+    document_no: str
+    fund_source: str | UnsetType | None = UNSET
+    """May be left out where the rules know only one"""
+    reason: str | UnsetType | None = UNSET
+
+
 class QuoteBody(Sent, frozen=True, kw_only=True):
     """A bill that may be to come. A firm may name a voucher of its own.
 
@@ -1729,6 +2191,12 @@ class QuoteRead(Answered, frozen=True, kw_only=True):
 
 
 class ReasonBody(Sent, frozen=True, kw_only=True):
+    """Why."""
+
+    reason: str
+
+
+class ReasonWrite(Sent, frozen=True, kw_only=True):
     """Why."""
 
     reason: str
@@ -2019,10 +2487,71 @@ class RefusalsRead(Answered, frozen=True, kw_only=True):
     billed_fen: int
 
 
+class RegistryListsChangeRead(Answered, frozen=True, kw_only=True):
+    """One field: what is registered, and what the list says."""
+
+    field: str
+    before: Any
+    after: Any
+
+
 class RejectBody(Sent, frozen=True, kw_only=True):
     """Why not."""
 
     reason: str
+    on_behalf_of: str | UnsetType | None = UNSET
+    """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
+
+
+class RelationCreate(Sent, frozen=True, kw_only=True):
+    """A link from this organisation's side. `group` names the group it belongs to; any other kind the other party."""
+
+    kind: str
+    other: Identifier | UnsetType | None = UNSET
+    """The other party, registered or not"""
+    other_name: str | UnsetType | None = UNSET
+    share: str | UnsetType | None = UNSET
+    group: str | UnsetType | None = UNSET
+    from_on: str
+    """A day in Asia/Shanghai"""
+    until_on: str | UnsetType | None = UNSET
+    """The last day; left out where it goes on"""
+    evidence: str
+    """What shows it: document, its number, its day. 依据"""
+
+
+class RelationEnd(Sent, frozen=True, kw_only=True):
+    """Which day was the last, and why. The day before the first says that it was recorded by mistake."""
+
+    ended_on: str
+    """A day in Asia/Shanghai"""
+    reason: str
+
+
+class RelationRead(Answered, frozen=True, kw_only=True):
+    """A link, from the side of the organisation it was asked for."""
+
+    id: str
+    kind: str
+    other: Identifier | None
+    other_name: str | None
+    share: str | None
+    group: str | None
+    from_on: str
+    until_on: str | None
+    evidence: str
+    recorded_at: str
+    recorded_by: str
+    ended_on: str | None
+    ended_at: str | None
+    ended_by: str | None
+    end_reason: str | None
+
+
+class Relations(Answered, frozen=True, kw_only=True):
+    """All links on record of one organisation, newest first, ended ones too."""
+
+    data: list[RelationRead]
 
 
 class ResetAsked(Answered, frozen=True, kw_only=True):
@@ -2123,7 +2652,7 @@ class RuleVersionDifference(Answered, frozen=True, kw_only=True):
 
     from_: ComparedVersion = msgspec.field(name="from")
     to: ComparedVersion
-    changes: list[ChangeRead]
+    changes: list[RuleVersionsChangeRead]
 
 
 class RuleVersionRead(Answered, frozen=True, kw_only=True):
@@ -2156,7 +2685,17 @@ class RuleVersionWritten(Answered, frozen=True, kw_only=True):
     effective_on: str
     rules_sha256: str
     findings: list[RulesFindingRead]
-    changes: list[ChangeRead]
+    changes: list[RuleVersionsChangeRead]
+
+
+class RuleVersionsChangeRead(Answered, frozen=True, kw_only=True):
+    """A field that differs, and what it means. What one side does not have is null there."""
+
+    pointer: str
+    before: Any
+    after: Any
+    en: str
+    zh: str
 
 
 class RulesChecked(Answered, frozen=True, kw_only=True):
@@ -2187,6 +2726,12 @@ class RulesToCheck(Sent, frozen=True, kw_only=True):
     """When it closes"""
 
 
+class SamePersonBody(Sent, frozen=True, kw_only=True):
+    """Another account of the same natural person."""
+
+    user_id: str
+
+
 class SecretRenewal(Sent, frozen=True, kw_only=True):
     """For how long the present secret stays good besides the new one."""
 
@@ -2199,6 +2744,50 @@ class SecretRenewed(Answered, frozen=True, kw_only=True):
 
     secret: str
     previous_until: str | None
+
+
+class SenderRead(Answered, frozen=True, kw_only=True):
+    """Who sent it, as he wrote it."""
+
+    name: str | None
+    contact: str | None
+
+
+class ShownItem(Answered, frozen=True, kw_only=True):
+    """One line."""
+
+    item_no: int
+    name: str
+    identifier: str
+    project: str
+    amount_fen: int | None
+    note: str | None
+
+
+class ShownItemPage(Answered, frozen=True, kw_only=True):
+    """Lines in their order."""
+
+    data: list[ShownItem]
+    next_cursor: str | None
+
+
+class ShownNotice(Answered, frozen=True, kw_only=True):
+    """A notice as it is shown to everybody. Objections are taken to the end of `ends_on`."""
+
+    id: str
+    region_code: str
+    authority_name: str
+    programme_title: str
+    title: str
+    document_no: str
+    contact: str
+    basis: str | None
+    working_days: int
+    item_count: int
+    total_fen: int
+    status: NoticeStatus
+    published_at: str
+    ends_on: str
 
 
 class SimulatedVersionRead(Answered, frozen=True, kw_only=True):
@@ -2313,12 +2902,26 @@ class StatementUploaded(Answered, frozen=True, kw_only=True):
     ignored_columns: list[str]
 
 
+class StepRead(Answered, frozen=True, kw_only=True):
+    """One step: of which role, and once it is decided by whom and in whose place."""
+
+    step: int
+    role: Role
+    outcome: StepOutcome | None
+    decided_at: str | None
+    decided_by: str | None
+    on_behalf_of: str | None
+    note: str | None
+
+
 class Tag(Sent, frozen=True, kw_only=True):
     """A recognition with its dates, such as 高新 or 专精特新; `until_on` is the last day."""
 
     name: str
     since_on: str
     until_on: str | UnsetType | None = UNSET
+    evidence: str | UnsetType | None = UNSET
+    """Document and number that grant it. 认定文号或依据"""
 
 
 class TallyRead(Answered, frozen=True, kw_only=True):
@@ -2361,6 +2964,31 @@ class UnitRead(Answered, frozen=True, kw_only=True):
     counts: str
 
 
+class UploadRead(Answered, frozen=True, kw_only=True):
+    """An uploaded document."""
+
+    id: str
+    region_code: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+    uploaded_at: str
+
+
+class UploadStored(Answered, frozen=True, kw_only=True):
+    """`repeated`: this organisation had sent these very bytes before, and this is what became of them then."""
+
+    id: str
+    region_code: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+    uploaded_at: str
+    repeated: bool
+
+
 class UserCreate(Sent, frozen=True, kw_only=True):
     """A person as a registrar writes it down."""
 
@@ -2379,7 +3007,7 @@ class UserCreated(Answered, frozen=True, kw_only=True):
 
 
 class UserRead(Answered, frozen=True, kw_only=True):
-    """A person, with the roles held now."""
+    """An account, with the roles held now. Accounts with the same `person_id` are one natural person's."""
 
     id: str
     login: str
@@ -2387,6 +3015,7 @@ class UserRead(Answered, frozen=True, kw_only=True):
     organisation_id: str
     roles: list[RoleRead]
     has_password: bool
+    person_id: str | None
     disabled_at: str | None
     created_at: str
     created_by: str
@@ -2493,6 +3122,12 @@ class VouchersMovementRead(Answered, frozen=True, kw_only=True):
     subject_id: str
     pool_id: str
     payee_id: str | None
+
+
+class WithdrawBody(Sent, frozen=True, kw_only=True):
+    """An optional remark for the record."""
+
+    note: str | UnsetType | None = UNSET
 
 
 class YearCloseBody(Sent, frozen=True, kw_only=True):
