@@ -128,7 +128,15 @@ def _has_no_number(body: bytes) -> bool:
     return bool(met)
 
 
-_UPLOADS = ("/v1/issuance-batches", "/v1/statements", "/v1/bank-lists", "/v1/uploads", "/portal/applications")
+_UPLOADS = (
+    "/v1/issuance-batches",
+    "/v1/statements",
+    "/v1/bank-lists",
+    "/v1/organisation-lists",
+    "/v1/debarment-lists",
+    "/v1/uploads",
+    "/portal/applications",
+)
 
 
 def limit_of(path: str) -> int:

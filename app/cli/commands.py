@@ -13,10 +13,12 @@ from app.cli import (
     bank_lists,
     budget,
     calendars,
+    debarments,
     demo,
     export,
     login,
     officials,
+    organisations,
     people,
     reconcile,
     replay,
@@ -78,6 +80,8 @@ app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")
 app.add_typer(calendars.app, name="calendar")
 app.add_typer(uploads.app, name="uploads")
+app.add_typer(organisations.app, name="organisations")
+app.add_typer(debarments.app, name="debarments")
 
 
 def main() -> None:

@@ -48,6 +48,8 @@ class Prefix(StrEnum):
     JOB = "job"
     APPLICATION = "apl"
     UPLOAD = "upl"
+    RELATION = "rel"
+    DEBARMENT = "dbr"
 
 
 SHARED = frozenset(
@@ -59,6 +61,7 @@ SHARED = frozenset(
         Prefix.INVITATION,
         Prefix.SESSION,
         Prefix.RESTORATION,
+        Prefix.RELATION,
     }
 )
 """What belongs to no region: their ids have no region part."""

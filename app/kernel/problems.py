@@ -152,6 +152,8 @@ class Code(StrEnum):
     DOCUMENT_UNREADABLE = "document_unreadable"
     DOCUMENT_LOST = "document_lost"
     TOO_MANY_UPLOADS = "too_many_uploads"
+    DEBARRED = "debarred"
+    RELATION_EXISTS = "relation_exists"
 
 
 @dataclass(frozen=True, slots=True)

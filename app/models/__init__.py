@@ -8,6 +8,7 @@ from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.calendars import CalendarDay, CalendarTable
 from app.models.capacity import CapacityUse
+from app.models.debarments import Debarment
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
@@ -24,6 +25,7 @@ from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
 from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
+from app.models.relations import OrganisationRelation
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
 from app.models.uploads import Upload
@@ -47,6 +49,7 @@ __all__ = [
     "CapacityUse",
     "CaseNote",
     "Client",
+    "Debarment",
     "Entry",
     "Event",
     "Hold",
@@ -65,6 +68,7 @@ __all__ = [
     "Mandate",
     "OrderNumber",
     "Organisation",
+    "OrganisationRelation",
     "PaymentCode",
     "PaymentCodeUse",
     "PaymentItem",

@@ -441,6 +441,7 @@ TEXTS: dict[str, str] = {
     "word.sign.shareholding": "shareholding",
     "word.sign.same_controller": "one controller",
     "word.sign.same_legal_representative": "one legal representative",
+    "word.sign.same_group": "one group",
     "word.sign.shared_contact": "shared contacts",
     "word.requirement.side": "claimed by the side that the rules name, and not by both",
     "word.layer.national": "national",

@@ -441,6 +441,7 @@ TEXTS: dict[str, str] = {
     "word.sign.shareholding": "相互持股",
     "word.sign.same_controller": "同一实际控制人",
     "word.sign.same_legal_representative": "同一法定代表人",
+    "word.sign.same_group": "同属一个集团",
     "word.sign.shared_contact": "共用联系方式",
     "word.requirement.side": "由规则规定的一侧申报，且另一侧未申报",
     "word.layer.national": "国家",
