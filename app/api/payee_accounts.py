@@ -98,7 +98,9 @@ def propose_account(body: PayeeAccountBody, caller: CallerDep, service: ServiceD
             reason=body.reason,
         )
         approval = read_approval(tx, caller=caller, approval_id=approval_id)
-        return PayeeAccountProposed(account=PaymentAccountRead.model_validate(account), approval=shown_approval(approval))
+        return PayeeAccountProposed(
+            account=PaymentAccountRead.model_validate(account), approval=shown_approval(approval)
+        )
 
     return service.database.transact(work)
 

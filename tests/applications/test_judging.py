@@ -14,6 +14,7 @@ from app.kernel.vocabulary import Role
 from tests.applications import papers
 from tests.applications.desk import Desk, application_body, assessment
 from tests.applications.test_uploads import send
+from tests.standing.registrar import debarred, identifier, registrar, relate
 from tests.world import NINGBO, Actor, ok, problem
 
 
@@ -141,6 +142,33 @@ def test_amounts_are_bounded_and_the_limit_that_binds_is_named(desk: Desk) -> No
     refused = problem(desk.act(application_id, "assess", assessment(300_001)), 422, "amount_out_of_range")
     assert (refused["errors"][0]["pointer"], refused["errors"][0]["limit"]) == ("/assessed_fen", 300_000)
     ok(desk.act(application_id, "assess", assessment(300_000)))
+
+
+def test_a_debarred_firm_neither_applies_nor_is_granted(desk: Desk) -> None:
+    programme_id, firm, later = desk.programme(), desk.firm(), desk.firm()
+    keeper = registrar(desk.city.world)
+    draft = ok(desk.apply(programme_id, firm, draft=True))["id"]
+    debarred(desk.city, identifier(keeper, firm.organisation_id))
+    problem(firm.post(f"/v1/applications/{draft}/submit"), 422, "debarred")
+    problem(desk.apply(programme_id, firm), 422, "debarred")
+    application_id = desk.reviewed(programme_id, later)
+    proposed = ok(desk.act(application_id, "approve"))
+    debarred(desk.city, identifier(keeper, later.organisation_id), document_no="杭经信罚〔2026〕10号")
+    refused = desk.city.checker.post(f"/v1/approvals/{proposed['approval_id']}/approve")
+    problem(refused, 422, "debarred")
+    assert desk.read(application_id)["status"] == "reviewed"
+
+
+def test_a_cap_of_the_group_counts_what_its_other_firms_were_granted(desk: Desk) -> None:
+    caps = [{"scope": "group", "name": "per_group", "per": "lifetime", "limit_fen": 600_000}]
+    programme_id, first, second, third = desk.programme(caps=caps), desk.firm(), desk.firm(), desk.firm()
+    profile(desk, first, "small", group="钱塘集团")
+    ok(relate(registrar(desk.city.world), second.organisation_id, "group", group="钱塘集团"))
+    desk.granted(programme_id, first, fen=400_000)
+    refused = problem(desk.apply(programme_id, second, amount_fen=200_001), 422, "amount_out_of_range")
+    assert ("per_group" in refused["detail"], refused["errors"][0]["limit"]) == (True, 200_000)
+    ok(desk.apply(programme_id, second, amount_fen=200_000))
+    ok(desk.apply(programme_id, third, amount_fen=600_000))
 
 
 def test_what_is_planned_bounds_what_may_be_assessed(desk: Desk) -> None:

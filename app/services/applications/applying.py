@@ -14,7 +14,7 @@ from app.kernel.clock import civil_date, end_of_day
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import covers
-from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, ProgrammeStatus, Role
+from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, Checkpoint, ProgrammeStatus, Role
 from app.models import Application, ApplicationDocument, Organisation, Upload
 from app.services.applications.access import lock_own
 from app.services.applications.eligibility import Step
@@ -30,6 +30,7 @@ from app.services.programmes.programmes import ProgrammeRecord, read_programme
 from app.services.redemption.decisions import refuse_asked
 from app.services.rules.facts import Value
 from app.services.rules.model import Rules
+from app.services.standing.loading import require_not_debarred
 from app.sql import now
 
 OTHER = "other"
@@ -125,9 +126,9 @@ def change_application(
 def submit_application(tx: Connection, *, caller: Caller, application_id: str) -> tuple[ApplicationRecord, Judged]:
     """Send a draft in, or a correction; judged at once by the programme's rules, and refused with every reason.
 
-    Raises `forbidden`, `not_found`, `wrong_state`; `application_window_closed`, `application_limit_reached`,
-    `evidence_missing`, `applicant_not_eligible`, `amount_out_of_range`; `correction_overdue`. A correction is bound to
-    no window: the application came in time.
+    Raises `forbidden`, `not_found`, `wrong_state`; `application_window_closed`, `debarred`,
+    `application_limit_reached`, `evidence_missing`, `applicant_not_eligible`, `amount_out_of_range`;
+    `correction_overdue`. A correction is bound to no window: the application came in time.
     """
     application = lock_own(tx, caller=caller, application_id=application_id)
     programme = read_programme(tx, caller=caller, programme_id=application.programme_id)
@@ -139,6 +140,7 @@ def submit_application(tx: Connection, *, caller: Caller, application_id: str) -
     tx.execute(_ALONE, {"programme_id": application.programme_id, "firm_id": application.firm_id})
     at = now(tx)
     _require_window(programme, at=at)
+    _require_not_debarred(tx, application, at=at)
     judged = _judge(tx, application, at=at, applied_at=at)
     _require_within_limits(tx, application, judged.version.rules)
     _require_sound(tx, application, judged)
@@ -165,6 +167,7 @@ def _resubmit(tx: Connection, caller: Caller, application: ApplicationRecord) ->
         raise AppError(
             Code.CORRECTION_OVERDUE, limit=application.correction_due_on.isoformat(), actual=today.isoformat()
         )
+    _require_not_debarred(tx, application, at=at)
     judged = _judge(tx, application, at=at, applied_at=None)
     _require_sound(tx, application, judged)
     clock = application.clock.resumed(today, load_calendar(tx))
@@ -226,6 +229,13 @@ def _require_running(programme: ProgrammeRecord) -> None:
         raise AppError(Code.PROGRAMME_PAUSED)
     if programme.status != ProgrammeStatus.PUBLISHED:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.PUBLISHED)
+
+
+def _require_not_debarred(tx: Connection, application: ApplicationRecord, *, at: datetime) -> None:
+    """At issue the batch asks for itself."""
+    require_not_debarred(
+        tx, application.firm_id, region_code=application.region_code, checkpoint=Checkpoint.APPLY, at=at
+    )
 
 
 def _require_within_limits(tx: Connection, application: ApplicationRecord, rules: Rules) -> None:
