@@ -19,6 +19,7 @@ from app.api import (
     bank_lists,
     calendars,
     clients,
+    disclosure,
     events,
     health,
     holds,
@@ -64,6 +65,7 @@ from app.api.shortcut import Shortcut
 from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.services.desk.gatherer import Desk
+from app.services.disclosure import Disclosure
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.notices.pace import Pace
@@ -113,6 +115,7 @@ ROUTERS = (
     reconciliations.router,
     reconciliation_cases.router,
     reports.router,
+    disclosure.router,
     year_closes.router,
     health.router,
     metrics.router,
@@ -169,6 +172,7 @@ def create_app(settings: Settings) -> FastAPI:
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),
             objections=Pace(),
+            disclosure=Disclosure(database),
         )
         desk.start()
         sweeper.start()
