@@ -10,7 +10,7 @@ from pydantic import Field
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.etags import OptionalIfMatch, etag
+from app.api.etags import IfMatchGiven, etag
 from app.api.fields import Day, Read, ShownInstant, Title, Wire
 from app.kernel.clock import FIRST_DAY, LAST_DAY
 from app.kernel.vocabulary import DayKind
@@ -96,7 +96,7 @@ def load_calendar(
     caller: CallerDep,
     service: ServiceDep,
     response: Response,
-    version: OptionalIfMatch,
+    version: IfMatchGiven,
 ) -> CalendarRead:
     """Load a year's table; a registrar does. Repeating it is harmless.
 

@@ -17,18 +17,18 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-_Given = Annotated[str | None, Header(description="ETag of what was read")]
+GivenETag = Annotated[str | None, Header(alias="If-Match", description="ETag of what was read")]
 
 
-async def _version(if_match: _Given = None) -> int:
+async def _version(if_match: GivenETag = None) -> int:
     """The version that the client has read. Raises `etag_missing`, `etag_stale` (also for no ETag of ours)."""
     if if_match is None:
         raise AppError(Code.ETAG_MISSING)
     return _read(if_match)
 
 
-async def _optional_version(if_match: _Given = None) -> int | None:
-    """The version that the client has read, or None. Raises `etag_stale` for no ETag of ours."""
+async def _version_if_given(if_match: GivenETag = None) -> int | None:
+    """The version that the client has read, where he says so. Raises `etag_stale`."""
     return None if if_match is None else _read(if_match)
 
 
@@ -40,5 +40,4 @@ def _read(if_match: str) -> int:
 
 
 IfMatch = Annotated[int, Depends(_version)]
-OptionalIfMatch = Annotated[int | None, Depends(_optional_version)]
-"""Where a thing may be written for the first time; the service raises `etag_missing` where it is there."""
+IfMatchGiven = Annotated[int | None, Depends(_version_if_given)]

@@ -328,7 +328,7 @@ def execute_decide_objection(tx: Connection, *, command: Mapping[str, Any], deci
     elif not _count_open(tx, notice.region_code, notice.id, item.item_no):
         _change_item(tx, item, status=NoticeItemStatus.LISTED, froze_subject=False)
         if item.froze_subject:
-            subject.release(tx, region_code=notice.region_code, subject_id=item.subject_id)
+            subject.release(tx, subject_id=item.subject_id, decision=decision)
 
 
 def _freed_fen(tx: Connection, notice: Row[Any], item: Row[Any]) -> int | None:

@@ -84,7 +84,9 @@ def execute_unfreeze(tx: Connection, *, command: Mapping[str, Any], decision: De
     voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
     require_no_objection(tx, region_code=voucher.region_code, subject_ids=[voucher.id])
     _check("unfreeze", _status(voucher, at=(at := now(tx))))
-    _unfreeze(tx, voucher, at)
+    assert voucher.frozen_at is not None, "what is unfrozen was frozen"
+    resume_clocks(tx, voucher, stood_for=at - voucher.frozen_at)
+    _change(tx, voucher, frozen_at=None)
 
 
 def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
@@ -94,32 +96,6 @@ def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
     release_all(tx, {(voucher.region_code, voucher.id): voucher}, decision.cause)
     reason = str(command["reason"])
     _end(tx, voucher, VoucherEnd.VOIDED, decision.cause, subject_id=decision.approval_id, reason=reason)
-
-
-def freeze_under_objection(tx: Connection, *, region_code: str, subject_id: str) -> bool:
-    """Freeze the voucher because somebody objects to it, and say so; one that is frozen or has ended stays as it is."""
-    voucher = _locked(tx, region_code, subject_id)
-    at = now(tx)
-    status = _status(voucher, at=at)
-    if status is VoucherStatus.FROZEN or status.value in set(VoucherEnd):
-        return False
-    _change(tx, voucher, frozen_at=at)
-    return True
-
-
-def unfreeze_after_objection(tx: Connection, *, region_code: str, subject_id: str) -> None:
-    """Let the voucher be drawn on again that an objection had frozen, unless it has ended meanwhile."""
-    voucher = _locked(tx, region_code, subject_id)
-    at = now(tx)
-    if _status(voucher, at=at) is VoucherStatus.FROZEN:
-        _unfreeze(tx, voucher, at)
-
-
-def void_after_objection(tx: Connection, *, subject_id: str, reason: str, decision: Decision) -> None:
-    """Void the voucher because an objection to it was upheld; one that has ended stays as it ended."""
-    voucher = _locked(tx, decision.region_code, subject_id)
-    if _status(voucher, at=now(tx)).value not in set(VoucherEnd):
-        execute_void(tx, command={"voucher_id": subject_id, "reason": reason}, decision=decision)
 
 
 def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -> VoucherRecord:
@@ -153,12 +129,6 @@ def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -
         details={"reason": reason, "surrendered_fen": left_fen},
     )
     return read_voucher(tx, caller=caller, voucher_id=voucher_id, at=at)
-
-
-def _unfreeze(tx: Connection, voucher: VoucherState, at: datetime) -> None:
-    assert voucher.frozen_at is not None, "what is unfrozen was frozen"
-    resume_clocks(tx, voucher, stood_for=at - voucher.frozen_at)
-    _change(tx, voucher, frozen_at=None)
 
 
 def _end(
