@@ -24,6 +24,7 @@ from app.api import (
     clients,
     debarments,
     delegations,
+    disclosure,
     events,
     health,
     holds,
@@ -76,6 +77,7 @@ from app.api.shortcut import Shortcut
 from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.services.desk.gatherer import Desk
+from app.services.disclosure import Disclosure
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.notices.pace import Pace
@@ -137,6 +139,7 @@ ROUTERS = (
     reconciliations.router,
     reconciliation_cases.router,
     reports.router,
+    disclosure.router,
     year_closes.router,
     health.router,
     metrics.router,
@@ -193,6 +196,7 @@ def create_app(settings: Settings) -> FastAPI:
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),
             objections=Pace(),
+            disclosure=Disclosure(database),
         )
         desk.start()
         sweeper.start()

@@ -11,6 +11,7 @@ from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.services.desk.gatherer import Desk
+from app.services.disclosure import Disclosure
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
 from app.services.identity.tokens import Tokens
@@ -36,6 +37,7 @@ class Service:
     principal_cache: PrincipalCache
     verifying: SingleFlight[str, Principal]
     objections: Pace
+    disclosure: Disclosure
 
 
 def get_service(request: Request) -> Service:

@@ -24,6 +24,7 @@ PUBLIC_PATHS = frozenset(
         "/v1/units",
         "/v1/logs/{region_code}/checkpoint",
         "/v1/logs/{region_code}/keys",
+        "/v1/reports/disclosure",
         "/v1/notices",
         "/v1/notices/{notice_id}",
         "/v1/notices/{notice_id}/items",

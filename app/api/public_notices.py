@@ -310,13 +310,10 @@ def create_objection(
 
     The item is frozen until the authority has answered; the others go on.
     """
-    source = source_of(request)
-    service.objections.take(source)
+    service.objections.take(source_of(request))
     new = NewObjection(body.item_no, body.text, body.name, body.contact)
     received = service.database.transact(
-        lambda tx: objections.object_to(
-            tx, request_id=request.state.request_id, source=source, notice_id=notice_id, new=new
-        )
+        lambda tx: objections.object_to(tx, request_id=request.state.request_id, notice_id=notice_id, new=new)
     )
     return ObjectionReceived.model_validate(received)
 

@@ -36,6 +36,7 @@ PUBLIC = {
     "read_metrics",
     "read_log_checkpoint",
     "read_log_verification_keys",
+    "read_disclosure",
     "read_shown_notices",
     "read_shown_notice",
     "read_shown_items",

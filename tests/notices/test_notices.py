@@ -239,6 +239,8 @@ def test_who_objects_is_masked_read_on_record_and_erased(desk: Showing) -> None:
         "objection.sender_erased",
     ]
     assert not any("张" in details or "138" in details for _, details in recorded)
+    sources = "SELECT DISTINCT source FROM audit_events WHERE action = 'objection.received'"
+    assert desk.world.database.transact(lambda tx: tx.execute(text(sources)).scalars().all()) == ["public"]
 
 
 def test_a_notice_is_refused_to_others_and_where_there_is_nothing_to_show(desk: Showing) -> None:

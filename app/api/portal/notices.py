@@ -103,11 +103,10 @@ def objection_page(request: Request, service: ServiceDep, notice_id: str, object
 
 
 def _take(request: Request, service: ServiceDep, notice_id: str, form: ObjectionForm, new: NewObjection) -> Response:
-    source = source_of(request)
     try:
-        service.objections.take(source)
+        service.objections.take(source_of(request))
         received = service.database.transact(
-            lambda tx: object_to(tx, request_id=request.state.request_id, source=source, notice_id=notice_id, new=new)
+            lambda tx: object_to(tx, request_id=request.state.request_id, notice_id=notice_id, new=new)
         )
     except AppError as error:
         refused = form.refused(error, _words(request))

@@ -85,12 +85,12 @@ class Sender:
     contact: str | None
 
 
-def anybody(region_code: str, *, request_id: str, source: str) -> Caller:
-    """Somebody who has not signed in, as the cause that an audit event names."""
-    return Caller(Principal("public", "public", region_code, ()), request_id, source)
+def anybody(region_code: str, *, request_id: str) -> Caller:
+    """Somebody who has not signed in, as the cause that an audit event names; from where is not written down."""
+    return Caller(Principal("public", "public", region_code, ()), request_id, source="public")
 
 
-def object_to(tx: Connection, *, request_id: str, source: str, notice_id: str, new: NewObjection) -> Received:
+def object_to(tx: Connection, *, request_id: str, notice_id: str, new: NewObjection) -> Received:
     """Take an objection in, and freeze its item alone. The same text to the same item counts once.
 
     Raises `not_found`, `notice_removed`, `notice_over`, `too_many_objections` where hundreds are undecided.
@@ -142,7 +142,7 @@ def object_to(tx: Connection, *, request_id: str, source: str, notice_id: str, n
         _change_item(tx, item, status=NoticeItemStatus.FROZEN, froze_subject=froze)
     audit.record(
         tx,
-        caller=anybody(region_code, request_id=request_id, source=source),
+        caller=anybody(region_code, request_id=request_id),
         region_code=region_code,
         action="objection.received",
         object_id=objection_id,

@@ -20,7 +20,7 @@ from app.models import Admission, IssuanceBatch, IssuanceRow, Organisation, Rede
 from app.services.approvals.requests import Decision
 from app.services.notices.blocks import admission_subject, batch_subject
 from app.services.notices.masking import shown_identifier, shown_name
-from app.services.vouchers.lifecycle import freeze_under_objection, unfreeze_after_objection, void_after_objection
+from app.services.vouchers.objected import freeze_under_objection, unfreeze_after_objection, void_after_objection
 
 MAX_ITEMS = 10_000
 """Items of one notice."""
@@ -60,7 +60,7 @@ class ProgrammeShown:
     title: str
 
 
-def _nothing(tx: Connection, *, region_code: str, subject_id: str) -> None:
+def _nothing(tx: Connection, *, subject_id: str, decision: Decision) -> None:
     """Nothing has to be undone."""
 
 

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Account, EntryKind, ExtensionGround, Role, VoucherEnd, VoucherStatus
+from app.kernel.vocabulary import Account, EntryKind, ExtensionGround, Role, VoucherEnd
 from app.models import Voucher
 from app.services import audit
 from app.services.approvals.requests import Decision
@@ -60,7 +60,18 @@ def execute_unfreeze(tx: Connection, *, command: Mapping[str, Any], decision: De
     require_no_objection(tx, region_code=decision.region_code, subject_ids=[one.id for one in vouchers.values()])
     at = now(tx)
     check_all(vouchers.values(), command, lambda one: check_status(Act.UNFREEZE, status_of(one, at=at)))
-    _unfreeze(tx, list(vouchers.values()), decision, at=at)
+    stood: list[tuple[VoucherState, Validity, ExtensionGround]] = []
+    for voucher in vouchers.values():
+        assert voucher.frozen_at is not None, "what is unfrozen was frozen"
+        if voucher.stands_still:
+            validity = stood_still(present_validity(voucher), frozen_at=voucher.frozen_at, at=at)
+            stood.append((voucher, validity, ExtensionGround.FREEZE))
+    if stood:
+        write_extensions(tx, stood, decision, at=at)
+    for voucher in vouchers.values():
+        assert voucher.frozen_at is not None, "looked at above"
+        resume_clocks(tx, voucher, stood_for=at - voucher.frozen_at)
+        _change(tx, voucher, frozen_at=None, stands_still=False)
     _tell_each(tx, command, decision, "voucher.unfrozen", at=at)
 
 
@@ -99,37 +110,6 @@ def execute_extend(tx: Connection, *, command: Mapping[str, Any], decision: Deci
     decided = [one.extended for one in check_all(vouchers.values(), command, effect_on)]
     extended = [(voucher, one.validity, one.ground) for voucher, one in zip(vouchers.values(), decided, strict=True)]
     write_extensions(tx, extended, decision, at=at, document_no=wanted.exception_document_no)
-
-
-def freeze_under_objection(tx: Connection, *, region_code: str, subject_id: str) -> bool:
-    """Freeze the voucher because somebody objects to it, and say so; one that is frozen or has ended stays as it is.
-
-    Its validity stands meanwhile where the rules in force let it.
-    """
-    voucher = _locked(tx, region_code, subject_id)
-    at = now(tx)
-    status = status_of(voucher, at=at)
-    if status is VoucherStatus.FROZEN or status.value in set(VoucherEnd):
-        return False
-    rules = rules_of(tx, [voucher], at=at)
-    stands = rules[voucher.region_code, voucher.programme_id].while_frozen == "stands"
-    _change(tx, voucher, frozen_at=at, stands_still=stands)
-    return True
-
-
-def unfreeze_after_objection(tx: Connection, *, subject_id: str, decision: Decision) -> None:
-    """Let the voucher be drawn on again that an objection had frozen, unless it has ended meanwhile."""
-    voucher = _locked(tx, decision.region_code, subject_id)
-    at = now(tx)
-    if status_of(voucher, at=at) is VoucherStatus.FROZEN:
-        _unfreeze(tx, [voucher], decision, at=at)
-
-
-def void_after_objection(tx: Connection, *, subject_id: str, reason: str, decision: Decision) -> None:
-    """Void the voucher because an objection to it was upheld; one that has ended stays as it ended."""
-    voucher = _locked(tx, decision.region_code, subject_id)
-    if status_of(voucher, at=now(tx)).value not in set(VoucherEnd):
-        execute_void(tx, command={"voucher_id": subject_id, "reason": reason}, decision=decision)
 
 
 def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -> VoucherRecord:
@@ -201,21 +181,6 @@ def _end(
     for voucher in vouchers:
         _change(tx, voucher, ended_as=end, ended_at=at)
     return at
-
-
-def _unfreeze(tx: Connection, vouchers: Sequence[VoucherState], decision: Decision, *, at: datetime) -> None:
-    stood: list[tuple[VoucherState, Validity, ExtensionGround]] = []
-    for voucher in vouchers:
-        assert voucher.frozen_at is not None, "what is unfrozen was frozen"
-        if voucher.stands_still:
-            validity = stood_still(present_validity(voucher), frozen_at=voucher.frozen_at, at=at)
-            stood.append((voucher, validity, ExtensionGround.FREEZE))
-    if stood:
-        write_extensions(tx, stood, decision, at=at)
-    for voucher in vouchers:
-        assert voucher.frozen_at is not None, "looked at above"
-        resume_clocks(tx, voucher, stood_for=at - voucher.frozen_at)
-        _change(tx, voucher, frozen_at=None, stands_still=False)
 
 
 def _tell_each(tx: Connection, command: Mapping[str, Any], decision: Decision, action: str, *, at: datetime) -> None:
