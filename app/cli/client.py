@@ -52,7 +52,9 @@ class Api:
         again = Again.BY_KEY if key else Again.NEVER
         return self._sent("POST", path, again=again, key=key or new_key(), body=json, form=data, file=file)
 
-    def send(self, method: str, path: str, *, json: Any = None, key: str | None = None) -> Any:
+    def send(
+        self, method: str, path: str, *, json: Any = None, key: str | None = None, if_match: str | None = None
+    ) -> Any:
         """The body of any request: JSON, text or bytes, by what came. Raises Refused, Failure.
 
         One that changes something is sent again only where its key was given: not every route knows keys.
@@ -62,7 +64,9 @@ class Api:
         if method in {"GET", "HEAD"}:
             return self._sent(method, path, query=query)
         again = Again.BY_KEY if key else Again.NEVER
-        return self._sent(method, path, again=again, key=key or new_key(), query=query, body=json)
+        headers = {"If-Match": if_match} if if_match else None
+        key = key or new_key()
+        return self._sent(method, path, again=again, key=key, query=query, body=json, headers=headers)
 
     def _sent(self, method: str, path: str, **parts: Any) -> Any:
         try:
