@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
@@ -36,6 +37,7 @@ class ApprovalRead(Read):
     kind: ApprovalKind
     status: ApprovalStatus
     authority_id: str | None
+    county_code: Annotated[str | None, Field(description="Where a county issues in the programme of its city")]
     required_role: Role
     subject_id: str
     command: dict[str, Any]

@@ -26,12 +26,16 @@ Account: TypeAlias = str
 recovery_claimed, recovery_due, treasury
 """
 
+Act: TypeAlias = str
+"""freeze, unfreeze, void, extend"""
+
 AdmissionStatus: TypeAlias = str
 """proposed, listed, suspended, delisted"""
 
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
-grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year
+grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, extend_voucher,
+close_programme, suspend_provider, resume_provider, delist_provider, move_quota
 """
 
 ApprovalStatus: TypeAlias = str
@@ -55,7 +59,10 @@ confirm_payment, recover, lapse, authorise, move, reverse
 """
 
 EventKind: TypeAlias = str
-"""hold.nearly_used, hold.expired"""
+"""hold.nearly_used, hold.expired, voucher.expiring"""
+
+ExtensionGround: TypeAlias = str
+"""rules, exception, freeze"""
 
 HoldStatus: TypeAlias = str
 """open, redeemed, released, expired"""
@@ -118,6 +125,9 @@ capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usa
 
 Unknown: TypeAlias = str
 """year_over, year_closed, window_too_short, too_few_days"""
+
+VoidGround: TypeAlias = str
+"""mistake, related_party, fraud, firm_gone, other"""
 
 VoucherKind: TypeAlias = str
 """compute, assessment, training, model, corpus, token, data, innovation, enterprise_service"""
@@ -226,6 +236,8 @@ class ApprovalRead(Answered, frozen=True, kw_only=True):
     kind: ApprovalKind
     status: ApprovalStatus
     authority_id: str | None
+    county_code: str | None
+    """Where a county issues in the programme of its city"""
     required_role: Role
     subject_id: str
     command: dict[str, Any]
@@ -553,6 +565,12 @@ class ClientRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
+class CloseBody(Sent, frozen=True, kw_only=True):
+    """Why it is to be done."""
+
+    reason: str
+
+
 class ComparedVersion(Answered, frozen=True, kw_only=True):
     """Which version was compared."""
 
@@ -646,7 +664,11 @@ class EventPage(Answered, frozen=True, kw_only=True):
 
 
 class EventRead(Answered, frozen=True, kw_only=True):
-    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back."""
+    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back.
+
+    `voucher.expiring`, to the firm: `days_before` days are left of a balance (the rules' `reminder_days`), told
+    once.
+    """
 
     id: str
     kind: EventKind
@@ -674,6 +696,32 @@ class ExecutionRead(Answered, frozen=True, kw_only=True):
     pools: list[PoolExecutionRead]
     groups: list[GroupExecutionRead]
     total: StandingRead
+
+
+class ExtendBody(Sent, frozen=True, kw_only=True):
+    """A new last day, or so many days more. Beyond what the rules allow it is an exception and needs a document."""
+
+    reason: str
+    last_day: str | UnsetType | None = UNSET
+    """The new last day on which it is valid"""
+    days: int | UnsetType | None = UNSET
+    """Days more than now"""
+    exception_document_no: str | UnsetType | None = UNSET
+    """The document that grants an exception; without it the rules must allow it"""
+
+
+class ExtensionRead(Answered, frozen=True, kw_only=True):
+    """A voucher made valid longer; `ground` says by what: the rules, an exception, or a freeze."""
+
+    number: int
+    ground: ExtensionGround
+    valid_until_before: str
+    redeemable_until_before: str
+    valid_until: str
+    redeemable_until: str
+    document_no: str | None
+    approval_id: str
+    extended_at: str
 
 
 class FirmDifferenceRead(Answered, frozen=True, kw_only=True):
@@ -1295,6 +1343,19 @@ class ProviderProfile(Sent, frozen=True, kw_only=True):
     facts: dict[str, bool | int | str | list[str]] | UnsetType = UNSET
     """Further facts that programmes' rules declare: words, numbers, days, yes or no"""
     sites: list[Site] | UnsetType = UNSET
+
+
+class QuotaBody(Sent, frozen=True, kw_only=True):
+    """A share of the programme's pool for a county; a negative amount takes back what the county has not promised."""
+
+    county_code: str
+    """A region below the programme's"""
+    amount_fen: int
+    """Fen (分); negative takes back"""
+    document_no: str
+    fund_source: str | UnsetType | None = UNSET
+    """May be left out where the rules know only one"""
+    reason: str | UnsetType | None = UNSET
 
 
 class QuoteBody(Sent, frozen=True, kw_only=True):
@@ -1938,6 +1999,39 @@ class UserRead(Answered, frozen=True, kw_only=True):
     disabled_at: str | None
     created_at: str
     created_by: str
+
+
+class VoidBody(Sent, frozen=True, kw_only=True):
+    """Why it is to be voided, in a sentence and, so that it can be counted, as a word."""
+
+    reason: str
+    ground: VoidGround | UnsetType | None = UNSET
+    """The reason as a word"""
+    related_to: str | UnsetType | None = UNSET
+    """The provider with which the firm is related; with related_party only"""
+    evidence: str | UnsetType | None = UNSET
+    """What proves it: a document's number; with related_party"""
+
+
+class VoucherActs(Sent, frozen=True, kw_only=True):
+    """One act on many vouchers of one authority. An extension says until when, like that of a single voucher."""
+
+    act: Act
+    voucher_ids: list[str]
+    """Each once"""
+    reason: str
+    last_day: str | UnsetType | None = UNSET
+    """To extend: the new last day of all of them"""
+    days: int | UnsetType | None = UNSET
+    """To extend: days more each"""
+    exception_document_no: str | UnsetType | None = UNSET
+    """To extend beyond the rules: the document that grants the exception"""
+    ground: VoidGround | UnsetType | None = UNSET
+    """To void: the reason as a word"""
+    related_to: str | UnsetType | None = UNSET
+    """To void for related_party: the provider with which the firms are related"""
+    evidence: str | UnsetType | None = UNSET
+    """To void for related_party: a document's number"""
 
 
 class VoucherCreate(Sent, frozen=True, kw_only=True):

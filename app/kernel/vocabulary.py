@@ -174,6 +174,7 @@ class EventKind(StrEnum):
 
     HOLD_NEARLY_USED = "hold.nearly_used"
     HOLD_EXPIRED = "hold.expired"
+    VOUCHER_EXPIRING = "voucher.expiring"
 
 
 class PaymentCodeStatus(StrEnum):
@@ -285,6 +286,33 @@ class ApprovalKind(StrEnum):
     ORDER_PAYMENT = "order_payment"
     REVERSE_ENTRY = "reverse_entry"
     CLOSE_YEAR = "close_year"
+    EXTEND_VOUCHER = "extend_voucher"
+    CLOSE_PROGRAMME = "close_programme"
+    SUSPEND_PROVIDER = "suspend_provider"
+    RESUME_PROVIDER = "resume_provider"
+    DELIST_PROVIDER = "delist_provider"
+    MOVE_QUOTA = "move_quota"
+
+
+class ExtensionGround(StrEnum):
+    """Why a voucher is valid longer than it was."""
+
+    RULES = "rules"
+    """Within what the rules let officials extend."""
+    EXCEPTION = "exception"
+    """Beyond it, by a decision of its own."""
+    FREEZE = "freeze"
+    """It was frozen, and the rules let its validity stand meanwhile."""
+
+
+class VoidGround(StrEnum):
+    """Why a voucher is voided, as a word that can be counted; the reason says it in a sentence."""
+
+    MISTAKE = "mistake"
+    RELATED_PARTY = "related_party"
+    FRAUD = "fraud"
+    FIRM_GONE = "firm_gone"
+    OTHER = "other"
 
 
 class Sides(StrEnum):

@@ -18,6 +18,8 @@ class Approval(Base):
     id: Mapped[Id] = mapped_column(primary_key=True)
     kind: Mapped[Id]
     authority_id: Mapped[Id | None]
+    county_code: Mapped[RegionCode | None]
+    """Where a county's officials ask and decide in a programme of the region above: there they hold their roles."""
     required_role: Mapped[Id]
     subject_id: Mapped[Id]
     """The programme, batch, voucher or person that the act is about."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select, update
+from sqlalchemy import ColumnElement, Connection, and_, func, or_, select, update
 
 from app.kernel.canonical import sha256_hex
 from app.kernel.ids import region_of
@@ -21,6 +21,9 @@ from app.services.identity.principals import Caller
 from app.services.reach import region_within
 from app.sql import now
 
+_PLACE: Any = func.coalesce(Approval.county_code, Approval.region_code)
+"""Where the officials who ask and decide hold their roles."""
+
 DECIDERS = (Role.CHECKER, Role.FINANCE, Role.SECURITY_ADMIN)
 
 
@@ -32,6 +35,7 @@ class ApprovalRecord:
     id: str
     kind: str
     authority_id: str | None
+    county_code: str | None
     required_role: str
     subject_id: str
     command: str
@@ -113,7 +117,7 @@ def _decision(tx: Connection, caller: Caller, approval: ApprovalRecord) -> Decis
     if approval.made_by == caller.principal_id:
         raise AppError(Code.SAME_PERSON)
     role = Role(approval.required_role)
-    if not caller.holds_in(role, approval.region_code, approval.authority_id):
+    if not caller.holds_in(role, approval.county_code or approval.region_code, approval.authority_id):
         raise AppError(Code.FORBIDDEN, role=role)
     if approval.status != ApprovalStatus.PENDING:
         raise AppError(Code.WRONG_STATE, actual=approval.status, expected=ApprovalStatus.PENDING)
@@ -147,7 +151,7 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
     return or_(
         Approval.made_by == caller.principal_id,
         *(
-            and_(Approval.region_code == grant.region_code, Approval.authority_id == grant.authority_id)
+            and_(grant.region_code == _PLACE, Approval.authority_id == grant.authority_id)
             for grant in caller.regions(Role.MAKER, Role.CHECKER)
         ),
         *(
@@ -158,7 +162,7 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
             and_(region_within(Approval.region_code, grant.region_code), Approval.required_role == Role.SECURITY_ADMIN)
             for grant in caller.regions(Role.SECURITY_ADMIN)
         ),
-        *(region_within(Approval.region_code, grant.region_code) for grant in caller.regions(Role.AUDITOR)),
+        *(region_within(_PLACE, grant.region_code) for grant in caller.regions(Role.AUDITOR)),
     )
 
 

@@ -55,11 +55,13 @@ def request_approval(
     effect: Mapping[str, Any],
     amount_fen: int | None = None,
     reason: str | None = None,
+    county_code: str | None = None,
 ) -> str:
     """Store what the caller wants done and return the approval's id.
 
-    `command` is all that the execution will need; `effect` says in numbers what it will do. Raises
-    `approval_pending` where the same act on the same subject already waits.
+    `command` is all that the execution will need; `effect` says in numbers what it will do. With a `county_code` it is
+    officials of that county's `authority_id` who decide. Raises `approval_pending` where the same act on the same
+    subject already waits.
     """
     at = now(tx)
     approval_id = new_id("apv", region_code)
@@ -70,6 +72,7 @@ def request_approval(
             id=approval_id,
             kind=kind,
             authority_id=authority_id,
+            county_code=county_code,
             required_role=required_role,
             subject_id=subject_id,
             command=written.decode(),
