@@ -152,6 +152,23 @@ def test_a_programme_from_its_scheme_to_a_frozen_voucher(world: World, city: Cit
     assert [one["id"] for one in shell.json("voucher", "list", "--status", "voided")["data"]] == [voucher]
     moved = shell.json("voucher", "movements", voucher)["data"]
     assert [(one["kind"], one["change_fen"]) for one in moved] == [("issue", 100_050), ("void", -100_050)]
+    kept = rows[1]["voucher_id"]
+    shell.become(city.maker)
+    end = ok(city.maker.get(f"/v1/vouchers/{kept}"))["valid_until"]
+    assert shell.json("voucher", "extend", kept, "--days", "1", "--reason", "延期", "--dry-run")["days"] == 1
+    both = (kept, voucher, "--reason", "清理")
+    assert shell.end("voucher", "freeze", *both) == 1  # one of them has ended: all or none
+    frozen = shell.json("voucher", "freeze", kept, "--reason", "清理")
+    assert shell.json("approvals", "show", frozen["id"])["subject_id"] == kept
+    shell.become(city.checker)
+    shell.run("approvals", "approve", frozen["id"], "--yes")
+    assert shell.json("voucher", "show", kept)["valid_until"] == end
+    assert shell.json("voucher", "extensions", kept)["data"] == []
+    shell.become(city.maker)
+    closed = shell.json("programme", "close", programme, "--reason", "年度结束")
+    shell.become(city.checker)
+    shell.run("approvals", "approve", closed["id"], "--yes")
+    assert shell.json("programme", "show", programme)["status"] == "closed"
     assert world.differences() == []
 
 

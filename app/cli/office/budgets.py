@@ -151,13 +151,37 @@ def appropriate(
         return
     with office.once("appropriate", programme_id=programme, **sent) as key:
         asked = office.client.programmes.appropriate(programme, body, key=key)
-    fields: list[Column[models.ApprovalRead]] = [
-        Column("审核编号", "approval", lambda one: one.id),
-        Column("金额（元）", "yuan", lambda one: yuan(one.amount_fen)),
-        Column("执行后可用（元）", "available after", lambda one: yuan(one.effect.get("available_after_fen"))),
-    ]
-    office.answer(asked, fields)
-    office.say("等待财政另一人审核：voucher approvals approve", "waits for another person of finance")
+    office.asked(asked)
+
+
+@command(app, "share", act=True)
+def share(
+    office: Office,
+    programme: ProgrammeId,
+    county: Annotated[str, typer.Option(help="区县代码，如 330106 / Code of the county")],
+    amount: Annotated[
+        str, typer.Option("--amount-yuan", help="金额（元）；负数为收回 / In yuan; below zero takes back")
+    ],
+    document_no: Annotated[str, typer.Option("--document-no", help="文号 / Number of the document")],
+    source: Annotated[str | None, typer.Option(help="资金来源 / Fund source; where the rules know several")] = None,
+    reason: Annotated[str | None, typer.Option(help="理由，入档 / Why, for the record")] = None,
+) -> None:
+    """提请将额度分给区县或收回（经办） / Ask finance to share part of the pool out to a county, as a maker."""
+    amount_fen = _fen(amount)
+    body = models.QuotaBody(
+        county_code=county,
+        amount_fen=amount_fen,
+        document_no=document_no,
+        fund_source=source or UNSET,
+        reason=reason or UNSET,
+    )
+    said = {"programme_id": programme, "county_code": county, "amount_fen": amount_fen, "document_no": document_no}
+    said |= {"fund_source": source, "reason": reason}
+    if office.rehearsed(f"分给 {county}：{yuan(amount_fen)} 元", f"share {yuan(amount_fen)} yuan", **said):
+        return
+    with office.once("share", **said) as key:
+        asked = office.client.programmes.move_quota(programme, body, key=key)
+    office.asked(asked)
 
 
 Expected = tuple[models.PoolExecutionRead, models.ForecastRead]

@@ -33,9 +33,9 @@ from app.cli.endings import SIGN_IN, Interrupted
 from app.cli.following import progress_of_job
 from app.cli.login import DEFAULT_URL
 from app.cli.office.pending import key_for
-from app.cli.office.words import Words
+from app.cli.office.words import Words, yuan
 from app.cli.output import Failure
-from app.client import Problem, VoucherClient
+from app.client import Problem, VoucherClient, models
 from app.client.jobs import Progress
 from app.client.signing_in import current_session
 
@@ -154,6 +154,16 @@ class Office:
             self.aside.print(self._rows(self.words.sentence(*title), columns, rows))
 
     # -- acts ----------------------------------------------------------------------------------------------------------
+
+    def asked(self, approval: models.ApprovalRead) -> None:
+        """What now waits for a second person."""
+        fields: list[Column[models.ApprovalRead]] = [
+            Column("审核编号", "approval", lambda one: one.id),
+            Column("对象", "subject", lambda one: one.subject_id),
+            Column("金额（元）", "amount", lambda one: yuan(one.amount_fen)),
+        ]
+        self.answer(approval, fields)
+        self.say("等待另一人审核：voucher approvals approve", "waits for another person")
 
     def rehearsed(self, zh: str, en: str, **sent: Any) -> bool:
         """With --dry-run: show what would be sent, and True."""

@@ -23,6 +23,8 @@ from app.services.rules.scheme_file import SchemeFileError, load_scheme
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(rule_versions.app, name="rules")
 
+Reason = Annotated[str, typer.Option(help="理由，入档 / Why, for the record")]
+ProviderId = Annotated[str, typer.Argument(metavar="PROVIDER", help="机构编号 org_… / Id of the provider")]
 ProgrammeId = Annotated[str, typer.Argument(metavar="PROGRAMME", help="项目编号 prg_… / Id of the programme")]
 Day = Annotated[datetime, typer.Option(formats=["%Y-%m-%d"])]
 
@@ -168,6 +170,16 @@ def resume(office: Office, programme: ProgrammeId) -> None:
     office.say("等待另一人审核：voucher approvals approve", "waits for another person")
 
 
+@command(app, "close", act=True)
+def close(office: Office, programme: ProgrammeId, reason: Reason) -> None:
+    """提请关闭：不再发放，已发的券照常使用（经办） / Ask to close it for good; what is out goes on."""
+    if office.rehearsed("提请关闭", "close", programme_id=programme, reason=reason):
+        return
+    with office.once("close", programme_id=programme, reason=reason) as key:
+        asked = office.client.programmes.close(programme, models.CloseBody(reason=reason), key=key)
+    office.asked(asked)
+
+
 @command(app, "providers")
 def providers(office: Office, programme: ProgrammeId) -> None:
     """入围机构 / The providers of a programme."""
@@ -188,7 +200,7 @@ def providers(office: Office, programme: ProgrammeId) -> None:
 def admit(
     office: Office,
     programme: ProgrammeId,
-    provider: Annotated[str, typer.Argument(metavar="PROVIDER", help="机构编号 org_… / Id of the provider")],
+    provider: ProviderId,
     category: Annotated[list[str], typer.Option(help="服务类别，可重复 / Service category; may be repeated")],
 ) -> None:
     """提请机构入围，类别整体替换（经办） / Ask a checker to admit a provider for these categories, as a maker."""
@@ -198,6 +210,34 @@ def admit(
     asked = office.client.programmes.providers.admit(programme, provider, body)
     office.answer(asked, [Column("审核编号", "approval", lambda one: one.approval.id)])
     office.say("等待另一人审核：voucher approvals approve", "waits for another person")
+
+
+@command(app, "suspend", act=True)
+def suspend(office: Office, programme: ProgrammeId, provider: ProviderId, reason: Reason) -> None:
+    """提请暂停机构：不再预扣与核销（经办） / Ask to suspend a provider: no new holds, as a maker."""
+    _step(office, "suspend", "暂停机构", programme, provider, reason)
+
+
+@command(app, "reinstate", act=True)
+def reinstate(office: Office, programme: ProgrammeId, provider: ProviderId, reason: Reason) -> None:
+    """提请恢复已暂停的机构（经办） / Ask to let a suspended provider go on, as a maker."""
+    _step(office, "resume", "恢复机构", programme, provider, reason)
+
+
+@command(app, "delist", act=True)
+def delist(office: Office, programme: ProgrammeId, provider: ProviderId, reason: Reason) -> None:
+    """提请机构退出项目（经办） / Ask to take a provider off the programme, as a maker."""
+    _step(office, "delist", "机构退出", programme, provider, reason)
+
+
+def _step(office: Office, step: str, zh: str, programme: str, provider: str, reason: str) -> None:
+    said = {"programme_id": programme, "provider_id": provider, "reason": reason}
+    if office.rehearsed(f"提请{zh}", step, **said):
+        return
+    with office.once(f"{step}_provider", **said) as key:
+        body = models.CloseBody(reason=reason)
+        asked = office.client.programmes.providers.change(programme, provider, step, body, key=key)
+    office.asked(asked)
 
 
 def _fields(office: Office) -> list[Column[models.ProgrammeRead]]:

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Annotated
+from collections.abc import Callable, Sequence
+from datetime import datetime
+from typing import Annotated, Any
 
 import typer
+from msgspec import UNSET
 
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most, with_examples
 from app.cli.office.words import ENTRIES, KINDS, VOUCHER_STATUSES, last_day, minute, yuan
-from app.client import VoucherClient, models
-from app.kernel.vocabulary import VoucherStatus
+from app.client import models
+from app.client.resources.vouchers import Vouchers
+from app.kernel.vocabulary import VoidGround, VoucherStatus
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 
+VoucherIds = Annotated[
+    list[str],
+    typer.Argument(metavar="VOUCHER…", help="券编号 vch_…；多张合为一项审核 / Id; several are one approval"),
+]
 VoucherId = Annotated[str, typer.Argument(metavar="VOUCHER", help="券编号 vch_… / Id of the voucher")]
 Reason = Annotated[str, typer.Option(help="理由，入档 / Why, for the record")]
 
 
 @app.callback(
     help=with_examples(
-        "券：查询、流水、冻结、解冻、作废、退回 / Vouchers: look, freeze, void, surrender.",
+        "券：查询、流水、冻结、解冻、作废、延期、退回 / Vouchers: look, freeze, void, extend, surrender.",
         "voucher voucher list --programme PROGRAMME --status active",
         "voucher voucher freeze VOUCHER --reason 核查",
     )
@@ -70,11 +77,15 @@ def list_vouchers(
     programme: Annotated[str | None, typer.Option(help="项目编号 / Id of a programme")] = None,
     firm: Annotated[str | None, typer.Option(help="企业编号 / Id of a firm")] = None,
     status: Annotated[VoucherStatus | None, typer.Option(help="状态 / Only of this status")] = None,
+    expiring: Annotated[
+        int | None,
+        typer.Option("--expiring-within", help="有余额且若干天内到期 / Ending in so many days", min=1),
+    ] = None,
     limit: Limit = SHOWN,
     everything: All = False,
 ) -> None:
     """列出券，新的在前 / Vouchers, newest first."""
-    found = office.client.vouchers.list(programme_id=programme, firm_id=firm)
+    found = office.client.vouchers.list(programme_id=programme, firm_id=firm, expiring_within_days=expiring)
     chosen = (one for one in found if status is None or one.status == status)
     office.answer_list(chosen, _columns(office), limit=most(limit, everything), title=("券", "Vouchers"))
 
@@ -102,39 +113,104 @@ def movements(office: Office, voucher: VoucherId) -> None:
     office.answer_list(iter(found), shown, limit=None, title=("流水", "Movements"))
 
 
-Asked = Callable[[VoucherClient, str, models.ActBody, str], models.ApprovalRead]
-
-
-def _ask(office: Office, act: str, zh: str, voucher: str, reason: str, ask: Asked) -> None:
-    """What a maker asks a checker to do with a voucher."""
-    if office.rehearsed(f"提请{zh}", act, voucher_id=voucher, reason=reason):
+def _ask(
+    office: Office,
+    act: str,
+    zh: str,
+    vouchers: Sequence[str],
+    ask: Callable[[str, str], models.ApprovalRead],
+    **said: Any,
+) -> None:
+    """What a maker asks a checker to do with a voucher, or in one approval with many of them."""
+    given = {name: value for name, value in said.items() if value is not None}
+    if office.rehearsed(f"提请{zh}", act, voucher_ids=list(vouchers), **given):
         return
-    with office.once(act, voucher_id=voucher, reason=reason) as key:
-        asked = ask(office.client, voucher, models.ActBody(reason=reason), key)
-    fields: list[Column[models.ApprovalRead]] = [
-        Column("审核编号", "approval", lambda one: one.id),
-        Column("券", "voucher", lambda one: one.subject_id),
-    ]
-    office.answer(asked, fields)
-    office.say("等待另一人审核：voucher approvals approve", "waits for another person")
+    with office.once(act, voucher_ids=list(vouchers), **given) as key:
+        if len(vouchers) == 1:
+            asked = ask(vouchers[0], key)
+        else:
+            body = models.VoucherActs(act=act, voucher_ids=list(vouchers), **given)
+            asked = office.client.vouchers.act_on_many(body, key=key)
+    office.asked(asked)
 
 
 @command(app, "freeze", act=True)
-def freeze(office: Office, voucher: VoucherId, reason: Reason) -> None:
+def freeze(office: Office, vouchers: VoucherIds, reason: Reason) -> None:
     """提请冻结：不能预扣与核销（经办） / Ask that nothing is drawn on it, as a maker."""
-    _ask(office, "freeze", "冻结", voucher, reason, lambda c, id_, body, key: c.vouchers.freeze(id_, body, key=key))
+    body = models.ActBody(reason=reason)
+    _ask(office, "freeze", "冻结", vouchers, lambda id_, key: _of(office).freeze(id_, body, key=key), reason=reason)
 
 
 @command(app, "unfreeze", act=True)
-def unfreeze(office: Office, voucher: VoucherId, reason: Reason) -> None:
+def unfreeze(office: Office, vouchers: VoucherIds, reason: Reason) -> None:
     """提请解冻（经办） / Ask to let it be drawn on again, as a maker."""
-    _ask(office, "unfreeze", "解冻", voucher, reason, lambda c, id_, body, key: c.vouchers.unfreeze(id_, body, key=key))
+    body = models.ActBody(reason=reason)
+    _ask(office, "unfreeze", "解冻", vouchers, lambda id_, key: _of(office).unfreeze(id_, body, key=key), reason=reason)
 
 
 @command(app, "void", act=True)
-def void(office: Office, voucher: VoucherId, reason: Reason) -> None:
+def void(
+    office: Office,
+    vouchers: VoucherIds,
+    reason: Reason,
+    ground: Annotated[VoidGround | None, typer.Option(help="事由，便于统计 / The reason as a word")] = None,
+    related_to: Annotated[
+        str | None, typer.Option("--related-to", help="关联的机构编号，用于 related_party / The related provider")
+    ] = None,
+    evidence: Annotated[str | None, typer.Option(help="依据文号，用于 related_party / What proves it")] = None,
+) -> None:
     """提请作废：释放预扣，余额收回（经办） / Ask to end it; its holds are released, as a maker."""
-    _ask(office, "void", "作废", voucher, reason, lambda c, id_, body, key: c.vouchers.void(id_, body, key=key))
+    said = {"reason": reason, "ground": ground, "related_to": related_to, "evidence": evidence}
+    body = models.VoidBody(**{name: value for name, value in said.items() if value is not None})
+    _ask(office, "void", "作废", vouchers, lambda id_, key: _of(office).void(id_, body, key=key), **said)
+
+
+@command(app, "extend", act=True)
+def extend(
+    office: Office,
+    vouchers: VoucherIds,
+    reason: Reason,
+    until: Annotated[
+        datetime | None,
+        typer.Option("--until", formats=["%Y-%m-%d"], help="新的末日（含） / New last day, included"),
+    ] = None,
+    days: Annotated[int | None, typer.Option(help="或延长的天数 / Or so many days more", min=1)] = None,
+    exception: Annotated[
+        str | None,
+        typer.Option("--exception-document-no", help="例外文号 / Document, beyond the rules"),
+    ] = None,
+) -> None:
+    """提请延期：--until 或 --days（经办） / Ask to make it valid longer: --until or --days, as a maker."""
+    if (until is None) == (days is None):
+        raise typer.BadParameter(office.words.sentence("须给出 --until 或 --days 之一。", "give --until or --days"))
+    last_day = until.date().isoformat() if until else None
+    said = {"reason": reason, "last_day": last_day, "days": days, "exception_document_no": exception}
+    body = models.ExtendBody(
+        reason=reason,
+        last_day=last_day or UNSET,
+        days=days or UNSET,
+        exception_document_no=exception or UNSET,
+    )
+    _ask(office, "extend", "延期", vouchers, lambda id_, key: _of(office).extend(id_, body, key=key), **said)
+
+
+def _of(office: Office) -> Vouchers:
+    return office.client.vouchers
+
+
+@command(app, "extensions")
+def extensions(office: Office, voucher: VoucherId) -> None:
+    """一张券的历次延期 / How often it was made valid longer."""
+    shown: list[Column[models.ExtensionRead]] = [
+        Column("次", "number", lambda one: str(one.number), is_number=True),
+        Column("依据", "ground", lambda one: one.ground),
+        Column("原有效至", "before", lambda one: last_day(one.valid_until_before)),
+        Column("有效至", "until", lambda one: last_day(one.valid_until)),
+        Column("文号", "document", lambda one: one.document_no or "-"),
+        Column("时间", "at", lambda one: minute(one.extended_at)),
+    ]
+    found = office.client.vouchers.extensions(voucher)
+    office.answer_list(iter(found), shown, limit=None, title=("延期", "Extensions"))
 
 
 @command(app, "surrender", act=True, asks=True)

@@ -51,6 +51,12 @@ ACTS: Mapping[str, str] = {
     "order_payment": "支付",
     "reverse_entry": "冲销",
     "close_year": "年度关账",
+    "extend_voucher": "延期",
+    "close_programme": "关闭项目",
+    "suspend_provider": "暂停机构",
+    "resume_provider": "恢复机构",
+    "delist_provider": "机构退出",
+    "move_quota": "额度分配",
 }
 ENTRIES: Mapping[str, str] = {
     "issue": "发放",

@@ -11,10 +11,12 @@ from app.client.models import (
     AdmissionRead,
     AppropriationBody,
     ApprovalRead,
+    CloseBody,
     ExecutionRead,
     ProgrammeBody,
     ProgrammeRead,
     ProgrammeSubmitted,
+    QuotaBody,
     QuoteBody,
     QuoteRead,
     RulesChecked,
@@ -65,6 +67,10 @@ class Programmes:
         """Ask a checker to end a pause."""
         return self._wire.change("POST", f"/v1/programmes/{programme_id}/resume", ApprovalRead)
 
+    def close(self, programme_id: str, body: CloseBody, *, key: str | None = None) -> ApprovalRead:
+        """Ask a checker to close it for good; what is out is used and paid as before."""
+        return self._wire.act(f"/v1/programmes/{programme_id}/close", ApprovalRead, body, key=key)
+
     def budget(self, programme_id: str) -> ExecutionRead:
         """Where the money of each of its pools stands."""
         return self._wire.fetch(f"/v1/programmes/{programme_id}/budget", ExecutionRead)
@@ -72,6 +78,10 @@ class Programmes:
     def appropriate(self, programme_id: str, body: AppropriationBody, *, key: str | None = None) -> ApprovalRead:
         """Ask another person of finance to grant money, or to take some back."""
         return self._wire.act(f"/v1/programmes/{programme_id}/appropriations", ApprovalRead, body, key=key)
+
+    def move_quota(self, programme_id: str, body: QuotaBody, *, key: str | None = None) -> ApprovalRead:
+        """Ask finance to share part of the pool out to a county, or to take it back."""
+        return self._wire.act(f"/v1/programmes/{programme_id}/quotas", ApprovalRead, body, key=key)
 
     def quote(self, programme_id: str, body: QuoteBody) -> QuoteRead:
         """What a bill would get now, step by step."""
@@ -139,3 +149,10 @@ class Admissions:
         """Ask a checker to admit a provider for these categories, in place of those before."""
         path = f"/v1/programmes/{programme_id}/providers/{provider_id}"
         return self._wire.change("PUT", path, AdmissionProposed, body)
+
+    def change(
+        self, programme_id: str, provider_id: str, step: str, body: CloseBody, *, key: str | None = None
+    ) -> ApprovalRead:
+        """Ask a checker to `suspend` a provider, to `resume` it, or to `delist` it."""
+        path = f"/v1/programmes/{programme_id}/providers/{provider_id}/{step}"
+        return self._wire.act(path, ApprovalRead, body, key=key)

@@ -12,6 +12,8 @@ from app.client.models import (
     BatchSubmitted,
     CheckBody,
     CheckRead,
+    ExtendBody,
+    ExtensionRead,
     MandateCreate,
     MandateRead,
     PaymentCodeCreate,
@@ -19,6 +21,8 @@ from app.client.models import (
     PaymentCodeRead,
     RowRead,
     Sent,
+    VoidBody,
+    VoucherActs,
     VoucherCreate,
     VoucherRead,
     VouchersMovementRead,
@@ -84,9 +88,12 @@ class Vouchers:
         self.mandates = Mandates(wire)
         self.payment_codes = PaymentCodes(wire)
 
-    def list(self, *, programme_id: str | None = None, firm_id: str | None = None) -> Iterator[VoucherRead]:
-        """Vouchers within reach, newest first."""
-        return self._wire.each("/v1/vouchers", VoucherRead, programme_id=programme_id, firm_id=firm_id)
+    def list(
+        self, *, programme_id: str | None = None, firm_id: str | None = None, expiring_within_days: int | None = None
+    ) -> Iterator[VoucherRead]:
+        """Vouchers within reach, newest first; those that run out soon with something left."""
+        query = {"programme_id": programme_id, "firm_id": firm_id, "expiring_within_days": expiring_within_days}
+        return self._wire.each("/v1/vouchers", VoucherRead, **query)
 
     def get(self, voucher_id: str) -> VoucherRead:
         """A voucher with its balance."""
@@ -112,9 +119,21 @@ class Vouchers:
         """Ask a checker to let it be drawn on again."""
         return self._wire.act(f"/v1/vouchers/{voucher_id}/unfreeze", ApprovalRead, body, key=key)
 
-    def void(self, voucher_id: str, body: ActBody, *, key: str | None = None) -> ApprovalRead:
+    def void(self, voucher_id: str, body: VoidBody, *, key: str | None = None) -> ApprovalRead:
         """Ask a checker to end it; open holds are released, what is free goes back to the pool."""
         return self._wire.act(f"/v1/vouchers/{voucher_id}/void", ApprovalRead, body, key=key)
+
+    def extend(self, voucher_id: str, body: ExtendBody, *, key: str | None = None) -> ApprovalRead:
+        """Ask a checker to make it valid longer: within what its rules allow, or as an exception."""
+        return self._wire.act(f"/v1/vouchers/{voucher_id}/extend", ApprovalRead, body, key=key)
+
+    def extensions(self, voucher_id: str) -> Sequence[ExtensionRead]:
+        """How often it was made valid longer, the first time first."""
+        return self._wire.fetch(f"/v1/vouchers/{voucher_id}/extensions", list[ExtensionRead])
+
+    def act_on_many(self, body: VoucherActs, *, key: str | None = None) -> ApprovalRead:
+        """Ask a checker to do one act to many vouchers, in one approval; refused where one does not allow it."""
+        return self._wire.act("/v1/voucher-acts", ApprovalRead, body, key=key)
 
     def surrender(self, voucher_id: str, body: ActBody, *, key: str | None = None) -> VoucherRead:
         """Give it back, as its firm."""

@@ -48,7 +48,7 @@ _SEALED = f"""
     FROM vouchers v
     LEFT JOIN entries e ON e.region_code = v.region_code AND e.voucher_id = v.id AND e.kind = 'issue'
     LEFT JOIN newest n ON n.region_code = v.region_code AND n.voucher_id = v.id
-    CROSS JOIN LATERAL (SELECT e.details::jsonb AS issued) AS read
+    CROSS JOIN LATERAL (SELECT e.details::jsonb AS issued OFFSET 0) AS read
     CROSS JOIN LATERAL (SELECT concat_ws(' ', read.issued ->> 'valid_from',
         coalesce(n.details, read.issued) ->> 'valid_until', coalesce(n.details, read.issued) ->> 'redeemable_until'
     ) AS validity) AS said
@@ -80,7 +80,10 @@ _SEALED = f"""
     FROM audit_events a LEFT JOIN extensions x ON x.region_code = a.region_code AND x.event_id = a.id
     WHERE a.action = 'voucher.extended' AND x.voucher_id IS NULL
 """
-"""Details are what their leaf names (`columns`), so a validity that was edited is none that was sealed."""
+"""Details are what their leaf names (`columns`), so a validity that was edited is none that was sealed.
+
+`OFFSET 0`: they are read once a voucher.
+"""
 
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
