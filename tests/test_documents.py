@@ -24,11 +24,12 @@ from app.services.bank_lists.words import SENTENCES as BANK_LISTS
 from app.services.evidence.accelerators import published_table
 from app.services.evidence.units import UNITS
 from app.services.issuance.words import SENTENCES as ISSUANCE
+from app.services.registry_lists.words import SENTENCES as REGISTRY
 from app.services.statements.words import SENTENCES as STATEMENTS
 
 ROOT = Path(__file__).resolve().parents[1]
-SENTENCES = {**ISSUANCE, **STATEMENTS, **BANK_LISTS, **STATEMENTS, **ISSUANCE}
-"""In the order of the first three; worded as the last that has it words it."""
+SENTENCES = {**ISSUANCE, **STATEMENTS, **BANK_LISTS, **REGISTRY, **BANK_LISTS, **STATEMENTS, **ISSUANCE}
+"""In the order of the first four; worded as the last that has it words it."""
 DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
 TRANSLATED = (
     "README",
@@ -36,6 +37,7 @@ TRANSLATED = (
     "docs/corrections",
     "docs/problems",
     "docs/guides/officials",
+    "docs/guides/registrars",
     "docs/guides/providers",
     "docs/guides/firms",
     "docs/operations",

@@ -31,7 +31,7 @@ def comparable_name(name: str) -> str:
     even = "".join(unicodedata.normalize("NFKC", name).casefold().split())
     for ending, usual in _ENDINGS.items():
         if even.endswith(ending) and even != ending:
-            return even.removesuffix(ending) + usual if not even.endswith(usual) else even
+            return even.removesuffix(ending) + usual
     return even
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.kernel.names import same_name
+from app.kernel.names import name_core, same_name
 from app.kernel.widths import half_width
 
 
@@ -14,6 +14,10 @@ from app.kernel.widths import half_width
         ("云栖智算（杭州）有限公司", "云栖智算(杭州)有限公司"),
         ("ＡＢＣ 科技有限公司", "abc科技有限公司"),
         ("  云栖　智算有限公司\n", "云栖智算有限公司"),
+        ("云栖智算有限责任公司", "云栖智算有限公司"),
+        ("云栖智算股份公司", "云栖智算股份有限公司"),
+        ("Cloud Home Co., Ltd.", "cloud home CO.,LTD"),
+        ("Cloud Home Company Limited", "Cloud Home Co Ltd"),
     ],
 )
 def test_width_brackets_case_and_spaces_do_not_count(a: str, b: str) -> None:
@@ -22,6 +26,11 @@ def test_width_brackets_case_and_spaces_do_not_count(a: str, b: str) -> None:
 
 def test_another_name_is_another_name() -> None:
     assert not same_name("云栖智算有限公司", "云栖智算股份有限公司")
+
+
+def test_the_core_of_a_name_is_without_its_ending() -> None:
+    assert name_core("云栖智算（杭州）有限责任公司") == "云栖智算(杭州)"
+    assert name_core("有限公司") == "有限公司"
 
 
 def test_only_full_width_forms_become_half_width() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from app.kernel.regions import covers, is_region, region_name
+from app.kernel.regions import covers, is_region, region_name, regions_named
 
 
 @pytest.mark.parametrize(
@@ -67,3 +67,11 @@ def test_a_region_covers_itself_and_what_lies_within(outer: str, inner: str) -> 
 )
 def test_a_region_covers_neither_its_neighbour_nor_what_contains_it(outer: str, inner: str) -> None:
     assert not covers(outer, inner)
+
+
+def test_a_name_is_looked_for_within_a_region() -> None:
+    assert regions_named("西湖区", "330100") == ("330106",)
+    assert regions_named("西湖区", "330106") == ("330106",)
+    assert regions_named("西湖区", "330200") == ()
+    assert regions_named("杭州市", "330000") == ("330100",)
+    assert regions_named("临平区", "330100") == ("330113",)

@@ -61,7 +61,6 @@ def test_firm_and_provider_are_related_from_the_moment_it_is_on_record_until_it_
 def test_one_that_is_firm_and_provider_gets_no_subsidy_for_dealing_with_itself(world: World) -> None:
     city = world.city()
     programme_id, provider_id = city.programme(), world.provider()
-    city.admit(programme_id, provider_id)
 
     def twin(tx: object) -> str:
         row = tx.execute(select(Organisation).where(Organisation.id == provider_id)).one()  # type: ignore[attr-defined]
@@ -73,10 +72,30 @@ def test_one_that_is_firm_and_provider_gets_no_subsidy_for_dealing_with_itself(w
 
     firm_id = world.database.transact(twin)
     voucher = city.issue(programme_id, firm_id, 1_000)
+    city.admit(programme_id, provider_id)
     manager = world.person(Role.FIRM, firm_id)
     ok(manager.post(f"/v1/vouchers/{voucher['id']}/mandates", {"provider_id": provider_id, "limit_fen": 1_000}))
     body = {"voucher_code": voucher["code"], "order_no": "O-1", "bill": bill_body(1_000)}
     problem(world.machine(provider_id).post("/v1/redemptions", body), 422, "related_party")
+
+
+def test_who_is_related_to_every_listed_provider_is_given_no_voucher(world: World) -> None:
+    city, by = world.city(), registrar(world)
+    programme_id, firm_id, providers = city.programme(), world.firm(), [world.provider(), world.provider()]
+    row = {"reference_no": "R1", "firm_id": firm_id, "face_value_fen": 100}
+    batch = {"programme_id": programme_id, "declared_count": 1, "declared_total_fen": 100, "rows": [row]}
+
+    def refused() -> list[tuple[str, str]]:
+        response = city.maker.http.post(
+            "/v1/issuance-batches", json=batch, headers={"Idempotency-Key": new_id("evn", "330100")}
+        )
+        return [(error["code"], error["limit"]) for error in response.json().get("errors", ())]
+
+    ok(relate(by, firm_id, "held_by", identifier(by, providers[0]), share="0.51"))
+    city.admit(programme_id, providers[0])
+    assert refused() == [("firm_related", "same_controller, shareholding")]
+    city.admit(programme_id, providers[1])
+    assert refused() == [], "there is one to spend it at"
 
 
 def test_all_firms_of_a_group_share_its_cap(world: World) -> None:

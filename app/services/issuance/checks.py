@@ -4,7 +4,7 @@ numbers, and the figures declared for them. Submission refuses with it, the anno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -18,6 +18,7 @@ from app.kernel.vocabulary import Checkpoint, ProgrammeStatus
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import rules_in_force
 from app.services.issuance.plans import Firm, PlannedRow, plan_rows
+from app.services.issuance.relations import related_to_all
 from app.services.issuance.rows import MAX_ERRORS, GrantRow, Layout
 from app.services.issuance.words import CellProblem, Field
 from app.services.programmes.programmes import ProgrammeRecord, lock_programme_to_issue
@@ -118,6 +119,7 @@ def check(
     firms = _firms(tx, submission.rows)
     rows, errors = plan_rows(submission.rows, firms, rules, submission.layout, county_code=county_code, at=at)
     errors += _debarred(tx, programme, submission, rows, at)
+    errors += _related(tx, programme, submission, rows, rules, at)
     return Checked(
         rules=rules,
         rows=rows,
@@ -195,16 +197,38 @@ def _debarred(
     tx: Connection, programme: ProgrammeRecord, submission: Submission, rows: Sequence[PlannedRow], at: datetime
 ) -> list[FieldError]:
     barred = debarred_firms(tx, programme.region_code, Checkpoint.ISSUE, at=at)
-    field = {row.row_no: Field.USCC if row.uscc else Field.FIRM_ID for row in submission.rows} if barred else {}
-    return [
-        submission.layout.complaint(
-            row.row_no,
-            field[row.row_no],
-            CellProblem("firm_debarred", limit=found.document_no, actual=f"{found.name} ({found.period})"),
-        )
-        for row in rows
-        if (found := barred.get(row.firm_id)) is not None
-    ]
+    found = {
+        firm_id: CellProblem("firm_debarred", limit=one.document_no, actual=f"{one.name} ({one.period})")
+        for firm_id, one in barred.items()
+    }
+    return list(_of_firms(submission, rows, found))
+
+
+def _related(
+    tx: Connection,
+    programme: ProgrammeRecord,
+    submission: Submission,
+    rows: Sequence[PlannedRow],
+    rules: Rules,
+    at: datetime,
+) -> list[FieldError]:
+    """Who could only buy from himself is given no voucher to do it with."""
+    firms = {row.firm_id: row.firm_name for row in rows}
+    signs = related_to_all(tx, programme.region_code, programme.id, firms, rules, at=at)
+    found = {firm_id: CellProblem("firm_related", limit=told, actual=firms[firm_id]) for firm_id, told in signs.items()}
+    return list(_of_firms(submission, rows, found))
+
+
+def _of_firms(
+    submission: Submission, rows: Sequence[PlannedRow], found: Mapping[str, CellProblem]
+) -> Iterator[FieldError]:
+    """Complaints about firms, at the cells that name them."""
+    if not found:
+        return
+    field = {row.row_no: Field.USCC if row.uscc else Field.FIRM_ID for row in submission.rows}
+    for row in rows:
+        if row.firm_id in found:
+            yield submission.layout.complaint(row.row_no, field[row.row_no], found[row.firm_id])
 
 
 def _used_references(tx: Connection, programme: ProgrammeRecord, submission: Submission) -> list[FieldError]:

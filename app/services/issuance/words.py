@@ -141,6 +141,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "No firm is registered as {actual}. Have it registered first, or correct the code.",
         "未登记的企业：{actual}。请先登记该企业，或更正代码。",
     ),
+    "firm_related": (
+        "{actual} is related to every listed provider ({limit}) and could spend a voucher nowhere. Remove the row.",
+        "{actual} 与全部入围服务机构均存在关联关系（{limit}），所发的券无处可用。请删除该行。",
+    ),
     "firm_debarred": (
         "{actual} is on the debarment list by {limit} and is given no voucher. Remove the row.",
         "{actual} 已依据{limit}列入失信名单，不得发放。请删除该行。",

@@ -51,15 +51,15 @@ def parties_of(
     if of_holder and of_provider:
         relation = related({*of_holder.relations, *of_provider.relations}, of_holder.person, of_provider.person, on=on)
     return Parties(
-        _on_record(holder, of_holder, region_code, on=on),
-        _on_record(provider, of_provider, region_code, on=on),
+        on_record(holder, of_holder, region_code, on=on),
+        on_record(provider, of_provider, region_code, on=on),
         admitted_for,
         relation,
         next(filter(None, debarred), None),
     )
 
 
-def _on_record(party: Party, standing: Standing | None, region_code: str, *, on: date) -> Party:
+def on_record(party: Party, standing: Standing | None, region_code: str, *, on: date) -> Party:
     """The facts of a party with what is on record; the registry was not asked where nobody looks at any."""
     if not party.facts:
         return party

@@ -6,7 +6,7 @@ same function serves quote, hold, redemption, claim, refund, simulation and an a
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fractions import Fraction
@@ -19,7 +19,7 @@ from app.kernel.vocabulary import Reason
 from app.services.rules.basing import Trace, base_of_lines, covered_lines
 from app.services.rules.capping import Slice, cap_amounts, cap_exactly, cap_public_share, round_slices
 from app.services.rules.eligibility import Judge, number
-from app.services.rules.facts import Facts
+from app.services.rules.facts import Facts, Value
 from app.services.rules.limits import Floor
 from app.services.rules.model import Rules
 from app.services.rules.position import ALL, NOTHING, Bucket, Counter, Kept, Position
@@ -183,7 +183,7 @@ def _why_not(rules: Rules, facts: Facts, trace: Trace) -> dict[str, Any] | None:
             return {"code": Reason.FACT_MISSING, "requirement": requirement.name, "missing": missing}
         if not holds:
             return {"code": Reason.NOT_ELIGIBLE, "requirement": requirement.name}
-    signs = _signs_of_relation(rules, facts)
+    signs = signs_of_relation(rules, facts.claim)
     if signs and rules.related_parties.action == "block":
         return {"code": Reason.RELATED_PARTY, "signs": signs}
     if signs:
@@ -209,9 +209,9 @@ def _too_late(rules: Rules, facts: Facts) -> dict[str, Any] | None:
     )
 
 
-def _signs_of_relation(rules: Rules, facts: Facts) -> list[str]:
-    related, claim = rules.related_parties, facts.claim
-    signs = []
+def signs_of_relation(rules: Rules, claim: Mapping[str, Value]) -> list[str]:
+    """What of a claim's facts says, by these rules, that firm and provider are related. D25."""
+    related, signs = rules.related_parties, []
     held = claim.get("shareholding")
     threshold = related.shareholding_at_least
     if threshold is not None and held is not None and number(held) >= Fraction(threshold):
