@@ -169,6 +169,10 @@ def test_bands_change_under_two_persons_and_what_waits_keeps_its_steps(office: O
     asked = ok(office.ask_bands("issue_batch", ONE_TWO_THREE))
     assert [step["role"] for step in asked["steps"]] == ["checker", "finance"]
     assert "其余：审核→审核→财政" in asked["in_words"]["zh"]
+    assert asked["effect"]["too_few"] == []
+    thrice = ok(office.ask_bands("freeze_voucher", [{"up_to_fen": None, "steps": ["checker"] * 3}]))
+    assert thrice["effect"]["too_few"] == [{"role": "checker", "needed": 3, "there": 2}]
+    assert thrice["in_words"]["zh"].endswith("注意：审核须 3 人，现有 2 人。")
     problem(office.ask_bands("issue_batch", ONE_TWO_THREE), 409, "approval_pending")
     ok(city.checker.post(path(asked["id"])))
     assert len(shown(city.checker, office.batch(programme_id, 60_000))["steps"]) == 1, "not yet decided"

@@ -17,6 +17,7 @@ from app.kernel.vocabulary import ApprovalKind, Role
 from app.models import ApprovalBands
 from app.models.approvals import MAX_STEPS
 from app.services.approvals.band_tables import table_in_force
+from app.services.approvals.people import people_with
 from app.services.approvals.requests import Decision, request_approval
 from app.services.approvals.steps import Band, bands_of_json, bands_to_json
 from app.services.identity.principals import Caller
@@ -99,10 +100,25 @@ def request_bands(
             "effective_on": effective_on.isoformat(),
             "bands": bands_to_json(bands),
             "bands_before": None if before is None else bands_to_json(before.bands),
+            "too_few": _too_few(tx, region_code, authority_id, kind, bands),
         },
         reason=reason,
         steps=(Role.FINANCE,) if authority_id is None else (Role.CHECKER, Role.FINANCE),
     )
+
+
+def _too_few(
+    tx: Connection, region_code: str, authority_id: str | None, kind: ApprovalKind, bands: Sequence[Band]
+) -> list[dict[str, str | int]]:
+    """Roles of which one request may need more persons than there are: what lies in such a band would wait for ever."""
+    if kind in OF_THE_REGION:  # whoever of finance asks is none of those who decide
+        needed = {Role.FINANCE: 1 + max(len(band.steps) for band in bands)}
+    else:
+        needed = {role: max(band.steps.count(role) for band in bands) for role in (Role.CHECKER, Role.FINANCE)}
+    there = {role: len(people_with(tx, role, region_code, authority_id)) for role in needed}
+    return [
+        {"role": role, "needed": needed[role], "there": there[role]} for role in needed if there[role] < needed[role]
+    ]
 
 
 def execute_set_bands(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:

@@ -11,21 +11,14 @@ from sqlalchemy import Connection, and_, func, select
 
 from app.kernel.ids import region_of
 from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, Role
-from app.models import PaymentItem, Pool, Redemption, RoleGrant, User, Voucher
+from app.models import PaymentItem, Pool, Redemption, Voucher
+from app.services.approvals.people import Person, people_with
 from app.services.approvals.reads import ApprovalRecord, read_approval
 from app.services.identity.accounts import persons_of
-from app.services.identity.principals import REACHES_DOWN, Caller
+from app.services.identity.principals import Caller
 from app.services.payments.payee_accounts import listed_account, shown_account
 
 SHOWN_PEOPLE = 20
-
-
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who may take the next step."""
-
-    id: str
-    name: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,25 +130,9 @@ def _payment_now(tx: Connection, approval: ApprovalRecord, command: Mapping[str,
 
 
 def _next_people(tx: Connection, approval: ApprovalRecord) -> tuple[Person, ...]:
-    role, code = Role(approval.required_role), approval.region_code
-    regions = {code, f"{code[:4]}00", f"{code[:2]}0000"} if role in REACHES_DOWN else {code}
-    bound = [RoleGrant.authority_id == approval.authority_id] if role is Role.CHECKER and approval.authority_id else []
-    found = tx.execute(
-        select(User.id, User.name)
-        .join(RoleGrant, RoleGrant.user_id == User.id)
-        .where(
-            RoleGrant.role == role,
-            RoleGrant.region_code.in_(regions),
-            RoleGrant.revoked_at.is_(None),
-            User.disabled_at.is_(None),
-            *bound,
-        )
-        .distinct()
-        .order_by(User.id)
-    ).all()
+    found = people_with(tx, Role(approval.required_role), approval.region_code, approval.authority_id)
     done = {one for step in approval.decisions for one in (step.decided_by, step.on_behalf_of) if one}
     out = {approval.made_by, *approval.barred_ids, *done}
-    person = persons_of(tx, out | {row.id for row in found})
+    person = persons_of(tx, out | {one.id for one in found})
     excluded = {person[one] for one in out}
-    people = [Person(row.id, row.name) for row in found if person[row.id] not in excluded]
-    return tuple(people[:SHOWN_PEOPLE])
+    return tuple([one for one in found if person[one.id] not in excluded][:SHOWN_PEOPLE])

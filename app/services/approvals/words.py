@@ -211,9 +211,12 @@ def _set_bands(act: _Act) -> InWords:
         )
         en.append(f"{'above' if limit is None else f'up to {limit} yuan'}: {' → '.join(band['steps'])}")
     day, kind = act.effect["effective_on"], act.effect["of"]
+    few = act.effect.get("too_few", ())
+    short_zh = "".join(f"注意：{ROLE_NAMES[one['role']]}须 {one['needed']} 人，现有 {one['there']} 人。" for one in few)
+    short_en = "".join(f" Note: it takes {one['needed']} of {one['role']}, there are {one['there']}." for one in few)
     return InWords(
-        f"自 {day} 起，{kind} 按金额分级审批：{'；'.join(zh)}。",
-        f"From {day} on {kind} is approved by amount: {'; '.join(en)}.",
+        f"自 {day} 起，{kind} 按金额分级审批：{'；'.join(zh)}。{short_zh}",
+        f"From {day} on {kind} is approved by amount: {'; '.join(en)}.{short_en}",
     )
 
 
