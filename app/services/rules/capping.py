@@ -158,7 +158,9 @@ def cap_public_share(rules: Rules, facts: Facts, slices: Sequence[Slice], trace:
     base = total_of(piece.base for piece in slices)
     own_fen = sum(piece.amount_fen for piece in slices)
     ceiling = _ceiling(rules, facts, slices, base)
-    beside_fen = sum(based.line.beside_fen for piece in slices for based in piece.lines)
+    beside_fen = 0
+    if stacking.base == "stackable":
+        beside_fen = sum(based.line.beside_fen for piece in slices for based in piece.lines)
     if not stacking.layers and not facts.layers_fen and not beside_fen and own_fen <= ceiling:
         return
     ceiling_fen = round_to(ceiling, 1, Rounding.FLOOR)
