@@ -32,14 +32,27 @@ Act: TypeAlias = str
 AdmissionStatus: TypeAlias = str
 """proposed, listed, suspended, delisted"""
 
+ApplicationAct: TypeAlias = str
+"""create, change, submit, accept, return, resubmit, first_review, assess, propose, decline, waitlist, approve,
+reject, withdraw
+"""
+
+ApplicationLevel: TypeAlias = str
+"""county, city"""
+
+ApplicationStatus: TypeAlias = str
+"""draft, submitted, accepted, correction, reviewed, waitlisted, approved, rejected, withdrawn"""
+
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
-grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, extend_voucher,
-close_programme, suspend_provider, resume_provider, delist_provider, move_quota
+grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year,
+grant_applications, extend_voucher, publish_notice, withdraw_notice, decide_objection, close_programme,
+suspend_provider, resume_provider, delist_provider, move_quota, debar, lift_debarment, resume_programme,
+set_approval_bands, delegate_power, change_payee_account
 """
 
 ApprovalStatus: TypeAlias = str
-"""pending, approved, rejected"""
+"""pending, approved, rejected, withdrawn"""
 
 BankLineStatus: TypeAlias = str
 """paid, returned, received"""
@@ -50,8 +63,17 @@ BatchStatus: TypeAlias = str
 CaseState: TypeAlias = str
 """open, explained, resolved"""
 
+Checkpoint: TypeAlias = str
+"""apply, issue, redeem, pay"""
+
+DayKind: TypeAlias = str
+"""holiday, make_up_day"""
+
 DifferenceGroup: TypeAlias = str
 """missing_here, missing_there, differing_amount, differing_status, reference_doubled"""
+
+DocumentType: TypeAlias = str
+"""pdf, png, jpeg, xlsx, docx, ofd"""
 
 EntryKind: TypeAlias = str
 """appropriate, adjust, issue, hold, release, redeem, refund, expire, void, surrender, order_payment, bounce,
@@ -79,8 +101,26 @@ JobStage: TypeAlias = str
 JobStatus: TypeAlias = str
 """running, succeeded, refused, failed, lost"""
 
+ListKind: TypeAlias = str
+"""firms, providers, tags, debarments"""
+
+NoticeItemStatus: TypeAlias = str
+"""listed, frozen, removed"""
+
+NoticeStatus: TypeAlias = str
+"""draft, submitted, published, ended, withdrawn"""
+
+NoticeSubject: TypeAlias = str
+"""batch, vouchers, admissions, redemptions"""
+
+ObjectionStatus: TypeAlias = str
+"""open, upheld, dismissed"""
+
 OrganisationKind: TypeAlias = str
 """authority, finance, firm, provider, audit, registry"""
+
+PayeeAccountStatus: TypeAlias = str
+"""proposed, listed, replaced, rejected"""
 
 PaymentCodeStatus: TypeAlias = str
 """open, used, expired, withdrawn"""
@@ -120,8 +160,15 @@ Sides: TypeAlias = str
 
 Sign: TypeAlias = str
 """unit_not_known, usage_ref_missing, usage_already_billed, usage_times_missing, beyond_capacity,
-capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long
+capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long,
+invoice_missing
 """
+
+Stage: TypeAlias = str
+"""county, city, correction, waiting, passed, failed, withdrawn, draft"""
+
+StepOutcome: TypeAlias = str
+"""approved, rejected"""
 
 Unknown: TypeAlias = str
 """year_over, year_closed, window_too_short, too_few_days"""
@@ -169,6 +216,7 @@ class AccessToken(Answered, frozen=True, kw_only=True):
     access_token: str
     token_type: str
     expires_in: int
+    scope: str
 
 
 class AccountRead(Answered, frozen=True, kw_only=True):
@@ -217,6 +265,147 @@ class AdmissionRead(Answered, frozen=True, kw_only=True):
     updated_at: str
 
 
+class ApplicationBody(Sent, frozen=True, kw_only=True):
+    """What a firm applies for."""
+
+    programme_id: str
+    amount_fen: int
+    """Fen (分), more than 0"""
+    purpose: str
+    """What the voucher is to be used for. 用途"""
+    valid_until_on: str | UnsetType | None = UNSET
+    """Last day the voucher is wanted for, where the rules let firms say so"""
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the rules let the claimant state"""
+    plan: list[PlannedLine] | UnsetType = UNSET
+    """What is to be bought; the subsidy it would earn bounds the assessment"""
+    documents: list[ApplicationDocumentBody] | UnsetType = UNSET
+
+
+class ApplicationCreate(Sent, frozen=True, kw_only=True):
+    """An application; with `draft` it is kept for the firm alone until it is submitted."""
+
+    programme_id: str
+    amount_fen: int
+    """Fen (分), more than 0"""
+    purpose: str
+    """What the voucher is to be used for. 用途"""
+    valid_until_on: str | UnsetType | None = UNSET
+    """Last day the voucher is wanted for, where the rules let firms say so"""
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the rules let the claimant state"""
+    plan: list[PlannedLine] | UnsetType = UNSET
+    """What is to be bought; the subsidy it would earn bounds the assessment"""
+    documents: list[ApplicationDocumentBody] | UnsetType = UNSET
+    draft: bool | UnsetType = UNSET
+
+
+class ApplicationDocumentBody(Sent, frozen=True, kw_only=True):
+    """A paper: which of the rules' list it is (or `other`), and the upload."""
+
+    document: str
+    upload_id: str
+
+
+class ApplicationDocumentRead(Answered, frozen=True, kw_only=True):
+    """A paper; its bytes are at `/v1/uploads/{upload_id}/content`."""
+
+    document: str
+    upload_id: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+
+
+class ApplicationEventRead(Answered, frozen=True, kw_only=True):
+    """Who did what, when and why; `facts` and `trace` are what was decided from, and their hash is sealed."""
+
+    seq: int
+    act: ApplicationAct
+    from_status: ApplicationStatus | None
+    to_status: ApplicationStatus
+    at: str
+    principal_id: str
+    organisation_id: str
+    reason: str | None
+    details: dict[str, Any]
+    facts: dict[str, Any] | None
+    facts_sha256: str | None
+    trace: dict[str, Any] | None
+
+
+class ApplicationJudged(Answered, frozen=True, kw_only=True):
+    """An application with the judgement that was made just now, None for a draft."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    programme_title: str
+    firm_id: str
+    firm_name: str
+    firm_identifier: str
+    district_code: str
+    status: ApplicationStatus
+    level: ApplicationLevel
+    stage: Stage
+    amount_fen: int
+    purpose: str
+    valid_until_on: str | None
+    claim: dict[str, Any]
+    plan: list[dict[str, Any]]
+    documents: list[ApplicationDocumentRead]
+    correction_items: list[str]
+    due_on: str | None
+    overdue: bool
+    assessed_fen: int | None
+    exception: dict[str, Any] | None
+    batch_id: str | None
+    voucher_id: str | None
+    created_at: str
+    submitted_at: str | None
+    accepted_at: str | None
+    decided_at: str | None
+    decision_reason: str | None
+    version: int
+    judgement: JudgementRead | None
+
+
+class ApplicationRead(Answered, frozen=True, kw_only=True):
+    """An application as it stands. `due_on` is the last day in time of whoever has it now: officials, or the firm."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    programme_title: str
+    firm_id: str
+    firm_name: str
+    firm_identifier: str
+    district_code: str
+    status: ApplicationStatus
+    level: ApplicationLevel
+    stage: Stage
+    amount_fen: int
+    purpose: str
+    valid_until_on: str | None
+    claim: dict[str, Any]
+    plan: list[dict[str, Any]]
+    documents: list[ApplicationDocumentRead]
+    correction_items: list[str]
+    due_on: str | None
+    overdue: bool
+    assessed_fen: int | None
+    exception: dict[str, Any] | None
+    batch_id: str | None
+    voucher_id: str | None
+    created_at: str
+    submitted_at: str | None
+    accepted_at: str | None
+    decided_at: str | None
+    decision_reason: str | None
+    version: int
+
+
 class AppropriationBody(Sent, frozen=True, kw_only=True):
     """A grant of the finance bureau; a negative amount takes back what is still free."""
 
@@ -228,8 +417,12 @@ class AppropriationBody(Sent, frozen=True, kw_only=True):
     reason: str | UnsetType | None = UNSET
 
 
-class ApprovalRead(Answered, frozen=True, kw_only=True):
-    """What was asked: the exact command with its SHA-256, and in numbers what approving does."""
+class ApprovalForeseen(Answered, frozen=True, kw_only=True):
+    """One approval, held against the state of this instant.
+
+    `effect_now` is what it would do now (null where nothing of it can move), `has_moved` that this differs from
+    the effect as asked. `next_people` may take the next step by a role of their own, at most twenty.
+    """
 
     id: str
     region_code: str
@@ -239,14 +432,60 @@ class ApprovalRead(Answered, frozen=True, kw_only=True):
     county_code: str | None
     """Where a county issues in the programme of its city"""
     required_role: Role
+    steps: list[StepRead]
     subject_id: str
     command: dict[str, Any]
     command_sha256: str
     effect: dict[str, Any]
+    in_words: InWordsRead
     amount_fen: int | None
     reason: str | None
     made_at: str
     made_by: str
+    expires_at: str | None
+    decided_at: str | None
+    decided_by: str | None
+    decision_note: str | None
+    effect_now: dict[str, Any] | None
+    has_moved: bool
+    next_people: list[PersonRead]
+
+
+class ApprovalPage(Answered, frozen=True, kw_only=True):
+    """One page, with the totals of all that the filter finds."""
+
+    data: list[ApprovalRead]
+    next_cursor: str | None
+    count: int
+    amount_fen: int
+    totals: list[KindTotalRead]
+
+
+class ApprovalRead(Answered, frozen=True, kw_only=True):
+    """What was asked: the exact command with its SHA-256, and in numbers and words what approving does.
+
+    `required_role` is whose turn it is. `expires_at` is until when it can be approved (null: no end).
+    """
+
+    id: str
+    region_code: str
+    kind: ApprovalKind
+    status: ApprovalStatus
+    authority_id: str | None
+    county_code: str | None
+    """Where a county issues in the programme of its city"""
+    required_role: Role
+    steps: list[StepRead]
+    subject_id: str
+    command: dict[str, Any]
+    command_sha256: str
+    effect: dict[str, Any]
+    in_words: InWordsRead
+    amount_fen: int | None
+    reason: str | None
+    made_at: str
+    made_by: str
+    expires_at: str | None
     decided_at: str | None
     decided_by: str | None
     decision_note: str | None
@@ -256,6 +495,20 @@ class ApproveBody(Sent, frozen=True, kw_only=True):
     """An optional remark for the record."""
 
     note: str | UnsetType | None = UNSET
+    command_sha256: str | UnsetType | None = UNSET
+    """What you have seen: another command is refused (`command_differs`)"""
+    on_behalf_of: str | UnsetType | None = UNSET
+    """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
+
+
+class AssessBody(Sent, frozen=True, kw_only=True):
+    """The amount that is fixed (核定) and why; `terms` are what officials state of the claim."""
+
+    assessed_fen: int
+    """Fen (分), more than 0"""
+    reason: str
+    terms: Terms | UnsetType | None = UNSET
+    exemption: ExemptionBody | UnsetType | None = UNSET
 
 
 class AssessmentRead(Answered, frozen=True, kw_only=True):
@@ -285,6 +538,47 @@ class AvailableBody(Sent, frozen=True, kw_only=True):
     fund_source: str
     carry_fen: int
     """Fen (分)"""
+
+
+class BandBody(Sent, frozen=True, kw_only=True):
+    """Amounts up to `up_to_fen` (null: all above) take these steps, one person each, in this order."""
+
+    up_to_fen: int | None
+    steps: list[str]
+
+
+class BandRead(Answered, frozen=True, kw_only=True):
+    """One band."""
+
+    up_to_fen: int | None
+    steps: list[Role]
+
+
+class BandsBody(Sent, frozen=True, kw_only=True):
+    """The bands of one kind of act from a day on; of one authority, or without it of the whole region."""
+
+    region_code: str
+    authority_id: str | UnsetType | None = UNSET
+    kind: ApprovalKind
+    bands: list[BandBody]
+    effective_on: str
+    """A day in Asia/Shanghai"""
+    expires_after_days: int | UnsetType | None = UNSET
+    """After so many days a request can be approved no more"""
+    reason: str | UnsetType | None = UNSET
+
+
+class BandsRead(Answered, frozen=True, kw_only=True):
+    """A table of bands. The newest that has begun holds; an authority's own before the region's."""
+
+    id: str
+    region_code: str
+    authority_id: str | None
+    kind: ApprovalKind
+    effective_from: str
+    bands: list[BandRead]
+    expires_after_days: int | None
+    approval_id: str
 
 
 class BankLinePage(Answered, frozen=True, kw_only=True):
@@ -410,6 +704,7 @@ class BillLineBody(Sent, frozen=True, kw_only=True):
     """Your job or metering number; each is billed once. One job billed in parts has one for each."""
     accelerator: str | UnsetType | None = UNSET
     """With card_hour: the card, a code of GET /v1/accelerators. The answer has its PFLOPS·hours."""
+    invoice: InvoiceLineBody | UnsetType | None = UNSET
 
 
 class BounceBody(Sent, frozen=True, kw_only=True):
@@ -418,6 +713,47 @@ class BounceBody(Sent, frozen=True, kw_only=True):
     bank_reference: str
     reason: str
     redemption_ids: list[str] | UnsetType | None = UNSET
+
+
+class CalendarDayRead(Answered, frozen=True, kw_only=True):
+    """A day that is not what its weekday says."""
+
+    day: str
+    kind: DayKind
+    name: str
+
+
+class CalendarDayWrite(Sent, frozen=True, kw_only=True):
+    """A holiday, or a Saturday or Sunday on which people work (调休上班)."""
+
+    day: str
+    """A day in Asia/Shanghai"""
+    kind: DayKind
+    name: str
+
+
+class CalendarList(Answered, frozen=True, kw_only=True):
+    """Tables, each with its days."""
+
+    data: list[CalendarRead]
+
+
+class CalendarRead(Answered, frozen=True, kw_only=True):
+    """A year's table. `version` is its ETag; the highest one counts."""
+
+    year: int
+    version: int
+    document_no: str
+    loaded_at: str
+    loaded_by: str
+    days: list[CalendarDayRead]
+
+
+class CalendarWrite(Sent, frozen=True, kw_only=True):
+    """A year's table as the notice has it. A day may lie in the December before, where the notice says so."""
+
+    document_no: str
+    days: list[CalendarDayWrite]
 
 
 class CaseAssign(Sent, frozen=True, kw_only=True):
@@ -500,16 +836,6 @@ class CaseWithNotes(Answered, frozen=True, kw_only=True):
     notes: list[NoteRead]
 
 
-class ChangeRead(Answered, frozen=True, kw_only=True):
-    """A field that differs, and what it means. What one side does not have is null there."""
-
-    pointer: str
-    before: Any
-    after: Any
-    en: str
-    zh: str
-
-
 class CheckBody(Sent, frozen=True, kw_only=True):
     """Ask whether a code is usable here."""
 
@@ -538,19 +864,46 @@ class CheckRead(Answered, frozen=True, kw_only=True):
 
 
 class ClientCreate(Sent, frozen=True, kw_only=True):
-    """A machine as a registrar writes it down."""
+    """A machine as a registrar writes it down. With a key of its own it gets no secret."""
 
     name: str
     organisation_id: str
     roles: list[RoleWanted] | UnsetType = UNSET
+    jwk: dict[str, Any] | UnsetType | None = UNSET
 
 
 class ClientCreated(Answered, frozen=True, kw_only=True):
-    """The client, its secret (shown this once), and the approval that waits (null where no role was asked for)."""
+    """The client, its secret (shown this once; null where it has a key), and the approval that waits (null where no
+    role was asked for).
+    """
 
     client: ClientRead
-    secret: str
+    secret: str | None
     approval_id: str | None
+
+
+class ClientKeyCreate(Sent, frozen=True, kw_only=True):
+    """A public key with which the machine will sign its assertions."""
+
+    jwk: dict[str, Any]
+    """A public key (RFC 7517): Ed25519, P-256, or RSA of 2048 to 4096 bits; signs EdDSA, ES256 or PS256"""
+
+
+class ClientKeyRead(Answered, frozen=True, kw_only=True):
+    """A key of a machine; its name (`kid`) goes into the header of the assertions that it signs."""
+
+    kid: str
+    algorithm: str
+    jwk: dict[str, str]
+    created_at: str
+    created_by: str
+    retired_at: str | None
+
+
+class ClientKeys(Answered, frozen=True, kw_only=True):
+    """All keys of a machine, newest first."""
+
+    data: list[ClientKeyRead]
 
 
 class ClientRead(Answered, frozen=True, kw_only=True):
@@ -581,6 +934,16 @@ class ComparedVersion(Answered, frozen=True, kw_only=True):
     rules_sha256: str
 
 
+class ConditionRead(Answered, frozen=True, kw_only=True):
+    """One condition of the programme, and what became of it. `later`: judged with the bill; `open`: not known yet."""
+
+    name: str
+    outcome: str
+    en: str
+    zh: str
+    missing: list[str]
+
+
 class ConfirmBody(Sent, frozen=True, kw_only=True):
     """The bank has paid (回单): all that is in payment, or the redemptions named."""
 
@@ -598,6 +961,15 @@ class ConsistencyRead(Answered, frozen=True, kw_only=True):
     proof: list[str]
 
 
+class CountsRead(Answered, frozen=True, kw_only=True):
+    """How many applications lie at each stage: 区县审核中, 市审核中, 待补正, 候补, 通过, 不通过, 已撤回."""
+
+    stages: dict[str, int]
+    statuses: dict[str, int]
+    districts: list[DistrictCountsRead]
+    overdue: int
+
+
 class CutRead(Answered, frozen=True, kw_only=True):
     """What one reason took from the base or from the subsidy; the two are never added up."""
 
@@ -610,6 +982,110 @@ class CutRead(Answered, frozen=True, kw_only=True):
     subsidy_fen: int
 
 
+class DebarmentAsked(Answered, frozen=True, kw_only=True):
+    """What was asked for. `approval` is none where all entries are on the list already."""
+
+    approval: ApprovalRead | None
+    entry_count: int
+    known_count: int
+
+
+class DebarmentCreate(Sent, frozen=True, kw_only=True):
+    """Entries that one approval puts on the list of a region. They bind it and all regions below it."""
+
+    region_code: str
+    authority_id: str
+    entries: list[DebarmentEntry]
+
+
+class DebarmentEntry(Sent, frozen=True, kw_only=True):
+    """One legal person, registered here or not."""
+
+    identifier: Identifier
+    name: str
+    reason: str
+    document_no: str
+    from_on: str
+    """A day in Asia/Shanghai"""
+    until_on: str | UnsetType | None = UNSET
+    """The last day; left out where it goes on until it is lifted"""
+    checkpoints: list[Checkpoint] | UnsetType = UNSET
+    """What it rules out: apply, issue, redeem (new bills and holds), pay"""
+
+
+class DebarmentLift(Sent, frozen=True, kw_only=True):
+    """By which document an entry is taken off the list, and why."""
+
+    document_no: str
+    reason: str
+
+
+class DebarmentListAsked(Answered, frozen=True, kw_only=True):
+    """What was asked for. Without an approval there was nothing to ask: a dry run, or all are on the list already."""
+
+    approval: ApprovalRead | None
+    entry_count: int
+    known_count: int
+    ignored_columns: list[str]
+
+
+class DebarmentRead(Answered, frozen=True, kw_only=True):
+    """An entry; `until_on` is the last day."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    identifier: Identifier
+    name: str
+    reason: str
+    document_no: str
+    checkpoints: list[Checkpoint]
+    from_on: str
+    until_on: str | None
+    debarred_at: str
+    made_by: str
+    decided_by: str
+    lifted_at: str | None
+    lift_document_no: str | None
+    lift_reason: str | None
+
+
+class DecisionWrite(Sent, frozen=True, kw_only=True):
+    """The answer: `upheld` removes the item for good, `dismissed` lets it go on."""
+
+    outcome: str
+    reason: str
+
+
+class DelegationBody(Sent, frozen=True, kw_only=True):
+    """Which of your roles, to whom, until when (92 days at most)."""
+
+    role: str
+    region_code: str
+    delegate_id: str
+    starts_at: str | UnsetType | None = UNSET
+    ends_at: str
+    reason: str
+
+
+class DelegationRead(Answered, frozen=True, kw_only=True):
+    """A delegation that a security administrator has agreed to. It ends by itself."""
+
+    id: str
+    region_code: str
+    role: Role
+    authority_id: str | None
+    delegator_id: str
+    delegate_id: str
+    starts_at: str
+    ends_at: str
+    reason: str
+    approval_id: str
+    granted_at: str
+    revoked_at: str | None
+    revoked_by: str | None
+
+
 class DifferenceRead(Answered, frozen=True, kw_only=True):
     """One row that breaks an invariant."""
 
@@ -617,6 +1093,21 @@ class DifferenceRead(Answered, frozen=True, kw_only=True):
     subject: str
     expected: str
     actual: str
+
+
+class DisclosureRead(Answered, frozen=True, kw_only=True):
+    """The published programmes as of `at`, which is a minute ago at most."""
+
+    at: str
+    programmes: list[ProgrammeTotalsRead]
+
+
+class DistrictCountsRead(Answered, frozen=True, kw_only=True):
+    """One district's applications by stage."""
+
+    district_code: str
+    district_name: str
+    stages: dict[str, int]
 
 
 class DrawRead(Answered, frozen=True, kw_only=True):
@@ -696,6 +1187,13 @@ class ExecutionRead(Answered, frozen=True, kw_only=True):
     pools: list[PoolExecutionRead]
     groups: list[GroupExecutionRead]
     total: StandingRead
+
+
+class ExemptionBody(Sent, frozen=True, kw_only=True):
+    """Which document lets conditions be failed, and why. The checker of the grant approves it."""
+
+    reason: str
+    document_no: str
 
 
 class ExtendBody(Sent, frozen=True, kw_only=True):
@@ -782,6 +1280,23 @@ class ForecastRead(Answered, frozen=True, kw_only=True):
     lapsing_unknown: Unknown | None
 
 
+class GrantsBody(Sent, frozen=True, kw_only=True):
+    """Reviewed applications of one programme that are to be granted together."""
+
+    application_ids: list[str]
+
+
+class GrantsProposed(Answered, frozen=True, kw_only=True):
+    """What was proposed; a checker decides it at `approval_id`."""
+
+    batch_id: str
+    approval_id: str
+    programme_id: str
+    count: int
+    total_fen: int
+    application_ids: list[str]
+
+
 class GroupExecutionRead(Answered, frozen=True, kw_only=True):
     """Pools that agree in what was grouped by (`key`), added up."""
 
@@ -864,6 +1379,13 @@ class Identifier(Sent, frozen=True, kw_only=True):
     value: str
 
 
+class InWordsRead(Answered, frozen=True, kw_only=True):
+    """What approving does, in a sentence."""
+
+    zh: str
+    en: str
+
+
 class InclusionRead(Answered, frozen=True, kw_only=True):
     """The audit path (RFC 6962 section 2.1.1), lowest hash first, each in base64.
 
@@ -891,6 +1413,37 @@ class InvitationRead(Answered, frozen=True, kw_only=True):
     expires_at: str
 
 
+class InvoiceLineBody(Sent, frozen=True, kw_only=True):
+    """The line of an invoice that a line of a bill is billed on. What of it was subsidised before counts no more."""
+
+    code: str | UnsetType | None = UNSET
+    """10 or 12 digits of an invoice of before; a 数电票 has none."""
+    number: str
+    """8 digits, or the 20 of a 数电票."""
+    line_no: int
+    """Its line, from 1."""
+    amount_fen: int
+    """Of the whole line of the invoice, VAT included."""
+    net_fen: int | UnsetType | None = UNSET
+    """The same without VAT; with tax_fen."""
+    tax_fen: int | UnsetType | None = UNSET
+    """Its VAT; both together are amount_fen."""
+    issued_on: str | UnsetType | None = UNSET
+    seller: str | UnsetType | None = UNSET
+    """统一社会信用代码 of the seller: you."""
+    buyer: str | UnsetType | None = UNSET
+    """统一社会信用代码 of the buyer: the voucher's holder."""
+
+
+class InvoiceNumbers(Sent, frozen=True, kw_only=True):
+    """An invoice by its numbers: width, spaces and hyphens do not matter."""
+
+    code: str | UnsetType | None = UNSET
+    """10 or 12 digits of an invoice of before; a 数电票 has none."""
+    number: str
+    """8 digits, or the 20 of a 数电票."""
+
+
 class JobRead(Answered, frozen=True, kw_only=True):
     """How far a job has come. `answer` is what the request would have been answered, with its status, once finished.
 
@@ -909,6 +1462,40 @@ class JobRead(Answered, frozen=True, kw_only=True):
     finished_at: str | None
     answer_status: int | None
     answer: dict[str, Any] | None
+
+
+class JudgementRead(Answered, frozen=True, kw_only=True):
+    """The judgement: every condition, and the most that may be assessed with each limit that lowers it."""
+
+    eligible: bool
+    conditions: list[ConditionRead]
+    maximum_fen: int
+    maximum_text: str
+    """The maximum in 元"""
+    binding_limit: str
+    trace: dict[str, Any]
+    facts_sha256: str
+
+
+class KindTotalRead(Answered, frozen=True, kw_only=True):
+    """What the approvals of one kind come to."""
+
+    kind: ApprovalKind
+    count: int
+    amount_fen: int
+
+
+class KnownTag(Answered, frozen=True, kw_only=True):
+    """A recognition that policies everywhere ask for, and the other ways in which it is written."""
+
+    name: str
+    variants: list[str]
+
+
+class LeavingBody(Sent, frozen=True, kw_only=True):
+    """Why a person or machine signs in no more."""
+
+    reason: str
 
 
 class LinePage(Answered, frozen=True, kw_only=True):
@@ -1004,6 +1591,16 @@ class MovementsMovementRead(Answered, frozen=True, kw_only=True):
     balance_fen: int
 
 
+class NamedRead(Answered, frozen=True, kw_only=True):
+    """An organisation of the list. In a dry run a new one has no id."""
+
+    row_no: int
+    organisation_id: str | None
+    identifier_value: str
+    name: str
+    changes: list[RegistryListsChangeRead]
+
+
 class NeedRead(Answered, frozen=True, kw_only=True):
     """A fact that the rules look at, and who states it."""
 
@@ -1025,6 +1622,131 @@ class NoteRead(Answered, frozen=True, kw_only=True):
     words: str
 
 
+class NoticeItemPage(Answered, frozen=True, kw_only=True):
+    """Items in their order."""
+
+    data: list[NoticeItemRead]
+    next_cursor: str | None
+
+
+class NoticeItemRead(Answered, frozen=True, kw_only=True):
+    """One line as it is shown; `frozen` while an objection to it is undecided, `removed` once one was upheld."""
+
+    item_no: int
+    subject_id: str
+    name: str
+    identifier: str
+    project: str
+    amount_fen: int | None
+    note: str | None
+    status: NoticeItemStatus
+
+
+class NoticeRead(Answered, frozen=True, kw_only=True):
+    """A notice. `ends_on` is its last working day, included; until `shown_until` everybody sees it.
+
+    `removed_…` is of items that an objection has removed; `total_fen` is of all.
+    """
+
+    region_code: str
+    id: str
+    programme_id: str
+    programme_title: str
+    authority_id: str
+    authority_name: str
+    subject: dict[str, Any]
+    title: str
+    document_no: str
+    contact: str
+    basis: str | None
+    working_days: int
+    retention_days: int
+    item_count: int
+    total_fen: int
+    removed_count: int
+    removed_fen: int
+    status: NoticeStatus
+    open_objections: int
+    created_at: str
+    created_by: str
+    published_at: str | None
+    ends_on: str | None
+    ends_at: str | None
+    shown_until: str | None
+    withdrawn_at: str | None
+    withdrawal_reason: str | None
+
+
+class NoticeSubjectWrite(Sent, frozen=True, kw_only=True):
+    """What is shown: rows of a submitted batch (`batch_id`), vouchers issued or redemptions made from `first` to
+    `last` (both included), or the admissions that wait for approval.
+    """
+
+    kind: NoticeSubject
+    batch_id: str | UnsetType | None = UNSET
+    first: str | UnsetType | None = UNSET
+    last: str | UnsetType | None = UNSET
+
+
+class NoticeSubmitted(Answered, frozen=True, kw_only=True):
+    """The notice, and what a second person decides; a draft is given up without one."""
+
+    notice: NoticeRead
+    approval: ApprovalRead | None
+
+
+class NoticeWrite(Sent, frozen=True, kw_only=True):
+    """A notice to be. `contact` is published: how the authority takes objections."""
+
+    programme_id: str
+    subject: NoticeSubjectWrite
+    title: str
+    document_no: str
+    contact: str
+    basis: str | UnsetType | None = UNSET
+    working_days: int | UnsetType = UNSET
+    """Five to seven are usual"""
+    retention_days: int | UnsetType = UNSET
+    """Days after the last one on which the page still shows it"""
+
+
+class ObjectionRead(Answered, frozen=True, kw_only=True):
+    """An objection as officials read it; `sender` and `contact` are masked."""
+
+    id: str
+    notice_id: str
+    item_no: int
+    item_name: str
+    text: str
+    status: ObjectionStatus
+    received_at: str
+    sender: str | None
+    contact: str | None
+    decided_at: str | None
+    reason: str | None
+    approval_id: str | None
+
+
+class ObjectionReceived(Answered, frozen=True, kw_only=True):
+    """What the sender is told. Keep the id: with it one may ask what became of it."""
+
+    objection_id: str
+    item_no: int
+    status: ObjectionStatus
+    received_at: str
+    decided_at: str | None
+    reason: str | None
+
+
+class ObjectionWrite(Sent, frozen=True, kw_only=True):
+    """An objection to one item. Name and contact are yours to give; they are shown to the authority only."""
+
+    item_no: int
+    text: str
+    name: str | UnsetType | None = UNSET
+    contact: str | UnsetType | None = UNSET
+
+
 class OrganisationChange(Sent, frozen=True, kw_only=True):
     """What may change; what is left out stays. A profile is replaced as a whole."""
 
@@ -1043,6 +1765,24 @@ class OrganisationCreate(Sent, frozen=True, kw_only=True):
     profile: dict[str, Any] | UnsetType | None = UNSET
 
 
+class OrganisationListTaken(Answered, frozen=True, kw_only=True):
+    """What the list did or, in a dry run, would do. At most 1,000 of each sort are named; the counts are of all.
+
+    `differing` are registered otherwise and were left as they are: send the list with `update` to change them.
+    """
+
+    dry_run: bool
+    file_sha256: str
+    created_count: int
+    changed_count: int
+    differing_count: int
+    unchanged_count: int
+    created: list[NamedRead]
+    changed: list[NamedRead]
+    differing: list[NamedRead]
+    ignored_columns: list[str]
+
+
 class OrganisationRead(Answered, frozen=True, kw_only=True):
     """An organisation; `version` is also its ETag."""
 
@@ -1057,6 +1797,26 @@ class OrganisationRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
+class PayeeAccountBody(Sent, frozen=True, kw_only=True):
+    """A payee's account. `account_name` is the payee's legal name; numbers are text, so that no digit is lost."""
+
+    region_code: str
+    authority_id: str
+    payee_id: str
+    account_name: str
+    bank_name: str
+    cnaps: str
+    account_no: str
+    reason: str | UnsetType | None = UNSET
+
+
+class PayeeAccountProposed(Answered, frozen=True, kw_only=True):
+    """The account, which nothing is paid to yet, and the approval that waits."""
+
+    account: PaymentAccountRead
+    approval: ApprovalRead
+
+
 class PayeeAccountRead(Answered, frozen=True, kw_only=True):
     """What a region owes to an organisation, or has paid to it, in fen."""
 
@@ -1064,6 +1824,25 @@ class PayeeAccountRead(Answered, frozen=True, kw_only=True):
     payee_id: str
     account: Account
     balance_fen: int
+
+
+class PaymentAccountRead(Answered, frozen=True, kw_only=True):
+    """An account; the one that is `listed` is paid to. Of its number the first and last four digits are shown."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    payee_id: str
+    account_name: str
+    bank_name: str
+    cnaps: str
+    account_no_masked: str
+    status: PayeeAccountStatus
+    proposed_at: str
+    proposed_by: str
+    decided_at: str | None
+    decided_by: str | None
+    replaced_at: str | None
 
 
 class PaymentCodeCreate(Sent, frozen=True, kw_only=True):
@@ -1174,6 +1953,13 @@ class PaymentResultRead(Answered, frozen=True, kw_only=True):
     recorded_by: str
 
 
+class PersonRead(Answered, frozen=True, kw_only=True):
+    """Somebody who may take the next step."""
+
+    id: str
+    name: str
+
+
 class PersonalToken(Answered, frozen=True, kw_only=True):
     """A token that acts as this person, shown this once."""
 
@@ -1195,6 +1981,19 @@ class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
 
 class PlainProfile(Sent, frozen=True, kw_only=True):
     """Authorities, finance bureaus, auditors and the registry need none."""
+
+
+class PlannedLine(Sent, frozen=True, kw_only=True):
+    """Something the firm means to buy."""
+
+    category: str
+    """Service category of the programme. 服务类别"""
+    amount_fen: int
+    """Fen (分), more than 0, at most 10¹³"""
+    quantity: str | UnsetType | None = UNSET
+    unit: str | UnsetType | None = UNSET
+    unit_price: str | UnsetType | None = UNSET
+    facility_class: str | UnsetType | None = UNSET
 
 
 class PlannedRowRead(Answered, frozen=True, kw_only=True):
@@ -1329,6 +2128,23 @@ class ProgrammeSubmitted(Answered, frozen=True, kw_only=True):
     approval: ApprovalRead
 
 
+class ProgrammeTotalsRead(Answered, frozen=True, kw_only=True):
+    """One programme. Redeemed is net of refunds; ended is what expired, was voided or given back of what was issued."""
+
+    region_code: str
+    programme_id: str
+    title: str
+    document_no: str
+    fiscal_year: int
+    voucher_kind: VoucherKind
+    authority_name: str
+    voucher_count: int
+    firm_count: int
+    issued_fen: int
+    redeemed_fen: int
+    ended_fen: int
+
+
 class ProviderProfile(Sent, frozen=True, kw_only=True):
     """What a provider offers and where. D7."""
 
@@ -1396,6 +2212,18 @@ class QuoteRead(Answered, frozen=True, kw_only=True):
     unstated_facts: list[str]
     """What the rules look at and nobody stated"""
     trace: dict[str, Any]
+
+
+class ReasonBody(Sent, frozen=True, kw_only=True):
+    """Why."""
+
+    reason: str
+
+
+class ReasonWrite(Sent, frozen=True, kw_only=True):
+    """Why."""
+
+    reason: str
 
 
 class ReceiptRead(Answered, frozen=True, kw_only=True):
@@ -1514,6 +2342,26 @@ class RecoveryRead(Answered, frozen=True, kw_only=True):
     ended_at: str | None
 
 
+class RedLetterLineRead(Answered, frozen=True, kw_only=True):
+    """A line of the invoice: what was taken off, and what it is worth now."""
+
+    line_no: int
+    amount_fen: int
+    left_fen: int
+    """At most so much of it can be claimed in all."""
+
+
+class RedLetterRead(Answered, frozen=True, kw_only=True):
+    """A red-letter invoice recorded with its refund."""
+
+    redemption_id: str
+    refund_id: str
+    code: str | None
+    number: str
+    lines: list[RedLetterLineRead]
+    recorded_at: str
+
+
 class RedemptionBatchCreate(Sent, frozen=True, kw_only=True):
     """Up to 1,000 redemptions. A row that is not valid is refused at its place and touches no other."""
 
@@ -1596,6 +2444,10 @@ class RefundCreate(Sent, frozen=True, kw_only=True):
     amount_fen: int | UnsetType | None = UNSET
     lines: list[RefundLineBody] | UnsetType = UNSET
     reason: str
+    red_letter: InvoiceNumbers | UnsetType | None = UNSET
+    """The red-letter invoice (红字发票) of what is cancelled: it takes as much off the invoice lines that these lines
+    were billed on, which have to be lines of one invoice.
+    """
 
 
 class RefundCreated(Answered, frozen=True, kw_only=True):
@@ -1659,10 +2511,71 @@ class RefusalsRead(Answered, frozen=True, kw_only=True):
     billed_fen: int
 
 
+class RegistryListsChangeRead(Answered, frozen=True, kw_only=True):
+    """One field: what is registered, and what the list says."""
+
+    field: str
+    before: Any
+    after: Any
+
+
 class RejectBody(Sent, frozen=True, kw_only=True):
     """Why not."""
 
     reason: str
+    on_behalf_of: str | UnsetType | None = UNSET
+    """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
+
+
+class RelationCreate(Sent, frozen=True, kw_only=True):
+    """A link from this organisation's side. `group` names the group it belongs to; any other kind the other party."""
+
+    kind: str
+    other: Identifier | UnsetType | None = UNSET
+    """The other party, registered or not"""
+    other_name: str | UnsetType | None = UNSET
+    share: str | UnsetType | None = UNSET
+    group: str | UnsetType | None = UNSET
+    from_on: str
+    """A day in Asia/Shanghai"""
+    until_on: str | UnsetType | None = UNSET
+    """The last day; left out where it goes on"""
+    evidence: str
+    """What shows it: document, its number, its day. 依据"""
+
+
+class RelationEnd(Sent, frozen=True, kw_only=True):
+    """Which day was the last, and why. The day before the first says that it was recorded by mistake."""
+
+    ended_on: str
+    """A day in Asia/Shanghai"""
+    reason: str
+
+
+class RelationRead(Answered, frozen=True, kw_only=True):
+    """A link, from the side of the organisation it was asked for."""
+
+    id: str
+    kind: str
+    other: Identifier | None
+    other_name: str | None
+    share: str | None
+    group: str | None
+    from_on: str
+    until_on: str | None
+    evidence: str
+    recorded_at: str
+    recorded_by: str
+    ended_on: str | None
+    ended_at: str | None
+    ended_by: str | None
+    end_reason: str | None
+
+
+class Relations(Answered, frozen=True, kw_only=True):
+    """All links on record of one organisation, newest first, ended ones too."""
+
+    data: list[RelationRead]
 
 
 class ResetAsked(Answered, frozen=True, kw_only=True):
@@ -1675,6 +2588,16 @@ class ResetBody(Sent, frozen=True, kw_only=True):
     """Why a person needs a new password."""
 
     reason: str
+
+
+class ReturnBody(Sent, frozen=True, kw_only=True):
+    """What is missing (补正), all at once, and how long the firm has."""
+
+    reason: str
+    items: list[str]
+    """Each thing that is missing"""
+    working_days: int | UnsetType | None = UNSET
+    """Default: the rules'"""
 
 
 class ReverseBody(Sent, frozen=True, kw_only=True):
@@ -1709,6 +2632,13 @@ class RolesBody(Sent, frozen=True, kw_only=True):
     """Roles to ask for."""
 
     roles: list[RoleWanted]
+
+
+class RolesTaken(Sent, frozen=True, kw_only=True):
+    """Roles to take away, and why."""
+
+    roles: list[RoleWanted]
+    reason: str
 
 
 class RowPage(Answered, frozen=True, kw_only=True):
@@ -1746,7 +2676,7 @@ class RuleVersionDifference(Answered, frozen=True, kw_only=True):
 
     from_: ComparedVersion = msgspec.field(name="from")
     to: ComparedVersion
-    changes: list[ChangeRead]
+    changes: list[RuleVersionsChangeRead]
 
 
 class RuleVersionRead(Answered, frozen=True, kw_only=True):
@@ -1779,7 +2709,17 @@ class RuleVersionWritten(Answered, frozen=True, kw_only=True):
     effective_on: str
     rules_sha256: str
     findings: list[RulesFindingRead]
-    changes: list[ChangeRead]
+    changes: list[RuleVersionsChangeRead]
+
+
+class RuleVersionsChangeRead(Answered, frozen=True, kw_only=True):
+    """A field that differs, and what it means. What one side does not have is null there."""
+
+    pointer: str
+    before: Any
+    after: Any
+    en: str
+    zh: str
 
 
 class RulesChecked(Answered, frozen=True, kw_only=True):
@@ -1808,6 +2748,70 @@ class RulesToCheck(Sent, frozen=True, kw_only=True):
     """When the programme opens"""
     closes_at: str | UnsetType | None = UNSET
     """When it closes"""
+
+
+class SamePersonBody(Sent, frozen=True, kw_only=True):
+    """Another account of the same natural person."""
+
+    user_id: str
+
+
+class SecretRenewal(Sent, frozen=True, kw_only=True):
+    """For how long the present secret stays good besides the new one."""
+
+    overlap_s: int | UnsetType = UNSET
+    """Seconds"""
+
+
+class SecretRenewed(Answered, frozen=True, kw_only=True):
+    """The new secret, shown this once, and until when the one before it is good (null: no more)."""
+
+    secret: str
+    previous_until: str | None
+
+
+class SenderRead(Answered, frozen=True, kw_only=True):
+    """Who sent it, as he wrote it."""
+
+    name: str | None
+    contact: str | None
+
+
+class ShownItem(Answered, frozen=True, kw_only=True):
+    """One line."""
+
+    item_no: int
+    name: str
+    identifier: str
+    project: str
+    amount_fen: int | None
+    note: str | None
+
+
+class ShownItemPage(Answered, frozen=True, kw_only=True):
+    """Lines in their order."""
+
+    data: list[ShownItem]
+    next_cursor: str | None
+
+
+class ShownNotice(Answered, frozen=True, kw_only=True):
+    """A notice as it is shown to everybody. Objections are taken to the end of `ends_on`."""
+
+    id: str
+    region_code: str
+    authority_name: str
+    programme_title: str
+    title: str
+    document_no: str
+    contact: str
+    basis: str | None
+    working_days: int
+    item_count: int
+    total_fen: int
+    status: NoticeStatus
+    published_at: str
+    ends_on: str
 
 
 class SimulatedVersionRead(Answered, frozen=True, kw_only=True):
@@ -1922,12 +2926,26 @@ class StatementUploaded(Answered, frozen=True, kw_only=True):
     ignored_columns: list[str]
 
 
+class StepRead(Answered, frozen=True, kw_only=True):
+    """One step: of which role, and once it is decided by whom and in whose place."""
+
+    step: int
+    role: Role
+    outcome: StepOutcome | None
+    decided_at: str | None
+    decided_by: str | None
+    on_behalf_of: str | None
+    note: str | None
+
+
 class Tag(Sent, frozen=True, kw_only=True):
     """A recognition with its dates, such as 高新 or 专精特新; `until_on` is the last day."""
 
     name: str
     since_on: str
     until_on: str | UnsetType | None = UNSET
+    evidence: str | UnsetType | None = UNSET
+    """Document and number that grant it. 认定文号或依据"""
 
 
 class TallyRead(Answered, frozen=True, kw_only=True):
@@ -1970,6 +2988,31 @@ class UnitRead(Answered, frozen=True, kw_only=True):
     counts: str
 
 
+class UploadRead(Answered, frozen=True, kw_only=True):
+    """An uploaded document."""
+
+    id: str
+    region_code: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+    uploaded_at: str
+
+
+class UploadStored(Answered, frozen=True, kw_only=True):
+    """`repeated`: this organisation had sent these very bytes before, and this is what became of them then."""
+
+    id: str
+    region_code: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+    uploaded_at: str
+    repeated: bool
+
+
 class UserCreate(Sent, frozen=True, kw_only=True):
     """A person as a registrar writes it down."""
 
@@ -1988,7 +3031,7 @@ class UserCreated(Answered, frozen=True, kw_only=True):
 
 
 class UserRead(Answered, frozen=True, kw_only=True):
-    """A person, with the roles held now."""
+    """An account, with the roles held now. Accounts with the same `person_id` are one natural person's."""
 
     id: str
     login: str
@@ -1996,6 +3039,7 @@ class UserRead(Answered, frozen=True, kw_only=True):
     organisation_id: str
     roles: list[RoleRead]
     has_password: bool
+    person_id: str | None
     disabled_at: str | None
     created_at: str
     created_by: str
@@ -2083,6 +3127,8 @@ class VoucherRead(Answered, frozen=True, kw_only=True):
     issued_at: str
     frozen_at: str | None
     ended_at: str | None
+    application_id: str | None
+    """The application that it was granted for"""
 
 
 class VouchersMovementRead(Answered, frozen=True, kw_only=True):
@@ -2100,6 +3146,12 @@ class VouchersMovementRead(Answered, frozen=True, kw_only=True):
     subject_id: str
     pool_id: str
     payee_id: str | None
+
+
+class WithdrawBody(Sent, frozen=True, kw_only=True):
+    """An optional remark for the record."""
+
+    note: str | UnsetType | None = UNSET
 
 
 class YearCloseBody(Sent, frozen=True, kw_only=True):
