@@ -15,6 +15,7 @@ from fastapi_offline import FastAPIOffline
 from app import logs
 from app.api import (
     accelerators,
+    allocation_rounds,
     approvals,
     bank_lists,
     clients,
@@ -51,6 +52,7 @@ from app.api import (
     statements,
     users,
     vouchers,
+    waitlist,
     year_closes,
 )
 from app.api.context import Service
@@ -86,6 +88,8 @@ ROUTERS = (
     accelerators.router,
     approvals.router,
     issuance_batches.router,
+    allocation_rounds.router,
+    waitlist.router,
     jobs.router,
     vouchers.router,
     payment_codes.router,

@@ -24,6 +24,7 @@ PUBLIC_PATHS = frozenset(
         "/v1/units",
         "/v1/logs/{region_code}/checkpoint",
         "/v1/logs/{region_code}/keys",
+        "/v1/allocation-rounds/{round_id}/record",
     }
 )
 """Where nobody needs a token: one is how people get theirs, the others are documentation, or meant for everybody."""

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.cli import (
     after_restore,
+    allocation,
     backup,
     bank_lists,
     budget,
@@ -69,6 +70,7 @@ for command in (
     witness.witness,
 ):
     app.command()(command)
+app.add_typer(allocation.app, name="allocation")
 app.add_typer(budget.app, name="budget")
 app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")

@@ -157,6 +157,15 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "unknown_fact": ("the rules know no such fact; they know {limit}", "规则中没有该事实，现有：{limit}"),
     "wrong_fact_type": ("must be of the type {limit}", "类型须为 {limit}"),
     "unknown_value": ("must be one of {limit}", "须为其中之一：{limit}"),
+    "needed_by_method": ("is needed: these rules allocate by {limit}", "须填写：本规则的分配方式为 {limit}"),
+    "not_for_method": ("does not belong here: these rules allocate by {limit}", "不适用：本规则的分配方式为 {limit}"),
+    "firm_has_its_lot": (
+        "row {limit} names this firm already; in a lottery each firm has one lot",
+        "该企业已在第 {limit} 行，抽签中每家企业仅有一签",
+    ),
+    "project_has_its_row": ("row {limit} names this project already", "该项目已在第 {limit} 行"),
+    "does_not_wait": ("{actual} is not on the waiting list", "{actual} 不在候补名单上"),
+    "in_the_past": ("must lie after {limit}", "须晚于 {limit}"),
 }
 """What the places mean that decisions name, where they say nothing themselves."""
 

@@ -139,6 +139,10 @@ class Code(StrEnum):
     REDEMPTION_NOT_REVERSIBLE = "redemption_not_reversible"
     CAPACITY_USED_UP = "capacity_used_up"
     USAGE_TIMES_TOO_LONG = "usage_times_too_long"
+    ALLOCATION_OPEN = "allocation_open"
+    DRAW_TOO_EARLY = "draw_too_early"
+    WAITLIST_NOT_EMPTY = "waitlist_not_empty"
+    NOTHING_TO_ALLOCATE = "nothing_to_allocate"
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """The tables, one module per aggregate. Importing this package registers all of them on `Base.metadata`."""
 
+from app.models.allocation import AllocationAward, AllocationCandidate, AllocationRound, Waiting
 from app.models.approvals import Approval
 from app.models.audit import AuditEvent
 from app.models.bank_lists import BankList, BankListLine
@@ -29,6 +30,9 @@ from app.models.vouchers import Allotment, Mandate, Voucher
 __all__ = [
     "AccountMark",
     "Admission",
+    "AllocationAward",
+    "AllocationCandidate",
+    "AllocationRound",
     "Allotment",
     "AnswerPass",
     "Approval",
@@ -83,5 +87,6 @@ __all__ = [
     "UsageReference",
     "User",
     "Voucher",
+    "Waiting",
     "YearClose",
 ]

@@ -12,9 +12,9 @@ In turn and several times over, medians of wall time on one embedded PostgreSQL 
 (e) two hundred approvals of one voucher each, one after the other, on a pool that is enough for half of them;
 (f) the same, all pressed at once, over the connections that one process has.
 
-Three ratios are printed: (c) to (a) + (b), which is to stay at or below 2, (d) to (a), and (f) to (e). Compare the lines
-of one run with each other; on a busy machine look at the processor seconds. Of (e) and (f) exactly half must have been
-issued and the others refused for want of money. At the end the books must be right, or the exit status is 1.
+Three ratios are printed: (c) to (a) + (b), which is to stay at or below 2, (d) to (a), and (f) to (e). Compare the
+lines of one run with each other; on a busy machine look at the processor seconds. Of (e) and (f) exactly half must have
+been issued and the others refused for want of money. At the end the books must be right, or the exit status is 1.
 """
 
 from __future__ import annotations

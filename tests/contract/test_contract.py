@@ -35,6 +35,7 @@ PUBLIC = {
     "read_metrics",
     "read_log_checkpoint",
     "read_log_verification_keys",
+    "read_round_record",
 }
 """Operations that need no token: whoever adds one has to say so here."""
 

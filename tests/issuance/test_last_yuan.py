@@ -56,7 +56,7 @@ def test_two_hundred_officials_pressing_at_once_issue_exactly_what_is_there(worl
     left_fen = each_fen - PLANNED * GRANT_FEN // 2
     assert available_fen(world, programme_id) == {"provincial": left_fen, "municipal": left_fen}
     refused = next(answer.json() for answer in answers if answer.status_code == 409)
-    assert "has 2.50 yuan left; 5.00 were asked for" in refused["detail"]
+    assert [(place["limit"], place["actual"]) for place in refused["errors"]] == [(left_fen, GRANT_FEN // 2)]
     assert world.differences() == []
 
 

@@ -15,6 +15,9 @@ from app.models import Approval, IssuanceBatch, IssuanceRow, Organisation, Progr
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 
+GRANTING = (ApprovalKind.ISSUE_BATCH, ApprovalKind.ALLOCATE, ApprovalKind.PROMOTE_WAITING)
+"""Approvals under which a batch is issued: it is their subject."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
@@ -107,7 +110,7 @@ def _query() -> Select[IssuanceBatch, str, str]:
             Approval,
             and_(
                 Approval.region_code == IssuanceBatch.region_code,
-                Approval.kind == ApprovalKind.ISSUE_BATCH,
+                Approval.kind.in_(GRANTING),
                 Approval.subject_id == IssuanceBatch.id,
             ),
         )

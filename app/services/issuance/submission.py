@@ -101,7 +101,7 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
         at=at,
     )
     tell(JobStage.WRITING, 0, len(rows))
-    _write(tx, caller, report, batch_id)
+    write_batch(tx, caller, report, batch_id)
     return replace(report, approval_id=_ask(tx, caller, programme, report, batch_id))
 
 
@@ -120,7 +120,8 @@ def _check_file(tx: Connection, programme: ProgrammeRecord, file_sha256: str | N
         raise AppError(Code.FILE_ALREADY_SUBMITTED, batch_id=batch_id, extra={"batch_id": batch_id})
 
 
-def _write(tx: Connection, caller: Caller, report: BatchReport, batch_id: str) -> None:
+def write_batch(tx: Connection, caller: Caller, report: BatchReport, batch_id: str) -> None:
+    """Write down what a checker is asked to issue. The caller has checked it, and asks."""
     tx.execute(
         insert(IssuanceBatch).values(
             region_code=report.region_code,
