@@ -9,10 +9,12 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 
 from app.api.fields import AnyId, Fen, Instant, PositiveFen, Printable, Read, ShownInstant, Title, Wire
 from app.api.issuance_bodies import Text
+from app.kernel.problems import FieldError
 from app.kernel.rates import parse_decimal
 from app.kernel.vocabulary import AllocationStatus, AwardReason
 from app.services.allocation.listing import MAX_CANDIDATES, Draw, ListedRow
 from app.services.allocation.reads import CandidateRecord, RoundRecord
+from app.services.allocation.rounds import Applied
 from app.services.issuance.rows import GrantRow, Layout, clean_rows
 from app.services.issuance.terms import Terms
 from app.services.sheets.problems import Language
@@ -74,6 +76,13 @@ class CandidateBody(Wire):
         )
 
 
+class ApplicationsBody(Wire):
+    """Reviewed and waiting applications of the programme, in the order in which they were first submitted."""
+
+    submitted_from: Annotated[Instant | None, Field(description="First submitted at this instant or later")] = None
+    submitted_until: Annotated[Instant | None, Field(description="First submitted before this instant")] = None
+
+
 class DrawBody(Wire):
     """How a lottery's seed is going to be known: announced now, published later."""
 
@@ -89,12 +98,24 @@ class RoundCreate(Wire):
         None
     )
     draw: DrawBody | None = None
-    rows: Annotated[list[CandidateBody], Field(min_length=1, max_length=MAX_CANDIDATES)]
+    rows: Annotated[list[CandidateBody] | None, Field(min_length=1, max_length=MAX_CANDIDATES)] = None
+    applications: Annotated[
+        ApplicationsBody | None, Field(description="Instead of rows: what firms applied for, as it was assessed")
+    ] = None
     dry_run: Annotated[bool, Field(strict=True, description="Only say what would come of it; nothing is kept")] = False
 
-    def listed(self, language: Language) -> tuple[tuple[ListedRow, ...], Layout, list[Any]]:
-        """The rows as the domain's values, with what is wrong with them by themselves."""
+    @model_validator(mode="after")
+    def _one_list(self) -> RoundCreate:
+        if (self.rows is None) == (self.applications is None):
+            raise ValueError("give either rows or applications / 须填写 rows 或 applications 之一")
+        return self
+
+    def listed(self, language: Language) -> tuple[tuple[ListedRow, ...] | Applied, Layout, list[FieldError]]:
+        """The list as the domain's values, with what is wrong with its rows by themselves."""
         layout = Layout(language)
+        if self.rows is None:
+            assert self.applications is not None, "checked above"
+            return Applied(self.applications.submitted_from, self.applications.submitted_until), layout, []
         grants, errors = clean_rows([row.grant(place) for place, row in enumerate(self.rows, start=1)], layout)
         rows = tuple(
             ListedRow(grant, row.score, row.tier, row.project, row.project_level)
@@ -221,6 +242,7 @@ class RecordRead(Read):
     drawn_at: str | None
     decided_at: str | None
     reason: str | None
+    left_out: tuple[int, ...] | None
     frozen: dict[str, Any] | None
     awards: tuple[dict[str, Any], ...] | None
     awards_sha256: str | None

@@ -58,12 +58,22 @@ class Api:
         """The body of a POST, sent under `key` or under a new one. Raises Refused, Failure."""
         return self.send("POST", path, json=json, key=key, **parts)
 
-    def send(self, method: str, path: str, *, key: str | None = None, prefer: str | None = None, **parts: Any) -> Any:
+    def send(
+        self,
+        method: str,
+        path: str,
+        *,
+        key: str | None = None,
+        prefer: str | None = None,
+        if_match: str | None = None,
+        **parts: Any,
+    ) -> Any:
         """The body of any request: JSON, text or bytes, by what came.
 
         What is not decided yet is sent again, with the same key, for up to a minute.
         """
         headers = {"Idempotency-Key": key or uuid4().hex} | ({"Prefer": prefer} if prefer else {})
+        headers |= {"If-Match": if_match} if if_match else {}
         response = self._answer(method, path, headers, parts)
         body = _body(response)
         if not response.is_success:

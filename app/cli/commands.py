@@ -13,6 +13,7 @@ from app.cli import (
     backup,
     bank_lists,
     budget,
+    calendars,
     demo,
     export,
     login,
@@ -76,6 +77,7 @@ app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")
 app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")
+app.add_typer(calendars.app, name="calendar")
 
 
 def main() -> None:

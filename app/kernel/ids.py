@@ -47,6 +47,8 @@ class Prefix(StrEnum):
     RESTORATION = "rst"
     JOB = "job"
     ALLOCATION_ROUND = "alr"
+    APPLICATION = "apl"
+    UPLOAD = "upl"
 
 
 SHARED = frozenset(

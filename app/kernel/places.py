@@ -164,6 +164,10 @@ TOLD: Mapping[str, tuple[str, str]] = {
         "该企业已在第 {limit} 行，抽签中每家企业仅有一签",
     ),
     "project_has_its_row": ("row {limit} names this project already", "该项目已在第 {limit} 行"),
+    "none_reviewed": (
+        "no reviewed application of this time waits for a decision",
+        "该时段内没有已核定且待发放的申领",
+    ),
     "does_not_wait": ("{actual} is not on the waiting list", "{actual} 不在候补名单上"),
     "in_the_past": ("must lie after {limit}", "须晚于 {limit}"),
 }

@@ -143,6 +143,18 @@ class Code(StrEnum):
     DRAW_TOO_EARLY = "draw_too_early"
     WAITLIST_NOT_EMPTY = "waitlist_not_empty"
     NOTHING_TO_ALLOCATE = "nothing_to_allocate"
+    CALENDAR_NOT_LOADED = "calendar_not_loaded"
+    APPLICATION_WINDOW_CLOSED = "application_window_closed"
+    APPLICATION_LIMIT_REACHED = "application_limit_reached"
+    APPLICANT_NOT_ELIGIBLE = "applicant_not_eligible"
+    AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    EVIDENCE_MISSING = "evidence_missing"
+    CORRECTION_OVERDUE = "correction_overdue"
+    POOL_SUFFICES = "pool_suffices"
+    WAITLIST_ORDER = "waitlist_order"
+    DOCUMENT_TYPE_REFUSED = "document_type_refused"
+    DOCUMENT_UNREADABLE = "document_unreadable"
+    DOCUMENT_LOST = "document_lost"
 
 
 @dataclass(frozen=True, slots=True)

@@ -252,6 +252,7 @@ class AwardReason(StrEnum):
     TIER_FULL = "TIER_FULL"  # its tier had no place left
     TIER_UNKNOWN = "TIER_UNKNOWN"  # the rules share nothing out to its tier
     ENTITLEMENT = "ENTITLEMENT"  # its project is entitled to less
+    LEFT_OUT = "LEFT_OUT"  # its application was withdrawn, rejected or granted otherwise after the list was frozen
 
 
 class WaitingEnd(StrEnum):
@@ -315,6 +316,58 @@ class ApprovalKind(StrEnum):
     CANCEL_ALLOCATION = "cancel_allocation"
     PROMOTE_WAITING = "promote_waiting"
     END_WAITING = "end_waiting"
+    GRANT_APPLICATIONS = "grant_applications"
+
+
+class ApplicationStatus(StrEnum):
+    """Where an application (申领) stands. Which act leads where: `services/applications/states.py`."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"  # 受理
+    CORRECTION = "correction"  # 补正: with the firm, the clock stands
+    REVIEWED = "reviewed"  # 已核定
+    WAITLISTED = "waitlisted"  # 候补
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class ApplicationAct(StrEnum):
+    """What is done to an application; each is one event of its history."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    SUBMIT = "submit"
+    ACCEPT = "accept"
+    RETURN = "return"
+    RESUBMIT = "resubmit"
+    FIRST_REVIEW = "first_review"  # 区县初审
+    ASSESS = "assess"  # 核定
+    PROPOSE = "propose"  # 提请发放
+    DECLINE = "decline"  # a checker refused the proposal
+    WAITLIST = "waitlist"
+    APPROVE = "approve"
+    REJECT = "reject"
+    WITHDRAW = "withdraw"
+
+
+class ApplicationLevel(StrEnum):
+    """Who has an application on his desk: the county's officials first where the rules say so, then the city's."""
+
+    COUNTY = "county"
+    CITY = "city"
+
+
+class DocumentType(StrEnum):
+    """What an uploaded document is, by its content."""
+
+    PDF = "pdf"
+    PNG = "png"
+    JPEG = "jpeg"
+    XLSX = "xlsx"
+    DOCX = "docx"
+    OFD = "ofd"  # GB/T 33190
 
 
 class Sides(StrEnum):
@@ -348,6 +401,13 @@ class CaseState(StrEnum):
     OPEN = "open"
     EXPLAINED = "explained"
     RESOLVED = "resolved"
+
+
+class DayKind(StrEnum):
+    """What a table of holidays says of a day."""
+
+    HOLIDAY = "holiday"  # 放假
+    MAKE_UP_DAY = "make_up_day"  # 调休上班
 
 
 class LeafKind(StrEnum):

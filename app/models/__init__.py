@@ -1,11 +1,13 @@
 """The tables, one module per aggregate. Importing this package registers all of them on `Base.metadata`."""
 
 from app.models.allocation import AllocationAward, AllocationCandidate, AllocationRound, Waiting
+from app.models.applications import Application, ApplicationDocument, ApplicationEvent
 from app.models.approvals import Approval
 from app.models.audit import AuditEvent
 from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
 from app.models.budgets import Pool, YearClose
+from app.models.calendars import CalendarDay, CalendarTable
 from app.models.capacity import CapacityUse
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
@@ -25,6 +27,7 @@ from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
+from app.models.uploads import Upload
 from app.models.vouchers import Allotment, Mandate, Voucher
 
 __all__ = [
@@ -35,11 +38,16 @@ __all__ = [
     "AllocationRound",
     "Allotment",
     "AnswerPass",
+    "Application",
+    "ApplicationDocument",
+    "ApplicationEvent",
     "Approval",
     "AuditEvent",
     "BankList",
     "BankListLine",
     "Base",
+    "CalendarDay",
+    "CalendarTable",
     "CapacityUse",
     "CaseNote",
     "Client",
@@ -84,6 +92,7 @@ __all__ = [
     "SealQueue",
     "Statement",
     "StatementLine",
+    "Upload",
     "UsageReference",
     "User",
     "Voucher",

@@ -37,6 +37,8 @@ class AllocationRound(Base):
     seed: Mapped[Words | None]
     drawn_at: Mapped[Instant | None]
     drawn_by: Mapped[Id | None]
+    left_out: Mapped[CanonicalJson | None]
+    """Places of those who had withdrawn, been rejected or been granted otherwise when the awards were submitted."""
     awards_sha256: Mapped[Id | None]
     """Of the awards that were submitted for approval."""
     granted_total_fen: Mapped[Fen | None]
@@ -76,7 +78,8 @@ class AllocationRound(Base):
         ),
         CheckConstraint(
             "(awards_sha256 IS NOT NULL) = (status IN ('submitted', 'executed'))"
-            " AND (awards_sha256 IS NULL) = (granted_total_fen IS NULL)",
+            " AND (awards_sha256 IS NULL) = (granted_total_fen IS NULL)"
+            " AND (awards_sha256 IS NULL) = (left_out IS NULL)",
             name="awards_while",
         ),
         CheckConstraint("granted_total_fen BETWEEN 0 AND budget_fen", name="within_budget"),
@@ -107,11 +110,15 @@ class AllocationCandidate(Base):
     granted_before_fen: Mapped[Fen]
     """What the project was granted in earlier rounds of the programme."""
     terms: Mapped[CanonicalJson | None]
+    application_id: Mapped[Id | None]
+    """The application that it is about, None where the authority made the list itself."""
 
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "round_id"], ["allocation_rounds.region_code", "allocation_rounds.id"]),
         UniqueConstraint("region_code", "round_id", "reference_no"),
+        ForeignKeyConstraint(["region_code", "application_id"], ["applications.region_code", "applications.id"]),
         Index(None, "firm_id", "region_code", "round_id"),
+        Index(None, "region_code", "application_id", postgresql_where="application_id IS NOT NULL"),
         CheckConstraint("asked_fen > 0 AND granted_before_fen >= 0 AND place > 0", name="amounts"),
         CheckConstraint("(project IS NULL) = (project_level IS NULL)", name="project_complete"),
     )

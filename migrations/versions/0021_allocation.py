@@ -5,7 +5,7 @@ hashed before a lottery's seed can be known, and neither changes afterwards: the
 append-only, the seed and what it was announced as are set once, and what decides is compared with its hash before
 anything is issued. One round of a programme is open at a time, so that nobody stands on two lists for the same money.
 
-Revision: 0021, after 0018
+Revision: 0021, after 0020
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0021"
-down_revision = "0018"
+down_revision = "0020"
 branch_labels = None
 depends_on = None
 
@@ -100,6 +100,7 @@ def _rounds() -> None:
         _words("seed", nullable=True),
         _instant("drawn_at", nullable=True),
         _id("drawn_by", nullable=True),
+        _words("left_out", nullable=True),
         _id("awards_sha256", nullable=True),
         _fen("granted_total_fen", nullable=True),
         _id("batch_id", nullable=True),
@@ -125,7 +126,8 @@ def _rounds() -> None:
             table,
             "awards_while",
             "(awards_sha256 IS NOT NULL) = (status IN ('submitted', 'executed'))"
-            " AND (awards_sha256 IS NULL) = (granted_total_fen IS NULL)",
+            " AND (awards_sha256 IS NULL) = (granted_total_fen IS NULL)"
+            " AND (awards_sha256 IS NULL) = (left_out IS NULL)",
         ),
         _check(table, "within_budget", "granted_total_fen BETWEEN 0 AND budget_fen"),
         _check(table, "batch_where_granted", "(batch_id IS NOT NULL) = (coalesce(granted_total_fen, 0) > 0)"),
@@ -165,16 +167,24 @@ def _candidates() -> None:
         _words("project_level", nullable=True),
         _fen("granted_before_fen"),
         _words("terms", nullable=True),
+        _id("application_id", nullable=True),
         _check(table, "amounts", "asked_fen > 0 AND granted_before_fen >= 0 AND place > 0"),
         _check(table, "project_complete", "(project IS NULL) = (project_level IS NULL)"),
         sa.ForeignKeyConstraint(["firm_id"], ["organisations.id"], name=op.f(f"fk_{table}_firm_id")),
         _to(table, "round_id", "allocation_rounds"),
+        _to(table, "application_id", "applications"),
         sa.PrimaryKeyConstraint("region_code", "round_id", "place", name=op.f(f"pk_{table}")),
         sa.UniqueConstraint(
             "region_code", "round_id", "reference_no", name=op.f(f"uq_{table}_region_code_round_id_reference_no")
         ),
     )
     op.create_index(op.f(f"ix_{table}_firm_id_region_code_round_id"), table, ["firm_id", "region_code", "round_id"])
+    op.create_index(
+        op.f(f"ix_{table}_region_code_application_id"),
+        table,
+        ["region_code", "application_id"],
+        postgresql_where=sa.text("application_id IS NOT NULL"),
+    )
 
 
 def _awards() -> None:
@@ -188,7 +198,7 @@ def _awards() -> None:
         _fen("granted_fen"),
         _id("reason", nullable=True),
         _fen("waits_fen"),
-        _check(table, "reason_known", "reason IN ('BUDGET_EXHAUSTED', 'TIER_FULL', 'TIER_UNKNOWN', 'ENTITLEMENT')"),
+        _check(table, "reason_known", "reason IN ('BUDGET_EXHAUSTED', 'TIER_FULL', 'TIER_UNKNOWN', 'ENTITLEMENT', 'LEFT_OUT')"),
         _check(table, "amounts", "granted_fen >= 0 AND waits_fen >= 0 AND rank > 0"),
         sa.ForeignKeyConstraint(
             ["region_code", "round_id", "place"],
@@ -250,7 +260,7 @@ def _privileges() -> None:
     for table in ("allocation_rounds", "allocation_candidates", "allocation_awards", "waitlist"):
         op.execute(f"GRANT SELECT, INSERT ON {table} TO {APP}")
     op.execute(
-        "GRANT UPDATE (status, seed, drawn_at, drawn_by, awards_sha256, granted_total_fen, batch_id, approval_id,"
+        "GRANT UPDATE (status, seed, drawn_at, drawn_by, left_out, awards_sha256, granted_total_fen, batch_id, approval_id,"
         f" decided_at, reason) ON allocation_rounds TO {APP}"
     )
     op.execute(f"GRANT UPDATE (batch_id, ended_at, ended_as, approval_id) ON waitlist TO {APP}")

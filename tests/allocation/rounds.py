@@ -73,10 +73,21 @@ def frozen(city: City, programme_id: str, rows: list[dict[str, Any]], **changes:
     return Round(city, proposed["id"], programme_id, proposed)
 
 
-def announced(seconds: float = 0.6) -> dict[str, str]:
-    """A draw so soon that a test can wait for it."""
+def announced(seconds: float) -> dict[str, str]:
+    """A draw in so many seconds."""
     at = datetime.now(UTC) + timedelta(seconds=seconds)
     return {"announcement": ANNOUNCEMENT, "draws_at": at.isoformat()}
+
+
+def frozen_lottery(city: City, programme_id: str, rows: list[dict[str, Any]]) -> Round:
+    """A lottery whose time has come: its draw was announced for as soon as the machine could freeze the list."""
+    for seconds in (0.3, 1, 3, 10):
+        draw = announced(seconds)
+        response = propose(city, programme_id, rows, draw=draw)
+        if response.is_success:
+            wait_until(draw["draws_at"])
+            return Round(city, response.json()["id"], programme_id, response.json())
+    raise AssertionError(response.text)
 
 
 def wait_until(draws_at: str) -> None:

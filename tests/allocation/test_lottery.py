@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import json
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -23,10 +24,10 @@ from tests.allocation.rounds import (
     announced,
     faces,
     frozen,
+    frozen_lottery,
     programme,
     propose,
     rows_of,
-    wait_until,
 )
 from tests.world import World, ok, problem
 
@@ -43,17 +44,13 @@ def drawn(shared_world: World) -> Round:
     """A lottery of four for the money of two, executed."""
     city = shared_world.city()
     programme_id = programme(city, 200, method="lottery", on_exhaustion="waitlist")
-    draw = announced()
-    round_ = frozen(city, programme_id, rows_of(shared_world, 100, 100, 100, 100), draw=draw)
+    round_ = frozen_lottery(city, programme_id, rows_of(shared_world, 100, 100, 100, 100))
     assert (round_.proposed["awards"], round_.proposed["granted_total_fen"]) == (None, None)
     with shared_world.anonymous() as anybody:
         before = round_.record(anybody)
     assert (before["frozen_sha256"], before["announcement"]) == (round_.proposed["frozen_sha256"], ANNOUNCEMENT)
     assert (before["frozen"], before["seed"], before["awards"]) == (None, None, None)
-    told = problem(round_.draw(SEED), 409, "draw_too_early")
-    assert told["errors"][0]["limit"]
     problem(round_.submit(), 409, "wrong_state")
-    wait_until(draw["draws_at"])
     assert ok(round_.draw(SEED))["status"] == "drawn"
     problem(round_.draw("01 02 03 04 05 06 07"), 409, "wrong_state")
     effect = ok(asked := round_.submit())["effect"]
@@ -85,14 +82,12 @@ def test_a_seed_is_recorded_after_its_time_and_never_changed(world: World, urls:
     assert [(error["pointer"], error["code"]) for error in refused["errors"]] == [("/draw/draws_at", "in_the_past")]
     twice = rows_of(world, 100, 100)
     twice[1]["firm_id"] = twice[0]["firm_id"]
-    refused = problem(propose(city, programme_id, twice, draw=announced()), 422, "validation_failed")
+    refused = problem(propose(city, programme_id, twice, draw=announced(3600)), 422, "validation_failed")
     assert [(error["pointer"], error["limit"]) for error in refused["errors"]] == [("/rows/1/firm_id", 1)]
 
-    draw = announced()
-    round_ = frozen(city, programme_id, rows_of(world, 100, 100), draw=draw)
+    round_ = frozen_lottery(city, programme_id, rows_of(world, 100, 100))
     for wrong in ("", "号码", "1  2", "1\n2"):
         problem(round_.draw(wrong), 422, "validation_failed")
-    wait_until(draw["draws_at"])
     ok(round_.draw(f" {SEED} "))
     assert round_.read()["seed"] == SEED
     engine = create_engine(urls.owner_url)
@@ -112,6 +107,16 @@ def test_a_seed_is_recorded_after_its_time_and_never_changed(world: World, urls:
     )
     assert [action for action, _ in actions] == ["allocation_round.frozen", "allocation_round.drawn"]
     assert all(round_.proposed["frozen_sha256"] in details for _, details in actions)
+
+
+def test_nothing_is_drawn_before_its_time(shared_world: World) -> None:
+    city = shared_world.city()
+    programme_id = programme(city, 200, method="lottery")
+    draw = announced(3600)
+    round_ = frozen(city, programme_id, rows_of(shared_world, 100), draw=draw)
+    told = problem(round_.draw(SEED), 409, "draw_too_early")
+    assert datetime.fromisoformat(told["errors"][0]["limit"]) == datetime.fromisoformat(draw["draws_at"])
+    assert round_.read()["seed"] is None
 
 
 # -- anybody computes it again

@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.kernel.ids import new_id
+from app.services.allocation.applied import Applications, granting_row
 from app.services.allocation.plans import Candidate
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import load_pools
@@ -19,6 +20,7 @@ from app.services.issuance.rows import GrantRow, Layout
 from app.services.issuance.submission import BatchReport, write_batch
 from app.services.issuance.terms import Terms
 from app.services.programmes.programmes import ProgrammeRecord
+from app.services.rules.model import Rules
 
 _LAYOUT = Layout("zh")
 """What is wrong with these rows now was right when they were frozen: each complaint says itself which row it means."""
@@ -54,19 +56,25 @@ class Grants:
         ]
 
 
-def granted_rows(candidates: Iterable[Candidate], amounts_fen: Mapping[int, int]) -> list[GrantRow]:
-    """The rows of a batch that grants candidates these amounts, by their places."""
-    return [
-        GrantRow(
+def granted_rows(
+    candidates: Iterable[Candidate], amounts_fen: Mapping[int, int], applications: Applications, rules: Rules
+) -> list[GrantRow]:
+    """The rows of a batch that grants candidates these amounts, by their places; applications as they stand now."""
+    rows = []
+    for candidate in candidates:
+        if candidate.place not in amounts_fen:
+            continue
+        row = GrantRow(
             row_no=candidate.place,
             reference_no=candidate.reference_no,
             face_value_fen=amounts_fen[candidate.place],
             firm_id=candidate.firm_id,
             terms=Terms.model_validate_json(candidate.terms) if candidate.terms else None,
         )
-        for candidate in candidates
-        if candidate.place in amounts_fen
-    ]
+        if candidate.application_id is not None:
+            row = granting_row(row, applications[candidate.application_id], rules)
+        rows.append(row)
+    return rows
 
 
 def prepare(tx: Connection, programme: ProgrammeRecord, rows: Sequence[GrantRow], *, at: datetime) -> Grants:

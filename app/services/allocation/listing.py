@@ -66,6 +66,7 @@ def candidates_of(
             project_level=one.project_level,
             granted_before_fen=granted_before_fen.get(one.project or "", 0),
             terms=row.terms,
+            application_id=row.application_id,
         )
         for place, (one, row) in enumerate(zip(listed, planned, strict=True), start=1)
     )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -33,6 +33,7 @@ class Candidate:
     project_level: str | None = None
     granted_before_fen: int = 0
     terms: str | None = None
+    application_id: str | None = None
 
     def ask(self, allocation: Allocation) -> Ask:
         """What it asks of the pool under these terms."""
@@ -95,15 +96,33 @@ def frozen_sha256(document: Mapping[str, Any]) -> str:
     return sha256_hex(canonical({"v": VERSION, "frozen": dict(document)}))
 
 
-def awards_of(frozen: Frozen, seed: str | None) -> tuple[Awarded, ...]:
-    """The awards in the order of service. Raises ValueError for a lottery without its seed."""
+def awards_of(frozen: Frozen, seed: str | None, left_out: Collection[int] = ()) -> tuple[Awarded, ...]:
+    """The awards in the order of service. Raises ValueError for a lottery without its seed.
+
+    Who is left out (by place) keeps his turn and gets nothing: what he would have got stays in the pool, so that
+    nobody can turn a draw by taking somebody off the list after it.
+    """
     asks = [candidate.ask(frozen.allocation) for candidate in frozen.candidates]
     places = {candidate.reference_no: candidate.place for candidate in frozen.candidates}
     given = allocate(frozen.allocation, asks, frozen.budget_fen, seed=seed)
-    return tuple(
+    awards = (
         Awarded(rank, places[award.id], award.id, award.asked_fen, award.granted_fen, award.reason, award.waits_fen)
         for rank, award in enumerate(given, start=1)
     )
+    return tuple(
+        replace(award, granted_fen=0, waits_fen=0, reason=AwardReason.LEFT_OUT) if award.place in left_out else award
+        for award in awards
+    )
+
+
+def application_amounts(frozen: Frozen, awards: Sequence[Awarded]) -> dict[str, int]:
+    """What is granted to applications, by their ids."""
+    applications = {candidate.place: candidate.application_id for candidate in frozen.candidates}
+    return {
+        application_id: award.granted_fen
+        for award in awards
+        if award.granted_fen and (application_id := applications[award.place]) is not None
+    }
 
 
 def awards_document(awards: Sequence[Awarded]) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import AllocationStatus, AwardReason, Role
 from app.models import AllocationCandidate, AllocationRound, IssuanceRow, Organisation, Programme
 from app.services.allocation.plans import VERSION, Awarded, awards_document
-from app.services.allocation.stored import awards_known, load_frozen
+from app.services.allocation.stored import awards_known, load_frozen, places_in
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 
@@ -44,6 +44,7 @@ class RoundRecord:
     seed: str | None
     drawn_at: datetime | None
     drawn_by: str | None
+    left_out: str | None
     awards_sha256: str | None
     granted_total_fen: int | None
     batch_id: str | None
@@ -103,7 +104,7 @@ def list_candidates(
     official = _is_official(tx, caller, record)
     awards: Mapping[int, Awarded] = {}
     if official or record.status == AllocationStatus.EXECUTED:
-        known = awards_known(load_frozen(tx, record), record.seed)
+        known = awards_known(load_frozen(tx, record), record.seed, places_in(record.left_out))
         awards = {award.place: award for award in known or ()}
     query = (
         select(AllocationCandidate, Organisation.name.label("firm_name"), IssuanceRow.voucher_id)
@@ -143,10 +144,11 @@ def read_record(tx: Connection, *, round_id: str) -> dict[str, Any]:
         raise AppError(Code.NOT_FOUND, what="allocation_round")
     record = _record(found)
     frozen = awards = None
+    left_out = places_in(record.left_out)
     if record.status in DECIDED:
         loaded = load_frozen(tx, record)
         frozen = loaded.document()
-        known = awards_known(loaded, record.seed)
+        known = awards_known(loaded, record.seed, left_out)
         awards = awards_document(known) if known is not None and record.status == AllocationStatus.EXECUTED else None
     return {
         "v": VERSION,
@@ -163,6 +165,7 @@ def read_record(tx: Connection, *, round_id: str) -> dict[str, Any]:
         "drawn_at": rfc3339(record.drawn_at) if record.drawn_at else None,
         "decided_at": rfc3339(record.decided_at) if record.decided_at else None,
         "reason": record.reason,
+        "left_out": sorted(left_out) if record.status in DECIDED else None,
         "frozen": frozen,
         "awards": awards,
         "awards_sha256": record.awards_sha256 if awards is not None else None,

@@ -44,7 +44,8 @@ def replay(record: Mapping[str, Any], *, noted_sha256: str | None = None) -> Rep
     seed = record.get("seed")
     if frozen.allocation.method == "lottery" and not seed:
         raise UnreadableRecord("the lottery was not drawn / 尚未抽签")
-    awards = awards_of(frozen, seed)
+    left_out = record.get("left_out") or []
+    awards = awards_of(frozen, seed, left_out)
     document = awards_document(awards)
     digest = frozen_sha256(record["frozen"])
     found = [*_of_list(record, frozen, digest, noted_sha256), *_of_awards(record, document)]

@@ -13,17 +13,35 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, insert
 
+from app.kernel.canonical import canonical
 from app.kernel.clock import rfc3339
-from app.kernel.ids import new_id
+from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import AllocationStatus, ApprovalKind, Role
+from app.kernel.vocabulary import AllocationStatus, ApprovalKind, AwardReason, Role
 from app.models import AllocationRound
 from app.services import audit
+from app.services.allocation.applied import (
+    Applications,
+    can_be_granted,
+    judge_granted,
+    listed,
+    lock_of_round,
+    lock_reviewed,
+    propose,
+)
 from app.services.allocation.batches import Grants, granted_rows, prepare, write
-from app.services.allocation.listing import Draw, ListedRow, candidates_of, complaints, named_firms_twice
+from app.services.allocation.listing import (
+    MAX_CANDIDATES,
+    Draw,
+    ListedRow,
+    candidates_of,
+    complaints,
+    named_firms_twice,
+)
 from app.services.allocation.plans import (
     Awarded,
     Frozen,
+    application_amounts,
     awards_document,
     awards_sha256,
     frozen_sha256,
@@ -41,6 +59,7 @@ from app.services.allocation.stored import (
     rules_sha256_of,
     waiting_total,
 )
+from app.services.applications.records import ApplicationRecord
 from app.services.approvals.requests import request_approval
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import load_pools, rules_in_force
@@ -51,6 +70,14 @@ from app.sql import now
 
 
 @dataclass(frozen=True, slots=True)
+class Applied:
+    """Instead of a list: the reviewed applications that were first submitted since, and before, these instants."""
+
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class RoundRequest:
     """A round to be frozen. `budget_fen`: what it gives out at most; None: all that is available now."""
 
@@ -58,7 +85,7 @@ class RoundRequest:
     title: str
     budget_fen: int | None
     draw: Draw | None
-    rows: tuple[ListedRow, ...]
+    rows: tuple[ListedRow, ...] | Applied
     layout: Layout
     errors: tuple[FieldError, ...] = ()
     """What is known to be wrong with the rows already; it is told together with all that is found besides."""
@@ -81,21 +108,28 @@ def freeze_round(tx: Connection, *, caller: Caller, request: RoundRequest, dry_r
     `validation_failed` with every complaint; `reference_already_used`; `allocation_open` while another round is not
     decided; `waitlist_not_empty` while others wait for the same money.
     """
+    applied = _applied(tx, request)
     programme = lock_programme(tx, caller=caller, programme_id=request.programme_id, role=Role.MAKER)
     at = now(tx)
     _require_free(tx, programme)
     dated = rules_in_force(tx, programme.region_code, programme.id, at)
     allocation = dated.rules.allocation
-    found = complaints(allocation, request.rows, request.draw, at=at)
-    checked = check(tx, programme, _submission(request, found), at=at)
-    checked.require_sound(_submission(request, found))
+    if isinstance(request.rows, Applied):
+        _refuse(_of_applications(len(applied)))
+        rows = listed(applied, dated.rules)
+    else:
+        rows = request.rows
+    found = complaints(allocation, rows, request.draw, at=at)
+    submission = _submission(request, rows, found)
+    checked = check(tx, programme, submission, at=at)
+    checked.require_sound(submission)
     _refuse(named_firms_twice(allocation, checked.rows))
     pools = load_pools(tx, programme.region_code, programme.id, programme.fiscal_year)
     available = {source: pool.available_fen for source, pool in pools.items()}
     most = most_fen(available, dated.rules.fund_sources, len(checked.rows))
     if request.budget_fen is not None and request.budget_fen > most:
         _refuse([FieldError("/budget_fen", "too_large", limit=most, actual=request.budget_fen)])
-    before = granted_before(tx, programme, {row.project for row in request.rows if row.project})
+    before = granted_before(tx, programme, {row.project for row in rows if row.project})
     frozen = Frozen(
         round_id=new_id("alr", programme.region_code),
         programme_id=programme.id,
@@ -105,7 +139,7 @@ def freeze_round(tx: Connection, *, caller: Caller, request: RoundRequest, dry_r
         budget_fen=most if request.budget_fen is None else request.budget_fen,
         announcement=request.draw.announcement if request.draw else None,
         draws_at=request.draw.draws_at if request.draw else None,
-        candidates=candidates_of(request.rows, checked.rows, before),
+        candidates=candidates_of(rows, checked.rows, before),
     )
     report = RoundReport(frozen, frozen_sha256(frozen.document()), most, awards_known(frozen, None))
     if not dry_run:
@@ -145,10 +179,12 @@ def submit_round(tx: Connection, *, caller: Caller, round_id: str) -> str:
     `nothing_to_allocate` where nobody would get anything or wait; and what a batch is refused for
     (`budget_exhausted`, `reference_already_used`, `validation_failed` …).
     """
+    applications = lock_of_round(tx, region_of(round_id) or "", round_id)
     programme, locked = lock_own_round(tx, caller=caller, round_id=round_id)
     require_open(locked)
     frozen = load_frozen(tx, locked)
-    awards = awards_known(frozen, locked.seed)
+    left_out = _left_out(frozen, applications)
+    awards = awards_known(frozen, locked.seed, left_out)
     if awards is None:
         raise AppError(Code.WRONG_STATE, actual=locked.status, expected=AllocationStatus.DRAWN)
     granted_fen, waits_fen = sum(one.granted_fen for one in awards), sum(one.waits_fen for one in awards)
@@ -157,9 +193,12 @@ def submit_round(tx: Connection, *, caller: Caller, round_id: str) -> str:
         raise AppError(Code.NOTHING_TO_ALLOCATE, available_fen=frozen.budget_fen, needed_fen=needed_fen)
     at = now(tx)
     grants = None
+    amounts = application_amounts(frozen, awards)
+    judge_granted(tx, applications, amounts, at=at)
     if granted_fen:
-        amounts = {award.place: award.granted_fen for award in awards if award.granted_fen}
-        grants = prepare(tx, programme, granted_rows(frozen.candidates, amounts), at=at)
+        by_place = {award.place: award.granted_fen for award in awards if award.granted_fen}
+        rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
+        grants = prepare(tx, programme, granted_rows(frozen.candidates, by_place, applications, rules), at=at)
         write(tx, caller, grants)
     digest = awards_sha256(locked.frozen_sha256, locked.seed, awards_document(awards))
     approval_id = request_approval(
@@ -174,6 +213,7 @@ def submit_round(tx: Connection, *, caller: Caller, round_id: str) -> str:
             "round_id": locked.id,
             "frozen_sha256": locked.frozen_sha256,
             "seed": locked.seed,
+            "left_out": sorted(left_out),
             "awards_sha256": digest,
         }
         | (grants.command() if grants else {}),
@@ -184,11 +224,14 @@ def submit_round(tx: Connection, *, caller: Caller, round_id: str) -> str:
         tx,
         locked,
         status=AllocationStatus.SUBMITTED,
+        left_out=canonical(sorted(left_out)).decode(),
         awards_sha256=digest,
         granted_total_fen=granted_fen,
         batch_id=grants.batch_id if grants else None,
         approval_id=approval_id,
     )
+    if grants:
+        propose(tx, caller, applications, amounts, batch_id=grants.batch_id, approval_id=approval_id, at=at)
     return approval_id
 
 
@@ -219,6 +262,15 @@ def cancel_round(tx: Connection, *, caller: Caller, round_id: str, reason: str) 
     )
 
 
+def _left_out(frozen: Frozen, applications: Applications) -> frozenset[int]:
+    """Places of those whose application was taken back, decided or proposed otherwise since the list was frozen."""
+    return frozenset(
+        candidate.place
+        for candidate in frozen.candidates
+        if candidate.application_id is not None and not can_be_granted(applications[candidate.application_id])
+    )
+
+
 def _require_free(tx: Connection, programme: ProgrammeRecord) -> None:
     """One round at a time, and nobody before those who wait."""
     if round_id := open_round(tx, programme):
@@ -228,8 +280,24 @@ def _require_free(tx: Connection, programme: ProgrammeRecord) -> None:
         raise AppError(Code.WAITLIST_NOT_EMPTY, count=count, waiting_fen=waiting_fen)
 
 
-def _submission(request: RoundRequest, found: Sequence[FieldError]) -> Submission:
-    rows = tuple(row.grant for row in request.rows)
+def _applied(tx: Connection, request: RoundRequest) -> list[ApplicationRecord]:
+    """The applications that are asked for, locked."""
+    region_code = region_of(request.programme_id)
+    if not isinstance(request.rows, Applied) or region_code is None:
+        return []
+    return lock_reviewed(tx, region_code, request.programme_id, since=request.rows.since, until=request.rows.until)
+
+
+def _of_applications(count: int) -> list[FieldError]:
+    if not count:
+        return [FieldError("/applications", "none_reviewed")]
+    if count > MAX_CANDIDATES:
+        return [FieldError("/applications", "out_of_range", limit=MAX_CANDIDATES, actual=count)]
+    return []
+
+
+def _submission(request: RoundRequest, listed_rows: Sequence[ListedRow], found: Sequence[FieldError]) -> Submission:
+    rows = tuple(row.grant for row in listed_rows)
     total_fen = sum(row.face_value_fen for row in rows)
     return Submission(
         request.programme_id, rows, request.layout, len(rows), total_fen, errors=(*request.errors, *found)
@@ -301,6 +369,7 @@ def _effect(
         "in_part": sum(award.granted_fen < award.asked_fen for award in granted),
         "waiting": len(waiting),
         "waiting_fen": sum(waiting),
+        "left_out": sum(award.reason == AwardReason.LEFT_OUT for award in awards),
         "nothing": locked.candidate_count - len(granted) - len(waiting),
         "pools": grants.pools() if grants else [],
     } | ({"announcement": locked.announcement, "seed": locked.seed} if locked.draws_at else {})

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Collection
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, select, text, update
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import AllocationStatus, Role
-from app.models import AllocationCandidate, AllocationRound, RuleVersion, Waiting
+from app.kernel.vocabulary import AllocationStatus, ApplicationStatus, Role
+from app.models import AllocationCandidate, AllocationRound, Application, RuleVersion, Waiting
 from app.services.allocation.line import TierUse
 from app.services.allocation.plans import Awarded, Candidate, Frozen, awards_of, frozen_sha256
 from app.services.identity.principals import Caller
@@ -156,9 +158,14 @@ def rules_sha256_of(tx: Connection, region_code: str, rule_version_id: str) -> s
     return found
 
 
-def awards_known(frozen: Frozen, seed: str | None) -> tuple[Awarded, ...] | None:
+def awards_known(frozen: Frozen, seed: str | None, left_out: Collection[int] = ()) -> tuple[Awarded, ...] | None:
     """The awards, or None for a lottery that is not drawn yet."""
-    return None if frozen.draws_at is not None and seed is None else awards_of(frozen, seed)
+    return None if frozen.draws_at is not None and seed is None else awards_of(frozen, seed, left_out)
+
+
+def places_in(left_out: str | None) -> frozenset[int]:
+    """The places of those who were left out."""
+    return frozenset(json.loads(left_out)) if left_out is not None else frozenset()
 
 
 def granted_before(tx: Connection, programme: ProgrammeRecord, projects: set[str]) -> dict[str, int]:
@@ -202,11 +209,26 @@ def insert_waiting(
         tx.execute(insert(Waiting), waiting)
 
 
+def still_waiting() -> ColumnElement[bool]:
+    """Whether a row of the list waits still: its application was not taken back, rejected or granted otherwise."""
+    return and_(
+        Waiting.ended_at.is_(None),
+        ~exists().where(
+            AllocationCandidate.region_code == Waiting.region_code,
+            AllocationCandidate.round_id == Waiting.round_id,
+            AllocationCandidate.place == Waiting.place,
+            Application.region_code == AllocationCandidate.region_code,
+            Application.id == AllocationCandidate.application_id,
+            Application.status != ApplicationStatus.WAITLISTED,
+        ),
+    )
+
+
 def waiting_total(tx: Connection, region_code: str, programme_id: str) -> tuple[int, int]:
     """How many wait in a programme, and for how many fen in all."""
     row = tx.execute(
         select(func.count(), func.coalesce(func.sum(Waiting.waits_fen), 0)).where(
-            Waiting.region_code == region_code, Waiting.programme_id == programme_id, Waiting.ended_at.is_(None)
+            Waiting.region_code == region_code, Waiting.programme_id == programme_id, still_waiting()
         )
     ).one()
     return int(row[0]), int(row[1])

@@ -9,13 +9,24 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, and_, select, tuple_, update
 
+from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApprovalKind, Role, WaitingEnd
 from app.models import AllocationCandidate, Organisation, Waiting
+from app.services.allocation.applied import (
+    Applications,
+    approve,
+    decline,
+    granting_row,
+    judge_granted,
+    lock_of_line,
+    propose,
+    require_proposed,
+)
 from app.services.allocation.batches import Grants, prepare, write
 from app.services.allocation.line import InLine, next_in_line
 from app.services.allocation.plans import most_fen
-from app.services.allocation.stored import load_round, tier_uses
+from app.services.allocation.stored import load_round, still_waiting, tier_uses
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import execute_issue_batch, load_pools, reject_issue_batch, rules_in_force
@@ -28,6 +39,7 @@ from app.services.programmes.programmes import (
     lock_programme,
     read_programme,
 )
+from app.services.rules.model import Rules
 from app.sql import now
 
 
@@ -46,6 +58,7 @@ class WaitingRecord:
     since_at: datetime
     batch_id: str | None
     """The batch that would grant it and waits for a checker."""
+    application_id: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,43 +93,60 @@ def promote(tx: Connection, *, caller: Caller, programme_id: str, limit_fen: int
     `approval_pending` while another promotion waits, `nothing_to_allocate` where the first does not fit, and what a
     batch is refused for.
     """
+    applications = lock_of_line(tx, region_of(programme_id) or "", programme_id)
     programme = lock_programme(tx, caller=caller, programme_id=programme_id, role=Role.MAKER)
     at = now(tx)
     waiting = _live(tx, programme)
     if any(one.batch_id for one in waiting):
         raise AppError(Code.APPROVAL_PENDING)
-    next_ones, most = _next(tx, programme, waiting, limit_fen, at)
+    rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
+    next_ones, most = _next(tx, programme, waiting, limit_fen, rules)
     if not next_ones:
         needed_fen = waiting[0].waits_fen if waiting else 0
         raise AppError(Code.NOTHING_TO_ALLOCATE, available_fen=most, needed_fen=needed_fen)
-    grants = prepare(tx, programme, _rows(tx, programme.region_code, next_ones), at=at)
+    amounts = _application_amounts(next_ones)
+    judge_granted(tx, applications, amounts, at=at)
+    grants = prepare(tx, programme, _rows(tx, programme.region_code, next_ones, applications, rules), at=at)
     left = len(waiting) - len(next_ones)
     if dry_run:
         return Promotion(programme.id, most, next_ones, left, None, None)
     write(tx, caller, grants)
     approval_id = _ask(tx, caller, programme, next_ones, left, grants)
     tx.execute(update(Waiting).where(*_keys(programme.region_code, next_ones)).values(batch_id=grants.batch_id))
+    propose(tx, caller, applications, amounts, batch_id=grants.batch_id, approval_id=approval_id, at=at)
     return Promotion(programme.id, most, next_ones, left, grants.batch_id, approval_id)
 
 
 def execute_promote_waiting(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """Issue to those who were next, and take them off the list. Raises what issuing a batch raises."""
+    """Issue to those who were next, and take them off the list.
+
+    Raises what issuing a batch raises; `wrong_state` where one of them waits no more.
+    """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
-    lock_for_decision(tx, region_code=region_code, programme_id=str(command["programme_id"]))
+    programme_id = str(command["programme_id"])
+    applications = lock_of_line(tx, region_code, programme_id)
+    programme = lock_for_decision(tx, region_code=region_code, programme_id=programme_id)
+    promoted = [one for one in _live(tx, programme) if one.batch_id == batch_id]
+    if len(promoted) != command["row_count"]:
+        raise AppError(Code.WRONG_STATE, actual=str(len(promoted)), expected=str(command["row_count"]))
+    amounts = _application_amounts(promoted)
+    require_proposed(applications, amounts, batch_id)
+    judged = judge_granted(tx, applications, amounts, at=now(tx))
     execute_issue_batch(tx, command=command, decision=decision)
-    ended = tx.execute(
+    approve(tx, decision, applications, amounts, judged, batch_id=batch_id)
+    tx.execute(
         update(Waiting)
         .where(Waiting.region_code == region_code, Waiting.batch_id == batch_id)
         .values(ended_at=now(tx), ended_as=WaitingEnd.PROMOTED, approval_id=decision.approval_id)
-        .returning(Waiting.place)
-    ).all()
-    assert len(ended) == command["row_count"], "who was to be promoted still waits"
+    )
 
 
 def reject_promote_waiting(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Nobody is promoted; all wait as before."""
     region_code, batch_id = decision.region_code, str(command["batch_id"])
+    applications = lock_of_line(tx, region_code, str(command["programme_id"]))
     lock_for_decision(tx, region_code=region_code, programme_id=str(command["programme_id"]))
+    decline(tx, decision, applications, batch_id=batch_id)
     reject_issue_batch(tx, command=command, decision=decision)
     tx.execute(
         update(Waiting).where(Waiting.region_code == region_code, Waiting.batch_id == batch_id).values(batch_id=None)
@@ -188,7 +218,12 @@ def execute_end_waiting(tx: Connection, *, command: Mapping[str, Any], decision:
 def _live(tx: Connection, programme: ProgrammeRecord) -> list[WaitingRecord]:
     """All who wait, in the order of rounds and, within one, of service."""
     found = tx.execute(
-        select(Waiting, AllocationCandidate.reference_no, Organisation.name.label("firm_name"))
+        select(
+            Waiting,
+            AllocationCandidate.reference_no,
+            AllocationCandidate.application_id,
+            Organisation.name.label("firm_name"),
+        )
         .join(
             AllocationCandidate,
             and_(
@@ -201,7 +236,7 @@ def _live(tx: Connection, programme: ProgrammeRecord) -> list[WaitingRecord]:
         .where(
             Waiting.region_code == programme.region_code,
             Waiting.programme_id == programme.id,
-            Waiting.ended_at.is_(None),
+            still_waiting(),
         )
         .order_by(Waiting.round_id, Waiting.rank)
     )
@@ -225,17 +260,17 @@ def _record(row: Any, position: int, ahead_fen: int) -> WaitingRecord:
         ahead_fen=ahead_fen,
         since_at=row.since_at,
         batch_id=row.batch_id,
+        application_id=row.application_id,
     )
 
 
 def _next(
-    tx: Connection, programme: ProgrammeRecord, waiting: Sequence[WaitingRecord], limit_fen: int | None, at: datetime
+    tx: Connection, programme: ProgrammeRecord, waiting: Sequence[WaitingRecord], limit_fen: int | None, rules: Rules
 ) -> tuple[tuple[WaitingRecord, ...], int]:
     """Those who are granted what they wait for, and what there is for them.
 
     All who wait are of one round, since no other begins before they have their money or wait no more.
     """
-    rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
     pools = load_pools(tx, programme.region_code, programme.id, programme.fiscal_year)
     available = {source: pool.available_fen for source, pool in pools.items()}
     most = max(0, most_fen(available, rules.fund_sources, len(waiting)))
@@ -251,7 +286,13 @@ def _next(
     return tuple(one for one in waiting if one.place in places), most
 
 
-def _rows(tx: Connection, region_code: str, waiting: Sequence[WaitingRecord]) -> list[GrantRow]:
+def _application_amounts(waiting: Sequence[WaitingRecord]) -> dict[str, int]:
+    return {one.application_id: one.waits_fen for one in waiting if one.application_id is not None}
+
+
+def _rows(
+    tx: Connection, region_code: str, waiting: Sequence[WaitingRecord], applications: Applications, rules: Rules
+) -> list[GrantRow]:
     terms = {
         (row.round_id, row.place): row.terms
         for row in tx.execute(
@@ -263,16 +304,17 @@ def _rows(tx: Connection, region_code: str, waiting: Sequence[WaitingRecord]) ->
             )
         )
     }
-    return [
-        GrantRow(
+    rows = []
+    for row_no, one in enumerate(waiting, start=1):
+        row = GrantRow(
             row_no=row_no,
             reference_no=one.reference_no,
             face_value_fen=one.waits_fen,
             firm_id=one.firm_id,
             terms=Terms.model_validate_json(own) if (own := terms[one.round_id, one.place]) else None,
         )
-        for row_no, one in enumerate(waiting, start=1)
-    ]
+        rows.append(granting_row(row, applications[one.application_id], rules) if one.application_id else row)
+    return rows
 
 
 def _keys(region_code: str, waiting: Sequence[WaitingRecord]) -> tuple[ColumnElement[bool], ...]:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app.kernel.vocabulary import ApprovalKind
 from app.services.allocation.execution import execute_allocate, execute_cancel_allocation, reject_allocate
 from app.services.allocation.waitlist import execute_end_waiting, execute_promote_waiting, reject_promote_waiting
+from app.services.applications.granting import execute_grant, reject_grant
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
 from app.services.budgets.close_execution import execute_close_year
@@ -55,5 +56,6 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
     ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
+    ApprovalKind.GRANT_APPLICATIONS: Act(execute_grant, reject_grant),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

@@ -281,7 +281,8 @@ def _entry(voucher: _Made, batch: Row[Any], rule_version_id: str, decision: Deci
             "valid_until": rfc3339(voucher.valid_until),
             "redeemable_until": rfc3339(voucher.redeemable_until),
         }
-        | ({"terms_sha256": sha256_hex(voucher.row.terms.encode())} if voucher.row.terms is not None else {}),
+        | ({"terms_sha256": sha256_hex(voucher.row.terms.encode())} if voucher.row.terms is not None else {})
+        | ({"application": voucher.row.application_id} if voucher.row.application_id is not None else {}),
     )
 
 

@@ -4,9 +4,10 @@ numbers, and the figures declared for them. Submission refuses with it, the anno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -48,10 +49,18 @@ class Submission:
     errors: tuple[FieldError, ...] = ()
     """What is known to be wrong already; it is told together with all that is found besides."""
 
+    effect: Mapping[str, Any] = field(default_factory=dict)
+    """What the checker is to see beside the figures."""
+
     @property
     def total_fen(self) -> int:
         """The sum of the face values."""
         return sum(row.face_value_fen for row in self.rows)
+
+    @property
+    def application_ids(self) -> tuple[str, ...]:
+        """The applications that it grants; none where an authority issues by itself."""
+        return tuple(row.application_id for row in self.rows if row.application_id is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +103,13 @@ class Checked:
 def check(tx: Connection, programme: ProgrammeRecord, submission: Submission, *, at: datetime) -> Checked:
     """Find all that is wrong with a batch, as if it were issued now. The caller holds the programme's lock.
 
+    Applications are granted after the programme has ceased to take them, too.
+
     Raises `wrong_state` where the programme is not published, not open, or its rules are not in force.
     """
-    _require_open(programme, at)
+    _require_published(programme)
+    if not submission.application_ids:
+        _require_open(programme, at)
     rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
     rows, errors = plan_rows(submission.rows, _firms(tx, submission.rows), rules, submission.layout, at=at)
     return Checked(
@@ -117,9 +130,12 @@ def find_complaints(tx: Connection, *, caller: Caller, submission: Submission) -
     return check(tx, programme, submission, at=now(tx)).complaints
 
 
-def _require_open(programme: ProgrammeRecord, at: datetime) -> None:
+def _require_published(programme: ProgrammeRecord) -> None:
     if programme.status != ProgrammeStatus.PUBLISHED:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.PUBLISHED)
+
+
+def _require_open(programme: ProgrammeRecord, at: datetime) -> None:
     if not programme.opens_at <= at < programme.closes_at:
         opens, closes, today = (
             f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"

@@ -15,7 +15,12 @@ from app.models import Approval, IssuanceBatch, IssuanceRow, Organisation, Progr
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 
-GRANTING = (ApprovalKind.ISSUE_BATCH, ApprovalKind.ALLOCATE, ApprovalKind.PROMOTE_WAITING)
+GRANTING = (
+    ApprovalKind.ISSUE_BATCH,
+    ApprovalKind.GRANT_APPLICATIONS,
+    ApprovalKind.ALLOCATE,
+    ApprovalKind.PROMOTE_WAITING,
+)
 """Approvals under which a batch is issued: it is their subject."""
 
 

@@ -12,7 +12,18 @@ from sqlalchemy import ColumnElement, Connection, and_, select, tuple_, union
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ProgrammeStatus, Role, VoucherStatus
-from app.models import Admission, Entry, Hold, Mandate, Organisation, Posting, Programme, Redemption, Voucher
+from app.models import (
+    Admission,
+    Application,
+    Entry,
+    Hold,
+    Mandate,
+    Organisation,
+    Posting,
+    Programme,
+    Redemption,
+    Voucher,
+)
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import VOUCHER_PART
 from app.services.reach import within_reach
@@ -46,6 +57,8 @@ class VoucherRecord:
     issued_at: datetime
     frozen_at: datetime | None
     ended_at: datetime | None
+    application_id: str | None = None
+    """The application that it was granted for; None where the authority issued it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +199,12 @@ def _query() -> Any:
             Programme.status.label("programme_status"),
             Programme.authority_id,
             Organisation.name.label("firm_name"),
+            Application.id.label("application_id"),
         )
         .join(Programme, and_(Programme.region_code == Voucher.region_code, Programme.id == Voucher.programme_id))
+        .outerjoin(
+            Application, and_(Application.region_code == Voucher.region_code, Application.voucher_id == Voucher.id)
+        )
         .join(Organisation, Organisation.id == Voucher.firm_id)
     )
 
@@ -224,6 +241,7 @@ def _record(row: Any, at: datetime) -> VoucherRecord:
         issued_at=row.issued_at,
         frozen_at=row.frozen_at,
         ended_at=row.ended_at,
+        application_id=row.application_id,
     )
 
 
