@@ -198,7 +198,11 @@ def _awards() -> None:
         _fen("granted_fen"),
         _id("reason", nullable=True),
         _fen("waits_fen"),
-        _check(table, "reason_known", "reason IN ('BUDGET_EXHAUSTED', 'TIER_FULL', 'TIER_UNKNOWN', 'ENTITLEMENT', 'LEFT_OUT')"),
+        _check(
+            table,
+            "reason_known",
+            "reason IN ('BUDGET_EXHAUSTED', 'TIER_FULL', 'TIER_UNKNOWN', 'ENTITLEMENT', 'LEFT_OUT')",
+        ),
         _check(table, "amounts", "granted_fen >= 0 AND waits_fen >= 0 AND rank > 0"),
         sa.ForeignKeyConstraint(
             ["region_code", "round_id", "place"],
