@@ -87,7 +87,7 @@ def frozen_lottery(city: City, programme_id: str, rows: list[dict[str, Any]]) ->
         if response.is_success:
             wait_until(draw["draws_at"])
             return Round(city, response.json()["id"], programme_id, response.json())
-    raise AssertionError(response.text)
+    raise AssertionError("the machine could not freeze a list within ten seconds")
 
 
 def wait_until(draws_at: str) -> None:

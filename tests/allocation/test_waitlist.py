@@ -113,6 +113,17 @@ def test_money_of_tiers_comes_back_to_its_own_tier(shared_world: World) -> None:
     assert numbers(ok(promote(city, programme_id, dry_run=True))["promoted"]) == ["D"]
 
 
+def test_a_checker_sees_that_a_batch_passes_by_those_who_wait(shared_world: World) -> None:
+    city = shared_world.city()
+    programme_id, _ = waiting_round(shared_world, city, 100, 100, 90)
+    city.fund(programme_id, 50)
+    row = {"reference_no": "X", "firm_id": shared_world.firm(), "face_value_fen": 50}
+    body = {"programme_id": programme_id, "declared_count": 1, "declared_total_fen": 50, "rows": [row]}
+    asked = ok(city.maker.post("/v1/issuance-batches", body))
+    effect = ok(city.checker.get(f"/v1/approvals/{asked['approval_id']}"))["effect"]
+    assert (effect["waiting_before"], effect["waiting_before_fen"]) == (1, 90)
+
+
 @pytest.mark.parametrize(("number", "pointer"), [("C", "/reference_nos/1"), ("X", "/reference_nos/1")])
 def test_who_does_not_wait_cannot_be_taken_off(shared_world: World, number: str, pointer: str) -> None:
     city = shared_world.city()

@@ -224,6 +224,17 @@ def still_waiting() -> ColumnElement[bool]:
     )
 
 
+def beside_rounds(tx: Connection, programme: ProgrammeRecord, rules: Rules) -> dict[str, Any]:
+    """What a checker is to see of a batch that no round gave out: how the rules would have, and who waits before it."""
+    told: dict[str, Any] = {}
+    if rules.allocation.method != "first_come":
+        told["allocation_method"] = rules.allocation.method
+    count, waiting_fen = waiting_total(tx, programme.region_code, programme.id)
+    if count:
+        told |= {"waiting_before": count, "waiting_before_fen": waiting_fen}
+    return told
+
+
 def waiting_total(tx: Connection, region_code: str, programme_id: str) -> tuple[int, int]:
     """How many wait in a programme, and for how many fen in all."""
     row = tx.execute(

@@ -12,6 +12,7 @@ from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApprovalKind, BatchStatus, JobStage, Role
 from app.models import IssuanceBatch, IssuanceRow
+from app.services.allocation.stored import beside_rounds
 from app.services.approvals.requests import request_approval
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import load_pools
@@ -103,6 +104,8 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
     )
     tell(JobStage.WRITING, 0, len(rows))
     write_batch(tx, caller, report, batch_id)
+    effect = dict(submission.effect) | beside_rounds(tx, programme, checked.rules)
+    submission = replace(submission, effect=effect)
     return replace(report, approval_id=_ask(tx, caller, programme, report, batch_id, submission))
 
 
