@@ -20,11 +20,21 @@ from app.services.issuance.terms import Terms
 from app.services.sheets.problems import Language
 
 SCORE_DECIMALS = 4
+LEAST_DIGITS = 6
+"""Of a seed: with fewer, somebody could try out all numbers against his list beforehand."""
 
 
 def _score(text: str) -> str:
     parse_decimal(text, max_decimals=SCORE_DECIMALS, max_digits=12)
     return str(Decimal(text))
+
+
+def _digits_asked(text: str) -> str:
+    if text.count("#") < LEAST_DIGITS:
+        raise ValueError(
+            f"needs # for a digit, {LEAST_DIGITS} times at least / 以 # 表示一位数字，至少 {LEAST_DIGITS} 个"
+        )
+    return text
 
 
 Score = Annotated[
@@ -86,7 +96,12 @@ class ApplicationsBody(Wire):
 class DrawBody(Wire):
     """How a lottery's seed is going to be known: announced now, published later."""
 
-    announcement: Annotated[Title, Field(description="Which public number, where it is published, how it is written")]
+    announcement: Annotated[Title, Field(description="Which public number, where it is published, in which order")]
+    seed_format: Annotated[
+        Seed,
+        AfterValidator(_digits_asked),
+        Field(description='How it is written, # for a digit, six of them at least: "## ## ## ## ## ## ##"'),
+    ]
     draws_at: Annotated[Instant, Field(description="From when on it is known; must lie in the future")]
 
 
@@ -125,7 +140,7 @@ class RoundCreate(Wire):
 
     def announced(self) -> Draw | None:
         """How the seed is announced."""
-        return Draw(self.draw.announcement, self.draw.draws_at) if self.draw else None
+        return Draw(self.draw.announcement, self.draw.seed_format, self.draw.draws_at) if self.draw else None
 
 
 class SeedBody(Wire):
@@ -184,6 +199,7 @@ class RoundRead(Read):
     asked_total_fen: int
     frozen_sha256: str
     announcement: str | None
+    seed_format: str | None
     draws_at: ShownInstant | None
     frozen_at: ShownInstant
     frozen_by: str
@@ -237,11 +253,13 @@ class RecordRead(Read):
     frozen_sha256: str
     frozen_at: str
     announcement: str | None
+    seed_format: str | None
     draws_at: str | None
     seed: str | None
     drawn_at: str | None
     decided_at: str | None
     reason: str | None
+    cancelled_before: tuple[str, ...]
     left_out: tuple[int, ...] | None
     frozen: dict[str, Any] | None
     awards: tuple[dict[str, Any], ...] | None

@@ -168,6 +168,10 @@ TOLD: Mapping[str, tuple[str, str]] = {
         "no reviewed application of this time waits for a decision",
         "该时段内没有已核定且待发放的申领",
     ),
+    "not_as_announced": (
+        "must be written as it was announced, # for a digit: {limit}",
+        "须按公告的格式填写，# 为一位数字：{limit}",
+    ),
     "does_not_wait": ("{actual} is not on the waiting list", "{actual} 不在候补名单上"),
     "in_the_past": ("must lie after {limit}", "须晚于 {limit}"),
 }

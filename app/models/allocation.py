@@ -30,6 +30,8 @@ class AllocationRound(Base):
     """Of the list with all that decides except the seed: nothing of it changes from here on."""
     announcement: Mapped[Words | None]
     """Of a lottery: which public number will be the seed, and where it is published."""
+    seed_format: Mapped[Words | None]
+    """Of a lottery: how the number is written, `#` for a digit, so that nobody can choose between spellings later."""
     draws_at: Mapped[Instant | None]
     """Of a lottery: from when on the seed may be recorded."""
     frozen_at: Mapped[Instant]
@@ -68,7 +70,7 @@ class AllocationRound(Base):
         CheckConstraint("budget_fen >= 0 AND candidate_count > 0 AND asked_total_fen > 0", name="amounts"),
         CheckConstraint("length(frozen_sha256) = 64", name="frozen_sha256_length"),
         CheckConstraint(
-            "num_nonnulls(announcement, draws_at) = CASE method WHEN 'lottery' THEN 2 ELSE 0 END",
+            "num_nonnulls(announcement, seed_format, draws_at) = CASE method WHEN 'lottery' THEN 3 ELSE 0 END",
             name="lottery_announced",
         ),
         CheckConstraint("num_nonnulls(seed, drawn_at, drawn_by) IN (0, 3)", name="draw_complete"),

@@ -94,6 +94,7 @@ def _rounds() -> None:
         _fen("asked_total_fen"),
         _id("frozen_sha256"),
         _words("announcement", nullable=True),
+        _words("seed_format", nullable=True),
         _instant("draws_at", nullable=True),
         _instant("frozen_at"),
         _id("frozen_by"),
@@ -113,7 +114,7 @@ def _rounds() -> None:
         _check(
             table,
             "lottery_announced",
-            "num_nonnulls(announcement, draws_at) = CASE method WHEN 'lottery' THEN 2 ELSE 0 END",
+            "num_nonnulls(announcement, seed_format, draws_at) = CASE method WHEN 'lottery' THEN 3 ELSE 0 END",
         ),
         _check(table, "draw_complete", "num_nonnulls(seed, drawn_at, drawn_by) IN (0, 3)"),
         _check(table, "seed_after_the_list", "seed IS NULL OR drawn_at >= draws_at AND draws_at > frozen_at"),

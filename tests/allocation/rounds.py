@@ -76,7 +76,7 @@ def frozen(city: City, programme_id: str, rows: list[dict[str, Any]], **changes:
 def announced(seconds: float) -> dict[str, str]:
     """A draw in so many seconds."""
     at = datetime.now(UTC) + timedelta(seconds=seconds)
-    return {"announcement": ANNOUNCEMENT, "draws_at": at.isoformat()}
+    return {"announcement": ANNOUNCEMENT, "seed_format": "## ## ## ## ## ## ##", "draws_at": at.isoformat()}
 
 
 def frozen_lottery(city: City, programme_id: str, rows: list[dict[str, Any]]) -> Round:

@@ -77,7 +77,7 @@ def test_the_seed_decides_and_nothing_else(shared_world: World, drawn: Round) ->
 def test_a_seed_is_recorded_after_its_time_and_never_changed(world: World, urls: Urls) -> None:
     city = world.city()
     programme_id = programme(city, 200, method="lottery")
-    past = {"announcement": ANNOUNCEMENT, "draws_at": "2026-01-01T00:00:00Z"}
+    past = announced(-1)
     refused = problem(propose(city, programme_id, rows_of(world, 100), draw=past), 422, "validation_failed")
     assert [(error["pointer"], error["code"]) for error in refused["errors"]] == [("/draw/draws_at", "in_the_past")]
     twice = rows_of(world, 100, 100)
@@ -86,7 +86,7 @@ def test_a_seed_is_recorded_after_its_time_and_never_changed(world: World, urls:
     assert [(error["pointer"], error["limit"]) for error in refused["errors"]] == [("/rows/1/firm_id", 1)]
 
     round_ = frozen_lottery(city, programme_id, rows_of(world, 100, 100))
-    for wrong in ("", "号码", "1  2", "1\n2"):
+    for wrong in ("", "号码", "1  2", "1\n2", "03,11,17,21,28,30,09", "3 11 17 21 28 30 9", "٠3 11 17 21 28 30 09"):
         problem(round_.draw(wrong), 422, "validation_failed")
     ok(round_.draw(f" {SEED} "))
     assert round_.read()["seed"] == SEED
@@ -137,7 +137,9 @@ def tampered(record: dict[str, Any], how: str) -> None:
         case "another list":
             record["frozen"]["candidates"][0]["firm_id"] = "org_somebody"
         case "another seed":
-            record["seed"] = "1"
+            record["seed"] = "01 02 03 04 05 06 07"
+        case "another spelling of the seed":
+            record["seed"] = record["seed"].replace(" ", ",")
         case "another award":
             record["awards"][0]["granted_fen"] += 1
         case "an award left out":
@@ -153,6 +155,7 @@ def tampered(record: dict[str, Any], how: str) -> None:
     [
         "another list",
         "another seed",
+        "another spelling of the seed",
         "another award",
         "an award left out",
         "another budget",
@@ -178,6 +181,29 @@ def test_what_is_no_record_is_said_to_be_none(broken: dict[str, Any], tmp_path: 
     file = tmp_path / "broken.json"
     file.write_text("[1", encoding="utf-8")
     assert CliRunner().invoke(app, ["replay", str(file)]).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("asked_fen", "many"), ("score", "high"), ("asked_fen", -1), ("reference_no", "B"), ("who", 1)]
+)
+def test_a_record_with_a_broken_list_is_said_to_be_none(record: dict[str, Any], name: str, value: object) -> None:
+    record["frozen"]["candidates"][0][name] = value
+    with pytest.raises(UnreadableRecord):
+        replay(record)
+
+
+def test_a_lottery_that_is_begun_again_shows_that_one_was_given_up(shared_world: World) -> None:
+    city = shared_world.city()
+    programme_id = programme(city, 200, method="lottery")
+    rows = rows_of(shared_world, 100, 100)
+    first = frozen_lottery(city, programme_id, rows)
+    ok(first.draw(SEED))
+    ok(city.approve(first.cancel()))
+    second = frozen(city, programme_id, rows, draw=announced(3600))
+    with shared_world.anonymous() as anybody:
+        assert second.record(anybody)["cancelled_before"] == [first.id]
+        given_up = first.record(anybody)
+    assert (given_up["seed"], given_up["awards"], len(given_up["frozen"]["candidates"])) == (SEED, None, 2)
 
 
 def test_a_firm_reads_the_whole_record_like_anybody(shared_world: World, drawn: Round) -> None:

@@ -30,9 +30,10 @@ class ListedRow:
 
 @dataclass(frozen=True, slots=True)
 class Draw:
-    """How a lottery's seed is announced: which public number, and from when on it is known."""
+    """How a lottery's seed is announced: which public number, how it is written, and from when on it is known."""
 
     announcement: str
+    seed_format: str
     draws_at: datetime
 
 

@@ -56,6 +56,7 @@ class Frozen:
     allocation: Allocation
     budget_fen: int
     announcement: str | None
+    seed_format: str | None
     draws_at: datetime | None
     candidates: tuple[Candidate, ...]
 
@@ -69,6 +70,7 @@ class Frozen:
             "allocation": self.allocation.model_dump(mode="json"),
             "budget_fen": self.budget_fen,
             "announcement": self.announcement,
+            "seed_format": self.seed_format,
             "draws_at": rfc3339(self.draws_at) if self.draws_at else None,
             "candidates": [
                 {name: getattr(candidate, name) for name in Candidate.__slots__ if name != "terms"}
@@ -89,6 +91,14 @@ class Awarded:
     granted_fen: int
     reason: AwardReason | None
     waits_fen: int
+
+
+def seed_fits(seed_format: str, seed: str) -> bool:
+    """Whether a number is written as it was announced: `#` stands for a digit, everything else for itself."""
+    return len(seed) == len(seed_format) and all(
+        (found.isascii() and found.isdigit()) if asked == "#" else found == asked
+        for asked, found in zip(seed_format, seed, strict=True)
+    )
 
 
 def frozen_sha256(document: Mapping[str, Any]) -> str:

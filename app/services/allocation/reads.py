@@ -38,6 +38,7 @@ class RoundRecord:
     asked_total_fen: int
     frozen_sha256: str
     announcement: str | None
+    seed_format: str | None
     draws_at: datetime | None
     frozen_at: datetime
     frozen_by: str
@@ -160,16 +161,33 @@ def read_record(tx: Connection, *, round_id: str) -> dict[str, Any]:
         "frozen_sha256": record.frozen_sha256,
         "frozen_at": rfc3339(record.frozen_at),
         "announcement": record.announcement,
+        "seed_format": record.seed_format,
         "draws_at": rfc3339(record.draws_at) if record.draws_at else None,
         "seed": record.seed,
         "drawn_at": rfc3339(record.drawn_at) if record.drawn_at else None,
         "decided_at": rfc3339(record.decided_at) if record.decided_at else None,
         "reason": record.reason,
+        "cancelled_before": _cancelled_before(tx, record),
         "left_out": sorted(left_out) if record.status in DECIDED else None,
         "frozen": frozen,
         "awards": awards,
         "awards_sha256": record.awards_sha256 if awards is not None else None,
     }
+
+
+def _cancelled_before(tx: Connection, record: RoundRecord) -> list[str]:
+    """Rounds of the programme that were given up before this one began: a lottery that was drawn again shows here."""
+    found = tx.execute(
+        select(AllocationRound.id)
+        .where(
+            AllocationRound.region_code == record.region_code,
+            AllocationRound.programme_id == record.programme_id,
+            AllocationRound.status == AllocationStatus.CANCELLED,
+            AllocationRound.id < record.id,
+        )
+        .order_by(AllocationRound.id)
+    )
+    return list(found.scalars())
 
 
 def _query(caller: Caller) -> Any:

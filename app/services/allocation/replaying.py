@@ -18,6 +18,7 @@ from app.services.allocation.plans import (
     awards_of,
     awards_sha256,
     frozen_sha256,
+    seed_fits,
 )
 from app.services.rules.terms import Allocation
 
@@ -41,6 +42,13 @@ def replay(record: Mapping[str, Any], *, noted_sha256: str | None = None) -> Rep
     `noted_sha256` is the hash of the list as somebody wrote it down before the draw. Raises UnreadableRecord.
     """
     frozen = _frozen(record)
+    try:
+        return _replayed(record, frozen, noted_sha256)
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise UnreadableRecord(f"not a record of a round: {error!r} / 不是分配轮次记录：{error!r}") from error
+
+
+def _replayed(record: Mapping[str, Any], frozen: Frozen, noted_sha256: str | None) -> Replayed:
     seed = record.get("seed")
     if frozen.allocation.method == "lottery" and not seed:
         raise UnreadableRecord("the lottery was not drawn / 尚未抽签")
@@ -69,6 +77,7 @@ def _frozen(record: Mapping[str, Any]) -> Frozen:
             allocation=Allocation.model_validate(document["allocation"]),
             budget_fen=document["budget_fen"],
             announcement=document["announcement"],
+            seed_format=document["seed_format"],
             draws_at=datetime.fromisoformat(document["draws_at"]) if document["draws_at"] else None,
             candidates=tuple(
                 Candidate(**{name: value for name, value in row.items() if name != "terms_sha256"})
@@ -91,6 +100,8 @@ def _of_list(record: Mapping[str, Any], frozen: Frozen, digest: str, noted_sha25
         frozen_at, drawn_at = (datetime.fromisoformat(record[name]) for name in ("frozen_at", "drawn_at"))
         if not frozen_at < frozen.draws_at <= drawn_at:
             found.append(("the seed was known before the list was frozen", "种子号码早于名单冻结时间"))
+        if frozen.seed_format is None or not seed_fits(frozen.seed_format, record["seed"]):
+            found.append(("the seed is not written as it was announced", "种子号码与公告格式不符"))
     return found
 
 

@@ -46,6 +46,7 @@ from app.services.allocation.plans import (
     awards_sha256,
     frozen_sha256,
     most_fen,
+    seed_fits,
 )
 from app.services.allocation.stored import (
     awards_known,
@@ -138,6 +139,7 @@ def freeze_round(tx: Connection, *, caller: Caller, request: RoundRequest, dry_r
         allocation=allocation,
         budget_fen=most if request.budget_fen is None else request.budget_fen,
         announcement=request.draw.announcement if request.draw else None,
+        seed_format=request.draw.seed_format if request.draw else None,
         draws_at=request.draw.draws_at if request.draw else None,
         candidates=candidates_of(rows, checked.rows, before),
     )
@@ -150,7 +152,8 @@ def freeze_round(tx: Connection, *, caller: Caller, request: RoundRequest, dry_r
 def draw_round(tx: Connection, *, caller: Caller, round_id: str, seed: str) -> None:
     """Record the public number that a lottery was announced to be drawn by. Once, and not before its time.
 
-    Raises `forbidden`, `not_found`, `wrong_state` where there is nothing to draw (any more), `draw_too_early`.
+    Raises `forbidden`, `not_found`, `wrong_state` where there is nothing to draw (any more), `draw_too_early`,
+    `validation_failed` for a number that is not written as it was announced.
     """
     programme, locked = lock_own_round(tx, caller=caller, round_id=round_id)
     if locked.draws_at is None:
@@ -160,6 +163,8 @@ def draw_round(tx: Connection, *, caller: Caller, round_id: str, seed: str) -> N
     at = now(tx)
     if at < locked.draws_at:
         raise AppError(Code.DRAW_TOO_EARLY, limit=locked.draws_at, actual=at)
+    if not seed_fits(locked.seed_format, seed):
+        _refuse([FieldError("/seed", "not_as_announced", limit=locked.seed_format, actual=seed)])
     change(tx, locked, status=AllocationStatus.DRAWN, seed=seed, drawn_at=at, drawn_by=caller.principal_id)
     audit.record(
         tx,
@@ -328,6 +333,7 @@ def _write(
             asked_total_fen=asked_fen,
             frozen_sha256=report.frozen_sha256,
             announcement=frozen.announcement,
+            seed_format=frozen.seed_format,
             draws_at=frozen.draws_at,
             frozen_at=at,
             frozen_by=caller.principal_id,
@@ -346,6 +352,7 @@ def _write(
             "candidates": len(frozen.candidates),
             "budget_fen": frozen.budget_fen,
             "announcement": frozen.announcement,
+            "seed_format": frozen.seed_format,
             "draws_at": rfc3339(frozen.draws_at) if frozen.draws_at else None,
         },
     )

@@ -127,6 +127,7 @@ def load_frozen(tx: Connection, found: Any) -> Frozen:
         allocation=Rules.model_validate_json(version.rules).allocation,
         budget_fen=found.budget_fen,
         announcement=found.announcement,
+        seed_format=found.seed_format,
         draws_at=found.draws_at,
         candidates=tuple(Candidate(**{name: getattr(row, name) for name in Candidate.__slots__}) for row in rows),
     )
