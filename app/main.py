@@ -15,6 +15,7 @@ from fastapi_offline import FastAPIOffline
 from app import logs
 from app.api import (
     accelerators,
+    allocation_rounds,
     applications,
     approval_bands,
     approvals,
@@ -67,6 +68,7 @@ from app.api import (
     users,
     voucher_acts,
     vouchers,
+    waitlist,
     year_closes,
 )
 from app.api.context import Service
@@ -114,6 +116,8 @@ ROUTERS = (
     approval_bands.router,
     delegations.router,
     issuance_batches.router,
+    allocation_rounds.router,
+    waitlist.router,
     applications.router,
     uploads.router,
     jobs.router,

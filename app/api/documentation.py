@@ -30,6 +30,7 @@ PUBLIC_PATHS = frozenset(
         "/v1/notices/{notice_id}/items",
         "/v1/notices/{notice_id}/sheet",
         "/v1/notices/{notice_id}/objections/{objection_id}",
+        "/v1/allocation-rounds/{round_id}/record",
     }
 )
 """Where nobody needs a token: one is how people get theirs, the others are documentation, or meant for everybody."""

@@ -9,6 +9,7 @@ from sqlalchemy.exc import OperationalError
 
 from app.cli import (
     after_restore,
+    allocation,
     backup,
     bank_lists,
     calendars,
@@ -79,6 +80,7 @@ app.add_typer(budgets.app, name="budget")
 app.add_typer(issuing.app, name="issue")
 app.add_typer(vouchers.app, name="voucher")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(allocation.app, name="allocation")
 app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="keys")
 app.add_typer(rules.app, name="rules")

@@ -328,8 +328,8 @@ CATALOGUE: dict[Code, Row] = {
         Kind.CONFLICT,
         ("Budget exhausted", "预算不足"),
         (
-            "The pool {fund_source} has {limit_fen:yuan} yuan left; {actual_fen:yuan} were asked for. Nothing was issued.",
-            "资金池 {fund_source} 可用 {limit_fen:yuan} 元，申请 {actual_fen:yuan} 元。未发放任何券。",
+            "The pool {fund_source} has {limit_fen:yuan} yuan left; {actual_fen:yuan} were asked for. Nothing was issued. To give out what is left by the programme's rules, use an allocation round (POST /v1/programmes/{{id}}/allocation-rounds).",
+            "资金池 {fund_source} 可用 {limit_fen:yuan} 元，申请 {actual_fen:yuan} 元。未发放任何券。如需按项目规则分配剩余额度，请使用分配轮次（POST /v1/programmes/{{id}}/allocation-rounds）。",
         ),
     ),
     Code.YEAR_CLOSED: Row(
@@ -954,6 +954,38 @@ CATALOGUE: dict[Code, Row] = {
             "核销记录 {redemption_id} 已有退款、已进入支付、出自预占，或其券已终结。请由供给方全额退款（已支付的转为追回），再重新核销。",
         ),
     ),
+    Code.ALLOCATION_OPEN: Row(
+        Kind.CONFLICT,
+        ("Another round is open", "已有进行中的分配轮次"),
+        (
+            "Round {round_id} of this programme is not decided yet. Have it approved, or cancel it, then begin the next one.",
+            "本项目的分配轮次 {round_id} 尚未办结。请先完成审批或撤销该轮次，再开始下一轮。",
+        ),
+    ),
+    Code.DRAW_TOO_EARLY: Row(
+        Kind.CONFLICT,
+        ("Too early to draw", "尚未到公布时间"),
+        (
+            "The seed of this lottery is announced for {limit:local}; it is {actual:local} now. Nothing was drawn.",
+            "本次抽签的种子号码定于 {limit:local} 公布，现为 {actual:local}。未抽签。",
+        ),
+    ),
+    Code.WAITLIST_NOT_EMPTY: Row(
+        Kind.CONFLICT,
+        ("Others wait already", "候补名单未清"),
+        (
+            "{count} wait in this programme for {waiting_fen:yuan} yuan in all, and go first. Promote them (POST /v1/programmes/{{id}}/waitlist/promote) or end their waiting, then begin the next round.",
+            "本项目尚有 {count} 户候补，共 {waiting_fen:yuan} 元，须先于新一轮分配。请先递补（POST /v1/programmes/{{id}}/waitlist/promote）或终止候补，再开始下一轮。",
+        ),
+    ),
+    Code.NOTHING_TO_ALLOCATE: Row(
+        Kind.CONFLICT,
+        ("Nobody would get anything", "无可分配额度"),
+        (
+            "{available_fen:yuan} yuan are available; the first in line needs {needed_fen:yuan}. Nobody would get anything, so nothing was submitted.",
+            "当前可用 {available_fen:yuan} 元，排在首位者需 {needed_fen:yuan} 元，无人可获分配，未提交审批。",
+        ),
+    ),
     Code.CALENDAR_NOT_LOADED: Row(
         Kind.CONFLICT,
         ("Table of holidays missing", "缺少节假日安排"),
@@ -1148,6 +1180,8 @@ WORDS = {
     "resource": "资源",
     "user": "用户",
     "year_close": "年度关账",
+    "waiting": "候补记录",
+    "allocation_round": "分配轮次",
     "accepted": "已受理",
     "correction": "待补正",
     "reviewed": "已核定",
@@ -1160,8 +1194,11 @@ WORDS = {
     "bounced": "已退票",
     "closed": "已关闭",
     "confirmed": "已确认",
+    "cancelled": "已撤销",
     "draft": "草稿",
+    "drawn": "已抽签",
     "due": "待追回",
+    "executed": "已执行",
     "exhausted": "已用完",
     "explained": "已说明",
     "expired": "已过期",

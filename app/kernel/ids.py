@@ -46,6 +46,7 @@ class Prefix(StrEnum):
     BANK_LIST = "bkl"
     RESTORATION = "rst"
     JOB = "job"
+    ALLOCATION_ROUND = "alr"
     APPLICATION = "apl"
     UPLOAD = "upl"
     VOUCHER_ACTS = "act"

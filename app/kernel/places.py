@@ -268,6 +268,23 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "checker_comes_first": ("the first step is the authority's checker", "第一步须为 checker"),
     "in_the_past": ("may be {limit} at the earliest", "最早为 {limit}"),
     "not_a_payee": ("is no provider and no firm", "不是算力机构或企业"),
+    "needed_by_method": ("is needed: these rules allocate by {limit}", "须填写：本规则的分配方式为 {limit}"),
+    "not_for_method": ("does not belong here: these rules allocate by {limit}", "不适用：本规则的分配方式为 {limit}"),
+    "firm_has_its_lot": (
+        "row {limit} names this firm already; in a lottery each firm has one lot",
+        "该企业已在第 {limit} 行，抽签中每家企业仅有一签",
+    ),
+    "project_has_its_row": ("row {limit} names this project already", "该项目已在第 {limit} 行"),
+    "none_reviewed": (
+        "no reviewed application of this time waits for a decision",
+        "该时段内没有已核定且待发放的申领",
+    ),
+    "not_as_announced": (
+        "must be written as it was announced, # for a digit: {limit}",
+        "须按公告的格式填写，# 为一位数字：{limit}",
+    ),
+    "does_not_wait": ("{actual} is not on the waiting list", "{actual} 不在候补名单上"),
+    "not_ahead": ("must lie after {limit}", "须晚于 {limit}"),
 }
 """What the places mean that decisions name, where they say nothing themselves."""
 

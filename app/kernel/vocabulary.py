@@ -250,6 +250,33 @@ class BatchStatus(StrEnum):
     REJECTED = "rejected"
 
 
+class AllocationStatus(StrEnum):
+    """An allocation round: its candidates are frozen, a lottery is drawn, then a second person decides."""
+
+    FROZEN = "frozen"
+    DRAWN = "drawn"
+    SUBMITTED = "submitted"
+    EXECUTED = "executed"
+    CANCELLED = "cancelled"
+
+
+class AwardReason(StrEnum):
+    """Why a candidate of an allocation round gets less than was asked. Stored in records; the list only grows."""
+
+    BUDGET_EXHAUSTED = "BUDGET_EXHAUSTED"  # the money was not enough
+    TIER_FULL = "TIER_FULL"  # its tier had no place left
+    TIER_UNKNOWN = "TIER_UNKNOWN"  # the rules share nothing out to its tier
+    ENTITLEMENT = "ENTITLEMENT"  # its project is entitled to less
+    LEFT_OUT = "LEFT_OUT"  # its application was withdrawn, rejected or granted otherwise after the list was frozen
+
+
+class WaitingEnd(StrEnum):
+    """Why somebody waits no more."""
+
+    PROMOTED = "promoted"
+    ENDED = "ended"
+
+
 class JobKind(StrEnum):
     """Which request a job does."""
 
@@ -308,6 +335,10 @@ class ApprovalKind(StrEnum):
     ORDER_PAYMENT = "order_payment"
     REVERSE_ENTRY = "reverse_entry"
     CLOSE_YEAR = "close_year"
+    ALLOCATE = "allocate"
+    CANCEL_ALLOCATION = "cancel_allocation"
+    PROMOTE_WAITING = "promote_waiting"
+    END_WAITING = "end_waiting"
     GRANT_APPLICATIONS = "grant_applications"
     EXTEND_VOUCHER = "extend_voucher"
     PUBLISH_NOTICE = "publish_notice"

@@ -1,5 +1,6 @@
 """The tables, one module per aggregate. Importing this package registers all of them on `Base.metadata`."""
 
+from app.models.allocation import AllocationAward, AllocationCandidate, AllocationRound, Waiting
 from app.models.applications import Application, ApplicationDocument, ApplicationEvent
 from app.models.approvals import Approval, ApprovalBands, ApprovalDecision, Delegation
 from app.models.audit import AuditEvent
@@ -37,6 +38,9 @@ from app.models.vouchers import Allotment, Extension, Mandate, Voucher
 __all__ = [
     "AccountMark",
     "Admission",
+    "AllocationAward",
+    "AllocationCandidate",
+    "AllocationRound",
     "Allotment",
     "AnswerPass",
     "Application",
@@ -115,5 +119,6 @@ __all__ = [
     "UsageReference",
     "User",
     "Voucher",
+    "Waiting",
     "YearClose",
 ]

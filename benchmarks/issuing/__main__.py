@@ -8,11 +8,13 @@ In turn and several times over, medians of wall time on one embedded PostgreSQL 
 (c) the service: the sheet read and checked against registry and earlier batches, written down for the checker,
     approved, and every voucher issued with its allotment, entry, leaf, posting and place in the seal queue, in one
     transaction;
-(d) the same sheet with a wrong row in so many: every error found, and the annotated copy written.
+(d) the same sheet with a wrong row in so many: every error found, and the annotated copy written;
+(e) two hundred approvals of one voucher each, one after the other, on a pool that is enough for half of them;
+(f) the same, all pressed at once, over the connections that one process has.
 
-Two ratios are printed: (c) to (a) + (b), which is to stay at or below 2, and (d) to (a). Compare the lines of one run
-with each other; on a busy machine look at the processor seconds. At the end the books must be right, or the exit status
-is 1.
+Three ratios are printed: (c) to (a) + (b), which is to stay at or below 2, (d) to (a), and (f) to (e). Compare the
+lines of one run with each other; on a busy machine look at the processor seconds. Of (e) and (f) exactly half must have
+been issued and the others refused for want of money. At the end the books must be right, or the exit status is 1.
 """
 
 from __future__ import annotations
@@ -42,6 +44,7 @@ from app.services.issuance.sheet import Sheet, read_sheet
 from app.services.issuance.submission import submit_batch
 from app.services.programmes.programmes import create_programme, submit_programme
 from app.services.reconciliation.reconcile import check_invariants
+from benchmarks.issuing.last_yuan import Race
 from benchmarks.issuing.sheets import SHEET, Large, firms, large, register
 from benchmarks.measuring import table
 from benchmarks.reconciliation.books import prepared
@@ -70,11 +73,12 @@ def main() -> int:
     )
     parser.add_argument("--rows", type=int, default=100_000, help="rows of the sheet (default 100,000)")
     parser.add_argument("--wrong", type=int, default=1_000, help="wrong rows of the second sheet (default 1,000)")
+    parser.add_argument("--approvals", type=int, default=200, help="approvals that are pressed at once (default 200)")
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median counts (default 3)")
     asked = parser.parse_args()
     took: Took = {}
     with temporary(settings={"max_wal_size": "8GB"}) as server:
-        wrong = Bench(server, took, asked.rows, asked.wrong).run(asked.rounds)
+        wrong = Bench(server, took, asked.rows, asked.wrong, asked.approvals).run(asked.rounds)
     show(took)
     return 1 if wrong else 0
 
@@ -82,8 +86,8 @@ def main() -> int:
 class Bench:
     """One run: a city with a programme, and a new sheet for every round."""
 
-    def __init__(self, server: Server, took: Took, rows: int, wrong: int) -> None:
-        self._server, self._took, self._rows, self._wrong = server, took, rows, wrong
+    def __init__(self, server: Server, took: Took, rows: int, wrong: int, approvals: int) -> None:
+        self._server, self._took, self._rows, self._wrong, self._approvals = server, took, rows, wrong, approvals
         self._database = Database(prepared(server, NAME).app_url)
         self._people = self._database.transact(lambda tx: people_of(tx, REGION))
         self._firms = firms(max(1, rows // 10))
@@ -91,7 +95,7 @@ class Bench:
 
     def run(self, rounds: int) -> int:
         """Measure; says how many invariants do not hold."""
-        programme_id = self._programme(rounds)
+        programme_id = self._programme(rounds * self._rows * 200_000)
         for number in range(1, rounds + 1):
             sheet = large(self._firms, self._rows, batch=f"R{number}")
             faulty = large(self._firms, self._rows, batch=f"W{number}", wrong=self._wrong)
@@ -102,6 +106,14 @@ class Bench:
             self._copy()
             with self._timed("(d) all errors, annotated copy"):
                 self._annotate(faulty, programme_id)
+            race = Race(self._database, self._people, self._firms[0].id, self._approvals)
+            for what, press in (
+                ("(e) approvals, one after the other", race.one_by_one),
+                ("(f) the same approvals at once", race.at_once),
+            ):
+                asked = race.prepare(self._programme(race.funds_fen), f"{what[1]}{number}")
+                with self._timed(what):
+                    press(asked)
             print(f"· round {number}/{rounds}", file=sys.stderr, flush=True)
         wrong = check_invariants(self._database).difference_count
         self._database.dispose()
@@ -139,11 +151,11 @@ class Bench:
                     copy.write(rows[name])
             copying.commit()
 
-    def _programme(self, rounds: int) -> str:
+    def _programme(self, funds_fen: int) -> str:
         programme_id: str = self._act("maker", create_programme, draft=draft(REGION, self._people)).id
         _, asked = self._act("maker", submit_programme, programme_id=programme_id)
         self._act("checker", approve, approval_id=asked)
-        granted = {"document_no": "财字1号", "amount_fen": rounds * self._rows * 200_000}
+        granted = {"document_no": "财字1号", "amount_fen": funds_fen}
         asked = self._act("finance", request_appropriation, programme_id=programme_id, **granted)
         self._act("second_finance", approve, approval_id=asked)
         return programme_id
@@ -167,15 +179,16 @@ class Bench:
 
 
 def show(took: Took) -> None:
-    """Print the medians and the two ratios."""
+    """Print the medians and the ratios."""
     median = {
         name: tuple(statistics.median(one[place] for one in rounds) for place in (0, 1))
         for name, rounds in took.items()
     }
     table(["", "seconds", "processor"], [[name, f"{wall:.2f}", f"{used:.2f}"] for name, (wall, used) in median.items()])
-    a, c, b, d = (median[name] for name in took)
+    a, c, b, d, e, f = (median[name] for name in took)
     print(f"\n(c) / ((a) + (b)): {c[0] / (a[0] + b[0]):.2f}   by processor time {c[1] / (a[1] + b[1]):.2f}")
     print(f"(d) / (a): {d[0] / a[0]:.2f}   by processor time {d[1] / a[1]:.2f}")
+    print(f"(f) / (e): {f[0] / e[0]:.2f}   by processor time {f[1] / e[1]:.2f}")
 
 
 def _read_only(sheet: Large) -> None:

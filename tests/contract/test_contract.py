@@ -43,6 +43,7 @@ PUBLIC = {
     "read_shown_sheet",
     "create_objection",
     "read_received_objection",
+    "read_round_record",
 }
 """Operations that need no token: whoever adds one has to say so here."""
 

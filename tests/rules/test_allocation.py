@@ -66,6 +66,17 @@ def test_a_lottery_is_replayed_from_its_published_seed() -> None:
     assert [award.granted_fen for award in awards] == [10, 10, 0, 0]
 
 
+@settings(max_examples=100)
+@given(st.data(), st.text(min_size=1), st.sampled_from(EXHAUSTION), st.integers(0, 60))
+def test_the_order_of_the_list_does_not_touch_a_lottery(
+    data: st.DataObject, seed: str, on_exhaustion: str, pool_fen: int
+) -> None:
+    applied = asks(*data.draw(st.lists(st.integers(0, 20), max_size=8)))
+    otherwise = data.draw(st.permutations(applied))
+    drawn = allocate(allocation("lottery", on_exhaustion), applied, pool_fen, seed=seed)
+    assert allocate(allocation("lottery", on_exhaustion), otherwise, pool_fen, seed=seed) == drawn
+
+
 def test_another_seed_draws_another_order() -> None:
     drawn = {
         tuple(award.id for award in allocate(allocation("lottery"), asks(1, 1, 1, 1), 4, seed=seed))
@@ -95,20 +106,36 @@ def test_the_tiers_shares_add_up_to_the_pool(pool_fen: int, shares: list[int]) -
 
 def test_tiers_share_the_places_and_pass_over_a_full_tier() -> None:
     applied = [Ask("a", 5, 9, "1"), Ask("b", 5, 8, "1"), Ask("c", 5, 7, "1"), Ask("d", 5, 6, "1"), Ask("e", 5, 5, "2")]
-    awards = allocate(allocation("quota_tiers", "stop"), applied, 1000, places=10)
+    awards = allocate(allocation("quota_tiers", "stop", places=10), applied, 1000)
     assert [award.granted_fen for award in awards] == [5, 5, 5, 0, 5]
+    assert [award.reason for award in awards] == [None, None, None, "TIER_FULL", None]
 
 
 def test_places_help_nobody_once_the_money_is_used_up() -> None:
     applied = [Ask(f"{tier}{number}", 40, tier=tier) for number in range(2) for tier in "123"]
-    awards = allocate(allocation("quota_tiers", "stop"), applied, 100, places=10)
+    awards = allocate(allocation("quota_tiers", "stop", places=10), applied, 100)
     assert [award.granted_fen for award in awards] == [40, 40, 0, 0, 0, 0]
 
 
-@pytest.mark.parametrize("places", [None, 10])
-def test_a_claim_of_no_known_tier_gets_nothing(places: int | None) -> None:
-    (award,) = allocate(allocation("quota_tiers"), [Ask("A", 10, tier="9")], 1000, places=places)
-    assert (award.granted_fen, award.reason) == (0, "BUDGET_EXHAUSTED")
+@pytest.mark.parametrize("places", [{}, {"places": 10}])
+def test_a_claim_of_no_known_tier_gets_nothing_and_waits_for_nothing(places: dict[str, int]) -> None:
+    (award,) = allocate(allocation("quota_tiers", "waitlist", **places), [Ask("A", 10, tier="9")], 1000)
+    assert (award.granted_fen, award.reason, award.waits) == (0, "TIER_UNKNOWN", False)
+
+
+def test_nobody_gets_more_than_his_project_is_entitled_to() -> None:
+    applied = [Ask("A", 50, entitled_fen=30), Ask("B", 20, entitled_fen=30), Ask("C", 40, entitled_fen=40)]
+    awards = allocate(allocation("entitlement", "waitlist"), applied, 60)
+    assert [(award.granted_fen, award.reason, award.waits_fen) for award in awards] == [
+        (30, "ENTITLEMENT", 0),
+        (20, None, 0),
+        (0, "BUDGET_EXHAUSTED", 40),
+    ]
+
+
+def test_who_waits_waits_for_no_more_than_is_due() -> None:
+    awards = allocate(allocation("entitlement", "waitlist"), [Ask("A", 50, entitled_fen=30)], 10)
+    assert [(award.granted_fen, award.reason, award.waits_fen) for award in awards] == [(0, "BUDGET_EXHAUSTED", 30)]
 
 
 @pytest.mark.parametrize("method", ["first_come", "entitlement"])
@@ -133,6 +160,7 @@ def test_a_claim_that_asks_for_nothing_is_not_cut() -> None:
         ("lottery", asks(1), 1, {}),
         ("lottery", asks(1), 1, {"seed": ""}),
         ("quota_tiers", asks(1), 1, {"places": -1}),
+        ("entitlement", [Ask("A", 1, entitled_fen=-1)], 1, {}),
     ],
 )
 def test_what_cannot_be_allocated_is_refused(
@@ -143,7 +171,13 @@ def test_what_cannot_be_allocated_is_refused(
 
 
 applications = st.lists(
-    st.tuples(st.integers(0, 10**6), st.integers(0, 3), st.sampled_from(["1", "2", "3", "9"])), max_size=12
+    st.tuples(
+        st.integers(0, 10**6),
+        st.integers(0, 3),
+        st.sampled_from(["1", "2", "3", "9"]),
+        st.none() | st.integers(0, 10**6),
+    ),
+    max_size=12,
 ).map(lambda rows: [Ask(f"c{place}", *row) for place, row in enumerate(rows)])
 
 
@@ -153,16 +187,18 @@ applications = st.lists(
     st.sampled_from(EXHAUSTION),
     applications,
     st.integers(0, 3 * 10**6),
-    st.none() | st.integers(0, 12),
+    st.none() | st.integers(1, 12),
 )
 def test_a_pool_is_never_overdrawn_and_nobody_forgotten(
     method: str, on_exhaustion: str, applied: list[Ask], pool_fen: int, places: int | None
 ) -> None:
-    awards = allocate(allocation(method, on_exhaustion), applied, pool_fen, seed="s", places=places)
+    stated = {"places": places} if method == "quota_tiers" else {}
+    awards = allocate(allocation(method, on_exhaustion, **stated), applied, pool_fen, seed="s")
     assert sorted(award.id for award in awards) == sorted(ask.id for ask in applied)
     assert sum(award.granted_fen for award in awards) <= pool_fen
     for award in awards:
-        assert 0 <= award.granted_fen <= award.asked_fen
+        due_fen = next(ask.due_fen for ask in applied if ask.id == award.id)
+        assert 0 <= award.granted_fen <= award.granted_fen + award.waits_fen <= due_fen <= award.asked_fen
         assert (award.reason is not None) == (award.granted_fen < award.asked_fen)
         assert not award.waits or (award.reason and on_exhaustion == "waitlist")
 

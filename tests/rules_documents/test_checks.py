@@ -203,7 +203,6 @@ def test_a_contradiction_is_an_error_at_its_place(changes: dict[str, Any], code:
         ({"mode": "post_reimburse"}, "redeemed_as_deduction", "/mode"),
         ({"mode": "post_reimburse", "claimant": "firm"}, "not_redeemed_by_provider", "/claimant"),
         ({"budget": {"commit_at": "hold"}}, "not_carried_out", "/budget/commit_at"),
-        ({"allocation": {"method": "lottery"}}, "not_carried_out", "/allocation/method"),
         ({"use": {"pooled_by": 3}}, "not_carried_out", "/use/pooled_by"),
         ({"use": {"transfer": "within_group"}}, "not_carried_out", "/use/transfer"),
         (

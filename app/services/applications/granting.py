@@ -9,13 +9,13 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, and_, select
 
 from app.kernel.clock import civil_date
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, Role
-from app.models import Application, IssuanceRow
+from app.models import AllocationCandidate, Application, IssuanceRow, Waiting
 from app.services.applications.access import read
 from app.services.applications.judging import Grounds, Judged, judge_application, load_grounds, refuse_ineligible
 from app.services.applications.records import ApplicationRecord, record_of, records
@@ -50,7 +50,7 @@ def propose_grants(
     caller.require(Role.MAKER)
     for application_id in application_ids:
         read(tx, caller=caller, application_id=application_id)
-    applications = _locked(tx, region_of(application_ids[0]), application_ids)
+    applications = lock_applications(tx, region_of(application_ids[0]), application_ids)
     programme_id = applications[0].programme_id
     strangers = [one for one in applications if one.programme_id != programme_id]
     if strangers:
@@ -60,10 +60,11 @@ def propose_grants(
         if not caller.holds_in(Role.MAKER, one.region_code, one.authority_id):
             raise AppError(Code.FORBIDDEN, role=f"maker {one.region_code}")
         _require_grantable(one)
+    _require_not_in_line(tx, applications)
     grounds = load_grounds(tx, applications, at=now(tx))
-    judged = [_judge(one, grounds) for one in applications]
+    judged = [judge_grant(one, grounds) for one in applications]
     _require_order(tx, applications, grounds.version.rules)
-    rows = tuple(_row(place, one, grounds.version.rules) for place, one in enumerate(applications, start=1))
+    rows = tuple(grant_row(place, one, grounds.version.rules) for place, one in enumerate(applications, start=1))
     submission = Submission(
         programme_id,
         rows,
@@ -94,14 +95,14 @@ def execute_grant(tx: Connection, *, command: Mapping[str, Any], decision: Decis
     Raises what issuing a batch raises, and `wrong_state`, `applicant_not_eligible`, `amount_out_of_range` where an
     application has moved on or no longer fits. Then nothing is issued and the approval still waits.
     """
-    applications = _locked(tx, decision.region_code, command["application_ids"])
+    applications = lock_applications(tx, decision.region_code, command["application_ids"])
     batch_id = str(command["batch_id"])
     for one in applications:
         if one.status not in GRANTABLE or one.batch_id != batch_id:
             raise AppError(Code.WRONG_STATE, actual=f"{one.id}: {one.status}", expected=" / ".join(GRANTABLE))
     lock_for_decision(tx, region_code=decision.region_code, programme_id=applications[0].programme_id)
     grounds = load_grounds(tx, applications, at=now(tx))
-    judged = [_judge(one, grounds) for one in applications]
+    judged = [judge_grant(one, grounds) for one in applications]
     execute_issue_batch(tx, command=command, decision=decision)
     vouchers = _vouchers(tx, decision.region_code, batch_id)
     for one, came_to in zip(applications, judged, strict=True):
@@ -126,7 +127,7 @@ def execute_grant(tx: Connection, *, command: Mapping[str, Any], decision: Decis
 def reject_grant(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Give the applications back to their maker as they were; they may be proposed again."""
     batch_id = str(command["batch_id"])
-    for one in _locked(tx, decision.region_code, command["application_ids"]):
+    for one in lock_applications(tx, decision.region_code, command["application_ids"]):
         if one.batch_id == batch_id and one.status in GRANTABLE:
             act_on(
                 tx,
@@ -140,7 +141,9 @@ def reject_grant(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
     reject_issue_batch(tx, command=command, decision=decision)
 
 
-def _locked(tx: Connection, region_code: str | None, application_ids: Sequence[str]) -> list[ApplicationRecord]:
+def lock_applications(
+    tx: Connection, region_code: str | None, application_ids: Sequence[str]
+) -> list[ApplicationRecord]:
     """Applications of a region in the order asked for, locked in sorted order. Raises `not_found`."""
     rows = tx.execute(
         records()
@@ -162,14 +165,39 @@ def _require_grantable(application: ApplicationRecord) -> None:
     assert application.level == ApplicationLevel.CITY, "only the city assesses"
 
 
-def _judge(application: ApplicationRecord, grounds: Grounds) -> Judged:
+def judge_grant(application: ApplicationRecord, grounds: Grounds, amount_fen: int | None = None) -> Judged:
+    """Judge it as at issue, for what is granted (None: for all that was assessed). Raises what granting raises."""
     terms = Terms.model_validate_json(application.terms) if application.terms is not None else None
     judged = judge_application(application, grounds, step="issue", terms=terms)
     excepted = json.loads(application.exception)["conditions"] if application.exception is not None else []
     refuse_ineligible(judged.eligibility, except_for=excepted)
     assert application.assessed_fen is not None, "a CHECK holds it"
-    require_within(judged, application.assessed_fen)
+    require_within(judged, application.assessed_fen if amount_fen is None else amount_fen)
     return judged
+
+
+def _require_not_in_line(tx: Connection, applications: Sequence[ApplicationRecord]) -> None:
+    """Whom an allocation round put on the waiting list is promoted from it, in its order."""
+    waiting = tx.execute(
+        select(AllocationCandidate.application_id)
+        .join(
+            Waiting,
+            and_(
+                Waiting.region_code == AllocationCandidate.region_code,
+                Waiting.round_id == AllocationCandidate.round_id,
+                Waiting.place == AllocationCandidate.place,
+            ),
+        )
+        .where(
+            AllocationCandidate.region_code == applications[0].region_code,
+            AllocationCandidate.application_id.in_([one.id for one in applications]),
+            Waiting.ended_at.is_(None),
+        )
+        .limit(1)
+    ).scalar_one_or_none()
+    if waiting is not None:
+        path = f"POST /v1/programmes/{applications[0].programme_id}/waitlist/promote"
+        raise AppError(Code.WRONG_STATE, actual=f"{waiting}: {ApplicationStatus.WAITLISTED}", expected=path)
 
 
 def _require_order(tx: Connection, applications: Sequence[ApplicationRecord], rules: Rules) -> None:
@@ -194,7 +222,8 @@ def _require_order(tx: Connection, applications: Sequence[ApplicationRecord], ru
         raise AppError(Code.WAITLIST_ORDER, application_id=earlier, extra={"application_id": earlier})
 
 
-def _row(place: int, application: ApplicationRecord, rules: Rules) -> GrantRow:
+def grant_row(place: int, application: ApplicationRecord, rules: Rules) -> GrantRow:
+    """The row of a batch that grants all that was assessed."""
     terms = Terms.model_validate_json(application.terms) if application.terms is not None else None
     if "claim.applied_on" in rules.looks_at and application.submitted_at is not None:
         applied_on = civil_date(application.submitted_at).isoformat()

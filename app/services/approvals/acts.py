@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.kernel.vocabulary import ApprovalKind
+from app.services.allocation.execution import execute_allocate, execute_cancel_allocation, reject_allocate
+from app.services.allocation.waitlist import execute_end_waiting, execute_promote_waiting, reject_promote_waiting
 from app.services.applications.granting import execute_grant, reject_grant
 from app.services.approvals.bands import execute_set_bands
 from app.services.approvals.delegations import execute_delegation
@@ -57,6 +59,10 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.CLOSE_YEAR: Act(execute_close_year),
     ApprovalKind.MOVE_QUOTA: Act(execute_move_quota),
     ApprovalKind.ISSUE_BATCH: Act(execute_issue_batch, reject_issue_batch),
+    ApprovalKind.ALLOCATE: Act(execute_allocate, reject_allocate),
+    ApprovalKind.CANCEL_ALLOCATION: Act(execute_cancel_allocation),
+    ApprovalKind.PROMOTE_WAITING: Act(execute_promote_waiting, reject_promote_waiting),
+    ApprovalKind.END_WAITING: Act(execute_end_waiting),
     ApprovalKind.FREEZE_VOUCHER: Act(execute_freeze),
     ApprovalKind.UNFREEZE_VOUCHER: Act(execute_unfreeze),
     ApprovalKind.VOID_VOUCHER: Act(execute_void),

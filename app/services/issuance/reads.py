@@ -15,6 +15,14 @@ from app.models import Approval, IssuanceBatch, IssuanceRow, Organisation, Progr
 from app.services.identity.principals import Caller
 from app.services.reach import issued_by, within_reach
 
+GRANTING = (
+    ApprovalKind.ISSUE_BATCH,
+    ApprovalKind.GRANT_APPLICATIONS,
+    ApprovalKind.ALLOCATE,
+    ApprovalKind.PROMOTE_WAITING,
+)
+"""Approvals under which a batch is issued: it is their subject."""
+
 
 @dataclass(frozen=True, slots=True)
 class BatchRecord:
@@ -110,7 +118,7 @@ def _query() -> Select[IssuanceBatch, str, str]:
             Approval,
             and_(
                 Approval.region_code == IssuanceBatch.region_code,
-                Approval.kind == ApprovalKind.ISSUE_BATCH,
+                Approval.kind.in_(GRANTING),
                 Approval.subject_id == IssuanceBatch.id,
             ),
         )

@@ -13,6 +13,7 @@ from app.kernel.problems import AppError, Code
 from app.kernel.regions import region_name
 from app.kernel.vocabulary import ApprovalKind, BatchStatus, JobStage, Role
 from app.models import IssuanceBatch, IssuanceRow
+from app.services.allocation.stored import beside_rounds
 from app.services.approvals.requests import request_approval
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import load_pools
@@ -103,7 +104,9 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
         at=at,
     )
     tell(JobStage.WRITING, 0, len(rows))
-    _write(tx, caller, issuer, report, batch_id)
+    write_batch(tx, caller, report, batch_id, issuer=issuer)
+    effect = dict(submission.effect) | beside_rounds(tx, programme, checked.rules)
+    submission = replace(submission, effect=effect)
     return replace(report, approval_id=_ask(tx, caller, programme, issuer, report, batch_id, submission))
 
 
@@ -122,14 +125,21 @@ def _check_file(tx: Connection, programme: ProgrammeRecord, file_sha256: str | N
         raise AppError(Code.FILE_ALREADY_SUBMITTED, batch_id=batch_id, extra={"batch_id": batch_id})
 
 
-def _write(tx: Connection, caller: Caller, issuer: Issuer, report: BatchReport, batch_id: str) -> None:
+def write_batch(
+    tx: Connection, caller: Caller, report: BatchReport, batch_id: str, *, issuer: Issuer | None = None
+) -> None:
+    """Write down what a checker is asked to issue, by the programme's own authority where no issuer is named.
+
+    The caller has checked it, and asks.
+    """
+    county_code = None if issuer is None else issuer.county_code
     tx.execute(
         insert(IssuanceBatch).values(
             region_code=report.region_code,
             id=batch_id,
             programme_id=report.programme_id,
-            county_code=issuer.county_code,
-            authority_id=issuer.authority_id if issuer.county_code else None,
+            county_code=county_code,
+            authority_id=issuer.authority_id if issuer is not None and county_code else None,
             status=BatchStatus.SUBMITTED,
             row_count=report.row_count,
             total_fen=report.total_fen,

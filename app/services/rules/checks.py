@@ -176,7 +176,6 @@ def _not_carried_out(rules: Rules) -> Iterator[Finding]:
     settings: Sequence[tuple[Place, str | int, bool]] = (
         (("budget", "commit_at"), rules.budget.commit_at, rules.budget.commit_at == "issue"),
         (("budget", "paid_by"), rules.budget.paid_by, rules.budget.paid_by == "programme"),
-        (("allocation", "method"), rules.allocation.method, rules.allocation.method == "first_come"),
         (("use", "pooled_by"), rules.use.pooled_by, rules.use.pooled_by == 1),
         (("use", "transfer"), rules.use.transfer, rules.use.transfer == "none"),
     )

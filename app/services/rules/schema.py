@@ -25,7 +25,7 @@ SUBSCHEMAS = ("anyOf", "oneOf", "allOf")
 TAGS = ("kind", "scope")
 """The fields by which the alternatives of a part are told apart."""
 
-TABLES = {"rates": "rate", "amounts_fen": "amount_fen", "limits_fen": "limit_fen"}
+TABLES = {"rates": "rate", "amounts_fen": "amount_fen", "limits_fen": "limit_fen", "entitlements_fen": "limit_fen"}
 """Tables by value, and the column of what holds for each: they may be written as an object or as a list of rows."""
 
 EXAMPLES: tuple[dict[str, Any], ...] = (

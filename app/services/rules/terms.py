@@ -11,7 +11,19 @@ from pydantic import Field, StringConstraints, model_validator
 
 from app.kernel.clock import SHANGHAI
 from app.kernel.rates import Rounding
-from app.services.rules.parts import Day, FactName, Fen, NumberText, Part, PositiveFen, RateText, Sentence, Slug, said
+from app.services.rules.parts import (
+    Day,
+    FactName,
+    Fen,
+    NumberText,
+    Part,
+    PositiveFen,
+    RateText,
+    Sentence,
+    Slug,
+    said,
+    table_of,
+)
 from app.services.rules.predicates import Predicate, Word
 
 Checkpoint = Literal["apply", "issue", "redeem", "pay"]
@@ -366,11 +378,33 @@ class Allocation(Part):
         tuple[TierQuota, ...],
         said("For quota_tiers: the share of each tier.", "分级名额占比", max_length=50, strict=False),
     ] = ()
+    places: Annotated[
+        int | None,
+        said(
+            "For quota_tiers: how many places there are. The quotas are shares of these then, else of the money.",
+            "分级名额总数；填写后各级占比按名额计，否则按资金计",
+            ge=1,
+            le=1_000_000,
+        ),
+    ] = None
+    entitlements_fen: Annotated[
+        dict[Word, PositiveFen],
+        *table_of("limit_fen"),
+        said(
+            "For entitlement: what a project of each level may get in all, in fen. Without it what is asked counts.",
+            "按项目核定：各级别项目的累计最高金额（分）；不填则按申请金额",
+            max_length=50,
+        ),
+    ] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _quotas_where_needed(self) -> Allocation:
         if (self.method == "quota_tiers") != bool(self.quotas):
             raise ValueError("quotas belong to quota_tiers, and it needs them / quotas 仅用于且必须用于 quota_tiers")
+        if self.places is not None and self.method != "quota_tiers":
+            raise ValueError("places belong to quota_tiers / places 仅用于 quota_tiers")
+        if self.entitlements_fen and self.method != "entitlement":
+            raise ValueError("entitlements_fen belong to entitlement / entitlements_fen 仅用于 entitlement")
         return self
 
 

@@ -5,6 +5,7 @@ wrong), `expected` and `actual` (fen or counts as text), so that a difference ca
 """
 
 from app.services.reconciliation.invariants import (
+    allocation,
     applications,
     boundaries,
     capacity,
@@ -37,6 +38,7 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *closed_years.INVARIANTS,
             *causes.INVARIANTS,
             *applications.INVARIANTS,
+            *allocation.INVARIANTS,
             *validity.INVARIANTS,
             *boundaries.INVARIANTS,
         ),

@@ -78,7 +78,8 @@ _CAUSES = """
     ) AS l ON a.kind = 'issue_batch' AND l.region_code = a.region_code AND l.batch_id = a.subject_id
     LEFT JOIN entries e ON e.region_code = a.region_code AND e.approval_id = a.id
     LEFT JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id
-    WHERE a.status = 'approved' AND a.kind IN ('appropriate', 'issue_batch', 'grant_applications')
+    WHERE a.status = 'approved' AND a.kind IN ('appropriate', 'issue_batch', 'grant_applications', 'allocate',
+        'promote_waiting')
     GROUP BY a.region_code, a.id, a.amount_fen, l.left_out_fen
     HAVING coalesce(sum(p.amount_fen), 0) <> abs(a.amount_fen) - coalesce(l.left_out_fen, 0)
 """
