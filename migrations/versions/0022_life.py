@@ -7,7 +7,7 @@ frozen voucher's validity stands still meanwhile; lifting the freeze is then an 
 balance expires, each time once: a programme's mark says how far its reminders have come. And a city shares a programme's
 pool out to counties, whose officials issue from their own pool: batches and approvals name the county.
 
-Revision: 0022, after 0020
+Revision: 0022, after 0021
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0022"
-down_revision = "0020"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
