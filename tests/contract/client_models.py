@@ -147,13 +147,13 @@ def _struct(name: str, schema: dict[str, Any], schemas: dict[str, Any], *, is_se
 
 def _docstring(text: str) -> str:
     text = text.replace("\\", "\\\\").replace('"""', "'''")
-    if text.endswith('"'):
-        text += " "
     paragraphs = [
         "\n".join(textwrap.wrap(paragraph, 110, break_long_words=False, break_on_hyphens=False))
         for paragraph in text.split("\n\n")
     ]
     whole = "\n\n".join(paragraphs)
+    if whole.endswith('"'):
+        whole = whole[:-1] + '\\"'
     return f'"""{whole}"""' if "\n" not in whole else f'"""{whole}\n"""'
 
 
