@@ -86,7 +86,7 @@ class DebarmentListForm(Wire):
         return tuple(part.strip() for part in given.split(",")) if isinstance(given, str) else given
 
 
-class ChangeRead(Read):
+class FieldChangeRead(Read):
     """One field: what is registered, and what the list says."""
 
     field: str
@@ -101,7 +101,7 @@ class NamedRead(Read):
     organisation_id: str | None
     identifier_value: str
     name: str
-    changes: tuple[ChangeRead, ...]
+    changes: tuple[FieldChangeRead, ...]
 
 
 class OrganisationListTaken(Read):
