@@ -77,7 +77,7 @@ def ask_for_acts(
     region_code = region_of(body.voucher_ids[0])
     if region_code is None:
         raise AppError(Code.VOUCHER_NOT_FOUND)
-    asked, voucher_ids = body.asked(), sorted(body.voucher_ids)
+    asked = body.asked()
     return do_once(
         service,
         request,
@@ -85,9 +85,9 @@ def ask_for_acts(
         region_code=region_code,
         route="POST /v1/voucher-acts",
         key=key,
-        command={"voucher_ids": voucher_ids, **asked.command()},
+        command={"voucher_ids": sorted(body.voucher_ids), **asked.command()},
         work=lambda tx: read_approval(
-            tx, caller=caller, approval_id=request_acts(tx, caller=caller, voucher_ids=voucher_ids, asked=asked)
+            tx, caller=caller, approval_id=request_acts(tx, caller=caller, voucher_ids=body.voucher_ids, asked=asked)
         ),
         render=lambda approval: created(shown_approval(approval), approval.id, status=202),
     )

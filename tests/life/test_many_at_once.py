@@ -66,9 +66,9 @@ def test_one_that_does_not_allow_it_keeps_all_as_they_are(world: World) -> None:
     desk = counter(world.city())
     ids = sorted(three(desk))
     ok(desk.city.approve(desk.city.maker.post(f"/v1/vouchers/{ids[1]}/freeze", WHY)))
-    refused = problem(ask(desk, "freeze", ids), 409, "vouchers_unfit")
+    refused = problem(ask(desk, "freeze", [ids[2], ids[0], ids[1]]), 409, "vouchers_unfit")
     assert [(one["pointer"], one["code"], one["actual"]) for one in refused["errors"]] == [
-        ("/voucher_ids/1", "wrong_state", ids[1])
+        ("/voucher_ids/2", "wrong_state", ids[1])
     ]
     waiting = ask(desk, "void", ids)
     end_validity(world.database, voucher_id=ids[2])
@@ -85,7 +85,7 @@ def test_lists_that_are_none(world: World) -> None:
     desk, other = counter(city), counter(world.city(NINGBO))
     own, foreign = desk.voucher["id"], other.voucher["id"]
     refused = problem(ask(desk, "void", [own, foreign]), 404, "voucher_not_found")
-    assert [one["pointer"] for one in refused["errors"]] == [f"/voucher_ids/{sorted([own, foreign]).index(foreign)}"]
+    assert [one["pointer"] for one in refused["errors"]] == ["/voucher_ids/1"]
     problem(desk.manager.post("/v1/voucher-acts", {"act": "void", "voucher_ids": [own], **WHY}), 403, "forbidden")
     wrongs: list[dict[str, Any]] = [
         {"voucher_ids": []},

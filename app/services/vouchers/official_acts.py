@@ -100,7 +100,8 @@ def request_acts(tx: Connection, *, caller: Caller, voucher_ids: Sequence[str], 
     `vouchers_unfit` with each that does not allow it.
     """
     vouchers = _vouchers(tx, caller, voucher_ids)
-    effects = _each(vouchers, _judge_of(tx, vouchers, asked))
+    places = {voucher_id: index for index, voucher_id in enumerate(voucher_ids)}
+    effects = _each(vouchers, _judge_of(tx, vouchers, asked), places)
     summed = ("balance_fen", "held_fen", "released_fen")
     effect = {
         "act": asked.act,
@@ -130,7 +131,8 @@ def check_all(
     """What `check` says of each voucher of an approved act; what it raises of some is told of all of them at once."""
     if "voucher_ids" not in command:
         return [check(voucher) for voucher in vouchers]
-    return _each(list(vouchers), check)
+    listed = list(vouchers)
+    return _each(listed, check, {voucher.id: index for index, voucher in enumerate(listed)})
 
 
 def check_status(act: Act, status: VoucherStatus) -> None:
@@ -207,14 +209,18 @@ def _judge_of(
     return judge
 
 
-def _each(vouchers: Sequence[Any], judge: Callable[[Any], T]) -> list[T]:
+def _each(vouchers: Sequence[Any], judge: Callable[[Any], T], places: Mapping[str, int]) -> list[T]:
+    """What is judged of each; `places` tells where in the list that was sent a voucher stands."""
     judged, errors = [], []
-    for index, voucher in enumerate(vouchers):
+    for voucher in vouchers:
         try:
             judged.append(judge(voucher))
         except AppError as error:
             told = " / ".join(detail(error.code, language, error.context) for language in ("en", "zh"))
-            errors.append(FieldError(f"/voucher_ids/{index}", error.code, f"{voucher.id}: {told}", actual=voucher.id))
+            errors.append(
+                FieldError(f"/voucher_ids/{places[voucher.id]}", error.code, f"{voucher.id}: {told}", actual=voucher.id)
+            )
+    errors.sort(key=lambda error: int(error.pointer.rsplit("/", 1)[1]))
     if errors:
         raise AppError(Code.VOUCHERS_UNFIT, count=len(errors), of=len(vouchers), errors=errors[:MAX_ERRORS])
     return judged
