@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import ExitStack
 from typing import Any
 
@@ -18,11 +18,12 @@ from sqlalchemy.exc import DBAPIError
 
 from app.embedded.databases import Urls
 from app.embedded.server import Server
+from app.kernel.invoices import invoice_fingerprint
 from app.settings import Settings
 from tests.conftest import serving
 from tests.reconciliation.test_reconciliation import tamper
 from tests.redemption.invoicing import bill_of, claimed_fen, digital_number, on_invoice, refund, used_fen
-from tests.world import NINGBO, Actor, Counter, World, counter, ok, redemption_body
+from tests.world import NINGBO, Actor, Counter, World, counter, ok, problem, redemption_body
 
 WORTH = 100
 LINES = 2
@@ -88,6 +89,25 @@ def test_no_interleaving_claims_more_than_a_line_is_worth(
     with shared_world.database.engine.connect() as tx:
         rows = tx.execute(text("SELECT layer, sum(base_fen) AS fen FROM invoice_uses GROUP BY layer")).all()
     assert {row.layer: row.fen for row in rows} == {layer: counted[layer] for layer in {row.layer for row in rows}}
+    assert shared_world.differences() == []
+
+
+def test_a_bill_waits_for_whoever_is_just_claiming_of_its_line(shared_world: World, desks: tuple[Counter, ...]) -> None:
+    number = digital_number()
+    ok(desks[0].redeem(0, bill=bill_of(on_invoice(10, number, whole_fen=100))))
+    key = {"fingerprint": invoice_fingerprint("", number)}
+    bill = bill_of(on_invoice(90, number, whole_fen=100))
+    with ThreadPoolExecutor(1) as pool:
+        with shared_world.database.engine.begin() as tx:
+            tx.execute(text("SELECT FROM invoice_bases WHERE fingerprint = :fingerprint FOR NO KEY UPDATE"), key)
+            answer = pool.submit(desks[1].redeem, 0, bill=bill, key=number)
+            wait([answer], timeout=0.1)
+            tx.execute(text("UPDATE invoice_bases SET used_fen = 100 WHERE fingerprint = :fingerprint"), key)
+        if answer.result().status_code != 409:
+            problem(answer.result(), 503, "busy")
+        problem(desks[1].redeem(0, bill=bill), 409, "invoice_already_used")
+    with shared_world.database.engine.begin() as tx:
+        tx.execute(text("UPDATE invoice_bases SET used_fen = 10 WHERE fingerprint = :fingerprint"), key)
     assert shared_world.differences() == []
 
 
