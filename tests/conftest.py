@@ -27,6 +27,7 @@ from app.embedded.server import Server, temporary
 from app.main import create_app
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
+from tests.past import remember
 from tests.tampering.books import Books, making
 from tests.world import World
 
@@ -42,6 +43,7 @@ def server() -> Iterator[Server]:
     """The run's PostgreSQL. Nothing of it survives, so it need not wait for the disk."""
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
     with temporary(settings=settings) as started:
+        remember(started)
         yield started
 
 

@@ -38,8 +38,8 @@ from app.services.redemption.holds.ending import sweep
 from app.services.redemption.holds.running import release
 from app.services.redemption.refunds import refund
 from app.services.rules.model import Rules
-from app.services.vouchers.lifecycle import request_act
 from app.services.vouchers.mandates import grant_mandate
+from app.services.vouchers.official_acts import Act, OfficialAct, request_act
 from tests.world import HANGZHOU, LONG_AGO, THIS_YEAR, uscc_of
 
 CAP_FEN = 5_000
@@ -394,7 +394,7 @@ class Books(RuleBasedStateMachine):
         voucher = self.vouchers[voucher_id]
 
         def work(tx: Connection) -> str:
-            return request_act(tx, caller=self.maker, voucher_id=voucher_id, act=act, reason="核查")
+            return request_act(tx, caller=self.maker, voucher_id=voucher_id, asked=OfficialAct(Act(act), "核查"))
 
         possible = (
             not voucher["ended"]

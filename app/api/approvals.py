@@ -66,6 +66,7 @@ class ApprovalRead(Read):
     kind: ApprovalKind
     status: ApprovalStatus
     authority_id: str | None
+    county_code: Annotated[str | None, Field(description="Where a county issues in the programme of its city")]
     required_role: Role
     steps: tuple[StepRead, ...]
     subject_id: str

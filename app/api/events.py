@@ -38,7 +38,10 @@ def _cursor(mark: Mark) -> str:
 
 
 class EventRead(Read):
-    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back."""
+    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back.
+
+    `voucher.expiring`, to the firm: `days_before` days are left of a balance (the rules' `reminder_days`), told once.
+    """
 
     id: str
     kind: EventKind

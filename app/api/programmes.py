@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import AfterValidator, Field
+from sqlalchemy import Connection
 
 from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
-from app.api.context import ServiceDep
+from app.api.context import Service, ServiceDep
 from app.api.etags import IfMatch, etag
 from app.api.fields import AnyId, Day, Instant, Read, Reason, RegionCode, ShownInstant, SignedFen, Title, Wire
 from app.api.keys import IdempotencyKey, created, do_once
@@ -22,9 +24,12 @@ from app.kernel.vocabulary import AdmissionStatus, ProgrammeStatus, Role, Vouche
 from app.services.approvals.decisions import read_approval
 from app.services.budgets.appropriations import request_appropriation
 from app.services.budgets.execution import budget_of
+from app.services.identity.principals import Caller
 from app.services.programmes import programmes as services
 from app.services.programmes.admissions import list_admissions, propose_admission, read_admission
+from app.services.programmes.closing import request_close
 from app.services.programmes.programmes import ProgrammeDraft
+from app.services.programmes.suspensions import Step, request_step
 from app.services.redemption.bills import UNIT_PRICE_DECIMALS
 from app.services.redemption.grounds import ListedPrice
 from app.services.rules.bill_checks import UnitName
@@ -149,6 +154,12 @@ class AppropriationBody(Wire):
     reason: Reason | None = None
 
 
+class CloseBody(Wire):
+    """Why it is to be done."""
+
+    reason: Reason
+
+
 @router.post("", status_code=201)
 def create_programme(body: ProgrammeBody, caller: CallerDep, service: ServiceDep, response: Response) -> ProgrammeRead:
     """Write down a programme with its first rules, as a draft."""
@@ -237,6 +248,58 @@ def resume_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep
     )
 
 
+@router.post("/{programme_id}/close", status_code=202, response_model=ApprovalRead)
+def close_programme(
+    programme_id: AnyId,
+    body: CloseBody,
+    caller: CallerDep,
+    key: IdempotencyKey,
+    service: ServiceDep,
+    request: Request,
+) -> Response:
+    """Ask a checker to close the programme for good: nothing more is issued, what is out is used and paid as before."""
+    return _asked(
+        service,
+        request,
+        caller,
+        programme_id,
+        key,
+        route="POST /v1/programmes/{id}/close",
+        command={"programme_id": programme_id, "reason": body.reason},
+        ask=lambda tx: request_close(tx, caller=caller, programme_id=programme_id, reason=body.reason),
+    )
+
+
+@router.post("/{programme_id}/providers/{provider_id}/{step}", status_code=202, response_model=ApprovalRead)
+def change_admission(
+    programme_id: AnyId,
+    provider_id: AnyId,
+    step: Step,
+    body: CloseBody,
+    caller: CallerDep,
+    key: IdempotencyKey,
+    service: ServiceDep,
+    request: Request,
+) -> Response:
+    """Ask a checker to suspend a provider in the programme, to resume it, or to delist it.
+
+    Not listed, it makes no new hold and redeems nothing in one step. Whether it may still bill what it holds, and is
+    paid what it is owed, the programme's rules say (`suspension`).
+    """
+    return _asked(
+        service,
+        request,
+        caller,
+        programme_id,
+        key,
+        route=f"POST /v1/programmes/{{id}}/providers/{{id}}/{step}",
+        command={"programme_id": programme_id, "provider_id": provider_id, "reason": body.reason},
+        ask=lambda tx: request_step(
+            tx, caller=caller, programme_id=programme_id, provider_id=provider_id, step=step, reason=body.reason
+        ),
+    )
+
+
 @router.put("/{programme_id}/providers/{provider_id}", status_code=202)
 def admit_provider(
     programme_id: AnyId, provider_id: AnyId, body: AdmissionBody, caller: CallerDep, service: ServiceDep
@@ -319,5 +382,34 @@ def create_appropriation(
                 reason=body.reason,
             ),
         ),
+        render=lambda approval: created(shown_approval(approval), approval.id, status=202),
+    )
+
+
+def _asked(
+    service: Service,
+    request: Request,
+    caller: Caller,
+    programme_id: str,
+    key: str,
+    *,
+    route: str,
+    command: Mapping[str, Any],
+    ask: Callable[[Connection], str],
+) -> Response:
+    """Ask once under the key for what a maker wants of a programme; the answer is the approval that waits."""
+    caller.require(Role.MAKER)
+    region_code = region_of(programme_id)
+    if region_code is None:
+        raise AppError(Code.NOT_FOUND, what="programme")
+    return do_once(
+        service,
+        request,
+        caller=caller,
+        region_code=region_code,
+        route=route,
+        key=key,
+        command=command,
+        work=lambda tx: read_approval(tx, caller=caller, approval_id=ask(tx)),
         render=lambda approval: created(shown_approval(approval), approval.id, status=202),
     )

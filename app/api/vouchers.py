@@ -5,27 +5,31 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
 from app.api.bills import VoucherCode
 from app.api.context import Service, ServiceDep
-from app.api.fields import AnyId, Instant, PositiveFen, Read, Reason, ShownInstant, Title, Wire
+from app.api.fields import AnyId, Day, Instant, PositiveFen, Read, Reason, ShownInstant, Title, Wire, wrong
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
 from app.api.redemptions import given_code
+from app.api.void_grounds import check_grounds, grounds_of
 from app.kernel.codes import format_code, region_of_code
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Role, VoucherStatus
+from app.kernel.vocabulary import ExtensionGround, Role, VoidGround, VoucherStatus
 from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
 from app.services.redemption.shown_codes import consent_shown
 from app.services.vouchers import mandates as mandate_services
-from app.services.vouchers.lifecycle import request_act, surrender
+from app.services.vouchers.extending import Wanted
+from app.services.vouchers.extensions import list_extensions
+from app.services.vouchers.lifecycle import surrender
 from app.services.vouchers.mandates import MandateRecord
+from app.services.vouchers.official_acts import Act, OfficialAct, request_act
 from app.services.vouchers.reads import CodeConsent, VoucherRecord, check, list_vouchers, movements, read_voucher
 from app.sql import now
 
@@ -107,6 +111,58 @@ class ActBody(Wire):
     reason: Reason
 
 
+class VoidBody(ActBody):
+    """Why it is to be voided, in a sentence and, so that it can be counted, as a word."""
+
+    ground: Annotated[VoidGround | None, Field(description="The reason as a word")] = None
+    related_to: Annotated[
+        AnyId | None, Field(description="The provider with which the firm is related; with related_party only")
+    ] = None
+    evidence: Annotated[Title | None, Field(description="What proves it: a document's number; with related_party")] = (
+        None
+    )
+
+    @model_validator(mode="after")
+    def _fits_the_ground(self) -> VoidBody:
+        check_grounds(self.ground, self.related_to, self.evidence)
+        return self
+
+
+class ExtendBody(ActBody):
+    """A new last day, or so many days more. Beyond what the rules allow it is an exception and needs a document."""
+
+    last_day: Annotated[Day | None, Field(description="The new last day on which it is valid")] = None
+    days: Annotated[int | None, Field(strict=True, ge=1, le=3660, description="Days more than now")] = None
+    exception_document_no: Annotated[
+        Title | None, Field(description="The document that grants an exception; without it the rules must allow it")
+    ] = None
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> ExtendBody:
+        if (self.last_day is None) == (self.days is None):
+            given = int(self.last_day is not None) + int(self.days is not None)
+            raise wrong("give_one", "last_day", limit="last_day, days", actual=given)
+        return self
+
+    def wanted(self) -> Wanted:
+        """The extension as the domain's value."""
+        return Wanted(self.last_day, self.days, self.exception_document_no)
+
+
+class ExtensionRead(Read):
+    """A voucher made valid longer; `ground` says by what: the rules, an exception, or a freeze."""
+
+    number: int
+    ground: ExtensionGround
+    valid_until_before: ShownInstant
+    redeemable_until_before: ShownInstant
+    valid_until: ShownInstant
+    redeemable_until: ShownInstant
+    document_no: str | None
+    approval_id: str
+    extended_at: ShownInstant
+
+
 class MandateCreate(Wire):
     """Let a provider draw up to `limit_fen` in all; without `valid_until`, as long as the voucher is valid."""
 
@@ -148,6 +204,9 @@ def read_vouchers(
     cursor: Cursor = None,
     programme_id: Annotated[AnyId | None, Query()] = None,
     firm_id: Annotated[AnyId | None, Query()] = None,
+    expiring_within_days: Annotated[
+        int | None, Query(ge=1, le=366, description="Only those of which a balance would expire so soon")
+    ] = None,
 ) -> Page[VoucherRead]:
     """Vouchers within your reach, newest first: a firm's own, an official's by region and authority."""
     records = service.database.transact(
@@ -159,6 +218,7 @@ def read_vouchers(
             before_id=cursor,
             programme_id=programme_id,
             firm_id=firm_id,
+            expiring_within_days=expiring_within_days,
         )
     )
     return page_of([shown_voucher(record) for record in records], limit)
@@ -202,7 +262,7 @@ def freeze(
     voucher_id: AnyId, body: ActBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
 ) -> Response:
     """Ask a checker to freeze a voucher: nothing can be drawn then, what is redeemed is paid."""
-    return _ask(service, request, caller, voucher_id, "freeze", body, key)
+    return _ask(service, request, caller, voucher_id, OfficialAct(Act.FREEZE, body.reason), key)
 
 
 @router.post("/{voucher_id}/unfreeze", status_code=202, response_model=ApprovalRead)
@@ -210,15 +270,39 @@ def unfreeze(
     voucher_id: AnyId, body: ActBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
 ) -> Response:
     """Ask a checker to lift a freeze."""
-    return _ask(service, request, caller, voucher_id, "unfreeze", body, key)
+    return _ask(service, request, caller, voucher_id, OfficialAct(Act.UNFREEZE, body.reason), key)
 
 
 @router.post("/{voucher_id}/void", status_code=202, response_model=ApprovalRead)
 def void(
-    voucher_id: AnyId, body: ActBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+    voucher_id: AnyId, body: VoidBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
 ) -> Response:
-    """Ask a checker to void a voucher: its balance goes back to the pool."""
-    return _ask(service, request, caller, voucher_id, "void", body, key)
+    """Ask a checker to void a voucher: its balance goes back to the pool, and what is held on it with it.
+
+    Where firm and provider are related, name the provider and the evidence; what was redeemed is claimed back apart.
+    """
+    grounds = grounds_of(body.ground, body.related_to, body.evidence)
+    return _ask(service, request, caller, voucher_id, OfficialAct(Act.VOID, body.reason, grounds=grounds), key)
+
+
+@router.post("/{voucher_id}/extend", status_code=202, response_model=ApprovalRead)
+def extend(
+    voucher_id: AnyId, body: ExtendBody, caller: CallerDep, key: IdempotencyKey, service: ServiceDep, request: Request
+) -> Response:
+    """Ask a checker to make a voucher valid longer: within what its rules allow, or as an exception.
+
+    One that has expired stays so, whether or not its money has moved back. Mandates end when they did before.
+    """
+    return _ask(service, request, caller, voucher_id, OfficialAct(Act.EXTEND, body.reason, body.wanted()), key)
+
+
+@router.get("/{voucher_id}/extensions")
+def read_extensions(voucher_id: AnyId, caller: CallerDep, service: ServiceDep) -> list[ExtensionRead]:
+    """How often a voucher was made valid longer, the first time first; each of them is sealed in the log."""
+    records = service.database.transact(
+        lambda tx: list_extensions(tx, caller=caller, voucher_id=voucher_id, at=now(tx))
+    )
+    return [ExtensionRead.model_validate(record) for record in records]
 
 
 @router.post("/{voucher_id}/surrender", response_model=VoucherRead)
@@ -285,9 +369,7 @@ def withdraw_mandate(voucher_id: AnyId, mandate_id: AnyId, caller: CallerDep, se
     )
 
 
-def _ask(
-    service: Service, request: Request, caller: Caller, voucher_id: str, act: str, body: ActBody, key: str
-) -> Response:
+def _ask(service: Service, request: Request, caller: Caller, voucher_id: str, asked: OfficialAct, key: str) -> Response:
     caller.require(Role.MAKER)
     region_code = region_of(voucher_id)
     if region_code is None:
@@ -297,13 +379,11 @@ def _ask(
         request,
         caller=caller,
         region_code=region_code,
-        route=f"POST /v1/vouchers/{{id}}/{act}",
+        route=f"POST /v1/vouchers/{{id}}/{asked.act}",
         key=key,
-        command={"voucher_id": voucher_id, "reason": body.reason},
+        command={"voucher_id": voucher_id, **asked.command()},
         work=lambda tx: read_approval(
-            tx,
-            caller=caller,
-            approval_id=request_act(tx, caller=caller, voucher_id=voucher_id, act=act, reason=body.reason),
+            tx, caller=caller, approval_id=request_act(tx, caller=caller, voucher_id=voucher_id, asked=asked)
         ),
         render=lambda approval: created(shown_approval(approval), approval.id, status=202),
     )

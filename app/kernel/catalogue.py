@@ -568,7 +568,10 @@ CATALOGUE: dict[Code, Row] = {
     Code.PROGRAMME_CLOSED: Row(
         Kind.CONFLICT,
         ("Programme closed", "项目已关闭"),
-        ("This programme has been closed.", "该项目已关闭。"),
+        (
+            "This programme has been closed: nothing more is issued under it. What was issued before is used as before.",
+            "该项目已关闭，不再发放；此前已发放的券照常使用。",
+        ),
     ),
     Code.BELOW_MINIMUM: Row(
         Kind.REFUSED,
@@ -648,6 +651,46 @@ CATALOGUE: dict[Code, Row] = {
         (
             "Hold number {hold_no} belongs to {hold_id}. Read that hold; take a new number for a new one.",
             "预占号 {hold_no} 已用于 {hold_id}。请查询该笔预占；新的预占请使用新的预占号。",
+        ),
+    ),
+    Code.EXTENSION_NOT_LATER: Row(
+        Kind.REFUSED,
+        ("Not an extension", "未延长有效期"),
+        (
+            "The voucher is valid to {limit}, that day included; {actual} is no later day. Name a later last day.",
+            "该券有效期至 {limit}（含当日），{actual} 并不更晚。请填写更晚的最后有效日。",
+        ),
+    ),
+    Code.EXTENSION_BEYOND_RULES: Row(
+        Kind.REFUSED,
+        ("Beyond what the rules let extend", "超出规则允许的延期范围"),
+        (
+            "The rules of this programme allow, of {what_en}, {limit}; this would make {actual}. Ask for less, or for an exception with the number of the document that grants it (exception_document_no).",
+            "本项目规则对{what_zh}的限制为 {limit}，此次将达到 {actual}。请缩短延期，或填写批准文号（exception_document_no）按例外事项申请。",
+        ),
+    ),
+    Code.QUOTA_EXCEEDS_AVAILABLE: Row(
+        Kind.CONFLICT,
+        ("More than is available", "超过可用额度"),
+        (
+            "The pool {fund_source} of {place} has {limit_fen:yuan} yuan available; {actual_fen:yuan} were to be moved. Nothing was moved. What is promised on vouchers stays where it is.",
+            "{place} 的资金池 {fund_source} 可用 {limit_fen:yuan} 元，拟划转 {actual_fen:yuan} 元，未划转。已承诺在券上的额度不能划转。",
+        ),
+    ),
+    Code.PAYEE_SUSPENDED: Row(
+        Kind.CONFLICT,
+        ("Payment stands while the provider is suspended", "服务机构暂停期间停止支付"),
+        (
+            "The provider is {status} in the programme {programme}, whose rules let payments stand meanwhile. Nothing was ordered. Resume the provider, or leave its redemptions there out.",
+            "该服务机构在项目“{programme}”中的状态为{status}，该项目规则规定期间停止支付，未生成支付。请先恢复其资格，或剔除该项目下的核销。",
+        ),
+    ),
+    Code.VOUCHERS_UNFIT: Row(
+        Kind.CONFLICT,
+        ("Not possible for some of the vouchers", "部分券不允许此操作"),
+        (
+            "{count} of the {of} vouchers do not allow it; each is named with its reason. Nothing was done to any. Take them off the list and ask again.",
+            "{of} 张券中有 {count} 张不允许此操作，已逐一列明原因；所有券均未变动。请将其从名单中移除后重新提出。",
         ),
     ),
     Code.HOLDS_OPEN: Row(

@@ -50,6 +50,7 @@ class Prefix(StrEnum):
     APPROVAL_BANDS = "bnd"
     DELEGATION = "dlg"
     PAYEE_ACCOUNT = "pac"
+    VOUCHER_ACTS = "act"
 
 
 SHARED = frozenset(

@@ -121,6 +121,9 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "各行合计 {limit} 分，total_fen 为 {actual}",
     ),
     "give_one": ("give exactly one of {limit}", "须且只能填写其中之一：{limit}"),
+    "only_for_the_act": ("is for {limit} only, not for {actual}", "仅用于 {limit}，不适用于 {actual}"),
+    "needs_both": ("a void of related parties needs {limit}", "因关联关系作废须填写 {limit}"),
+    "listed_twice": ("{actual} is listed twice", "{actual} 重复出现"),
     "only_with_a_hold": ("is for a redemption from a hold: give {limit}", "仅用于按预占核销，须填写 {limit}"),
     "settled_by_the_hold": (
         "was settled when the hold was made; it goes with {limit} only",

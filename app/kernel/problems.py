@@ -146,6 +146,11 @@ class Code(StrEnum):
     REDEMPTION_NOT_REVERSIBLE = "redemption_not_reversible"
     CAPACITY_USED_UP = "capacity_used_up"
     USAGE_TIMES_TOO_LONG = "usage_times_too_long"
+    EXTENSION_NOT_LATER = "extension_not_later"
+    EXTENSION_BEYOND_RULES = "extension_beyond_rules"
+    VOUCHERS_UNFIT = "vouchers_unfit"
+    PAYEE_SUSPENDED = "payee_suspended"
+    QUOTA_EXCEEDS_AVAILABLE = "quota_exceeds_available"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,11 @@ def city_of(code: str) -> str:
     return f"{code[:4]}00"
 
 
+def is_county(code: str) -> bool:
+    """Whether a region lies within a prefecture: 330282, not 330200."""
+    return not code.endswith("00")
+
+
 @lru_cache(maxsize=4096)
 def _name(code: str) -> str | None:
     if _REGION.fullmatch(code) is None:

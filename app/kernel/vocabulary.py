@@ -174,6 +174,7 @@ class EventKind(StrEnum):
 
     HOLD_NEARLY_USED = "hold.nearly_used"
     HOLD_EXPIRED = "hold.expired"
+    VOUCHER_EXPIRING = "voucher.expiring"
 
 
 class PaymentCodeStatus(StrEnum):
@@ -297,6 +298,12 @@ class ApprovalKind(StrEnum):
     SET_APPROVAL_BANDS = "set_approval_bands"
     DELEGATE_POWER = "delegate_power"
     CHANGE_PAYEE_ACCOUNT = "change_payee_account"
+    EXTEND_VOUCHER = "extend_voucher"
+    CLOSE_PROGRAMME = "close_programme"
+    SUSPEND_PROVIDER = "suspend_provider"
+    RESUME_PROVIDER = "resume_provider"
+    DELIST_PROVIDER = "delist_provider"
+    MOVE_QUOTA = "move_quota"
 
 
 class PayeeAccountStatus(StrEnum):
@@ -306,6 +313,27 @@ class PayeeAccountStatus(StrEnum):
     LISTED = "listed"
     REPLACED = "replaced"
     REJECTED = "rejected"
+
+
+class ExtensionGround(StrEnum):
+    """Why a voucher is valid longer than it was."""
+
+    RULES = "rules"
+    """Within what the rules let officials extend."""
+    EXCEPTION = "exception"
+    """Beyond it, by a decision of its own."""
+    FREEZE = "freeze"
+    """It was frozen, and the rules let its validity stand meanwhile."""
+
+
+class VoidGround(StrEnum):
+    """Why a voucher is voided, as a word that can be counted; the reason says it in a sentence."""
+
+    MISTAKE = "mistake"
+    RELATED_PARTY = "related_party"
+    FRAUD = "fraud"
+    FIRM_GONE = "firm_gone"
+    OTHER = "other"
 
 
 class Sides(StrEnum):

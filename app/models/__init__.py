@@ -6,7 +6,7 @@ from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.capacity import CapacityUse
-from app.models.events import Event
+from app.models.events import Event, ReminderMark
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
 from app.models.identity import Client, Invitation, PortalSession, RoleGrant, User
@@ -25,7 +25,7 @@ from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
-from app.models.vouchers import Allotment, Mandate, Voucher
+from app.models.vouchers import Allotment, Extension, Mandate, Voucher
 
 __all__ = [
     "AccountMark",
@@ -45,6 +45,7 @@ __all__ = [
     "Delegation",
     "Entry",
     "Event",
+    "Extension",
     "Hold",
     "HoldNumber",
     "HoldShare",
@@ -78,6 +79,7 @@ __all__ = [
     "RecoveryTransfer",
     "Redemption",
     "Refund",
+    "ReminderMark",
     "Restoration",
     "RestorationRelease",
     "RoleGrant",

@@ -21,6 +21,8 @@ class Approval(Base):
     id: Mapped[Id] = mapped_column(primary_key=True)
     kind: Mapped[Id]
     authority_id: Mapped[Id | None]
+    county_code: Mapped[RegionCode | None]
+    """Where a county's officials ask and decide in a programme of the region above: there they hold their roles."""
     required_role: Mapped[Id]
     """Whose turn it is; once decided, whose turn it was last."""
     subject_id: Mapped[Id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, ForeignKey, Index, text
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.vocabulary import EventKind
@@ -30,5 +30,26 @@ class Event(Base):
     __table_args__ = (
         Index(None, "recipient_id", "tx_no", "id"),
         one_of("kind", EventKind),
+        region_code_format(),
+    )
+
+
+class ReminderMark(Base):
+    """How far a programme's reminders have come. Its row is the lock of whoever makes them."""
+
+    __tablename__ = "reminder_marks"
+
+    region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
+    programme_id: Mapped[Id] = mapped_column(primary_key=True)
+    looked_at: Mapped[Instant]
+    """All reminders that were due by then have been made."""
+    until: Mapped[Instant | None]
+    """The instant up to which they are being made, in portions; None between two looks."""
+    after_id: Mapped[Id]
+    """The last voucher of the portions so far."""
+
+    __table_args__ = (
+        ForeignKeyConstraint(["region_code", "programme_id"], ["programmes.region_code", "programmes.id"]),
+        CheckConstraint("until > looked_at", name="until_later"),
         region_code_format(),
     )

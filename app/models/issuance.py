@@ -17,6 +17,10 @@ class IssuanceBatch(Base):
     region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
     id: Mapped[Id] = mapped_column(primary_key=True)
     programme_id: Mapped[Id]
+    county_code: Mapped[RegionCode | None]
+    """The county that issues it, from its own pool; None for the programme's own authority."""
+    authority_id: Mapped[Id | None]
+    """The county's authority."""
     status: Mapped[Id]
     row_count: Mapped[int] = mapped_column(Integer)
     total_fen: Mapped[Fen]
@@ -38,6 +42,7 @@ class IssuanceBatch(Base):
         ),
         one_of("status", BatchStatus),
         CheckConstraint("row_count > 0 AND total_fen > 0", name="not_empty"),
+        CheckConstraint("(county_code IS NULL) = (authority_id IS NULL)", name="county_complete"),
         region_code_format(),
     )
 

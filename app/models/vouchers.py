@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, ForeignKeyConstraint, Index, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kernel.vocabulary import VoucherEnd
+from app.kernel.vocabulary import ExtensionGround, VoucherEnd
 from app.models.base import (
     Base,
     CanonicalJson,
@@ -59,6 +59,8 @@ class Voucher(Counters, Base):
     valid_until: Mapped[Instant]
     redeemable_until: Mapped[Instant]
     frozen_at: Mapped[Instant | None]
+    stands_still: Mapped[bool] = mapped_column(server_default=text("false"))
+    """Whether its validity stands as long as it is frozen: settled when it was, by the rules in force then."""
     ended_as: Mapped[Id | None]
     ended_at: Mapped[Instant | None]
     issued_at: Mapped[Instant]
@@ -78,7 +80,53 @@ class Voucher(Counters, Base):
         CheckConstraint("(ended_as IS NULL) = (ended_at IS NULL)", name="end_complete"),
         CheckConstraint("ended_as IS NULL OR (balance_fen = 0 AND held_fen = 0)", name="ended_has_nothing_free"),
         CheckConstraint("left(code, 6) = region_code", name="code_region"),
+        CheckConstraint("NOT stands_still OR frozen_at IS NOT NULL", name="stands_while_frozen"),
         one_of("ended_as", VoucherEnd),
+        region_code_format(),
+    )
+
+
+class Extension(Base):
+    """A voucher made valid longer, once, by two persons. Insert and select only.
+
+    A trigger on `vouchers` lets the validity change only to what the newest of these rows says, and only later.
+    """
+
+    __tablename__ = "extensions"
+
+    region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
+    voucher_id: Mapped[Id] = mapped_column(primary_key=True)
+    number: Mapped[Small] = mapped_column(primary_key=True)
+    """The first is 1."""
+    ground: Mapped[Id]
+    valid_until_before: Mapped[Instant]
+    redeemable_until_before: Mapped[Instant]
+    valid_until: Mapped[Instant]
+    redeemable_until: Mapped[Instant]
+    document_no: Mapped[Words | None]
+    approval_id: Mapped[Id]
+    event_id: Mapped[Id]
+    """The audit event that seals it."""
+    extended_at: Mapped[Instant]
+    made_by: Mapped[Id]
+    decided_by: Mapped[Id]
+
+    __table_args__ = (
+        ForeignKeyConstraint(["region_code", "voucher_id"], ["vouchers.region_code", "vouchers.id"]),
+        ForeignKeyConstraint(["region_code", "approval_id"], ["approvals.region_code", "approvals.id"]),
+        ForeignKeyConstraint(["region_code", "event_id"], ["audit_events.region_code", "audit_events.id"]),
+        UniqueConstraint("region_code", "event_id"),
+        UniqueConstraint("region_code", "approval_id", "voucher_id"),
+        one_of("ground", ExtensionGround),
+        CheckConstraint("number > 0", name="number_positive"),
+        CheckConstraint("made_by <> decided_by", name="two_persons"),
+        CheckConstraint(
+            "valid_until >= valid_until_before AND redeemable_until >= redeemable_until_before"
+            " AND (valid_until > valid_until_before OR redeemable_until > redeemable_until_before)"
+            " AND valid_until <= redeemable_until",
+            name="grows",
+        ),
+        CheckConstraint("(ground = 'exception') = (document_no IS NOT NULL)", name="exception_has_a_document"),
         region_code_format(),
     )
 

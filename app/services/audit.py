@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection
@@ -34,6 +34,9 @@ _INSERT = BulkInsert(
 )
 _QUEUE = BulkInsert(SealQueue.__table__, ("region_code", "leaf_kind", "leaf_id"))
 
+Details = Mapping[str, str | int | bool | list[str] | None]
+"""What happened, as the leaf's hash is of it."""
+
 
 def record(
     tx: Connection,
@@ -44,13 +47,44 @@ def record(
     object_id: str,
     at: datetime,
     result: str = "done",
-    details: Mapping[str, str | int | bool | list[str] | None] | None = None,
-) -> None:
-    """Append one audit event and queue it for sealing.
+    details: Details | None = None,
+) -> str:
+    """Append one audit event, queue it for sealing, and return its id.
 
     `details` must hold no secret and no sensitive value, only what happened; the leaf holds its SHA-256.
     """
-    written = canonical(dict(details or {}))
+    row = _row(caller, region_code, action, object_id, at, result, details or {})
+    _append(tx, [row])
+    return str(row["id"])
+
+
+def record_all(
+    tx: Connection,
+    *,
+    caller: Caller,
+    region_code: str,
+    action: str,
+    objects: Mapping[str, Details],
+    at: datetime,
+) -> dict[str, str]:
+    """Append an event of one action for each object, with its details, in two statements; their ids by object."""
+    rows = {one: _row(caller, region_code, action, one, at, "done", details) for one, details in objects.items()}
+    _append(tx, list(rows.values()))
+    return {one: str(row["id"]) for one, row in rows.items()}
+
+
+def _append(tx: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    _INSERT(tx, rows)
+    _QUEUE(
+        tx,
+        [{"region_code": row["region_code"], "leaf_kind": LeafKind.AUDIT_EVENT, "leaf_id": row["id"]} for row in rows],
+    )
+
+
+def _row(
+    caller: Caller, region_code: str, action: str, object_id: str, at: datetime, result: str, details: Details
+) -> dict[str, object]:
+    written = canonical(dict(details))
     event_id = new_id("evt", region_code)
     leaf = canonical(
         {
@@ -69,23 +103,17 @@ def record(
             "details": sha256_hex(written),
         }
     )
-    _INSERT(
-        tx,
-        [
-            {
-                "region_code": region_code,
-                "id": event_id,
-                "at": at,
-                "principal_id": caller.principal_id,
-                "organisation_id": caller.organisation_id,
-                "action": action,
-                "object_id": object_id,
-                "result": result,
-                "source": caller.source,
-                "request_id": caller.request_id,
-                "details": written.decode(),
-                "leaf": leaf,
-            }
-        ],
-    )
-    _QUEUE(tx, [{"region_code": region_code, "leaf_kind": LeafKind.AUDIT_EVENT, "leaf_id": event_id}])
+    return {
+        "region_code": region_code,
+        "id": event_id,
+        "at": at,
+        "principal_id": caller.principal_id,
+        "organisation_id": caller.organisation_id,
+        "action": action,
+        "object_id": object_id,
+        "result": result,
+        "source": caller.source,
+        "request_id": caller.request_id,
+        "details": written.decode(),
+        "leaf": leaf,
+    }

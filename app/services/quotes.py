@@ -51,6 +51,7 @@ from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.model import Rules
 from app.services.rules.terms import Evidence
+from app.services.vouchers.status import LIVING
 from app.sql import now
 
 OFFERED = 200
@@ -299,7 +300,7 @@ def _refusal(
         )
     if refused is None and programme.status == ProgrammeStatus.PAUSED:
         refused = Refused(Code.PROGRAMME_PAUSED)
-    if refused is None and programme.status != ProgrammeStatus.PUBLISHED:
+    if refused is None and programme.status not in LIVING:
         refused = Refused(Code.PROGRAMME_CLOSED)
     if refused is None and caller.holds(Role.PROVIDER) and version.rules.claimant != "provider":
         refused = Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, false, or_
 
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
@@ -53,3 +53,15 @@ def within_reach(
     if not seen:
         raise AppError(Code.FORBIDDEN, role=" / ".join(roles))
     return or_(*seen)
+
+
+def issued_by(caller: Caller, *, county: Any, authority: Any) -> ColumnElement[bool]:
+    """Whether a row is of a county's own issuing, by its columns, and the caller is an official there, or audits it."""
+    return or_(
+        false(),
+        *(
+            and_(county == grant.region_code, authority == grant.authority_id)
+            for grant in caller.regions(Role.MAKER, Role.CHECKER)
+        ),
+        *(county == grant.region_code for grant in caller.regions(Role.FINANCE, Role.AUDITOR)),
+    )

@@ -1,4 +1,4 @@
-"""Gives back the money of expired holds and vouchers, now and then, beside the requests."""
+"""Gives back the money of expired holds and vouchers, and reminds firms of it before, beside the requests."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from app.kernel.problems import AppError
 from app.services.redemption.holds.ending import find_due, sweep_vouchers
 from app.services.redemption.loading import VoucherKey
 from app.services.vouchers.expiry import expire_vouchers, find_expired
+from app.services.vouchers.reminders import find_programmes_to_remind, remind
 
 MOST = 100
 """Vouchers in one transaction."""
@@ -22,14 +23,18 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is swept: `find` names vouchers without a lock, `sweep` moves their money and says how many it were."""
+    """What is swept: `find` names vouchers (or programmes) without a lock, `sweep` says how many it were."""
 
     find: Callable[..., list[VoucherKey]]
     sweep: Callable[..., int]
 
 
-TASKS = (Task(find_due, sweep_vouchers), Task(find_expired, expire_vouchers))
-"""Holds first: a voucher ends when nothing of it is held any more."""
+TASKS = (
+    Task(find_due, sweep_vouchers),
+    Task(find_expired, expire_vouchers),
+    Task(find_programmes_to_remind, remind),
+)
+"""Holds first: a voucher ends when nothing of it is held any more. Firms are reminded beside them, once an hour."""
 
 log = structlog.get_logger(__name__)
 

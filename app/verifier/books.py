@@ -22,6 +22,7 @@ from app.verifier.moves import (
     TWO_PERSONS,
 )
 from app.verifier.payments import Payments
+from app.verifier.validities import EXTENDED, Validities
 from app.verifier.vouchers import Vouchers
 
 RETURNING = frozenset({"refund", "reverse"})
@@ -38,6 +39,8 @@ class Books:
         self.region = region
         self.pools: dict[str, dict[str, int]] = {}
         self.vouchers = Vouchers(region)
+        self.validities = Validities(region)
+        """Until when each voucher is valid, by its issue and its extensions."""
         self.holds: dict[tuple[str, str], list[int]] = {}
         self.hold_ends: dict[str, int] = {}
         """The leaf of the release that ended a hold."""
@@ -71,6 +74,9 @@ class Books:
             findings.add("region", region, leaf_id, expected=region, actual=leaf.region, index=index, entry=leaf_id)
         if type(leaf) is Leaf:
             self._entry(leaf, index, findings)
+        elif type(leaf) is AuditEvent and leaf.action == EXTENDED and leaf.object is not None:
+            voucher = self.vouchers.by_id.get(leaf.object)
+            self.validities.extended(leaf, leaf.object, voucher.last if voucher is not None else "")
 
     def _entry(self, leaf: Leaf, index: int, findings: Findings) -> None:
         leaf_id, kind, region = leaf.id, leaf.kind, self.region
@@ -92,6 +98,8 @@ class Books:
         if reverses is not None or kind == "reverse":
             self._reversal(leaf, reverses, index, findings)
         self._postings(leaf, kind, index, findings)
+        if kind == "issue" and voucher is not None:
+            self.validities.issued(leaf_id, voucher)
         if kind not in PLAIN:
             self._more(leaf, kind, index, findings)
 
@@ -278,6 +286,7 @@ class Books:
             "region": self.region,
             "pools": self.pools,
             "vouchers": self.vouchers.to_json(),
+            "validities": self.validities.by_voucher,
             "holds": [[*key, value] for key, value in self.holds.items()],
             "hold_ends": self.hold_ends,
             "payees": [[*key, value] for key, value in self.payees.items()],
@@ -298,6 +307,7 @@ class Books:
         books = cls(written["region"])
         books.pools = {pool: defaultdict(int, accounts) for pool, accounts in written["pools"].items()}
         books.vouchers = Vouchers.from_json(books.region, written["vouchers"])
+        books.validities.restore(written["validities"])
         books.holds = {(one, two): value for one, two, value in written["holds"]}
         books.payees = defaultdict(int, {(one, two): value for one, two, value in written["payees"]})
         books.returned = defaultdict(int, written["returned"])

@@ -83,6 +83,11 @@ class _Comparison:
         parts = [sum(column) for column in zip(_NO_PARTS, *known.parts.values(), strict=True)]
         self._same("vouchers", voucher, parts, list(_parts(row)))
         self._same("posting_count", voucher, known.count, row["posting_count"])
+        validity = self._books.validities.by_voucher.get(voucher)
+        if validity is not None:
+            stored = " ".join(str(row.get(name)) for name in ("valid_from", "valid_until", "redeemable_until"))
+            if stored != validity:
+                self._findings.add("validity_stored", self._books.region, voucher, expected=validity, actual=stored)
         if known.first and not row["valid_from"] <= known.first <= known.last < row["valid_until"]:
             valid, drawn = f"{row['valid_from']} … {row['valid_until']}", f"{known.first} … {known.last}"
             self._findings.add("validity", self._books.region, voucher, expected=valid, actual=drawn)

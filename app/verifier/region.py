@@ -175,6 +175,8 @@ class RegionRun:
                 if type(leaf) is Leaf:
                     add(leaf, index)
                 else:
+                    if leaf.id in self.books.validities.awaited:
+                        taken.named.details[leaf.id] = leaf.details
                     taken.pieces.append("")
             except ValueError as error:
                 findings.add("leaf_format", self.region, f"#{index}", actual=error, index=index)
@@ -186,7 +188,10 @@ class RegionRun:
 
     def _texts(self, first: int, taken: Taken) -> None:
         rows = self._rows_of(part_name(self.region, "texts", first, "jsonl"))
-        self.summary.texts += judge_texts(self.region, taken.named, self.books.index_of, rows, self.findings)
+        index_of, validities = self.books.index_of, self.books.validities
+        count, details = judge_texts(self.region, taken.named, index_of, rows, self.findings, validities.awaited)
+        self.summary.texts += count
+        validities.judge(details, index_of, self.findings)
 
     def _journal(self, first: int, taken: Taken) -> None:
         name = part_name(self.region, "journal", first, "beancount")
@@ -220,6 +225,7 @@ class RegionRun:
         sealed = dict(self.sealed)
         hashes = leaf_hashes(leaves)
         self.rules |= self._take(listed.size, leaves, hashes).rules
+        self.books.validities.give_up()
         self.waiting = {entry: place[1] for entry, place in self.sealed.items() if entry not in sealed}
         self.sealed = sealed
         self.summary.unsealed = len(leaves)

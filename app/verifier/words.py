@@ -50,6 +50,11 @@ CHECKS: Mapping[str, tuple[str, str]] = {
     "reversed_twice": ("同一分录被冲正两次", "an entry is reversed twice"),
     "pair": ("资金池间划转的两笔分录不成对", "two entries that move money between pools are no pair"),
     "validity": ("在券有效期之外支用", "drawn outside the voucher's validity"),
+    "validity_stored": (
+        "有效期≠发放与延期时所载",
+        "a voucher's validity is not what it was issued with and extended to",
+    ),
+    "extension": ("延期与此前的有效期不符", "an extension does not follow from the validity before it"),
     "closed_year": ("关账之后仍有支用或恢复可用额度", "a closed year was spent from, or had money available again"),
     "counter": ("存量余额≠由叶子重算所得", "a stored counter is not what the leaves come to"),
     "row_missing": ("叶子中有、存量中没有", "known to the leaves, not stored"),

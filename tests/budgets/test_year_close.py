@@ -12,6 +12,7 @@ from app.services.ledger.fences import try_fences
 from app.services.redemption.holds.ending import sweep
 from app.services.vouchers.expiry import expire_vouchers, find_expired
 from tests.budgets.closes import close, propose, standing
+from tests.past import end_validity
 from tests.world import World, bill_body, counter, ok, problem, rules_body
 
 TWO_SOURCES: Any = {"fund_sources": [{"source": "province", "share": 1}, {"source": "city", "share": 1}]}
@@ -26,18 +27,11 @@ def hold(desk: Any, total_fen: int, number: str) -> dict[str, Any]:
 def expire_now(owner: Database, voucher_id: str) -> None:
     """Let a voucher's time have run out, and that of its holds with it."""
 
-    def work(tx: Any) -> None:
-        voucher = {"id": voucher_id}
-        tx.execute(
-            text(
-                "UPDATE vouchers SET valid_from = now() - interval '9 days', valid_until = now() - interval '1 second',"
-                " redeemable_until = now() - interval '1 second' WHERE id = :id"
-            ),
-            voucher,
-        )
-        tx.execute(text("UPDATE holds SET expires_at = now() - interval '1 second' WHERE voucher_id = :id"), voucher)
-
-    owner.transact(work)
+    past = "now() - interval '1 second'"
+    changes = f"valid_from = now() - interval '9 days', valid_until = {past}, redeemable_until = {past}"
+    end_validity(owner, changes, voucher_id)
+    holds = text(f"UPDATE holds SET expires_at = {past} WHERE voucher_id = :id")
+    owner.transact(lambda tx: tx.execute(holds, {"id": voucher_id}))
 
 
 def test_promises_go_on_in_the_next_year_and_the_rest_lapses(world: World) -> None:

@@ -115,6 +115,9 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
         {"document_no": "杭财企〔2026〕8号", "amount_fen": 1_000_000_000},
     )
     call("approve_one", "second_finance", "POST", f"/v1/approvals/{granted['id']}/approve")
+    shared = {"county_code": "330106", "amount_fen": 50_000_000, "document_no": "杭财企〔2026〕9号"}
+    moved = call("move_quota", "maker", "POST", f"{path}/quotas", shared)
+    call("approve_one", "finance", "POST", f"/v1/approvals/{moved['id']}/approve")
     admitted = call("admit_provider", "maker", "PUT", f"{path}/providers/{provider}", {"categories": ["training"]})
     call("approve_one", "checker", "POST", f"/v1/approvals/{admitted['approval']['id']}/approve")
 
@@ -223,7 +226,19 @@ def go(call: Call, actors: dict[str, Actor]) -> None:
     call("approve_one", "checker", "POST", f"/v1/approvals/{frozen['id']}/approve")
     thawed = call("unfreeze", "maker", "POST", f"{voucher_path}/unfreeze", {"reason": "核查无误"})
     call("approve_one", "checker", "POST", f"/v1/approvals/{thawed['id']}/approve")
+    longer = {"reason": "项目延期", "days": 30, "exception_document_no": "杭经信函〔2026〕8号"}
+    extended = call("extend", "maker", "POST", f"{voucher_path}/extend", longer)
+    call("approve_one", "checker", "POST", f"/v1/approvals/{extended['id']}/approve")
+    call("read_extensions", "firm", "GET", f"{voucher_path}/extensions")
+    many = {"act": "freeze", "voucher_ids": [voucher["id"]], "reason": "年度抽查"}
+    asked = call("ask_for_acts", "maker", "POST", "/v1/voucher-acts", many)
+    call("reject_one", "checker", "POST", f"/v1/approvals/{asked['id']}/reject", {"reason": "已抽查"})
+    place = f"{path}/providers/{provider}"
+    suspended = call("change_admission", "maker", "POST", f"{place}/suspend", {"reason": "举报核查"})
+    call("approve_one", "checker", "POST", f"/v1/approvals/{suspended['id']}/approve")
     ended = call("void", "maker", "POST", f"{voucher_path}/void", {"reason": "企业注销"})
     call("approve_one", "checker", "POST", f"/v1/approvals/{ended['id']}/approve")
+    closed = call("close_programme", "maker", "POST", f"{path}/close", {"reason": "年度任务已完成"})
+    call("approve_one", "checker", "POST", f"/v1/approvals/{closed['id']}/approve")
     checked = call("create_reconciliation", "auditor", "POST", "/v1/reconciliations", {"region_code": HANGZHOU})
     assert checked["difference_count"] == 0

@@ -14,6 +14,7 @@ from app.kernel.vocabulary import Role
 from app.services.identity.signing_keys import SigningKeys
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
+from tests.past import end_validity
 from tests.payment_codes.codes import age, body_of, make, path_of
 from tests.world import World, counter, ok, problem
 
@@ -43,9 +44,7 @@ def test_without_minutes_a_code_lives_for_ten(world: World) -> None:
 
 def test_no_code_outlives_its_voucher(world: World) -> None:
     desk = counter(world.city())
-    world.database.transact(
-        lambda tx: tx.execute(text("UPDATE vouchers SET valid_until = clock_timestamp() + interval '90 seconds'"))
-    )
+    end_validity(world.database, "valid_until = clock_timestamp() + interval '90 seconds'")
     made = make(desk, minutes=60)
     assert made["valid_until"] == ok(desk.manager.get(f"/v1/vouchers/{desk.voucher['id']}"))["valid_until"]
 

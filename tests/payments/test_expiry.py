@@ -9,6 +9,7 @@ from sqlalchemy import text
 
 from app.services.redemption.holds.ending import sweep
 from app.services.vouchers.expiry import expire_vouchers, find_expired
+from tests.past import end_validity
 from tests.payments.paying import Paying
 from tests.world import World, bill_body, counter, ok, problem
 
@@ -17,10 +18,7 @@ WAN = 1_000_000
 
 def let_expire(world: World, voucher_id: str) -> None:
     """The voucher is over from now on."""
-    past = text(
-        "UPDATE vouchers SET valid_until = clock_timestamp(), redeemable_until = clock_timestamp() WHERE id = :id"
-    )
-    world.database.transact(lambda tx: tx.execute(past, {"id": voucher_id}))
+    end_validity(world.database, voucher_id=voucher_id)
 
 
 def expire(world: World) -> int:

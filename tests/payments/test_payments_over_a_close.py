@@ -20,7 +20,7 @@ from app.embedded import databases
 from app.embedded.server import Server
 from app.kernel.problems import AppError
 from app.kernel.vocabulary import EntryKind, PaymentResultKind
-from app.models import Approval, Entry, Hold, PaymentItem, PaymentOrder, Recovery, Redemption, Voucher
+from app.models import Approval, Entry, Hold, PaymentItem, PaymentOrder, Recovery, Redemption
 from app.services.approvals.decisions import approve, reject
 from app.services.budgets.year_close import CloseRequest, request_year_close
 from app.services.corrections.reversals import request_reversal
@@ -32,6 +32,7 @@ from app.services.redemption.batch import decide_batch
 from app.services.redemption.holds.ending import sweep
 from app.services.redemption.refunds import refund
 from app.services.vouchers.expiry import expire_vouchers, find_expired
+from tests.past import end_validity
 from tests.payments.test_paid_books import PaidBooks
 
 _numbers = count(1)
@@ -138,9 +139,9 @@ class Town:
         """A voucher's time runs out, and that of its holds."""
         voucher_id = self.mind.choice(self.codes)
         clock = func.clock_timestamp()
-        ends = update(Voucher).where(Voucher.id == voucher_id, Voucher.redeemable_until > clock)
         holds = update(Hold).where(Hold.voucher_id == voucher_id, Hold.status == "open")
-        self.owner.transact(lambda tx: tx.execute(ends.values(valid_until=clock, redeemable_until=clock)))
+        now = "least(redeemable_until, clock_timestamp())"
+        end_validity(self.owner, f"valid_until = {now}, redeemable_until = {now}", voucher_id)
         self.owner.transact(lambda tx: tx.execute(holds.values(expires_at=clock)))
 
     def sweep(self) -> None:

@@ -20,6 +20,7 @@ from app.api.portal.telling import TOGETHER
 from app.api.portal.texts import LANGUAGES, en, zh
 from app.kernel.vocabulary import (
     EntryKind,
+    ExtensionGround,
     HoldStatus,
     PaymentCodeStatus,
     Reason,
@@ -101,6 +102,7 @@ def test_no_text_is_left_over() -> None:
         ("payment_code.closed", ("used", "expired", "withdrawn")),
         ("hold.status", HoldStatus),
         ("part", PARTS),
+        ("validity.extended", ExtensionGround),
         ("notice", sorted(NOTICES)),
         ("mandate", ("live", "used_up", "ended", "withdrawn")),
         ("rounding", ("half_up", "floor")),

@@ -116,7 +116,7 @@ EDITS_ENTRIES = re.compile("(UPDATE|DELETE FROM) (entries|postings)")
             {"voucher_identity", "stored_counters"},
         ),
         ("UPDATE pools SET available_fen = available_fen - 1", {"stored_counters"}),
-        ("UPDATE vouchers SET valid_until = valid_from + interval '1 microsecond'", {"validity"}),
+        ("UPDATE vouchers SET valid_until = valid_from + interval '1 microsecond'", {"validity", "sealed_validity"}),
         ("UPDATE entries SET at = at - interval '1 year' WHERE kind = 'issue'", {"no_negative_account"}),
         ("UPDATE entries SET at = at - interval '1 year' WHERE kind = 'refund'", {"no_negative_account"}),
         ("UPDATE postings SET voucher_seq = 10 - voucher_seq", {"no_negative_voucher", "stored_counters"}),

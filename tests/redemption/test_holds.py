@@ -15,6 +15,7 @@ from app.embedded.server import Server
 from app.services.redemption.holds.ending import sweep
 from app.services.redemption.replaying import replay
 from app.services.sweeper import Sweeper
+from tests.past import OVER, end_validity
 from tests.redemption.test_replay_assessment import stored_by
 from tests.world import Counter, World, bill_body, counter, line_body, ok, problem
 
@@ -514,16 +515,10 @@ def test_a_freeze_stops_no_clock_beyond_the_vouchers_end(world: World) -> None:
     ok(redeem(desk, held, 40_000, "P1"))
     city = desk.city
     ok(city.approve(city.maker.post(f"/v1/vouchers/{desk.voucher['id']}/freeze", {"reason": "核查"})))
-    world.database.transact(  # the freeze was a day ago; the hold and its voucher ended this second
-        lambda tx: (
-            tx.execute(
-                text(
-                    "UPDATE vouchers SET frozen_at = frozen_at - interval '1 day',"
-                    " valid_until = clock_timestamp(), redeemable_until = clock_timestamp()"
-                )
-            ),
-            tx.execute(text("UPDATE holds SET expires_at = (SELECT redeemable_until FROM vouchers)")),
-        )
+    # the freeze was a day ago; the hold and its voucher ended this second
+    end_validity(world.database, f"frozen_at = frozen_at - interval '1 day', {OVER}")
+    world.database.transact(
+        lambda tx: tx.execute(text("UPDATE holds SET expires_at = (SELECT redeemable_until FROM vouchers)"))
     )
     assert read(desk, held)["status"] == "expired"
     assert [one["id"] for one in ok(desk.machine.get("/v1/holds", status="expired"))["data"]] == [held["id"]]

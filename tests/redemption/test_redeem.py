@@ -6,9 +6,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from sqlalchemy import text
 
 from app.kernel.vocabulary import Role
+from tests.past import end_validity
 from tests.world import (
     NINGBO,
     Counter,
@@ -203,11 +203,11 @@ def test_frozen_voided_and_paused_refuse_each_in_its_own_words(world: World) -> 
 
 @pytest.mark.parametrize("grace", ["0 days", "30 days"])
 def test_an_expired_voucher_draws_nothing_with_or_without_grace(world: World, desk: Counter, grace: str) -> None:
-    past = text(
-        "UPDATE vouchers SET valid_until = valid_from + interval '1 microsecond',"
-        f" redeemable_until = clock_timestamp() + interval '{grace}'"
+    end_validity(
+        world.database,
+        "valid_until = valid_from + interval '1 microsecond',"
+        f" redeemable_until = clock_timestamp() + interval '{grace}'",
     )
-    world.database.transact(lambda tx: tx.execute(past))
     problem(desk.redeem(1_000), 409, "voucher_expired")
     status = ok(desk.manager.get(f"/v1/vouchers/{desk.voucher['id']}"))["status"]
     assert status == ("expired" if grace == "0 days" else "active")
@@ -346,9 +346,8 @@ def test_a_check_refuses_where_a_redemption_would(world: World, desk: Counter) -
 
 
 def test_an_expired_voucher_can_be_neither_frozen_nor_voided(world: World, desk: Counter) -> None:
-    past = text("UPDATE vouchers SET valid_until = clock_timestamp(), redeemable_until = clock_timestamp()")
     waiting = ok(desk.city.maker.post(f"/v1/vouchers/{desk.voucher['id']}/void", {"reason": "企业注销"}))
-    world.database.transact(lambda tx: tx.execute(past))
+    end_validity(world.database)
     approve = f"/v1/approvals/{waiting['id']}/approve"
     problem(desk.city.checker.post(approve), 409, "wrong_state")
     for act in ("freeze", "void"):

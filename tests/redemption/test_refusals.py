@@ -17,6 +17,7 @@ from app.kernel.vocabulary import Reason
 from app.services.redemption.commands import POINTERS
 from app.services.redemption.shortfalls import missed_minimum, reached_cap
 from app.services.rules.assess import Assessment
+from tests.past import end_validity
 from tests.world import Counter, World, bill_body, counter, line_body, ok, redemption_body
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
@@ -150,11 +151,12 @@ def test_a_hold_that_is_none_or_has_ended_is_named_where_the_request_names_it(sh
 
 def test_a_voucher_that_has_ended_is_told_with_both_instants(shared_world: World) -> None:
     desk = counter(shared_world.city())
-    past = text(
-        "UPDATE vouchers SET valid_until = valid_from + interval '1 microsecond',"
-        " redeemable_until = clock_timestamp() + interval '1 day' WHERE id = :id RETURNING valid_until"
+    past = (
+        "valid_until = valid_from + interval '1 microsecond', redeemable_until = clock_timestamp() + interval '1 day'"
     )
-    until = shared_world.database.transact(lambda tx: tx.execute(past, {"id": desk.voucher["id"]}).scalar_one())
+    end_validity(shared_world.database, past, desk.voucher["id"])
+    told = text("SELECT valid_until FROM vouchers WHERE id = :id")
+    until = shared_world.database.transact(lambda tx: tx.execute(told, {"id": desk.voucher["id"]}).scalar_one())
     status, code, (expired,) = Refusals(desk).redeem()
     assert (status, code, expired["pointer"]) == (409, "voucher_expired", "/voucher_code")
     assert datetime.fromisoformat(expired["limit"]) == until < datetime.fromisoformat(expired["actual"])

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, create_engine, text
 from app.embedded.databases import Urls
 from tests.apart import run_apart
 from tests.embedded.processes import within
+from tests.past import end_validity_on, superuser_url
 from tests.survival.checks import assert_survived, assert_whole
 from tests.survival.clients import Answered, Client, redemption, refund, send_lanes
 from tests.survival.histories import Operation, assert_linearizable, history_of
@@ -39,8 +40,8 @@ def two(world: World, workers: Workers) -> Workers:
 
 @pytest.fixture
 def owner(urls: Urls) -> Iterator[Connection]:
-    """The owner of the schema, who can do what the service cannot."""
-    engine = create_engine(urls.owner_url)
+    """A superuser, who can do what the service cannot."""
+    engine = create_engine(superuser_url(urls.owner_url.rsplit("/", 1)[1]))
     with engine.connect() as connection:
         yield connection
     engine.dispose()
@@ -159,8 +160,11 @@ def test_nothing_is_redeemed_once_a_freeze_is_in_force(world: World, two: Worker
 
 
 def let_expire(owner: Connection, desk: Counter, *, within_ms: int) -> datetime:
-    """Move the end of the voucher's validity close, by the database's clock; only the owner of the schema can."""
-    end: datetime = owner.execute(_LET_EXPIRE, {"id": desk.voucher["id"], "ms": within_ms}).scalar_one()
+    """Move the end of the voucher's validity close, by the database's clock; only a superuser can."""
+    soon = f"clock_timestamp() + {within_ms} * interval '1 millisecond'"
+    changes = f"valid_until = {soon}, redeemable_until = clock_timestamp() + interval '1 day'"
+    end_validity_on(owner, changes, desk.voucher["id"])
+    end: datetime = owner.execute(_VALID_UNTIL, {"id": desk.voucher["id"]}).scalar_one()
     owner.commit()
     return end
 
@@ -170,10 +174,7 @@ def wall(moment: float) -> datetime:
     return datetime.fromtimestamp(time.time() - time.monotonic() + moment, tz=UTC)
 
 
-_LET_EXPIRE = text(
-    "UPDATE vouchers SET valid_until = clock_timestamp() + :ms * interval '1 millisecond',"
-    " redeemable_until = clock_timestamp() + interval '1 day' WHERE id = :id RETURNING valid_until"
-)
+_VALID_UNTIL = text("SELECT valid_until FROM vouchers WHERE id = :id")
 _SOMEBODY_WAITS = text("SELECT EXISTS (SELECT 1 FROM pg_locks WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))")
 _FROZEN_AT = text("SELECT frozen_at FROM vouchers WHERE id = :id")
 

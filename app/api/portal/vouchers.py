@@ -15,6 +15,7 @@ from app.api.portal.guard import PortalRoute, SignedIn
 from app.api.portal.holds import Stretch, shown_holds
 from app.api.portal.pages import see_other, show, words_of
 from app.api.portal.presentation import (
+    WARNING_DAYS,
     ShownVoucher,
     shown_mandates,
     shown_movements,
@@ -30,6 +31,7 @@ from app.services.redemption.holds.reads import read_hold
 from app.services.redemption.loading import load_terms
 from app.services.redemption.reads import list_redemptions, list_refunds, read_redemption
 from app.services.rules.model import Rules
+from app.services.vouchers.extensions import list_extensions
 from app.services.vouchers.mandates import admitted_providers, list_mandates
 from app.services.vouchers.payment_codes import MAX_MINUTES, list_payment_codes
 from app.services.vouchers.reads import list_vouchers, movements, provider_names, read_voucher
@@ -64,20 +66,18 @@ def home(request: Request) -> Response:
 def voucher_list(request: Request, service: ServiceDep, visitor: SignedIn, before: str = "") -> Response:
     """The firm's vouchers, newest first."""
 
-    def read(tx: Connection) -> list[ShownVoucher]:
-        at = now(tx)
-        records = list_vouchers(
-            tx,
-            caller=visitor.caller,
-            at=at,
-            limit=VOUCHERS_SHOWN + 1,
-            before_id=before if is_id(before, "vch") else None,
-        )
-        return [shown_voucher(record, at=at) for record in records]
+    def read(tx: Connection) -> tuple[list[ShownVoucher], list[ShownVoucher]]:
+        at, caller = now(tx), visitor.caller
+        before_id = before if is_id(before, "vch") else None
+        records = list_vouchers(tx, caller=caller, at=at, limit=VOUCHERS_SHOWN + 1, before_id=before_id)
+        ending = list_vouchers(tx, caller=caller, at=at, limit=VOUCHERS_SHOWN, expiring_within_days=WARNING_DAYS)
+        return [shown_voucher(one, at=at) for one in records], [shown_voucher(one, at=at) for one in ending]
 
-    found = service.database.snapshot(read)
+    found, ending = service.database.snapshot(read)
+    ending.sort(key=lambda one: one.record.valid_until)
     older = found[VOUCHERS_SHOWN - 1].record.id if len(found) > VOUCHERS_SHOWN else None
-    return show(request, "vouchers.html", {"vouchers": found[:VOUCHERS_SHOWN], "older": older, "paged": bool(before)})
+    shown = {"vouchers": found[:VOUCHERS_SHOWN], "ending": ending, "older": older, "paged": bool(before)}
+    return show(request, "vouchers.html", shown)
 
 
 @router.get("/vouchers/{voucher_id}")
@@ -189,6 +189,7 @@ def show_voucher(
         return {
             "at": at,
             "voucher": voucher,
+            "extensions": list_extensions(tx, caller=caller, voucher_id=voucher_id, at=at),
             "mandates": shown_mandates(mandates, at=at),
             "codes": [shown_payment_code(code, at=at) for code in codes],
             "providers": admitted_providers(tx, **programme),

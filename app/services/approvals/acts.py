@@ -14,6 +14,7 @@ from app.services.approvals.delegations import execute_delegation
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
 from app.services.budgets.close_execution import execute_close_year
+from app.services.budgets.quotas import execute_move_quota
 from app.services.corrections.reversals import execute_reversal
 from app.services.identity.resets import execute_reset_password
 from app.services.identity.roles import execute_grant_roles
@@ -21,13 +22,15 @@ from app.services.issuance.batches import execute_issue_batch, reject_issue_batc
 from app.services.payments.orders import execute_order_payment, reject_order_payment
 from app.services.payments.payee_accounts import execute_change_payee_account, reject_change_payee_account
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
+from app.services.programmes.closing import execute_close_programme
 from app.services.programmes.programmes import (
     execute_publish_programme,
     execute_resume_programme,
     reject_publish_programme,
 )
 from app.services.programmes.rule_versions import execute_publish_rule_version
-from app.services.vouchers.lifecycle import execute_freeze, execute_unfreeze, execute_void
+from app.services.programmes.suspensions import execute_delist, execute_resume, execute_suspend
+from app.services.vouchers.lifecycle import execute_extend, execute_freeze, execute_unfreeze, execute_void
 
 
 def _nothing_to_undo(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
@@ -48,10 +51,16 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.ADMIT_PROVIDER: Act(execute_admit_provider, reject_admit_provider),
     ApprovalKind.APPROPRIATE: Act(execute_appropriate),
     ApprovalKind.CLOSE_YEAR: Act(execute_close_year),
+    ApprovalKind.MOVE_QUOTA: Act(execute_move_quota),
     ApprovalKind.ISSUE_BATCH: Act(execute_issue_batch, reject_issue_batch),
     ApprovalKind.FREEZE_VOUCHER: Act(execute_freeze),
     ApprovalKind.UNFREEZE_VOUCHER: Act(execute_unfreeze),
     ApprovalKind.VOID_VOUCHER: Act(execute_void),
+    ApprovalKind.EXTEND_VOUCHER: Act(execute_extend),
+    ApprovalKind.CLOSE_PROGRAMME: Act(execute_close_programme),
+    ApprovalKind.SUSPEND_PROVIDER: Act(execute_suspend),
+    ApprovalKind.RESUME_PROVIDER: Act(execute_resume),
+    ApprovalKind.DELIST_PROVIDER: Act(execute_delist),
     ApprovalKind.GRANT_ROLES: Act(execute_grant_roles),
     ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),

@@ -19,6 +19,9 @@ from app.services.identity.accounts import accounts_of
 from app.services.identity.principals import Caller
 from app.services.reach import region_within
 
+_PLACE: Any = func.coalesce(Approval.county_code, Approval.region_code)
+"""Where the makers and checkers of an act hold their roles."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
@@ -41,6 +44,7 @@ class ApprovalRecord:
     id: str
     kind: str
     authority_id: str | None
+    county_code: str | None
     required_role: str
     subject_id: str
     command: str
@@ -61,6 +65,10 @@ class ApprovalRecord:
     barred_ids: tuple[str, ...]
     expires_at: datetime | None
     decisions: tuple[StepRecord, ...]
+
+    def place_of(self, role: str) -> str:
+        """Where who takes a step of this role holds it: a county's act is for the county's checkers."""
+        return self.county_code if role == Role.CHECKER and self.county_code else self.region_code
 
     @property
     def version(self) -> int:
@@ -161,11 +169,11 @@ def visible_to(caller: Caller, powers: Sequence[Power]) -> ColumnElement[bool]:
     return or_(
         Approval.made_by == caller.principal_id,
         *(
-            and_(Approval.region_code == grant.region_code, Approval.authority_id == grant.authority_id)
+            and_(grant.region_code == _PLACE, Approval.authority_id == grant.authority_id)
             for grant in caller.regions(Role.MAKER)
         ),
         *(_reached_by(power) for power in powers),
-        *(region_within(Approval.region_code, grant.region_code) for grant in caller.regions(Role.AUDITOR)),
+        *(region_within(_PLACE, grant.region_code) for grant in caller.regions(Role.AUDITOR)),
     )
 
 
@@ -173,7 +181,7 @@ def _reached_by(power: Power) -> ColumnElement[bool]:
     grant = power.grant
     match grant.role:
         case Role.CHECKER:
-            return and_(Approval.region_code == grant.region_code, Approval.authority_id == grant.authority_id)
+            return and_(grant.region_code == _PLACE, Approval.authority_id == grant.authority_id)
         case Role.FINANCE:
             return and_(Approval.region_code == grant.region_code, Approval.steps.any_() == grant.role)
         case _:
@@ -208,11 +216,8 @@ def _mine_to_decide(tx: Connection, caller: Caller, powers: Sequence[Power]) -> 
     accounts = accounts_of(tx, caller.principal_id)
     turns = [
         and_(
-            region_within(Approval.region_code, power.grant.region_code)
-            if power.grant.role is Role.SECURITY_ADMIN
-            else Approval.region_code == power.grant.region_code,
+            _reached_by(power),
             Approval.required_role == power.grant.role,
-            *([Approval.authority_id == power.grant.authority_id] if power.grant.authority_id is not None else []),
             *(
                 [Approval.made_by != power.on_behalf_of, literal(power.on_behalf_of) != all_(Approval.barred_ids)]
                 if power.on_behalf_of is not None

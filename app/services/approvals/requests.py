@@ -61,18 +61,22 @@ def request_approval(
     within_id: str | None = None,
     barred_ids: Collection[str] = (),
     steps: tuple[Role, ...] | None = None,
+    county_code: str | None = None,
 ) -> str:
     """Store what the caller wants done and return the approval's id.
 
     `command` is all that the execution will need; `effect` says in numbers what it will do. `amount_fen` chooses the
     band, and so the steps, which are frozen here; `steps` states them where no table may change them. `within_id` names
     the whole (programme, payee) of which this may be a part that was split off. `barred_ids` may not decide, besides
-    the caller. Raises `approval_pending` where the same act on the same subject already waits.
+    the caller. With a `county_code` it is the checkers of that county's `authority_id` who decide. Raises
+    `approval_pending` where the same act on the same subject already waits.
     """
     at = now(tx)
     approval_id = new_id("apv", region_code)
     written = canonical(dict(command))
-    table = None if steps else table_in_force(tx, region_code, authority_id, kind, at=at)
+    table = None if steps else table_in_force(tx, county_code or region_code, authority_id, kind, at=at)
+    if county_code and not steps and table is None:
+        table = table_in_force(tx, region_code, authority_id, kind, at=at)
     chosen = (
         Steps(steps, None, None)
         if steps
@@ -94,6 +98,7 @@ def request_approval(
             **values,
             id=approval_id,
             authority_id=authority_id,
+            county_code=county_code,
             required_role=chosen.roles[0],
             command=written.decode(),
             command_sha256=sha256_hex(written),

@@ -98,7 +98,7 @@ def _usable(powers: tuple[Power, ...], approval: ApprovalRecord, on_behalf_of: s
     usable = [
         power
         for power in powers
-        if power.reaches(role, approval.region_code, approval.authority_id)
+        if power.reaches(role, approval.place_of(role), approval.authority_id)
         and on_behalf_of in (None, power.on_behalf_of)
     ]
     if not usable:

@@ -38,11 +38,11 @@ def request_appropriation(
     `year_closed`, `appropriation_below_promised` where more is taken back than is free.
     """
     caller.require(Role.FINANCE)
-    programme = _own_programme(tx, caller, programme_id)
-    source = _fund_source(tx, caller, programme, fund_source)
+    programme = _own_programme(tx, caller, programme_id, amount_fen)
+    source = checked_source(tx, caller, programme, fund_source)
     if amount_fen == 0:
         raise AppError(Code.VALIDATION_FAILED, count=1, errors=[FieldError("/amount_fen", "zero")])
-    _check_year_open(tx, programme.region_code, programme.id, programme.fiscal_year)
+    check_year_open(tx, programme.region_code, programme.id, programme.fiscal_year)
     pool = _pool(tx, programme.region_code, programme.id, programme.fiscal_year, source)
     available_fen = pool.available_fen if pool else 0
     _check_available(available_fen, amount_fen)
@@ -86,9 +86,9 @@ def execute_appropriate(tx: Connection, *, command: Mapping[str, Any], decision:
         .where(Programme.region_code == region_code, Programme.id == programme_id)
         .with_for_update(read=True)
     ).scalar_one()
-    _check_fundable(status)
+    _check_fundable(status, int(command["amount_fen"]))
     year, source, amount_fen = int(command["fiscal_year"]), str(command["fund_source"]), int(command["amount_fen"])
-    _check_year_open(tx, region_code, programme_id, year)
+    check_year_open(tx, region_code, programme_id, year)
     tx.execute(
         insert(Pool)
         .values(
@@ -146,13 +146,18 @@ def _check_available(available_fen: int, amount_fen: int) -> None:
         raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
 
 
-def _check_fundable(status: str) -> None:
-    """A draft may still change its year and its fund sources: money given to it could be stranded."""
+def _check_fundable(status: str, amount_fen: int) -> None:
+    """A draft may still change its year and its fund sources: money given to it could be stranded.
+
+    From a closed programme what is not promised may be taken back, and nothing is given to it.
+    """
+    if status == ProgrammeStatus.CLOSED and amount_fen < 0:
+        return
     if status not in {ProgrammeStatus.PUBLISHED, ProgrammeStatus.PAUSED}:
         raise AppError(Code.WRONG_STATE, actual=status, expected=ProgrammeStatus.PUBLISHED)
 
 
-def _own_programme(tx: Connection, caller: Caller, programme_id: str) -> ProgrammeRecord:
+def _own_programme(tx: Connection, caller: Caller, programme_id: str, amount_fen: int) -> ProgrammeRecord:
     programme = read_programme(tx, caller=caller, programme_id=programme_id)
     if not caller.holds_in(Role.FINANCE, programme.region_code):
         raise AppError(Code.NOT_FOUND, what="programme")
@@ -162,11 +167,12 @@ def _own_programme(tx: Connection, caller: Caller, programme_id: str) -> Program
         .with_for_update(read=True)
     )
     programme = read_programme(tx, caller=caller, programme_id=programme_id)  # as it is under the lock
-    _check_fundable(programme.status)
+    _check_fundable(programme.status, amount_fen)
     return programme
 
 
-def _fund_source(tx: Connection, caller: Caller, programme: ProgrammeRecord, asked: str | None) -> str:
+def checked_source(tx: Connection, caller: Caller, programme: ProgrammeRecord, asked: str | None) -> str:
+    """The fund source asked for, by default the only one of the rules. Raises `fund_source_unknown`."""
     known = fund_sources_of(tx, caller, programme)
     if asked is None and len(known) == 1:
         return known[0]
@@ -190,8 +196,8 @@ def _pool(
     return tx.execute(query).one_or_none()
 
 
-def _check_year_open(tx: Connection, region_code: str, programme_id: str, fiscal_year: int) -> None:
-    """A closed year takes no money, not even from a source that had given it none before."""
+def check_year_open(tx: Connection, region_code: str, programme_id: str, fiscal_year: int) -> None:
+    """A closed year takes no money, not even from a source that had given it none before. Raises `year_closed`."""
     closed = exists().where(
         Pool.region_code == region_code,
         Pool.programme_id == programme_id,

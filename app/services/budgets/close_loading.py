@@ -10,8 +10,9 @@ from sqlalchemy import Connection, TextClause, select, text
 from app.kernel.vocabulary import Account
 from app.models import Pool
 from app.services.budgets.closing import ClosingPool, Promise
+from app.services.vouchers.status import OVER
 
-_ENDED = "(v.ended_as IS NOT NULL OR v.redeemable_until <= :at)"
+_ENDED = f"(v.ended_as IS NOT NULL OR {OVER.format(clock=':at')})"
 
 _FREE = text(
     f"SELECT a.voucher_id, a.pool_id, a.line, a.balance_fen AS fen, {_ENDED} AS ended,"

@@ -10,14 +10,14 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, Connection, Row, and_, cast, exists, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, cast, exists, func, or_, select
 
 from app.kernel.clock import rfc3339
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.rates import Rounding, round_to
 from app.kernel.regions import city_of
-from app.kernel.vocabulary import Account
+from app.kernel.vocabulary import Account, Role
 from app.models import Entry, Pool, Posting, Programme
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
@@ -119,7 +119,7 @@ def execution(
         )
         .join(Programme, and_(Programme.region_code == Pool.region_code, Programme.id == Pool.programme_id))
         .outerjoin(Posting, counts)
-        .where(within_reach(caller, region=Pool.region_code, authority=Programme.authority_id))
+        .where(_visible_to(caller))
         .group_by(Pool.region_code, Pool.id, Programme.region_code, Programme.id, Posting.source, Posting.destination)
         .order_by(Pool.region_code, Pool.programme_id, Pool.fiscal_year, Pool.id)
     )
@@ -139,12 +139,30 @@ def budget_of(tx: Connection, *, caller: Caller, programme_id: str) -> list[Exec
         select(Programme.id).where(
             Programme.region_code == region_of(programme_id),
             Programme.id == programme_id,
-            within_reach(caller, region=Programme.region_code, authority=Programme.authority_id),
+            or_(
+                within_reach(caller, region=Programme.region_code, authority=Programme.authority_id),
+                exists().where(
+                    Pool.region_code == Programme.region_code, Pool.programme_id == Programme.id, _of_county(caller)
+                ),
+            ),
         )
     ).one_or_none()
     if known is None:
         raise AppError(Code.NOT_FOUND, what="programme")
     return execution(tx, caller=caller, programme_id=programme_id)
+
+
+def _visible_to(caller: Caller) -> ColumnElement[bool]:
+    """Pools of the caller's region and authority, and those that a city has shared out to his county."""
+    return or_(
+        within_reach(caller, region=Pool.region_code, authority=Programme.authority_id),
+        _of_county(caller),
+    )
+
+
+def _of_county(caller: Caller) -> ColumnElement[bool]:
+    roles = (Role.MAKER, Role.CHECKER, Role.FINANCE, Role.AUDITOR)
+    return Pool.county_code.in_([grant.region_code for grant in caller.regions(*roles)])
 
 
 def total_of(rows: Iterable[ExecutionRow]) -> Standing:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, text
 from app.kernel.clock import civil_date, start_of_day
 from app.services.budgets.execution import ExecutionRow
 from app.services.budgets.forecast import WINDOW_DAYS, Forecast, Observed, forecast
+from app.services.vouchers.status import OVER
 
 _ISSUED = "e.kind = 'issue'"
 _UNISSUED = "e.kind <> 'move' AND p.voucher_id IS NOT NULL AND p.destination = 'available'"
@@ -33,7 +34,7 @@ _MOVED = text(
 _USABLE = text(
     "SELECT a.pool_id, CAST(sum(a.balance_fen + a.held_fen) AS bigint) AS fen FROM allotments a"
     " JOIN vouchers v ON v.region_code = a.region_code AND v.id = a.voucher_id"
-    " AND v.ended_as IS NULL AND v.redeemable_until > :at"
+    f" AND v.ended_as IS NULL AND NOT {OVER.format(clock=':at')}"
     " WHERE a.region_code = ANY(CAST(:regions AS text[])) AND a.pool_id = ANY(CAST(:pools AS text[]))"
     " GROUP BY a.pool_id"
 )

@@ -31,11 +31,15 @@ DETAILED = frozenset(
         EntryKind.MOVE,
     }
 )
-"""Kinds whose details hold numbers of documents and codes; those of the others may hold words that people wrote."""
+"""Kinds whose details hold numbers of documents and codes; those of the others may hold words that people wrote.
+
+Of audit events only those that extend a voucher have their details in a pack: validity is judged by them.
+"""
 
 _LEAVES = Statement(
     """
-    SELECT l.leaf_index, l.leaf_hash, coalesce(e.leaf, a.leaf) AS leaf, e.id AS entry_id, e.kind, e.details
+    SELECT l.leaf_index, l.leaf_id, l.leaf_hash, coalesce(e.leaf, a.leaf) AS leaf, e.id AS entry_id, e.kind, e.details,
+        CASE WHEN a.action = 'voucher.extended' THEN a.details END AS extension
     FROM log_leaves l
     LEFT JOIN entries e ON e.region_code = l.region_code AND e.id = l.leaf_id AND l.leaf_kind = 'entry'
     LEFT JOIN audit_events a ON a.region_code = l.region_code AND a.id = l.leaf_id AND l.leaf_kind = 'audit_event'
@@ -125,6 +129,7 @@ def framed(leaf: bytes) -> bytes:
 def _slice(tx: Connection, region_code: str, first: int, last: int) -> Slice:
     rows = {row.leaf_index: row for row in _LEAVES(tx, {"region": region_code, "first": first, "last": last})}
     taken, details = Slice(first), {}
+    extensions: list[Text] = []
     for index in range(first, last):
         row = rows.get(index)
         leaf = b"" if row is None or row.leaf is None else bytes(row.leaf)
@@ -136,7 +141,9 @@ def _slice(tx: Connection, region_code: str, first: int, last: int) -> Slice:
             taken.transactions.append(read[1])
             if row.kind in DETAILED:
                 details[row.entry_id] = row.details
-    taken.texts = _texts(tx, region_code, taken.entries, details)
+        if row is not None and row.extension is not None:
+            extensions.append(Text(row.leaf_id, "details", row.extension))
+    taken.texts = extensions + _texts(tx, region_code, taken.entries, details)
     return taken
 
 

@@ -85,7 +85,7 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
     programme = _locked_programme(tx, region_code, batch.programme_id)
     rows = _rows(tx, region_code, batch_id)
     assert rows_sha256(batch_id, rows) == command["rows_sha256"], "the rows are those that were submitted"
-    pools = load_pools(tx, region_code, programme.id, programme.fiscal_year, lock=True)
+    pools = load_pools(tx, region_code, programme.id, programme.fiscal_year, county_code=batch.county_code, lock=True)
     at = now(tx)
     terms = rules_in_force(tx, region_code, programme.id, at)
     shares = terms.rules.fund_sources
@@ -133,9 +133,15 @@ def rules_in_force(tx: Connection, region_code: str, programme_id: str, at: date
 
 
 def load_pools(
-    tx: Connection, region_code: str, programme_id: str, fiscal_year: int, *, lock: bool = False
+    tx: Connection,
+    region_code: str,
+    programme_id: str,
+    fiscal_year: int,
+    *,
+    county_code: str | None = None,
+    lock: bool = False,
 ) -> dict[str, Pool]:
-    """The programme's own pools of a year by fund source; with `lock`, locked in sorted order.
+    """The programme's own pools of a year by fund source, or those of a county; with `lock`, locked in sorted order.
 
     Raises `year_closed` where that year is closed.
     """
@@ -145,7 +151,7 @@ def load_pools(
             PoolTable.region_code == region_code,
             PoolTable.programme_id == programme_id,
             PoolTable.fiscal_year == fiscal_year,
-            PoolTable.county_code.is_(None),
+            PoolTable.county_code.is_not_distinct_from(county_code),
         )
         .order_by(PoolTable.id)
     )
@@ -174,6 +180,8 @@ def _locked_programme(tx: Connection, region_code: str, programme_id: str) -> Ro
         .where(Programme.region_code == region_code, Programme.id == programme_id)
         .with_for_update(key_share=True)
     ).one()
+    if programme.status == ProgrammeStatus.CLOSED:
+        raise AppError(Code.PROGRAMME_CLOSED)
     if programme.status != ProgrammeStatus.PUBLISHED:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.PUBLISHED)
     return programme

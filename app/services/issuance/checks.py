@@ -13,18 +13,18 @@ from sqlalchemy import Connection, text
 from app.kernel.clock import SHANGHAI
 from app.kernel.money import format_yuan
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import ProgrammeStatus, Role
+from app.kernel.vocabulary import ProgrammeStatus
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import rules_in_force
 from app.services.issuance.plans import Firm, PlannedRow, plan_rows
 from app.services.issuance.rows import MAX_ERRORS, GrantRow, Layout
 from app.services.issuance.words import CellProblem, Field
-from app.services.programmes.programmes import ProgrammeRecord, lock_programme
+from app.services.programmes.programmes import ProgrammeRecord, lock_programme_to_issue
 from app.services.rules.model import Rules
 from app.sql import now
 
 _FIRMS = text(
-    "SELECT id, name, identifier_type, identifier_value FROM organisations WHERE kind = 'firm'"
+    "SELECT id, name, identifier_type, identifier_value, region_code FROM organisations WHERE kind = 'firm'"
     " AND (id = ANY(CAST(:ids AS text[]))"
     " OR identifier_type = 'uscc' AND identifier_value = ANY(CAST(:usccs AS text[])))"
 )
@@ -91,14 +91,19 @@ class Checked:
             )
 
 
-def check(tx: Connection, programme: ProgrammeRecord, submission: Submission, *, at: datetime) -> Checked:
+def check(
+    tx: Connection, programme: ProgrammeRecord, submission: Submission, *, county_code: str | None, at: datetime
+) -> Checked:
     """Find all that is wrong with a batch, as if it were issued now. The caller holds the programme's lock.
+
+    A county issues to firms of its own (`county_code`).
 
     Raises `wrong_state` where the programme is not published, not open, or its rules are not in force.
     """
     _require_open(programme, at)
     rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
-    rows, errors = plan_rows(submission.rows, _firms(tx, submission.rows), rules, submission.layout, at=at)
+    firms = _firms(tx, submission.rows)
+    rows, errors = plan_rows(submission.rows, firms, rules, submission.layout, county_code=county_code, at=at)
     return Checked(
         rules=rules,
         rows=rows,
@@ -113,11 +118,13 @@ def find_complaints(tx: Connection, *, caller: Caller, submission: Submission) -
 
     Raises AppError: `forbidden`, `not_found`, `wrong_state`.
     """
-    programme = lock_programme(tx, caller=caller, programme_id=submission.programme_id, role=Role.MAKER)
-    return check(tx, programme, submission, at=now(tx)).complaints
+    programme, issuer = lock_programme_to_issue(tx, caller=caller, programme_id=submission.programme_id)
+    return check(tx, programme, submission, county_code=issuer.county_code, at=now(tx)).complaints
 
 
 def _require_open(programme: ProgrammeRecord, at: datetime) -> None:
+    if programme.status == ProgrammeStatus.CLOSED:
+        raise AppError(Code.PROGRAMME_CLOSED)
     if programme.status != ProgrammeStatus.PUBLISHED:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.PUBLISHED)
     if not programme.opens_at <= at < programme.closes_at:
@@ -161,7 +168,7 @@ def _firms(tx: Connection, rows: Sequence[GrantRow]) -> dict[str, Firm]:
     ids = sorted({row.firm_id for row in rows if row.firm_id})
     firms: dict[str, Firm] = {}
     for found in tx.execute(_FIRMS, {"usccs": usccs, "ids": ids}):
-        firms[found.id] = Firm(found.id, found.name)
+        firms[found.id] = Firm(found.id, found.name, found.region_code)
         if found.identifier_type == "uscc":
             firms[found.identifier_value] = firms[found.id]
     return firms

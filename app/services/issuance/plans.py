@@ -21,10 +21,11 @@ from app.services.rules.terms import FundShare
 
 @dataclass(frozen=True, slots=True)
 class Firm:
-    """A registered firm."""
+    """A registered firm, and where it is registered."""
 
     id: str
     name: str
+    region_code: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,11 +68,18 @@ class Draw:
 
 
 def plan_rows(
-    rows: Sequence[GrantRow], firms: Mapping[str, Firm], rules: Rules, layout: Layout, *, at: datetime
+    rows: Sequence[GrantRow],
+    firms: Mapping[str, Firm],
+    rules: Rules,
+    layout: Layout,
+    *,
+    at: datetime,
+    county_code: str | None = None,
 ) -> tuple[tuple[PlannedRow, ...], list[FieldError]]:
     """The rows with their firms (by code or id) and instants, and every complaint about them at once.
 
-    Complained of are: firm unknown or of another name, validity over or upside down, terms that the rules do not allow.
+    Complained of are: firm unknown, of another name or of another county than the one that issues; validity over or
+    upside down; terms that the rules do not allow.
     A row whose firm is not known is not planned; what could not be read was complained of before.
     """
     errors: list[FieldError] = []
@@ -87,6 +95,9 @@ def plan_rows(
         elif row.firm_name is not None and not same_name(row.firm_name, firm.name):
             other = CellProblem("firm_name_mismatch", limit=firm.name, actual=row.firm_name)
             errors.append(layout.complaint(row.row_no, Field.FIRM_NAME, other))
+        if firm is not None and county_code not in {None, firm.region_code}:
+            elsewhere = CellProblem("firm_elsewhere", limit=county_code, actual=firm.region_code)
+            errors.append(layout.complaint(row.row_no, Field.USCC if row.uscc else Field.FIRM_ID, elsewhere))
         if row.terms is not None:
             errors += [
                 layout.complaint(row.row_no, Field.TERMS, problem) for problem in terms_problems(rules, row.terms)

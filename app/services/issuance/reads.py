@@ -6,14 +6,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, select
+from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApprovalKind
 from app.models import Approval, IssuanceBatch, IssuanceRow, Organisation, Programme
 from app.services.identity.principals import Caller
-from app.services.reach import within_reach
+from app.services.reach import issued_by, within_reach
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +93,10 @@ def list_rows(tx: Connection, *, caller: Caller, batch_id: str, limit: int, afte
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:
-    return within_reach(caller, region=IssuanceBatch.region_code, authority=Programme.authority_id)
+    return or_(
+        within_reach(caller, region=IssuanceBatch.region_code, authority=Programme.authority_id),
+        issued_by(caller, county=IssuanceBatch.county_code, authority=IssuanceBatch.authority_id),
+    )
 
 
 def _query() -> Select[IssuanceBatch, str, str]:

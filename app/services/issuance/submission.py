@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, select
 
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
+from app.kernel.regions import region_name
 from app.kernel.vocabulary import ApprovalKind, BatchStatus, JobStage, Role
 from app.models import IssuanceBatch, IssuanceRow
 from app.services.approvals.requests import request_approval
@@ -18,7 +19,7 @@ from app.services.issuance.batches import load_pools
 from app.services.issuance.checks import Submission, check
 from app.services.issuance.plans import Draw, PlannedRow, draws, rows_sha256
 from app.services.jobs.progress import tell
-from app.services.programmes.programmes import ProgrammeRecord, lock_programme
+from app.services.programmes.programmes import Issuer, ProgrammeRecord, lock_programme_to_issue
 from app.sql import BulkInsert, now
 
 _ROWS = BulkInsert(
@@ -76,14 +77,14 @@ def submit_batch(tx: Connection, *, caller: Caller, submission: Submission, dry_
 
 def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchReport:
     # The programme's lock makes what is looked up here (the file, the reference numbers) stay true until COMMIT.
-    programme = lock_programme(tx, caller=caller, programme_id=submission.programme_id, role=Role.MAKER)
+    programme, issuer = lock_programme_to_issue(tx, caller=caller, programme_id=submission.programme_id)
     at = now(tx)
     _check_file(tx, programme, submission.file_sha256)
     tell(JobStage.CHECKING, 0, len(submission.rows))
-    checked = check(tx, programme, submission, at=at)
+    checked = check(tx, programme, submission, county_code=issuer.county_code, at=at)
     checked.require_sound(submission)
     rows = checked.rows
-    pools = load_pools(tx, programme.region_code, programme.id, programme.fiscal_year)
+    pools = load_pools(tx, programme.region_code, programme.id, programme.fiscal_year, county_code=issuer.county_code)
     taken = draws((row.face_value_fen for row in rows), checked.rules.fund_sources, pools)
     batch_id = new_id("bat", programme.region_code)
     report = BatchReport(
@@ -101,8 +102,8 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
         at=at,
     )
     tell(JobStage.WRITING, 0, len(rows))
-    _write(tx, caller, report, batch_id)
-    return replace(report, approval_id=_ask(tx, caller, programme, report, batch_id))
+    _write(tx, caller, issuer, report, batch_id)
+    return replace(report, approval_id=_ask(tx, caller, programme, issuer, report, batch_id))
 
 
 def _check_file(tx: Connection, programme: ProgrammeRecord, file_sha256: str | None) -> None:
@@ -120,12 +121,14 @@ def _check_file(tx: Connection, programme: ProgrammeRecord, file_sha256: str | N
         raise AppError(Code.FILE_ALREADY_SUBMITTED, batch_id=batch_id, extra={"batch_id": batch_id})
 
 
-def _write(tx: Connection, caller: Caller, report: BatchReport, batch_id: str) -> None:
+def _write(tx: Connection, caller: Caller, issuer: Issuer, report: BatchReport, batch_id: str) -> None:
     tx.execute(
         insert(IssuanceBatch).values(
             region_code=report.region_code,
             id=batch_id,
             programme_id=report.programme_id,
+            county_code=issuer.county_code,
+            authority_id=issuer.authority_id if issuer.county_code else None,
             status=BatchStatus.SUBMITTED,
             row_count=report.row_count,
             total_fen=report.total_fen,
@@ -156,7 +159,9 @@ def _write(tx: Connection, caller: Caller, report: BatchReport, batch_id: str) -
     )
 
 
-def _ask(tx: Connection, caller: Caller, programme: ProgrammeRecord, report: BatchReport, batch_id: str) -> str:
+def _ask(
+    tx: Connection, caller: Caller, programme: ProgrammeRecord, issuer: Issuer, report: BatchReport, batch_id: str
+) -> str:
     effect: dict[str, Any] = {
         "programme": programme.title,
         "count": report.row_count,
@@ -173,6 +178,8 @@ def _ask(tx: Connection, caller: Caller, programme: ProgrammeRecord, report: Bat
             for draw in report.draws
         ],
     }
+    if issuer.county_code is not None:
+        effect["county"] = region_name(issuer.county_code)
     if with_terms := sum(row.terms is not None for row in report.rows):
         effect["rows_with_terms"] = with_terms
     return request_approval(
@@ -180,7 +187,8 @@ def _ask(tx: Connection, caller: Caller, programme: ProgrammeRecord, report: Bat
         caller=caller,
         kind=ApprovalKind.ISSUE_BATCH,
         region_code=programme.region_code,
-        authority_id=programme.authority_id,
+        authority_id=issuer.authority_id,
+        county_code=issuer.county_code,
         required_role=Role.CHECKER,
         subject_id=batch_id,
         command={

@@ -133,6 +133,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The reference number {actual} was issued or submitted in batch {limit}.",
         "申领编号 {actual} 已在批次 {limit} 中发放或提交。",
     ),
+    "firm_elsewhere": (
+        "The firm is registered in {actual}; your county {limit} issues to its own firms.",
+        "该企业登记在 {actual}，本县（市、区）{limit} 仅向本地企业发放。",
+    ),
     "firm_unknown": (
         "No firm is registered as {actual}. Have it registered first, or correct the code.",
         "未登记的企业：{actual}。请先登记该企业，或更正代码。",

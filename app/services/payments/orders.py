@@ -26,6 +26,7 @@ from app.services.payments.decisions import check_payable, payment_entry
 from app.services.payments.payee_accounts import check_account, listed_account, shown_account
 from app.services.payments.reads import PaymentOrderRecord, read_payment_order
 from app.services.payments.writing import items_of, load_payables, lock_order, vouchers_of, write_step
+from app.services.programmes.suspensions import refuse_standing
 from app.services.redemption.entitlements import entitled_by_pool
 from app.services.redemption.loading import lock_vouchers
 from app.sql import BulkInsert, now
@@ -48,7 +49,7 @@ def request_payment_order(
     """Propose to pay redemptions of one payee, as they stand now; returns the order and the approval's id.
 
     Until finance has decided they are in no other order. Raises `forbidden`, `not_found` for a redemption that is not
-    of the caller's authority, `payees_differ`, `nothing_to_pay`, `already_in_payment`.
+    of the caller's authority, `payees_differ`, `nothing_to_pay`, `already_in_payment`, `payee_suspended`.
     """
     caller.require(Role.MAKER)
     assert 0 < len(redemption_ids) <= MAX_ITEMS, "the caller has limited the request"
@@ -61,6 +62,7 @@ def request_payment_order(
             raise _already_in_payment(tx, row.region_code, row.id)
         if row.net_fen == 0:
             raise AppError(Code.NOTHING_TO_PAY, redemption_id=row.id)
+    refuse_standing(tx, first.region_code, [row.id for row in rows])
     region_code, at = first.region_code, now(tx)
     order_id = new_id("pyo", region_code)
     account = listed_account(tx, region_code, first.authority_id, first.provider_id)
@@ -136,6 +138,7 @@ def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decisio
     items = items_of(tx, region_code, order_id)
     assert [[item.redemption_id, item.amount_fen] for item in items] == command["items"], "the items are what was asked"
     ids = [item.redemption_id for item in items]
+    refuse_standing(tx, region_code, ids)
     vouchers = lock_vouchers(tx, vouchers_of(tx, region_code, ids), wait=True)
     owed = entitled_by_pool(tx, [(region_code, one) for one in ids])
     parts = {

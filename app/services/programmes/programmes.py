@@ -16,7 +16,7 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import is_region
 from app.kernel.vocabulary import ApprovalKind, ProgrammeStatus, Role, RuleVersionStatus, VoucherKind
-from app.models import AuditEvent, Organisation, Programme, RuleVersion
+from app.models import AuditEvent, Organisation, Pool, Programme, RuleVersion
 from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
@@ -184,7 +184,7 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
     ).one()
     rules = Rules.model_validate_json(version.rules)
     warnings = raise_if_wrong(rules, opens_at=programme.opens_at, closes_at=programme.closes_at)
-    _set_status(tx, programme, ProgrammeStatus.SUBMITTED)
+    set_status(tx, programme, ProgrammeStatus.SUBMITTED)
     approval_id = request_approval(
         tx,
         caller=caller,
@@ -244,20 +244,20 @@ def execute_publish_programme(tx: Connection, *, command: Mapping[str, Any], dec
         .returning(RuleVersion.id)
     ).one_or_none()
     assert published is not None, "a submitted programme's rules do not change"
-    _set_status(tx, programme, ProgrammeStatus.PUBLISHED)
+    set_status(tx, programme, ProgrammeStatus.PUBLISHED)
 
 
 def reject_publish_programme(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Give the programme back to its maker as a draft."""
     programme = lock_for_decision(tx, region_code=decision.region_code, programme_id=command["programme_id"])
-    _set_status(tx, programme, ProgrammeStatus.DRAFT)
+    set_status(tx, programme, ProgrammeStatus.DRAFT)
 
 
 def pause_programme(tx: Connection, *, caller: Caller, programme_id: str) -> ProgrammeRecord:
     """Stop redemptions and issuing at once, by one person: it moves nothing; going on again takes two."""
     programme = lock_programme(tx, caller=caller, programme_id=programme_id, role=Role.MAKER)
     _require(programme, ProgrammeStatus.PUBLISHED)
-    _set_status(tx, programme, ProgrammeStatus.PAUSED)
+    set_status(tx, programme, ProgrammeStatus.PAUSED)
     audit.record(
         tx,
         caller=caller,
@@ -290,7 +290,7 @@ def execute_resume_programme(tx: Connection, *, command: Mapping[str, Any], deci
     """Let the paused programme go on. Raises `wrong_state` where it is not paused any more."""
     programme = lock_for_decision(tx, region_code=decision.region_code, programme_id=command["programme_id"])
     _require(programme, ProgrammeStatus.PAUSED)
-    _set_status(tx, programme, ProgrammeStatus.PUBLISHED)
+    set_status(tx, programme, ProgrammeStatus.PUBLISHED)
 
 
 def read_programme(tx: Connection, *, caller: Caller, programme_id: str) -> ProgrammeRecord:
@@ -351,6 +351,39 @@ def lock_programme(tx: Connection, *, caller: Caller, programme_id: str, role: R
     return programme
 
 
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Who issues under a programme: its own authority, or that of a county from the county's pool."""
+
+    authority_id: str
+    county_code: str | None
+
+
+def lock_programme_to_issue(tx: Connection, *, caller: Caller, programme_id: str) -> tuple[ProgrammeRecord, Issuer]:
+    """The same for a maker who issues; one of a county below may, where the county has a pool of the programme's."""
+    caller.require(Role.MAKER)
+    region_code = region_of(programme_id)
+    programme = lock_for_decision(tx, region_code=region_code, programme_id=programme_id) if region_code else None
+    if programme is None:
+        raise AppError(Code.NOT_FOUND, what="programme")
+    if caller.holds_in(Role.MAKER, programme.region_code, programme.authority_id):
+        return programme, Issuer(programme.authority_id, None)
+    counties = set(
+        tx.execute(
+            select(Pool.county_code).where(
+                Pool.region_code == programme.region_code,
+                Pool.programme_id == programme.id,
+                Pool.fiscal_year == programme.fiscal_year,
+                Pool.county_code.is_not(None),
+            )
+        ).scalars()
+    )
+    for grant in caller.regions(Role.MAKER):
+        if grant.region_code in counties and grant.authority_id is not None:
+            return programme, Issuer(grant.authority_id, grant.region_code)
+    raise AppError(Code.NOT_FOUND, what="programme")
+
+
 def _require(programme: ProgrammeRecord, status: ProgrammeStatus) -> None:
     if programme.status != status:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=status)
@@ -368,7 +401,8 @@ def lock_for_decision(tx: Connection, *, region_code: str, programme_id: str) ->
     return _record(row)
 
 
-def _set_status(tx: Connection, programme: ProgrammeRecord, status: ProgrammeStatus) -> None:
+def set_status(tx: Connection, programme: ProgrammeRecord, status: ProgrammeStatus) -> None:
+    """Write the status of a locked programme; its version follows."""
     tx.execute(
         update(Programme)
         .where(Programme.region_code == programme.region_code, Programme.id == programme.id)

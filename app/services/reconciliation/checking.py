@@ -142,7 +142,7 @@ def check(database: Database, tx: Connection, prefix: str, period: Period | None
 
 
 COMPARED = (compare_statements, compare_bank_lists)
-LONG = frozenset({"stored_counters", "no_negative_account", "once", "causes", "payments", "marks"})
+LONG = frozenset({"stored_counters", "no_negative_account", "once", "causes", "payments", "marks", "sealed_validity"})
 """What takes long is begun first, so that both connections end together."""
 COUNTERS = "positions"
 _BY_NUMBER = attrgetter("invariant.number")

@@ -375,6 +375,7 @@ class _Batch:
             self._grounds_now(place),
             final=command.final,
             at=at,
+            listed=self._parties[place].admitted_for is not None,
         )
         if isinstance(done, Refused):
             self._outcomes.refuse(place, done)

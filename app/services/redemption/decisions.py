@@ -29,7 +29,7 @@ from app.services.rules.facts import Facts, Value, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Kept, Position
 from app.services.rules.stated import value_problem
-from app.services.vouchers.status import status_at
+from app.services.vouchers.status import LIVING, status_at
 
 ENDED_CODES = {
     VoucherEnd.EXPIRED: Code.VOUCHER_EXPIRED,
@@ -95,7 +95,7 @@ def refuse_state(voucher: VoucherState, *, at: datetime) -> Refused | None:
         if code is Code.VOUCHER_EXPIRED:
             return Refused(code, {"limit": voucher.valid_until, "actual": at})
         return Refused(code, {"since": voucher.ended_at})
-    if at >= voucher.valid_until:
+    if voucher.over(at, voucher.valid_until):
         return Refused(Code.VOUCHER_EXPIRED, {"limit": voucher.valid_until, "actual": at})
     if voucher.frozen_at is not None:
         return Refused(Code.VOUCHER_FROZEN, {"since": voucher.frozen_at})
@@ -130,7 +130,7 @@ def decide_redemption(
         return refused
     if programme.status == ProgrammeStatus.PAUSED:
         return Refused(Code.PROGRAMME_PAUSED)
-    if programme.status != ProgrammeStatus.PUBLISHED:
+    if programme.status not in LIVING:
         return Refused(Code.PROGRAMME_CLOSED)
     if mandate is not None and not mandate.live(at):
         return Refused(Code.CONSENT_MISSING)
@@ -279,6 +279,7 @@ def end_of(voucher: VoucherState, *, at: datetime) -> VoucherEnd | None:
         valid_from=voucher.valid_from,
         redeemable_until=voucher.redeemable_until,
         balance_fen=voucher.balance_fen,
+        stands_still=voucher.stands_still,
     )
     return VoucherEnd(status.value) if status.value in ENDED_CODES else None
 

@@ -250,9 +250,13 @@ def freeing(
     *,
     payee_id: str | None = None,
     hold_id: str | None = None,
+    lapses: bool = False,
 ) -> tuple[Movement, ...]:
-    """The same for money that comes free: each pool's part goes to where `freed_to` says."""
-    closed = {share.pool_id for share in voucher.shares if share.closed}
+    """The same for money that comes free: each pool's part goes to where `freed_to` says.
+
+    `lapses`: by the rules what an expired voucher leaves is the treasury's, as if its year were closed.
+    """
+    closed = {share.pool_id for share in voucher.shares if share.closed or lapses}
     return tuple(
         replace(moved, destination=freed_to(voucher_ended=ended is not None, pool_closed=moved.pool_id in closed))
         for moved in movements(voucher, parts, source, Account.COMMITTED, payee_id=payee_id, hold_id=hold_id)

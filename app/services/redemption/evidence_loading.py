@@ -18,12 +18,12 @@ _GROUNDS = text(
     " JOIN unnest(CAST(:regions AS text[]), CAST(:programmes AS text[]), CAST(:providers AS text[]))"
     " AS asked(region_code, programme_id, provider_id) ON a.region_code = asked.region_code"
     " AND a.programme_id = asked.programme_id AND a.provider_id = asked.provider_id"
-    " JOIN organisations o ON o.id = a.provider_id WHERE a.status = 'listed'"
+    " JOIN organisations o ON o.id = a.provider_id WHERE a.status IN ('listed', 'suspended', 'delisted')"
 )
 
 
 def load_grounds(tx: Connection, keys: Collection[AdmissionKey]) -> dict[AdmissionKey, Grounds]:
-    """Capacity and prices of listed providers; which of their usages were billed before is not among it.
+    """Capacity and prices of providers, listed or not any more (they may bill what they hold); not earlier usages.
 
     Asked only where a programme's rules look beyond the bill.
     """

@@ -43,7 +43,8 @@ _VOUCHER_IDS = Statement(
 )
 _VOUCHERS = (
     "SELECT v.region_code, v.id, v.code, v.programme_id, v.firm_id, v.balance_fen, v.held_fen, v.posting_count,"
-    " v.issued_at, v.valid_from, v.valid_until, v.redeemable_until, v.frozen_at, v.ended_as, v.ended_at, v.terms"
+    " v.issued_at, v.valid_from, v.valid_until, v.redeemable_until, v.frozen_at, v.ended_as, v.ended_at, v.terms,"
+    " v.stands_still"
     " FROM vouchers v"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:ids AS text[])) AS asked(region_code, id)"
     " ON v.region_code = asked.region_code AND v.id = asked.id"
@@ -125,7 +126,12 @@ def ask_locked_vouchers(
 
 def read_voucher(tx: Connection, key: VoucherKey) -> VoucherState | None:
     """A voucher as it is, without a lock: for what only asks."""
-    return _ask_states(tx, _READ, [key])().get(key)
+    return read_vouchers(tx, [key]).get(key)
+
+
+def read_vouchers(tx: Connection, keys: Collection[VoucherKey]) -> dict[VoucherKey, VoucherState]:
+    """The same for several."""
+    return _ask_states(tx, _READ, keys)()
 
 
 def _ask_states(

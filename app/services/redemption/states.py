@@ -12,6 +12,7 @@ from app.services.rules.facts import Value, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Kept, series_of
 from app.services.rules.terms import add_months
+from app.services.vouchers.status import over
 
 
 @dataclass(slots=True)
@@ -57,10 +58,16 @@ class VoucherState:
     terms: GrantTerms
     shares: list[Share]
     """In the declared order of the fund sources."""
+    stands_still: bool = False
+    """Whether its validity stands as long as it is frozen."""
+
+    def over(self, at: datetime, until: datetime) -> bool:
+        """Whether an end of its validity has been reached; one that was ahead when it began to stand never is."""
+        return over(at, until, self.frozen_at if self.stands_still else None)
 
     def stands_since(self, at: datetime) -> datetime | None:
         """Since when a freeze has stopped the clocks of its holds; None where they run, as from its own end on."""
-        return None if at >= self.redeemable_until else self.frozen_at
+        return None if self.over(at, self.redeemable_until) else self.frozen_at
 
     @property
     def open_shares(self) -> list[Share]:
@@ -175,6 +182,11 @@ class ProgrammeTerms:
     def kept_for(self) -> frozenset[str]:
         """Whose counters any of the versions reads: firm, group, contract, voucher."""
         return frozenset(kept.holder for kept in self._all_kept())
+
+    def lapses_on(self, day: date) -> bool:
+        """Whether what vouchers leave that expire is the treasury's, by the version in force on a day. D16."""
+        version = self.rules_on(day)
+        return version is not None and version.rules.reclaim_to == "treasury"
 
     @cached_property
     def looks_at(self) -> frozenset[str]:

@@ -35,6 +35,7 @@ from app.services.rules.terms import (
     DeclaredFact,
     Evidence,
     ExceptionRule,
+    Extension,
     FixedDate,
     FundShare,
     InKind,
@@ -44,6 +45,7 @@ from app.services.rules.terms import (
     RelatedParties,
     Requirement,
     RoundingRule,
+    Suspension,
     Use,
     Validity,
     Window,
@@ -155,11 +157,29 @@ class Rules(Part):
             le=366,
         ),
     ] = 0
+    extension: Annotated[Extension, said("How far a voucher may be extended.", "延期规则")] = Extension()
+    while_frozen: Annotated[
+        Literal["runs", "stands"],
+        said("Whether a frozen voucher's validity runs on or stands still.", "冻结期间有效期继续计算或暂停计算"),
+    ] = "runs"
+    reminder_days: Annotated[
+        tuple[Annotated[int, Field(strict=True, ge=1, le=366)], ...],
+        said(
+            "How many days before its end a firm is reminded of an unused voucher.",
+            "到期前提醒的天数",
+            max_length=10,
+            strict=False,
+        ),
+    ] = (30, 7, 1)
     reclaim_to: Annotated[Literal["pool", "treasury"], said("Where an unused balance goes.", "未用余额的去向")] = "pool"
     windows: Annotated[
         tuple[Window, ...], said("When one may apply or claim.", "申领与申报时段", max_length=100, strict=False)
     ] = ()
     use: Annotated[Use, said("How a voucher is used up.", "使用方式限制")] = Use()
+
+    suspension: Annotated[Suspension, said("A suspended provider's open business.", "服务机构暂停期间的在办事项")] = (
+        Suspension()
+    )
 
     fund_sources: Annotated[
         tuple[FundShare, ...], said("Who pays which share.", "资金来源与分担", min_length=1, max_length=8, strict=False)

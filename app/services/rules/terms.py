@@ -238,6 +238,30 @@ class Months(Part):
 
 Validity = Annotated[YearEnd | FixedDate | Days | Months, Field(discriminator="kind")]
 
+
+class Extension(Part):
+    """How much longer than at first officials may let a voucher be valid; beyond it they need an exception. D16."""
+
+    times: Annotated[int, said("How often one voucher.", "每张券可延期次数", ge=0, le=20)] = 0
+    days: Annotated[int, said("By how many days in all.", "累计可延期天数", ge=0, le=3660)] = 0
+    past_year_end: Annotated[
+        bool, said("Also past the end of the budget year that pays.", "是否可延至资金预算年度之后")
+    ] = False
+
+
+class Suspension(Part):
+    """What becomes of a provider's open business while it is suspended, or once it is delisted. D20, D25."""
+
+    open_holds: Annotated[
+        Literal["finish", "stand"],
+        said("Whether what it holds may still be billed.", "已有预占可否继续核销：继续或暂停"),
+    ] = "finish"
+    payments: Annotated[
+        Literal["go_on", "stand"],
+        said("Whether what it is owed is still paid.", "应付款项是否继续支付：继续或暂停"),
+    ] = "go_on"
+
+
 LocalMinute = Annotated[
     str,
     StringConstraints(pattern=r"^2[0-9]{3}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])T([01][0-9]|2[0-3]):[0-5][0-9]$"),

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Connection, text
 
+from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import Account, EntryKind, VoucherEnd
 from app.services.ledger.entries import Cause, JournalEntry
@@ -15,13 +16,14 @@ from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
 from app.services.redemption.effects import freeing
 from app.services.redemption.holds.ending import BY_THE_CLOCK
-from app.services.redemption.loading import VoucherKey, lock_vouchers
+from app.services.redemption.loading import ProgrammeKey, VoucherKey, load_terms, lock_vouchers
 from app.services.redemption.states import VoucherState
 from app.sql import Statement, now
 
 _EXPIRED = text(
     "SELECT region_code, id FROM vouchers"
-    " WHERE ended_as IS NULL AND redeemable_until <= statement_timestamp() ORDER BY redeemable_until LIMIT :most"
+    " WHERE ended_as IS NULL AND redeemable_until <= statement_timestamp()"
+    " AND NOT (stands_still AND frozen_at < redeemable_until) ORDER BY redeemable_until LIMIT :most"
 )
 _END = Statement(
     "UPDATE vouchers v SET ended_as = 'expired', ended_at = v.redeemable_until"
@@ -48,21 +50,28 @@ def expire_vouchers(tx: Connection, found: Sequence[VoucherKey]) -> int:
 
 
 def expire(tx: Connection, vouchers: Mapping[VoucherKey, VoucherState], cause: Cause) -> int:
-    """The same for vouchers that are locked. Their money goes to where `freed_to` says: in a closed year it lapses."""
+    """The same for vouchers that are locked. Their money goes to where `freed_to` says: in a closed year it lapses.
+
+    So it does where the rules in force say that unused balances are the treasury's (`reclaim_to`).
+    """
     live = {key: voucher for key, voucher in vouchers.items() if voucher.ended_as is None}
     if not live:
         return 0
     lock_pools(tx, {(key[0], share.pool_id) for key, voucher in live.items() for share in voucher.shares})
     at = now(tx)
-    over = {key: one for key, one in live.items() if one.held_fen == 0 and one.redeemable_until <= at}
-    entries = _entries(over, cause, at=at)
+    over = {key: one for key, one in live.items() if one.held_fen == 0 and one.over(at, one.redeemable_until)}
+    terms = load_terms(tx, {(key[0], voucher.programme_id) for key, voucher in over.items()}) if over else {}
+    lapsing = {key for key, of_programme in terms.items() if of_programme.lapses_on(civil_date(at))}
+    entries = _entries(over, cause, lapsing, at=at)
     if entries:
         post(tx, entries)
     _END.send(tx, {"regions": [key[0] for key in over], "ids": [key[1] for key in over]})
     return len(over)
 
 
-def _entries(vouchers: Mapping[VoucherKey, VoucherState], cause: Cause, *, at: datetime) -> list[JournalEntry]:
+def _entries(
+    vouchers: Mapping[VoucherKey, VoucherState], cause: Cause, lapsing: Collection[ProgrammeKey], *, at: datetime
+) -> list[JournalEntry]:
     entries = []
     for voucher in vouchers.values():
         free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
@@ -78,7 +87,13 @@ def _entries(vouchers: Mapping[VoucherKey, VoucherState], cause: Cause, *, at: d
                     cause=cause,
                     voucher_id=voucher.id,
                     voucher_end=VoucherEnd.EXPIRED,
-                    movements=freeing(voucher, free, Account.COMMITTED, VoucherEnd.EXPIRED),
+                    movements=freeing(
+                        voucher,
+                        free,
+                        Account.COMMITTED,
+                        VoucherEnd.EXPIRED,
+                        lapses=(voucher.region_code, voucher.programme_id) in lapsing,
+                    ),
                 )
             )
     return entries

@@ -1,19 +1,19 @@
-"""Freezing and voiding: asked for by a maker, done by a checker's approval. Surrender: done by the firm itself."""
+"""Freezing, voiding and extending, as a checker approved it, one voucher or many; surrender, by the firm itself."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, update
 
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Account, ApprovalKind, EntryKind, Role, VoucherEnd, VoucherStatus
-from app.models import Programme, Voucher
+from app.kernel.vocabulary import Account, EntryKind, ExtensionGround, Role, VoucherEnd
+from app.models import Voucher
 from app.services import audit
-from app.services.approvals.requests import Decision, request_approval
+from app.services.approvals.requests import Decision
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.fences import try_fences
@@ -24,74 +24,89 @@ from app.services.redemption.holds.ending import end_due_holds, release_all
 from app.services.redemption.holds.running import resume_clocks
 from app.services.redemption.loading import lock_vouchers
 from app.services.redemption.states import VoucherState
+from app.services.vouchers.extending import Validity, stood_still
+from app.services.vouchers.extensions import Effect, effects_of, present_validity, rules_of, write_extensions
 from app.services.vouchers.mandates import own_voucher_locked
+from app.services.vouchers.official_acts import Act, check_all, check_status, locked_for, status_of, wanted_of
 from app.services.vouchers.reads import VoucherRecord, read_voucher
-from app.services.vouchers.status import status_at
 from app.sql import now
 
-KINDS = {
-    "freeze": ApprovalKind.FREEZE_VOUCHER,
-    "unfreeze": ApprovalKind.UNFREEZE_VOUCHER,
-    "void": ApprovalKind.VOID_VOUCHER,
-}
 ENDINGS = {VoucherEnd.VOIDED: EntryKind.VOID, VoucherEnd.SURRENDERED: EntryKind.SURRENDER}
 
 
-def request_act(tx: Connection, *, caller: Caller, voucher_id: str, act: str, reason: str) -> str:
-    """Ask a checker to `freeze`, `unfreeze` or `void` a voucher; returns the approval's id.
-
-    Raises `forbidden`, `voucher_not_found`, `wrong_state` where the act makes no sense now.
-    """
-    caller.require(Role.MAKER)
-    voucher = read_voucher(tx, caller=caller, voucher_id=voucher_id, at=now(tx))
-    programme = tx.execute(
-        select(Programme.authority_id).where(
-            Programme.region_code == voucher.region_code, Programme.id == voucher.programme_id
-        )
-    ).one()
-    if not caller.holds_in(Role.MAKER, voucher.region_code, programme.authority_id):
-        raise AppError(Code.VOUCHER_NOT_FOUND)
-    _check(act, voucher.status)
-    return request_approval(
-        tx,
-        caller=caller,
-        kind=KINDS[act],
-        region_code=voucher.region_code,
-        authority_id=programme.authority_id,
-        required_role=Role.CHECKER,
-        subject_id=voucher.id,
-        command={"voucher_id": voucher.id, "act": act, "reason": reason},
-        effect=_effect(voucher, act),
-        amount_fen=voucher.balance_fen + voucher.held_fen if act == "void" else None,
-        reason=reason,
-        within_id=voucher.programme_id,
-    )
-
-
 def execute_freeze(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """From now on nothing can be drawn, held or not, and the holds' clocks stand; what is already redeemed is paid."""
-    voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
+    """From now on nothing can be drawn, held or not, and the holds' clocks stand; what is already redeemed is paid.
+
+    Where the rules in force say so, the validity stands too.
+    """
+    vouchers = locked_for(tx, command, decision)
     at = now(tx)
-    _check("freeze", _status(voucher, at=at))
-    _change(tx, voucher, frozen_at=at)
+    check_all(vouchers.values(), command, lambda one: check_status(Act.FREEZE, status_of(one, at=at)))
+    rules = rules_of(tx, vouchers.values(), at=at)
+    for voucher in vouchers.values():
+        stands = rules[voucher.region_code, voucher.programme_id].while_frozen == "stands"
+        _change(tx, voucher, frozen_at=at, stands_still=stands)
+    _tell_each(tx, command, decision, "voucher.frozen", at=at)
 
 
 def execute_unfreeze(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """Let the voucher be drawn on again. Its validity ran on; its holds get back the time for which they stood."""
-    voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
-    _check("unfreeze", _status(voucher, at=(at := now(tx))))
-    assert voucher.frozen_at is not None, "what is unfrozen was frozen"
-    resume_clocks(tx, voucher, stood_for=at - voucher.frozen_at)
-    _change(tx, voucher, frozen_at=None)
+    """Let the vouchers be drawn on again. Their holds get back the time for which they stood.
+
+    So does their validity, where it stood: that is an extension of its own.
+    """
+    vouchers = locked_for(tx, command, decision)
+    at = now(tx)
+    check_all(vouchers.values(), command, lambda one: check_status(Act.UNFREEZE, status_of(one, at=at)))
+    stood: list[tuple[VoucherState, Validity, ExtensionGround]] = []
+    for voucher in vouchers.values():
+        assert voucher.frozen_at is not None, "what is unfrozen was frozen"
+        if voucher.stands_still:
+            validity = stood_still(present_validity(voucher), frozen_at=voucher.frozen_at, at=at)
+            stood.append((voucher, validity, ExtensionGround.FREEZE))
+    if stood:
+        write_extensions(tx, stood, decision, at=at)
+    for voucher in vouchers.values():
+        assert voucher.frozen_at is not None, "looked at above"
+        resume_clocks(tx, voucher, stood_for=at - voucher.frozen_at)
+        _change(tx, voucher, frozen_at=None, stands_still=False)
+    _tell_each(tx, command, decision, "voucher.unfrozen", at=at)
 
 
 def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """End the voucher: its holds are released, and its balance goes back to the pools it came from."""
-    voucher = _locked(tx, decision.region_code, str(command["voucher_id"]))
-    _check("void", _status(voucher, at=now(tx)))
-    release_all(tx, {(voucher.region_code, voucher.id): voucher}, decision.cause)
-    reason = str(command["reason"])
-    _end(tx, voucher, VoucherEnd.VOIDED, decision.cause, subject_id=decision.approval_id, reason=reason)
+    """End the vouchers: their holds are released, and their balances go back to the pools they came from.
+
+    On what ground, and with whom its firm was related, stands in the details of each entry; where nothing was left on
+    a voucher, in the approval's command.
+    """
+    vouchers = locked_for(tx, command, decision)
+    at = now(tx)
+    check_all(vouchers.values(), command, lambda one: check_status(Act.VOID, status_of(one, at=at)))
+    release_all(tx, vouchers, decision.cause)
+    why = {name: str(command[name]) for name in ("reason", "ground", "related_to", "evidence") if name in command}
+    _end(tx, list(vouchers.values()), VoucherEnd.VOIDED, decision.cause, subject_id=decision.approval_id, why=why)
+    _tell_each(tx, command, decision, "voucher.voided", at=at)
+
+
+def execute_extend(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """Make the vouchers valid longer, judged anew by what they and the rules are now.
+
+    Raises `wrong_state` for one that has ended or expired by now, and what `decide_extension` refuses.
+    """
+    vouchers = locked_for(tx, command, decision)
+    at = now(tx)
+    wanted = wanted_of(command)
+    effects = effects_of(tx, vouchers, wanted, at=at)
+
+    def effect_on(voucher: VoucherState) -> Effect:
+        check_status(Act.EXTEND, status_of(voucher, at=at))
+        effect = effects[voucher.region_code, voucher.id]
+        if isinstance(effect, AppError):
+            raise effect
+        return effect
+
+    decided = [one.extended for one in check_all(vouchers.values(), command, effect_on)]
+    extended = [(voucher, one.validity, one.ground) for voucher, one in zip(vouchers.values(), decided, strict=True)]
+    write_extensions(tx, extended, decision, at=at, document_no=wanted.exception_document_no)
 
 
 def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -> VoucherRecord:
@@ -109,12 +124,12 @@ def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -
     voucher = _locked(tx, region_code, voucher_id)
     if voucher.held_fen:
         end_due_holds(tx, {(region_code, voucher_id): voucher}, wait=True)
-    _check("surrender", _status(voucher, at=now(tx)))
+    check_status(Act.VOID, status_of(voucher, at=now(tx)))
     if voucher.held_fen:
         raise AppError(Code.HOLDS_OPEN, actual_fen=voucher.held_fen)
     cause = Cause(caller.principal_id, caller.organisation_id, caller.request_id)
     left_fen = voucher.balance_fen
-    at = _end(tx, voucher, VoucherEnd.SURRENDERED, cause, subject_id=voucher_id, reason=reason)
+    at = _end(tx, [voucher], VoucherEnd.SURRENDERED, cause, subject_id=voucher_id, why={"reason": reason})
     audit.record(
         tx,
         caller=caller,
@@ -128,16 +143,22 @@ def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -
 
 
 def _end(
-    tx: Connection, voucher: VoucherState, end: VoucherEnd, cause: Cause, *, subject_id: str, reason: str
+    tx: Connection,
+    vouchers: Sequence[VoucherState],
+    end: VoucherEnd,
+    cause: Cause,
+    *,
+    subject_id: str,
+    why: Mapping[str, str],
 ) -> datetime:
-    """End a locked voucher of which nothing is held, and free its balance; the instant from which it has ended."""
-    lock_pools(tx, {(voucher.region_code, share.pool_id) for share in voucher.shares})
+    """End locked vouchers of which nothing is held, and free their balances; the instant from which they have ended."""
+    lock_pools(tx, {(voucher.region_code, share.pool_id) for voucher in vouchers for share in voucher.shares})
     at = now(tx)
-    free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
-    if free:
-        post(
-            tx,
-            [
+    entries = []
+    for voucher in vouchers:
+        free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
+        if free:
+            entries.append(
                 JournalEntry(
                     region_code=voucher.region_code,
                     id=new_id("ent", voucher.region_code),
@@ -149,49 +170,31 @@ def _end(
                     movements=freeing(voucher, free, Account.COMMITTED, end),
                     voucher_id=voucher.id,
                     voucher_end=end,
-                    details={"reason": reason},
+                    details=why,
                 )
-            ],
-        )
-    _change(tx, voucher, ended_as=end, ended_at=at)
+            )
+    if entries:
+        post(tx, entries)
+    for voucher in vouchers:
+        _change(tx, voucher, ended_as=end, ended_at=at)
     return at
 
 
-def _check(act: str, status: VoucherStatus) -> None:
-    """An ended voucher stays as it ended: one that has expired is not voided, whether or not the sweep has been."""
-    ended = status.value in set(VoucherEnd)
-    frozen = status is VoucherStatus.FROZEN
-    if ended or (act == "freeze" and frozen):
-        raise AppError(Code.WRONG_STATE, actual=status, expected=VoucherStatus.ACTIVE)
-    if act == "unfreeze" and not frozen:
-        raise AppError(Code.WRONG_STATE, actual=status, expected=VoucherStatus.FROZEN)
-
-
-def _status(voucher: VoucherState, *, at: datetime) -> VoucherStatus:
-    return status_at(
-        at,
-        ended_as=voucher.ended_as,
-        frozen_at=voucher.frozen_at,
-        valid_from=voucher.valid_from,
-        redeemable_until=voucher.redeemable_until,
-        balance_fen=voucher.balance_fen,
-    )
-
-
-def _effect(voucher: VoucherRecord, act: str) -> dict[str, Any]:
-    released_fen = voucher.balance_fen + voucher.held_fen if act == "void" else 0
-    return {
-        "act": act,
-        "firm": voucher.firm_name,
-        "status": voucher.status,
-        "balance_fen": voucher.balance_fen,
-        "held_fen": voucher.held_fen,
-        "released_fen": released_fen,
-    }
+def _tell_each(tx: Connection, command: Mapping[str, Any], decision: Decision, action: str, *, at: datetime) -> None:
+    """What is done to many at once is an audit event of each: that of the approval names the list and not them."""
+    if "voucher_ids" in command:
+        details = {"approval": decision.approval_id, "maker": decision.maker_id, "reason": str(command["reason"])}
+        audit.record_all(
+            tx,
+            caller=decision.checker,
+            region_code=decision.region_code,
+            action=action,
+            objects=dict.fromkeys(command["voucher_ids"], details),
+            at=at,
+        )
 
 
 def _locked(tx: Connection, region_code: str, voucher_id: str) -> VoucherState:
-    assert region_of(voucher_id) == region_code, "a voucher's id names its region"
     key = (region_code, voucher_id)
     return lock_vouchers(tx, [key], wait=True)[key]
 

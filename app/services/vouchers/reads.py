@@ -4,19 +4,31 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select, tuple_, union
+from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, tuple_, union
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
+from app.kernel.regions import is_county
 from app.kernel.vocabulary import ProgrammeStatus, Role, VoucherStatus
-from app.models import Admission, Entry, Hold, Mandate, Organisation, Posting, Programme, Redemption, Voucher
+from app.models import (
+    Admission,
+    Entry,
+    Hold,
+    IssuanceBatch,
+    Mandate,
+    Organisation,
+    Posting,
+    Programme,
+    Redemption,
+    Voucher,
+)
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import VOUCHER_PART
-from app.services.reach import within_reach
-from app.services.vouchers.status import status_at
+from app.services.reach import issued_by, within_reach
+from app.services.vouchers.status import LIVING, status_at
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,14 +86,23 @@ class VoucherMovement:
 def visible_to(caller: Caller) -> ColumnElement[bool]:
     """The vouchers that exist for this caller: the firm's own, and those of an official's region and authority.
 
-    Providers do not list vouchers; they are shown one with its code and the firm's consent (`check`).
+    Providers do not list vouchers; they are shown one with its code and the firm's consent (`check`). A county's
+    officials see those that the county has issued.
     """
-    return within_reach(
+    reached = within_reach(
         caller,
         region=Voucher.region_code,
         authority=Programme.authority_id,
         own={Role.FIRM: Voucher.firm_id},
     )
+    if not any(is_county(grant.region_code) for grant in caller.principal.grants):
+        return reached
+    of_county = exists().where(
+        IssuanceBatch.region_code == Voucher.region_code,
+        IssuanceBatch.id == Voucher.batch_id,
+        issued_by(caller, county=IssuanceBatch.county_code, authority=IssuanceBatch.authority_id),
+    )
+    return or_(reached, of_county)
 
 
 def list_vouchers(
@@ -93,8 +114,12 @@ def list_vouchers(
     before_id: str | None = None,
     programme_id: str | None = None,
     firm_id: str | None = None,
+    expiring_within_days: int | None = None,
 ) -> list[VoucherRecord]:
-    """Vouchers within the caller's reach, newest first, at most `limit`."""
+    """Vouchers within the caller's reach, newest first, at most `limit`.
+
+    With `expiring_within_days` only those of which a balance would be lost so soon.
+    """
     query = _query().where(visible_to(caller)).order_by(Voucher.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(Voucher.id < before_id)
@@ -102,6 +127,13 @@ def list_vouchers(
         query = query.where(Voucher.programme_id == programme_id)
     if firm_id is not None:
         query = query.where(Voucher.firm_id == firm_id)
+    if expiring_within_days is not None:
+        query = query.where(
+            Voucher.ended_as.is_(None),
+            Voucher.balance_fen > 0,
+            Voucher.valid_until > at,
+            Voucher.valid_until <= at + timedelta(days=expiring_within_days),
+        )
     return [_record(row, at) for row in tx.execute(query)]
 
 
@@ -112,6 +144,13 @@ def read_voucher(tx: Connection, *, caller: Caller, voucher_id: str, at: datetim
     if row is None:
         raise AppError(Code.VOUCHER_NOT_FOUND)
     return _record(row, at)
+
+
+def read_vouchers(tx: Connection, *, caller: Caller, voucher_ids: Sequence[str], at: datetime) -> list[VoucherRecord]:
+    """Those of these vouchers that lie within the caller's reach, in the order of their ids."""
+    here = tuple_(Voucher.region_code, Voucher.id).in_([(region_of(one), one) for one in voucher_ids])
+    rows = tx.execute(_query().where(here, visible_to(caller)).order_by(Voucher.region_code, Voucher.id))
+    return [_record(row, at) for row in rows]
 
 
 def movements(tx: Connection, *, caller: Caller, voucher_id: str, at: datetime) -> list[VoucherMovement]:
@@ -209,6 +248,7 @@ def _record(row: Any, at: datetime) -> VoucherRecord:
             valid_from=row.valid_from,
             redeemable_until=row.redeemable_until,
             balance_fen=row.balance_fen,
+            stands_still=row.stands_still,
         ),
         face_value_fen=row.face_fen,
         balance_fen=row.balance_fen,
@@ -283,7 +323,7 @@ def check(
         raise AppError(Code.PROVIDER_NOT_ADMITTED)
     if row.programme_status == ProgrammeStatus.PAUSED:
         raise AppError(Code.PROGRAMME_PAUSED)
-    if row.programme_status != ProgrammeStatus.PUBLISHED:
+    if row.programme_status not in LIVING:
         raise AppError(Code.PROGRAMME_CLOSED)
     mandate = None if payment_code else _live_mandate(tx, row.region_code, row.id, caller.organisation_id, at)
     if payment_code is not None:

@@ -110,13 +110,17 @@ def decide_redemption_from(
     *,
     final: bool,
     at: datetime,
+    listed: bool = True,
 ) -> Refused | Redeemed:
     """Say what this bill draws from a hold, or why nothing may be drawn.
 
     The rules, the facts and the consent are those of the hold; `others` is the position without what the hold itself
-    counts. A programme that was paused or closed since stops no hold: freezing the voucher does. Amounts are fen.
+    counts. A programme that was paused or closed since stops no hold: freezing the voucher does. Whether a provider may
+    bill what it holds when it is no longer `listed`, the hold's rules say. Amounts are fen.
     """
     version = terms.version(hold.rule_version_id)
+    if not listed and version.rules.suspension.open_holds == "stand":
+        return Refused(Code.PROVIDER_NOT_ADMITTED)
     grounds = settle(asked.bill, version.rules, grounds)
     findings = judge_evidence(asked.bill, version.rules, grounds)
     refused = refuse_hold(hold, voucher, at=at) or refuse_year(hold) or refuse_bill(hold, version, asked)

@@ -6,8 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from sqlalchemy import Connection, text
 
+from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
-from app.kernel.vocabulary import Account, EntryKind, EventKind, HoldStatus
+from app.kernel.vocabulary import Account, EntryKind, EventKind, HoldStatus, VoucherEnd
 from app.services.ledger.entries import Cause, JournalEntry
 from app.services.ledger.fences import try_fences
 from app.services.ledger.pools import lock_pools
@@ -26,6 +27,8 @@ CLOCK = "clock"
 """Principal, organisation and request of what no request caused: the passing of time did."""
 
 BY_THE_CLOCK = Cause(CLOCK, CLOCK, CLOCK)
+
+_EXPIRED = VoucherEnd.EXPIRED
 
 Vouchers = Mapping[VoucherKey, VoucherState]
 
@@ -86,10 +89,13 @@ def end_holds(
     }
     locked = lock_holders(tx, {key for of_hold in keys.values() for key in of_hold}, wait=wait)
     free = [hold for hold in holds if keys[hold.id] <= locked]
-    terms = load_terms(tx, {(hold.region_code, hold.programme_id) for hold in free if hold.counted})
     positions = Positions.read(tx, locked)
     _lock_pools(tx, free, vouchers)
     at = now(tx)
+    expired = {hold.id for hold in free if end_of(vouchers[hold.region_code, hold.voucher_id], at=at) is _EXPIRED}
+    terms = load_terms(
+        tx, {(hold.region_code, hold.programme_id) for hold in free if hold.counted or hold.id in expired}
+    )
     writes = Writes()
     ended = 0
     for hold in free:
@@ -98,7 +104,8 @@ def end_holds(
             continue
         of_programme = terms.get((hold.region_code, hold.programme_id)) if hold.counted else None
         end = decide_end(hold, voucher, of_programme, positions.around(hold, of_programme), at=at)
-        moved = freeing(voucher, end.parts, Account.HELD, end.voucher_end, hold_id=hold.id)
+        lapses = hold.id in expired and terms[hold.region_code, hold.programme_id].lapses_on(civil_date(at))
+        moved = freeing(voucher, end.parts, Account.HELD, end.voucher_end, hold_id=hold.id, lapses=lapses)
         writes.entries.append(
             JournalEntry(
                 region_code=hold.region_code,

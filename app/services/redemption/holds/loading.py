@@ -12,6 +12,7 @@ from sqlalchemy import Connection
 from app.services.redemption.assessing import Counts, counts_of_json
 from app.services.redemption.holds.states import HoldState, Part, summed
 from app.services.redemption.states import Share
+from app.services.vouchers.status import OVER
 from app.sql import Statement
 
 HoldKey = tuple[str, str]
@@ -28,7 +29,7 @@ class Place(NamedTuple):
 
 DUE = (
     "h.status = 'open' AND h.expires_at <= {clock}"
-    " AND (v.frozen_at IS NULL OR h.expires_at <= v.frozen_at OR v.redeemable_until <= {clock})"
+    f" AND (v.frozen_at IS NULL OR h.expires_at <= v.frozen_at OR {OVER})"
 )
 """Holds `h` of vouchers `v` that have expired: a freeze stops their clocks, but not beyond the voucher's own end."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, select
+from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -73,7 +73,8 @@ def _clock(at: datetime) -> Any:
 
 def _stands_since(at: Any) -> Any:
     """As `VoucherState.stands_since`."""
-    return case((Voucher.redeemable_until > at, Voucher.frozen_at))
+    stands = and_(Voucher.stands_still, Voucher.frozen_at < Voucher.redeemable_until)
+    return case((or_(Voucher.redeemable_until > at, stands), Voucher.frozen_at))
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:
