@@ -33,7 +33,7 @@ FIXED = frozenset(
     }
 )
 """Their steps no table changes: who may decide is never decided by who may decide."""
-NEEDS_FINANCE = frozenset({ApprovalKind.ORDER_PAYMENT})
+NEEDS_FINANCE = frozenset({ApprovalKind.ORDER_PAYMENT, ApprovalKind.MOVE_QUOTA})
 OF_THE_REGION = frozenset({ApprovalKind.APPROPRIATE, ApprovalKind.CLOSE_YEAR})
 """Acts of finance that belong to no authority: only a region's table reaches them."""
 MAX_BANDS = 10

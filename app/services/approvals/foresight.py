@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import Connection, and_, func, select
 
-from app.kernel.ids import region_of
+from app.kernel.ids import is_id
 from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, Role
 from app.models import PaymentItem, Pool, Redemption, Voucher
 from app.services.approvals.people import Person, people_with
@@ -58,7 +58,7 @@ def _effect_now(
             return {**effect, **_appropriation_now(tx, approval, command)}
         case ApprovalKind.ORDER_PAYMENT if "owed_fen" in effect:
             return {**effect, **_payment_now(tx, approval, command)}
-    if region_of(approval.subject_id) and approval.subject_id.startswith("vch_") and "balance_fen" in effect:
+    if is_id(approval.subject_id, "vch") and "balance_fen" in effect:
         return {**effect, **_voucher_now(tx, approval, effect)}
     if any("available_before_fen" in pool for pool in _pools_of(effect)):
         return {**effect, "pools": _pools_now(tx, approval.region_code, _pools_of(effect))}
@@ -130,7 +130,8 @@ def _payment_now(tx: Connection, approval: ApprovalRecord, command: Mapping[str,
 
 
 def _next_people(tx: Connection, approval: ApprovalRecord) -> tuple[Person, ...]:
-    found = people_with(tx, Role(approval.required_role), approval.region_code, approval.authority_id)
+    role = Role(approval.required_role)
+    found = people_with(tx, role, approval.place_of(role), approval.authority_id)
     done = {one for step in approval.decisions for one in (step.decided_by, step.on_behalf_of) if one}
     out = {approval.made_by, *approval.barred_ids, *done}
     person = persons_of(tx, out | {one.id for one in found})

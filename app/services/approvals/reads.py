@@ -19,6 +19,9 @@ from app.services.identity.accounts import accounts_of
 from app.services.identity.principals import Caller
 from app.services.reach import region_within
 
+_PLACE: Any = func.coalesce(Approval.county_code, Approval.region_code)
+"""Where the makers and checkers of an act hold their roles."""
+
 
 @dataclass(frozen=True, slots=True)
 class StepRecord:
@@ -63,9 +66,9 @@ class ApprovalRecord:
     expires_at: datetime | None
     decisions: tuple[StepRecord, ...]
 
-    def place_of(self, role: Role) -> str:
-        """The region in which whoever takes a step of this role must hold it."""
-        return self.county_code if role is Role.CHECKER and self.county_code is not None else self.region_code
+    def place_of(self, role: str) -> str:
+        """Where who takes a step of this role holds it: a county's act is for the county's checkers."""
+        return self.county_code if role == Role.CHECKER and self.county_code else self.region_code
 
     @property
     def version(self) -> int:
@@ -159,8 +162,6 @@ def recorded(tx: Connection, rows: Sequence[Any]) -> list[ApprovalRecord]:
 
 
 _TUPLES = ("steps", "barred_ids", "decisions")
-_PLACE: Any = func.coalesce(Approval.county_code, Approval.region_code)
-"""Where the officials of the authority who ask and decide hold their roles."""
 
 
 def visible_to(caller: Caller, powers: Sequence[Power]) -> ColumnElement[bool]:
@@ -210,26 +211,13 @@ def _conditions(tx: Connection, caller: Caller, wanted: Wanted) -> list[ColumnEl
     return found
 
 
-def _in_its_place(power: Power) -> ColumnElement[bool]:
-    region_code = power.grant.region_code
-    match power.grant.role:
-        case Role.SECURITY_ADMIN:
-            return region_within(Approval.region_code, region_code)
-        case Role.CHECKER:
-            in_place: ColumnElement[bool] = region_code == _PLACE
-            return in_place
-        case _:
-            return Approval.region_code == region_code
-
-
 def _mine_to_decide(tx: Connection, caller: Caller, powers: Sequence[Power]) -> list[ColumnElement[bool]]:
     """What waits for a step of the caller's: not made by him, not about him, none of its steps decided by him."""
     accounts = accounts_of(tx, caller.principal_id)
     turns = [
         and_(
-            _in_its_place(power),
+            _reached_by(power),
             Approval.required_role == power.grant.role,
-            *([Approval.authority_id == power.grant.authority_id] if power.grant.authority_id is not None else []),
             *(
                 [Approval.made_by != power.on_behalf_of, literal(power.on_behalf_of) != all_(Approval.barred_ids)]
                 if power.on_behalf_of is not None

@@ -58,23 +58,25 @@ def request_approval(
     effect: Mapping[str, Any],
     amount_fen: int | None = None,
     reason: str | None = None,
-    county_code: str | None = None,
     within_id: str | None = None,
     barred_ids: Collection[str] = (),
     steps: tuple[Role, ...] | None = None,
+    county_code: str | None = None,
 ) -> str:
     """Store what the caller wants done and return the approval's id.
 
     `command` is all that the execution will need; `effect` says in numbers what it will do. `amount_fen` chooses the
     band, and so the steps, which are frozen here; `steps` states them where no table may change them. `within_id` names
-    the whole (programme, payee) of which this may be a part that was split off. With a `county_code` it is a checker of
-    that county's `authority_id` who decides, and finance of the region. `barred_ids` may not decide, besides
-    the caller. Raises `approval_pending` where the same act on the same subject already waits.
+    the whole (programme, payee) of which this may be a part that was split off. `barred_ids` may not decide, besides
+    the caller. With a `county_code` it is the checkers of that county's `authority_id` who decide. Raises
+    `approval_pending` where the same act on the same subject already waits.
     """
     at = now(tx)
     approval_id = new_id("apv", region_code)
     written = canonical(dict(command))
-    table = None if steps else table_in_force(tx, region_code, authority_id, kind, at=at)
+    table = None if steps else table_in_force(tx, county_code or region_code, authority_id, kind, at=at)
+    if county_code and not steps and table is None:
+        table = table_in_force(tx, region_code, authority_id, kind, at=at)
     chosen = (
         Steps(steps, None, None)
         if steps

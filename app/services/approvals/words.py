@@ -142,18 +142,69 @@ def _issue(act: _Act) -> InWords:
     )
 
 
-def _voucher(zh: str, en: str, *, frees: bool = False) -> Callable[[_Act], InWords]:
+def _voucher(zh: str, en: str) -> Callable[[_Act], InWords]:
     def told(act: _Act) -> InWords:
-        firm, balance = act.effect["firm"], format_yuan(act.effect["balance_fen"])
-        held, freed = format_yuan(act.effect["held_fen"]), format_yuan(act.effect.get("released_fen", 0))
-        back_zh = f"，{freed} 元退回资金池" if frees else ""
-        back_en = f"; {freed} yuan go back to the pools" if frees else ""
+        effect = act.effect
+        balance, held = format_yuan(effect["balance_fen"]), format_yuan(effect["held_fen"])
+        more_zh, more_en = _frees_or_extends(effect)
+        if "vouchers" in effect:
+            which_zh, which_en = f"{effect['count']} 张券", f"{effect['count']} voucher(s)"
+        else:
+            which_zh = f"“{effect['firm']}”的券 {act.subject_id}"
+            which_en = f"the voucher {act.subject_id} of “{effect['firm']}”"
         return InWords(
-            f"{zh}“{firm}”的券 {act.subject_id}（余额 {balance} 元，预占 {held} 元）{back_zh}。",
-            f"{en} the voucher {act.subject_id} of “{firm}” (balance {balance}, held {held} yuan){back_en}.",
+            f"{zh}{which_zh}（余额 {balance} 元，预占 {held} 元）{more_zh}。",
+            f"{en} {which_en} (balance {balance}, held {held} yuan){more_en}.",
         )
 
     return told
+
+
+def _frees_or_extends(effect: Mapping[str, Any]) -> tuple[str, str]:
+    if freed_fen := effect.get("released_fen"):
+        freed = format_yuan(freed_fen)
+        return f"，{freed} 元退回资金池", f"; {freed} yuan go back to the pools"
+    if "last_day" in effect:
+        before, after = effect["last_day_before"], effect["last_day"]
+        return f"，有效期由 {before} 延至 {after}", f"; its last day is {after} instead of {before}"
+    return "", ""
+
+
+def _close_programme(act: _Act) -> InWords:
+    effect = act.effect
+    promised = format_yuan(effect["promised_fen"])
+    return InWords(
+        f"关闭项目“{effect['title']}”，不再发放且不可恢复；"
+        f"在外 {effect['vouchers']} 张券（{promised} 元）照常使用，"
+        f"待审批次 {effect['waiting_batches']} 个不再发放。",
+        f"Close the programme “{effect['title']}” for good: nothing more is issued, {effect['waiting_batches']} waiting"
+        f" batch(es) neither; {effect['vouchers']} voucher(s) with {promised} yuan live on.",
+    )
+
+
+def _provider(zh: str, en: str) -> Callable[[_Act], InWords]:
+    def told(act: _Act) -> InWords:
+        effect = act.effect
+        held, owed = format_yuan(effect["held_fen"]), format_yuan(effect["owed_fen"])
+        return InWords(
+            f"{zh}“{effect['provider']}”在项目“{effect['programme']}”中的入围资格；"
+            f"未结预占 {held} 元，应付 {owed} 元。",
+            f"{en} “{effect['provider']}” in “{effect['programme']}”: {held} yuan held, {owed} yuan owed.",
+        )
+
+    return told
+
+
+def _move_quota(act: _Act) -> InWords:
+    effect = act.effect
+    before, after = (format_yuan(effect[f"county_available_{when}_fen"]) for when in ("before", "after"))
+    takes = (act.amount_fen or 0) < 0
+    return InWords(
+        f"项目“{effect['programme']}”（{effect['fund_source']}）向{effect['county']}{'收回' if takes else '分配'}额度"
+        f" {act.yuan()} 元；其可用额度由 {before} 元变为 {after} 元。",
+        f"{'Take back from' if takes else 'Share out to'} {effect['county']} {act.yuan()} yuan of"
+        f" “{effect['programme']}” ({effect['fund_source']}); available there goes from {before} to {after} yuan.",
+    )
 
 
 def _order_payment(act: _Act) -> InWords:
@@ -251,7 +302,13 @@ _SENTENCES: Mapping[ApprovalKind, Callable[[_Act], InWords]] = {
     ApprovalKind.ISSUE_BATCH: _issue,
     ApprovalKind.FREEZE_VOUCHER: _voucher("冻结", "Freeze"),
     ApprovalKind.UNFREEZE_VOUCHER: _voucher("解冻", "Unfreeze"),
-    ApprovalKind.VOID_VOUCHER: _voucher("作废", "Void", frees=True),
+    ApprovalKind.VOID_VOUCHER: _voucher("作废", "Void"),
+    ApprovalKind.EXTEND_VOUCHER: _voucher("延长", "Extend"),
+    ApprovalKind.CLOSE_PROGRAMME: _close_programme,
+    ApprovalKind.SUSPEND_PROVIDER: _provider("暂停", "Suspend"),
+    ApprovalKind.RESUME_PROVIDER: _provider("恢复", "Let go on"),
+    ApprovalKind.DELIST_PROVIDER: _provider("取消", "Delist"),
+    ApprovalKind.MOVE_QUOTA: _move_quota,
     ApprovalKind.GRANT_ROLES: _grant_roles,
     ApprovalKind.RESET_PASSWORD: _reset_password,
     ApprovalKind.ORDER_PAYMENT: _order_payment,
