@@ -12,7 +12,7 @@ from typing import Any, cast
 import psycopg
 from psycopg.pq import PipelineStatus
 from psycopg.rows import RowMaker, namedtuple_row, no_result
-from sqlalchemy import BigInteger, Connection, Dialect, FromClause, Table
+from sqlalchemy import ARRAY, BigInteger, Connection, Dialect, FromClause, Table, Text, any_, literal
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import String
@@ -195,6 +195,11 @@ _ARRAY = re.compile(r"CAST\(:([a-z_]+) AS ([a-z]+)\[\]\)")
 _PLACEHOLDER = re.compile(r"(?<![:\w]):([a-z_]+)")
 _CLOCK = Statement("SELECT clock_timestamp()")
 _FORGET = Statement("DISCARD PLANS")
+
+
+def any_of(values: Sequence[str]) -> Any:
+    """What a column is compared with, one parameter however many values there are; `in_` ends at 65,535 of them."""
+    return any_(literal(list(values), ARRAY(Text)))
 
 
 def ask_now(tx: Connection) -> Callable[[], datetime]:

@@ -261,6 +261,8 @@ def test_one_side_only_and_the_one_with_priority_first(
         ({"same_controller": False}, {"same_controller": True}, None),
         ({}, {"shared_contact": True}, None),
         ({"shared_contact": True}, {"shared_contact": True}, ["shared_contact"]),
+        ({}, {"same_group": True}, None),
+        ({"same_group": True}, {"same_group": True}, ["same_group"]),
     ],
 )
 def test_related_parties_are_told_by_their_signs(

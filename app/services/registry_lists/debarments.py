@@ -18,7 +18,10 @@ from app.services.registry_lists.words import CellProblem, Field
 from app.services.sheets.problems import Language
 from app.services.standing.debarments import DEFAULT_CHECKPOINTS, Asked, Entry, request_debarment
 from app.services.standing.facts import person_of
-from app.sql import now
+from app.sql import any_of, now
+
+MAX_ENTRIES = 5_000
+"""In one list: a checker has to see what he approves."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,8 @@ def _ask(
             read.complain(line.row_no, CellProblem("name_differs", limit=known[0], actual=line.name), Field.NAME)
         if line.until_on is not None and line.until_on < today:
             read.complain(line.row_no, CellProblem("until_past", actual=line.until_on.isoformat()), Field.UNTIL_ON)
+    if len(read.lines) > MAX_ENTRIES:
+        read.complain(read.lines[MAX_ENTRIES].row_no, CellProblem("too_many_rows", limit=MAX_ENTRIES))
     read.require_sound()
     asked = request_debarment(
         tx,
@@ -95,7 +100,7 @@ def _registered_names(tx: Connection, usccs: set[str]) -> dict[str, list[str]]:
         .where(
             Organisation.kind.in_((OrganisationKind.FIRM, OrganisationKind.PROVIDER)),
             Organisation.identifier_type == IdentifierType.USCC,
-            Organisation.identifier_value.in_(sorted(usccs)),
+            Organisation.identifier_value == any_of(sorted(usccs)),
         )
         .order_by(Organisation.id)
     )

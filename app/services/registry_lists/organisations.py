@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+import json
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select, text, tuple_, update
-from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy import Connection, select, text, tuple_
 
 from app.database import Database
 from app.kernel.ids import new_id
@@ -22,12 +22,30 @@ from app.services.profiles import checked_profile
 from app.services.registry_lists.lines import OrganisationFile, OrganisationLine, read_organisations
 from app.services.registry_lists.words import PROVIDER_KINDS, CellProblem, Field, ListKind
 from app.services.sheets.problems import Language
-from app.sql import now
+from app.sql import Statement, now
 
 KINDS = {ListKind.FIRMS: OrganisationKind.FIRM, ListKind.PROVIDERS: OrganisationKind.PROVIDER}
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('organisation lists', 0))")
 """Two lists are taken in one after the other: what is looked up stays true until COMMIT."""
+
+_NEW = ("id", "kind", "identifier_type", "identifier_value", "name", "region_code", "created_by", "profile")
+_INSERT = Statement(
+    "INSERT INTO organisations"
+    " (id, kind, identifier_type, identifier_value, name, region_code, created_by, profile, version, created_at)"
+    " SELECT given.*, 1, :created_at FROM (SELECT id, kind, identifier_type, identifier_value, name, region_code,"
+    " created_by, CAST(profile AS jsonb) FROM unnest(CAST(:id AS text[]), CAST(:kind AS text[]),"
+    " CAST(:identifier_type AS text[]), CAST(:identifier_value AS text[]), CAST(:name AS text[]),"
+    " CAST(:region_code AS text[]), CAST(:created_by AS text[]), CAST(:profile AS text[]))"
+    " AS asked(id, kind, identifier_type, identifier_value, name, region_code, created_by, profile)) AS given"
+    " ON CONFLICT DO NOTHING RETURNING id"
+)
+_UPDATE = Statement(
+    "UPDATE organisations o SET name = given.name, region_code = given.region_code,"
+    " profile = CAST(given.profile AS jsonb), version = o.version + 1"
+    " FROM unnest(CAST(:id AS text[]), CAST(:name AS text[]), CAST(:region_code AS text[]), CAST(:profile AS text[]))"
+    " AS given(id, name, region_code, profile) WHERE o.id = given.id"
+)
 
 Key = tuple[str, str]
 """Type and value of an identifier."""
@@ -270,25 +288,30 @@ def _new_row(
         "name": one.name,
         "region_code": region_code,
         "profile": profile,
-        "version": 1,
         "created_by": caller.principal_id,
     }
+
+
+def rewrite(tx: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Put name, region and profile of organisations in place of what is there, in one statement."""
+    _UPDATE(
+        tx,
+        {name: [row[name] for row in rows] for name in ("id", "name", "region_code")}
+        | {"profile": [json.dumps(row["profile"]) for row in rows]},
+    )
+
+
+def _columns(rows: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    columns = {name: [str(row[name]) for row in rows] for name in _NEW}
+    return columns | {"profile": [json.dumps(row["profile"]) for row in rows]}
 
 
 def _write(tx: Connection, caller: Caller, plan: _Plan, upload: OrganisationUpload) -> None:
     at = now(tx)
     file_sha256 = hashlib.sha256(upload.data).hexdigest()
-    if plan.created:
-        made = tx.execute(
-            insert(Organisation).on_conflict_do_nothing().returning(Organisation.id),
-            [row | {"created_at": at} for row in plan.created],
-        ).all()
-        if len(made) < len(plan.created):
-            raise AppError(Code.ETAG_STALE)
-    for row, values, _ in plan.changed:
-        tx.execute(
-            update(Organisation).where(Organisation.id == row.id).values(**values, version=Organisation.version + 1)
-        )
+    if len(_INSERT(tx, _columns(plan.created) | {"created_at": at})) < len(plan.created):
+        raise AppError(Code.ETAG_STALE)
+    rewrite(tx, [values | {"id": row.id} for row, values, _ in plan.changed])
     audit.record_all(
         tx,
         caller=caller,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, select
 
 from app.database import Database
 from app.kernel.names import same_name
@@ -20,10 +20,10 @@ from app.services.identity.principals import Caller
 from app.services.organisations import registered_within
 from app.services.profiles import MAX_TAGS
 from app.services.registry_lists.lines import TagFile, TagLine, read_tags
-from app.services.registry_lists.organisations import Change, ImportReport, Named
+from app.services.registry_lists.organisations import Change, ImportReport, Named, rewrite
 from app.services.registry_lists.words import CellProblem, Field
 from app.services.sheets.problems import Language
-from app.sql import now
+from app.sql import any_of, now
 
 Tag = Mapping[str, Any]
 
@@ -114,7 +114,7 @@ def _firms(tx: Connection, caller: Caller, usccs: set[str]) -> dict[str, Any]:
         .where(
             Organisation.kind == OrganisationKind.FIRM,
             Organisation.identifier_type == IdentifierType.USCC,
-            Organisation.identifier_value.in_(sorted(usccs)),
+            Organisation.identifier_value == any_of(sorted(usccs)),
             registered_within(caller, Role.REGISTRAR),
         )
         .order_by(Organisation.id)
@@ -147,12 +147,18 @@ def _write(
 ) -> None:
     at = now(tx)
     changed = [row for uscc, row in firms.items() if tags[uscc] != list(row.profile.get("tags", ()))]
-    for row in changed:
-        tx.execute(
-            update(Organisation)
-            .where(Organisation.id == row.id)
-            .values(profile={**row.profile, "tags": tags[row.identifier_value]}, version=Organisation.version + 1)
-        )
+    rewrite(
+        tx,
+        [
+            {
+                "id": row.id,
+                "name": row.name,
+                "region_code": row.region_code,
+                "profile": {**row.profile, "tags": tags[row.identifier_value]},
+            }
+            for row in changed
+        ],
+    )
     audit.record_all(
         tx,
         caller=caller,

@@ -20,7 +20,7 @@ from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
 from app.services.reach import region_within
 from app.services.standing.facts import identifier_of
-from app.sql import now
+from app.sql import any_of, now
 
 READERS = (Role.MAKER, Role.CHECKER, Role.FINANCE, Role.AUDITOR, Role.REGISTRAR)
 DEFAULT_CHECKPOINTS = (Checkpoint.APPLY, Checkpoint.ISSUE, Checkpoint.REDEEM)
@@ -247,7 +247,7 @@ def _known(tx: Connection, region_code: str, entries: Sequence[Entry]) -> set[tu
         select(Debarment.person, Debarment.document_no).where(
             Debarment.region_code == region_code,
             Debarment.lifted_at.is_(None),
-            Debarment.person.in_([one.person for one in entries]),
+            Debarment.person == any_of([one.person for one in entries]),
         )
     )
     return {(row.person, row.document_no) for row in rows}
@@ -258,7 +258,7 @@ def _effect(tx: Connection, entries: Sequence[Entry]) -> dict[str, Any]:
     codes = [identifier_of(one.person)[1] for one in entries]
     rows = tx.execute(
         select(Organisation.id, Organisation.kind, Organisation.name, Organisation.identifier_value)
-        .where(Organisation.kind.in_(("firm", "provider")), Organisation.identifier_value.in_(codes))
+        .where(Organisation.kind.in_(("firm", "provider")), Organisation.identifier_value == any_of(codes))
         .order_by(Organisation.id)
     )
     registered = [
