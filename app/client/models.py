@@ -919,6 +919,16 @@ class CaseWithNotes(Answered, frozen=True, kw_only=True):
     notes: list[NoteRead]
 
 
+class ChangeRead(Answered, frozen=True, kw_only=True):
+    """A field that differs, and what it means. What one side does not have is null there."""
+
+    pointer: str
+    before: Any
+    after: Any
+    en: str
+    zh: str
+
+
 class CheckBody(Sent, frozen=True, kw_only=True):
     """Ask whether a code is usable here."""
 
@@ -1323,6 +1333,14 @@ class ExtensionRead(Answered, frozen=True, kw_only=True):
     extended_at: str
 
 
+class FieldChangeRead(Answered, frozen=True, kw_only=True):
+    """One field: what is registered, and what the list says."""
+
+    field: str
+    before: Any
+    after: Any
+
+
 class FirmDifferenceRead(Answered, frozen=True, kw_only=True):
     """One firm under both versions."""
 
@@ -1699,7 +1717,7 @@ class NamedRead(Answered, frozen=True, kw_only=True):
     organisation_id: str | None
     identifier_value: str
     name: str
-    changes: list[RegistryListsChangeRead]
+    changes: list[FieldChangeRead]
 
 
 class NeedRead(Answered, frozen=True, kw_only=True):
@@ -2657,14 +2675,6 @@ class RefusalsRead(Answered, frozen=True, kw_only=True):
     billed_fen: int
 
 
-class RegistryListsChangeRead(Answered, frozen=True, kw_only=True):
-    """One field: what is registered, and what the list says."""
-
-    field: str
-    before: Any
-    after: Any
-
-
 class RejectBody(Sent, frozen=True, kw_only=True):
     """Why not."""
 
@@ -2889,7 +2899,7 @@ class RuleVersionDifference(Answered, frozen=True, kw_only=True):
 
     from_: ComparedVersion = msgspec.field(name="from")
     to: ComparedVersion
-    changes: list[RuleVersionsChangeRead]
+    changes: list[ChangeRead]
 
 
 class RuleVersionRead(Answered, frozen=True, kw_only=True):
@@ -2922,17 +2932,7 @@ class RuleVersionWritten(Answered, frozen=True, kw_only=True):
     effective_on: str
     rules_sha256: str
     findings: list[RulesFindingRead]
-    changes: list[RuleVersionsChangeRead]
-
-
-class RuleVersionsChangeRead(Answered, frozen=True, kw_only=True):
-    """A field that differs, and what it means. What one side does not have is null there."""
-
-    pointer: str
-    before: Any
-    after: Any
-    en: str
-    zh: str
+    changes: list[ChangeRead]
 
 
 class RulesChecked(Answered, frozen=True, kw_only=True):
