@@ -14,10 +14,12 @@ from app.cli import (
     bank_lists,
     budget,
     calendars,
+    debarments,
     demo,
     export,
     login,
     officials,
+    organisations,
     people,
     reconcile,
     replay,
@@ -28,6 +30,7 @@ from app.cli import (
     seal,
     simulate,
     statements,
+    uploads,
     verify,
     witness,
 )
@@ -78,6 +81,9 @@ app.add_typer(rules.app, name="rules")
 app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")
 app.add_typer(calendars.app, name="calendar")
+app.add_typer(uploads.app, name="uploads")
+app.add_typer(organisations.app, name="organisations")
+app.add_typer(debarments.app, name="debarments")
 
 
 def main() -> None:

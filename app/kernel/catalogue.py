@@ -669,6 +669,22 @@ CATALOGUE: dict[Code, Row] = {
             "第 {line} 行：计入该行后，账单的使用时间涉及 {actual} 天；按规则与申报算力核对的账单最多涉及 {limit} 天。请分期提交账单。",
         ),
     ),
+    Code.DEBARRED: Row(
+        Kind.REFUSED,
+        ("On the debarment list", "已列入失信名单"),
+        (
+            "{name} is on the debarment list of {region} by document {document_no} ({period}), which rules this out: {checkpoint}. Ask the authority that issued the document.",
+            "{name} 已依据{document_no}列入 {region} 失信名单（{period}），不得{checkpoint}。如有异议，请联系作出决定的部门。",
+        ),
+    ),
+    Code.RELATION_EXISTS: Row(
+        Kind.CONFLICT,
+        ("Relation recorded already", "关联关系已登记"),
+        (
+            "{relation_id} tells of the same parties for some of these days. End it first, or choose days that do not overlap.",
+            "{relation_id} 已登记同一主体在相同日期内的该类关系。请先终止原登记，或填写不重叠的日期。",
+        ),
+    ),
     Code.PRICE_ABOVE_LIST: Row(
         Kind.REFUSED,
         ("Price above the admitted list", "单价高于入围价目"),
@@ -935,6 +951,14 @@ CATALOGUE: dict[Code, Row] = {
             "状态目录中没有该文件（SHA-256：{sha256}），或其内容与上传时不符。请联系运维从备份中恢复。",
         ),
     ),
+    Code.TOO_MANY_UPLOADS: Row(
+        Kind.THROTTLED,
+        ("Too many documents", "上传过于频繁"),
+        (
+            "{limit} documents of today belong to no application yet. Put them to use, or go on tomorrow.",
+            "今日已有 {limit} 份材料未用于任何申领。请先用于申领，或明日再上传。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
@@ -999,6 +1023,10 @@ WORDS = {
     "paused": "已暂停",
     "pending": "待处理",
     "posted": "待结算",
+    "apply": "申领",
+    "issue": "发放",
+    "redeem": "核销",
+    "pay": "支付",
     "proposed": "待审批",
     "published": "已发布",
     "received": "已缴回",

@@ -49,6 +49,8 @@ class Prefix(StrEnum):
     ALLOCATION_ROUND = "alr"
     APPLICATION = "apl"
     UPLOAD = "upl"
+    RELATION = "rel"
+    DEBARMENT = "dbr"
 
 
 SHARED = frozenset(
@@ -60,6 +62,7 @@ SHARED = frozenset(
         Prefix.INVITATION,
         Prefix.SESSION,
         Prefix.RESTORATION,
+        Prefix.RELATION,
     }
 )
 """What belongs to no region: their ids have no region part."""

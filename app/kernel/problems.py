@@ -155,6 +155,9 @@ class Code(StrEnum):
     DOCUMENT_TYPE_REFUSED = "document_type_refused"
     DOCUMENT_UNREADABLE = "document_unreadable"
     DOCUMENT_LOST = "document_lost"
+    TOO_MANY_UPLOADS = "too_many_uploads"
+    DEBARRED = "debarred"
+    RELATION_EXISTS = "relation_exists"
 
 
 @dataclass(frozen=True, slots=True)

@@ -316,6 +316,8 @@ class ApprovalKind(StrEnum):
     CANCEL_ALLOCATION = "cancel_allocation"
     PROMOTE_WAITING = "promote_waiting"
     END_WAITING = "end_waiting"
+    DEBAR = "debar"
+    LIFT_DEBARMENT = "lift_debarment"
     GRANT_APPLICATIONS = "grant_applications"
 
 
@@ -368,6 +370,25 @@ class DocumentType(StrEnum):
     XLSX = "xlsx"
     DOCX = "docx"
     OFD = "ofd"  # GB/T 33190
+
+
+class Checkpoint(StrEnum):
+    """Where a firm or provider is looked at: when it applies, when a voucher is issued, spent, and paid out."""
+
+    APPLY = "apply"
+    ISSUE = "issue"
+    REDEEM = "redeem"
+    PAY = "pay"
+
+
+class RelationKind(StrEnum):
+    """How two legal persons are linked, or one belongs to a group."""
+
+    HOLDING = "holding"
+    SAME_CONTROLLER = "same_controller"
+    SAME_LEGAL_REPRESENTATIVE = "same_legal_representative"
+    SHARED_CONTACT = "shared_contact"
+    GROUP = "group"
 
 
 class Sides(StrEnum):

@@ -9,6 +9,7 @@ from app.models.base import Base
 from app.models.budgets import Pool, YearClose
 from app.models.calendars import CalendarDay, CalendarTable
 from app.models.capacity import CapacityUse
+from app.models.debarments import Debarment
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
@@ -25,6 +26,7 @@ from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
 from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
+from app.models.relations import OrganisationRelation
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
 from app.models.uploads import Upload
@@ -51,6 +53,7 @@ __all__ = [
     "CapacityUse",
     "CaseNote",
     "Client",
+    "Debarment",
     "Entry",
     "Event",
     "Hold",
@@ -69,6 +72,7 @@ __all__ = [
     "Mandate",
     "OrderNumber",
     "Organisation",
+    "OrganisationRelation",
     "PaymentCode",
     "PaymentCodeUse",
     "PaymentItem",

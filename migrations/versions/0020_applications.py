@@ -249,7 +249,7 @@ def _approvals() -> None:
         "approvals",
         "kind IN ('publish_programme', 'admit_provider', 'appropriate', 'issue_batch', 'void_voucher',"
         " 'freeze_voucher', 'unfreeze_voucher', 'grant_roles', 'reset_password', 'publish_rule_version',"
-        " 'order_payment', 'reverse_entry', 'close_year', 'grant_applications')",
+        " 'order_payment', 'reverse_entry', 'close_year', 'debar', 'lift_debarment', 'grant_applications')",
     )
 
 

@@ -5,7 +5,7 @@ year by year which days are off and which weekends are worked. A year's table is
 a later one of the same year is a new version, and the old one stays. The tables of 2024 to 2026 come with this step,
 taken from the notices' text, so that the service can count from its first day.
 
-Revision: 0024, after 0018
+Revision: 0024, after 0019
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0024"
-down_revision = "0018"
+down_revision = "0019"
 branch_labels = None
 depends_on = None
 

@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 
 import pytest
+from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 
 from app.kernel.canonical import sha256_hex
 from app.kernel.vocabulary import Role
@@ -186,3 +190,44 @@ def test_strangers_see_nothing_and_roles_do_no_more_than_theirs(desk: Desk, shar
     problem(desk.city.maker.post("/v1/applications", application_body(desk.programme())), 403, "forbidden")
     assert desk.read(application_id, by=desk.city.finance)["id"] == application_id
     assert shared_world.person(Role.AUDITOR, desk.city.authority_id, "330000").get(path).status_code == 200
+
+
+def test_twins_of_one_firm_apply_once(desk: Desk) -> None:
+    programme_id, firm = desk.programme(), desk.firm()
+    drafts = [ok(desk.apply(programme_id, firm, draft=True))["id"] for _ in range(6)]
+    with ThreadPoolExecutor(6) as pool:
+        answers = list(pool.map(lambda one: firm.post(f"/v1/applications/{one}/submit"), drafts))
+    assert sorted(answer.status_code for answer in answers) == [200, 409, 409, 409, 409, 409]
+
+
+def test_a_withdrawal_and_its_grant_at_once_end_in_one_of_both(desk: Desk) -> None:
+    programme_id, firm = desk.programme(), desk.firm()
+    application_id = desk.reviewed(programme_id, firm)
+    proposed = ok(desk.act(application_id, "approve"))
+    with ThreadPoolExecutor(2) as pool:
+        approving = pool.submit(desk.city.checker.post, f"/v1/approvals/{proposed['approval_id']}/approve")
+        withdrawing = pool.submit(desk.act, application_id, "withdraw", {"reason": "改变主意"}, by=firm)
+    codes = sorted([approving.result().status_code, withdrawing.result().status_code])
+    vouchers = ok(desk.city.maker.get("/v1/vouchers", programme_id=programme_id))["data"]
+    status = desk.read(application_id)["status"]
+    assert (codes, (status, len(vouchers)) in {("approved", 1), ("withdrawn", 0)}) == ([200, 409], True)
+    assert desk.city.world.differences() == []
+
+
+def execute(statement: str, tx: Connection) -> None:
+    tx.execute(text(statement))
+
+
+def test_below_the_code_history_and_decisions_never_change(desk: Desk) -> None:
+    application = desk.granted(desk.programme())
+    database = desk.city.world.database
+    for statement in (
+        "UPDATE application_events SET reason = 'x'",
+        "DELETE FROM application_events",
+        "UPDATE uploads SET sha256 = sha256",
+        "DELETE FROM applications",
+        "UPDATE applications SET firm_id = firm_id",
+        f"UPDATE applications SET purpose = 'x' WHERE id = '{application['id']}'",
+    ):
+        with pytest.raises(DBAPIError):
+            database.transact(partial(execute, statement))

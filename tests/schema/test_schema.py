@@ -31,6 +31,7 @@ SHARED = {
     "restorations",
     "calendar_tables",
     "calendar_days",
+    "organisation_relations",
 }
 """What all regions share."""
 

@@ -14,7 +14,7 @@ from app.kernel.clock import civil_date, end_of_day
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import covers
-from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, ProgrammeStatus, Role
+from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, Checkpoint, ProgrammeStatus, Role
 from app.models import Application, ApplicationDocument, Organisation, Upload
 from app.services.applications.access import lock_own
 from app.services.applications.eligibility import Step
@@ -30,6 +30,7 @@ from app.services.programmes.programmes import ProgrammeRecord, read_programme
 from app.services.redemption.decisions import refuse_asked
 from app.services.rules.facts import Value
 from app.services.rules.model import Rules
+from app.services.standing.loading import require_not_debarred
 from app.sql import now
 
 OTHER = "other"
@@ -64,7 +65,7 @@ def create_application(tx: Connection, *, caller: Caller, draft: ApplicationDraf
     programme = read_programme(tx, caller=caller, programme_id=draft.programme_id)
     _require_running(programme)
     at = now(tx)
-    rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
+    rules = _rules_of(tx, programme, at=at)
     _check(tx, caller, programme, rules, draft)
     application_id = new_id("apl", programme.region_code)
     district = _district(tx, caller.organisation_id)
@@ -125,9 +126,9 @@ def change_application(
 def submit_application(tx: Connection, *, caller: Caller, application_id: str) -> tuple[ApplicationRecord, Judged]:
     """Send a draft in, or a correction; judged at once by the programme's rules, and refused with every reason.
 
-    Raises `forbidden`, `not_found`, `wrong_state`; `application_window_closed`, `application_limit_reached`,
-    `evidence_missing`, `applicant_not_eligible`, `amount_out_of_range`; `correction_overdue`. A correction is bound to
-    no window: the application came in time.
+    Raises `forbidden`, `not_found`, `wrong_state`; `application_window_closed`, `debarred`,
+    `application_limit_reached`, `evidence_missing`, `applicant_not_eligible`, `amount_out_of_range`;
+    `correction_overdue`. A correction is bound to no window: the application came in time.
     """
     application = lock_own(tx, caller=caller, application_id=application_id)
     programme = read_programme(tx, caller=caller, programme_id=application.programme_id)
@@ -138,10 +139,8 @@ def submit_application(tx: Connection, *, caller: Caller, application_id: str) -
         raise AppError(Code.WRONG_STATE, actual=application.status, expected="draft / correction")
     tx.execute(_ALONE, {"programme_id": application.programme_id, "firm_id": application.firm_id})
     at = now(tx)
-    if not programme.opens_at <= at < programme.closes_at:
-        raise AppError(
-            Code.APPLICATION_WINDOW_CLOSED, opens_at=programme.opens_at, closes_at=programme.closes_at, at=at
-        )
+    _require_window(programme, at=at)
+    _require_not_debarred(tx, application, at=at)
     judged = _judge(tx, application, at=at, applied_at=at)
     _require_within_limits(tx, application, judged.version.rules)
     _require_sound(tx, application, judged)
@@ -168,6 +167,7 @@ def _resubmit(tx: Connection, caller: Caller, application: ApplicationRecord) ->
         raise AppError(
             Code.CORRECTION_OVERDUE, limit=application.correction_due_on.isoformat(), actual=today.isoformat()
         )
+    _require_not_debarred(tx, application, at=at)
     judged = _judge(tx, application, at=at, applied_at=None)
     _require_sound(tx, application, judged)
     clock = application.clock.resumed(today, load_calendar(tx))
@@ -203,11 +203,39 @@ def _judge(tx: Connection, application: ApplicationRecord, *, at: datetime, appl
     return judge_application(application, grounds, step=step, applied_at=applied_at)
 
 
+def rules_for(tx: Connection, application: ApplicationRecord) -> Rules:
+    """The rules of today, by which an application is judged when it is sent in. Raises `wrong_state` without any."""
+    return rules_in_force(tx, application.region_code, application.programme_id, now(tx)).rules
+
+
+def _rules_of(tx: Connection, programme: ProgrammeRecord, *, at: datetime) -> Rules:
+    """The rules of the day. Before the first ones take effect the programme is not open yet."""
+    try:
+        return rules_in_force(tx, programme.region_code, programme.id, at).rules
+    except AppError:
+        _require_window(programme, at=at)
+        raise
+
+
+def _require_window(programme: ProgrammeRecord, *, at: datetime) -> None:
+    if not programme.opens_at <= at < programme.closes_at:
+        raise AppError(
+            Code.APPLICATION_WINDOW_CLOSED, opens_at=programme.opens_at, closes_at=programme.closes_at, at=at
+        )
+
+
 def _require_running(programme: ProgrammeRecord) -> None:
     if programme.status == ProgrammeStatus.PAUSED:
         raise AppError(Code.PROGRAMME_PAUSED)
     if programme.status != ProgrammeStatus.PUBLISHED:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.PUBLISHED)
+
+
+def _require_not_debarred(tx: Connection, application: ApplicationRecord, *, at: datetime) -> None:
+    """At issue the batch asks for itself."""
+    require_not_debarred(
+        tx, application.firm_id, region_code=application.region_code, checkpoint=Checkpoint.APPLY, at=at
+    )
 
 
 def _require_within_limits(tx: Connection, application: ApplicationRecord, rules: Rules) -> None:
@@ -327,6 +355,11 @@ def _values(draft: ApplicationDraft) -> dict[str, Any]:
         "claim": canonical(claim).decode(),
         "plan": canonical([dict(line) for line in draft.plan]).decode(),
     }
+
+
+def says_the_same(application: ApplicationRecord, draft: ApplicationDraft) -> bool:
+    """Whether a draft, its papers apart, says what the application says already."""
+    return all(getattr(application, name) == value for name, value in _values(draft).items())
 
 
 def _write_documents(

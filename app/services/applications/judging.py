@@ -6,7 +6,7 @@ import json
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Connection, select, text
@@ -23,18 +23,24 @@ from app.services.issuance.batches import rules_in_force
 from app.services.issuance.terms import Terms
 from app.services.redemption.assessing import gather
 from app.services.redemption.loading import load_parties
+from app.services.redemption.parties import parties_of
 from app.services.redemption.states import DatedRules, Parties, Party
 from app.services.rules.facts import Line, Value
+from app.services.standing.loading import load_standings
 
 _GRANTED = text(
-    "SELECT v.firm_id, o.profile->>'group' AS firm_group,"
+    "SELECT v.firm_id, coalesce(r.group_name, o.profile->>'group') AS firm_group,"
     " sum(v.face_fen - v.expired_fen - v.voided_fen - v.surrendered_fen) AS fen"
     " FROM vouchers v JOIN organisations o ON o.id = v.firm_id"
+    " LEFT JOIN LATERAL (SELECT group_name FROM organisation_relations"
+    " WHERE person = o.identifier_type || ':' || o.identifier_value AND kind = 'group' AND from_on <= :on"
+    " AND least(until_on, ended_on, :on) = :on ORDER BY from_on DESC, id DESC LIMIT 1) r ON true"
     " WHERE v.region_code = :region_code AND v.programme_id = :programme_id"
-    " AND (v.firm_id = ANY(CAST(:firms AS text[])) OR o.profile->>'group' IN"
-    " (SELECT profile->>'group' FROM organisations WHERE id = ANY(CAST(:firms AS text[]))))"
-    " GROUP BY v.firm_id, o.profile->>'group'"
+    " AND (v.firm_id = ANY(CAST(:firms AS text[]))"
+    " OR coalesce(r.group_name, o.profile->>'group') = ANY(CAST(:groups AS text[])))"
+    " GROUP BY v.firm_id, coalesce(r.group_name, o.profile->>'group')"
 )
+"""What vouchers promise to these firms and to all firms of these groups, declared or on record."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,27 +86,37 @@ def load_grounds(
     first = applications[0]
     assert all(one.programme_id == first.programme_id for one in applications), "of one programme"
     firms = sorted({one.firm_id for one in applications})
-    holders = load_parties(tx, firms, on=civil_date(at))
+    found, standings = load_parties(tx, firms, on=civil_date(at)), load_standings(tx, firms)
+    holders = {
+        firm_id: parties_of(
+            found[firm_id], Party(), None, (standings.get(firm_id), None), first.region_code, on=civil_date(at)
+        ).holder
+        for firm_id in firms
+    }
     return Grounds(
         version=rules_in_force(tx, first.region_code, first.programme_id, at),
         at=at,
         holders=holders,
-        granted=_granted(tx, first, holders),
+        granted=_granted(tx, first, holders, on=civil_date(at)),
         documents=load_documents(tx, first.region_code, [one.id for one in applications]),
     )
 
 
-def _granted(tx: Connection, first: ApplicationRecord, holders: Mapping[str, Party]) -> dict[str, Granted]:
-    asked = {"region_code": first.region_code, "programme_id": first.programme_id, "firms": sorted(holders)}
+def _granted(tx: Connection, first: ApplicationRecord, holders: Mapping[str, Party], *, on: date) -> dict[str, Granted]:
+    groups = {firm_id: str(holder.facts.get("group", firm_id)) for firm_id, holder in holders.items()}
+    asked = {
+        "region_code": first.region_code,
+        "programme_id": first.programme_id,
+        "firms": sorted(holders),
+        "groups": sorted(set(groups.values())),
+        "on": on,
+    }
     of_firm: dict[str, int] = defaultdict(int)
     of_group: dict[str, int] = defaultdict(int)
     for row in tx.execute(_GRANTED, asked):
         of_firm[row.firm_id] += int(row.fen)
         of_group[row.firm_group or row.firm_id] += int(row.fen)
-    return {
-        firm_id: Granted(of_firm[firm_id], of_group[str(holder.facts.get("group", firm_id))])
-        for firm_id, holder in holders.items()
-    }
+    return {firm_id: Granted(of_firm[firm_id], of_group[group]) for firm_id, group in groups.items()}
 
 
 def load_documents(

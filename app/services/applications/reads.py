@@ -12,9 +12,9 @@ from sqlalchemy import ColumnElement, Connection, and_, false, func, or_, select
 
 from app.kernel.clock import civil_date, end_of_day, start_of_day
 from app.kernel.ids import region_of
-from app.kernel.vocabulary import ApplicationLevel, ApplicationStatus
+from app.kernel.vocabulary import ApplicationLevel, ApplicationStatus, ProgrammeStatus
 from app.kernel.working_days import WorkingCalendar
-from app.models import Application, ApplicationEvent, Organisation
+from app.models import Application, ApplicationEvent, Organisation, Programme
 from app.services.applications.access import read, visible_to
 from app.services.applications.clocks import overdue_since
 from app.services.applications.judging import DocumentRecord, load_documents
@@ -128,6 +128,15 @@ def shown(
     else:
         due_on = record.clock.due_on(calendar) if record.clock is not None else None
     return Shown(record, stage, due_on, due_on is not None and due_on < today, tuple(documents))
+
+
+def open_programmes(tx: Connection) -> set[str]:
+    """The ids of the programmes that take applications now."""
+    at = now(tx)
+    query = select(Programme.id).where(
+        Programme.status == ProgrammeStatus.PUBLISHED, Programme.opens_at <= at, Programme.closes_at > at
+    )
+    return set(tx.execute(query).scalars())
 
 
 def list_events(tx: Connection, *, caller: Caller, application_id: str) -> list[ApplicationEventRecord]:

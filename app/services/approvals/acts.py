@@ -23,6 +23,7 @@ from app.services.payments.orders import execute_order_payment, reject_order_pay
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
 from app.services.programmes.rule_versions import execute_publish_rule_version
+from app.services.standing.debarments import execute_debar, execute_lift
 from app.services.vouchers.lifecycle import execute_freeze, execute_unfreeze, execute_void
 
 
@@ -57,5 +58,7 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
     ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
     ApprovalKind.GRANT_APPLICATIONS: Act(execute_grant, reject_grant),
+    ApprovalKind.DEBAR: Act(execute_debar),
+    ApprovalKind.LIFT_DEBARMENT: Act(execute_lift),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

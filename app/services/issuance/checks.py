@@ -14,7 +14,7 @@ from sqlalchemy import Connection, text
 from app.kernel.clock import SHANGHAI
 from app.kernel.money import format_yuan
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import ProgrammeStatus, Role
+from app.kernel.vocabulary import Checkpoint, ProgrammeStatus, Role
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import rules_in_force
 from app.services.issuance.plans import Firm, PlannedRow, plan_rows
@@ -22,6 +22,7 @@ from app.services.issuance.rows import MAX_ERRORS, GrantRow, Layout
 from app.services.issuance.words import CellProblem, Field
 from app.services.programmes.programmes import ProgrammeRecord, lock_programme
 from app.services.rules.model import Rules
+from app.services.standing.loading import debarred_firms
 from app.sql import now
 
 _FIRMS = text(
@@ -112,6 +113,7 @@ def check(tx: Connection, programme: ProgrammeRecord, submission: Submission, *,
         _require_open(programme, at)
     rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
     rows, errors = plan_rows(submission.rows, _firms(tx, submission.rows), rules, submission.layout, at=at)
+    errors += _debarred(tx, programme, submission, rows, at)
     return Checked(
         rules=rules,
         rows=rows,
@@ -181,6 +183,22 @@ def _firms(tx: Connection, rows: Sequence[GrantRow]) -> dict[str, Firm]:
         if found.identifier_type == "uscc":
             firms[found.identifier_value] = firms[found.id]
     return firms
+
+
+def _debarred(
+    tx: Connection, programme: ProgrammeRecord, submission: Submission, rows: Sequence[PlannedRow], at: datetime
+) -> list[FieldError]:
+    barred = debarred_firms(tx, programme.region_code, Checkpoint.ISSUE, at=at)
+    field = {row.row_no: Field.USCC if row.uscc else Field.FIRM_ID for row in submission.rows} if barred else {}
+    return [
+        submission.layout.complaint(
+            row.row_no,
+            field[row.row_no],
+            CellProblem("firm_debarred", limit=found.document_no, actual=f"{found.name} ({found.period})"),
+        )
+        for row in rows
+        if (found := barred.get(row.firm_id)) is not None
+    ]
 
 
 def _used_references(tx: Connection, programme: ProgrammeRecord, submission: Submission) -> list[FieldError]:

@@ -108,6 +108,7 @@ class RelatedParties(Part):
         True
     )
     shared_contact: Annotated[bool, said("Related by shared contacts.", "共用联系方式")] = False
+    same_group: Annotated[bool, said("Related by belonging to one group.", "同属一个集团")] = False
 
 
 class Cny(Part):

@@ -6,6 +6,7 @@ wrong), `expected` and `actual` (fen or counts as text), so that a difference ca
 
 from app.services.reconciliation.invariants import (
     allocation,
+    applications,
     boundaries,
     capacity,
     causes,
@@ -35,6 +36,7 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *closed_years.INVARIANTS,
             *causes.INVARIANTS,
             *allocation.INVARIANTS,
+            *applications.INVARIANTS,
             *validity.INVARIANTS,
             *boundaries.INVARIANTS,
         ),
