@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.output import Failure, say, table, yuan
+from app.kernel.places import in_language
 from app.kernel.vocabulary import AwardReason
 from app.services.allocation.replaying import Replayed, UnreadableRecord, replay
 
@@ -55,7 +56,8 @@ def replay_record(
     try:
         found = replay(record, noted_sha256=noted.strip().lower() if noted else None)
     except UnreadableRecord as error:
-        raise Failure(f"{file} 无法重算。", str(error)) from error
+        why = str(error)
+        raise Failure(f"{file} 无法重算：{in_language(why, 'zh')}。", in_language(why, "en")) from error
     _show(record, found)
     if found.differences:
         chinese, english = (

@@ -39,6 +39,8 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *causes.INVARIANTS,
             *applications.INVARIANTS,
             *allocation.INVARIANTS,
+            *allocation.INVARIANTS,
+            *applications.INVARIANTS,
             *validity.INVARIANTS,
             *boundaries.INVARIANTS,
         ),

@@ -6,15 +6,23 @@ from app.services.reconciliation.invariants.invariant import Invariant
 
 _GRANTS = """
     SELECT a.region_code, a.id AS subject,
-        concat_ws(' ', a.firm_id, a.programme_id, a.voucher_id, a.assessed_fen) AS expected,
+        concat_ws(' ', a.firm_id, a.programme_id, a.voucher_id, coalesce(given.fen, a.assessed_fen)) AS expected,
         concat_ws(' ', r.firm_id, r.programme_id, r.voucher_id, r.face_value_fen) AS actual
     FROM applications a
     LEFT JOIN issuance_rows r ON r.region_code = a.region_code AND r.batch_id = a.batch_id AND r.application_id = a.id
     LEFT JOIN vouchers v ON v.region_code = a.region_code AND v.id = a.voucher_id
     LEFT JOIN issuance_batches b ON b.region_code = a.region_code AND b.id = a.batch_id
+    LEFT JOIN LATERAL (
+        SELECT CASE WHEN o.batch_id = a.batch_id THEN x.granted_fen ELSE w.waits_fen END AS fen
+        FROM allocation_candidates c
+        JOIN allocation_rounds o ON o.region_code = c.region_code AND o.id = c.round_id
+        JOIN allocation_awards x ON x.region_code = c.region_code AND x.round_id = c.round_id AND x.place = c.place
+        LEFT JOIN waitlist w ON w.region_code = c.region_code AND w.round_id = c.round_id AND w.place = c.place
+        WHERE c.region_code = a.region_code AND c.application_id = a.id AND a.batch_id IN (o.batch_id, w.batch_id)
+    ) AS given ON true
     WHERE a.status = 'approved' AND (
         (r.firm_id, r.programme_id, r.voucher_id, r.face_value_fen)
-            IS DISTINCT FROM (a.firm_id, a.programme_id, a.voucher_id, a.assessed_fen)
+            IS DISTINCT FROM (a.firm_id, a.programme_id, a.voucher_id, coalesce(given.fen, a.assessed_fen))
         OR (v.firm_id, v.programme_id, v.batch_id) IS DISTINCT FROM (a.firm_id, a.programme_id, a.batch_id)
         OR b.status IS DISTINCT FROM 'issued' OR r.rejected_at IS NOT NULL)
     UNION ALL
@@ -52,6 +60,12 @@ _COURSES = """
 """
 
 INVARIANTS: tuple[Invariant, ...] = (
-    Invariant(6, "granted_applications", "A grant is what was assessed", "申领核定与所发券一致", _GRANTS),
+    Invariant(
+        6,
+        "granted_applications",
+        "A grant is what was assessed, or awarded",
+        "申领核定（或分配）额与所发券一致",
+        _GRANTS,
+    ),
     Invariant(6, "courses", "An application's history is whole", "申领办理过程完整", _COURSES),
 )
