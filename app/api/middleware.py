@@ -128,9 +128,20 @@ def _has_no_number(body: bytes) -> bool:
     return bool(met)
 
 
+_UPLOADS = (
+    "/v1/issuance-batches",
+    "/v1/statements",
+    "/v1/bank-lists",
+    "/v1/organisation-lists",
+    "/v1/debarment-lists",
+    "/v1/uploads",
+    "/portal/applications",
+)
+
+
 def limit_of(path: str) -> int:
     """The contract's limits: 1 MiB, batches 8 MiB, uploads 20 MiB (and what a form adds to them)."""
-    if path.startswith(("/v1/issuance-batches", "/v1/statements", "/v1/bank-lists")) or path.endswith("/simulations"):
+    if path.startswith(_UPLOADS) or path.endswith("/simulations"):
         return 20 * MIB + 64 * 1024
     if path.endswith(":batch"):
         return 8 * MIB

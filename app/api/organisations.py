@@ -106,6 +106,7 @@ def read_organisations(
     kind: Annotated[OrganisationKind | None, Query()] = None,
     region_code: Annotated[RegionCode | None, Query(description="This region and those below it")] = None,
     identifier: Annotated[Line | None, Query(description="统一社会信用代码, however it is typed")] = None,
+    name: Annotated[Line | None, Query(description="Part of a name, whatever its widths, brackets and spaces")] = None,
 ) -> Page[OrganisationRead]:
     """Organisations within your reach, newest first. A firm or provider sees itself."""
     records = service.database.transact(
@@ -117,6 +118,7 @@ def read_organisations(
             kind=kind,
             region_code=region_code,
             identifier=identifier,
+            name=name,
         )
     )
     return page_of([shown_organisation(record) for record in records], limit)

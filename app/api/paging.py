@@ -40,10 +40,11 @@ def page_of(found: Sequence[R], limit: int) -> Page[R]:
     """A page of at most `limit`; that there are more is known from one row beyond it."""
     shown = list(found[:limit])
     has_more = len(found) > limit
-    return Page(data=shown, next_cursor=_cursor(shown[-1].id) if has_more else None)
+    return Page(data=shown, next_cursor=cursor_of(shown[-1].id) if has_more else None)
 
 
-def _cursor(last_id: str) -> str:
+def cursor_of(last_id: str) -> str:
+    """The cursor of the page that begins after this id."""
     return urlsafe_b64encode(last_id.encode()).decode().rstrip("=")
 
 
@@ -55,7 +56,7 @@ def _last_id(cursor: str | None) -> str | None:
         last_id = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except ValueError as error:
         raise AppError(Code.MALFORMED_REQUEST, why="cursor") from error
-    if _ID.fullmatch(last_id) is None or _cursor(last_id) != cursor:
+    if _ID.fullmatch(last_id) is None or cursor_of(last_id) != cursor:
         raise AppError(Code.MALFORMED_REQUEST, why="cursor")
     return last_id
 

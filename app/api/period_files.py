@@ -1,4 +1,4 @@
-"""Forms with a file that tells of a period: read only where the sender may send one, within limits."""
+"""Forms with a file, such as one that tells of a period: read only where the sender may send one, within limits."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class PeriodForm(Wire):
     dry_run: bool = False
 
 
-F = TypeVar("F", bound=PeriodForm)
+F = TypeVar("F", bound=Wire)
 
 
 async def read_form(request: Request, form: type[F]) -> tuple[F, bytes, str]:
@@ -58,12 +58,12 @@ async def read_form(request: Request, form: type[F]) -> tuple[F, bytes, str]:
     return parsed, data, "".join(character for character in name if character.isprintable())[:MAX_FILE_NAME]
 
 
-def request_body(form: type[PeriodForm]) -> dict[str, Any]:
+def request_body(form: type[Wire]) -> dict[str, Any]:
     """What the published contract says of such a form."""
     schema = form.model_json_schema()
     file = {"type": "string", "format": "binary", "description": "An .xlsx sheet or a CSV file"}
     described = {
         "properties": schema["properties"] | {"file": file},
-        "required": ["file", "region_code", "period_from", "period_until"],
+        "required": ["file", *schema["required"]],
     }
     return {"required": True, "content": {"multipart/form-data": {"schema": schema | described}}}

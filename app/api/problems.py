@@ -186,7 +186,12 @@ def _places(found: Sequence[Any], body: Any) -> list[FieldError]:
     """Of the body by pointers into it, of parameters by their name."""
     in_body = [{**item, "loc": item["loc"][1:]} for item in found if item["loc"][:1] == ("body",)]
     elsewhere = [item for item in found if item["loc"][:1] != ("body",)]
-    named = [replace(field_error(item, None), pointer=joined(item["loc"])) for item in elsewhere]
+    named = [
+        replace(
+            field_error(item, None), pointer=joined((*item["loc"], *filter(None, [item.get("ctx", {}).get("field")])))
+        )
+        for item in elsewhere
+    ]
     return field_errors(in_body, body) + named
 
 

@@ -58,6 +58,7 @@ class VoucherRead(Read):
     issued_at: ShownInstant
     frozen_at: ShownInstant | None
     ended_at: ShownInstant | None
+    application_id: Annotated[str | None, Field(description="The application that it was granted for")]
 
 
 class MovementRead(Read):

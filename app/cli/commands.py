@@ -11,10 +11,13 @@ from app.cli import (
     after_restore,
     backup,
     bank_lists,
+    calendars,
+    debarments,
     demo,
     export,
     login,
     officials,
+    organisations,
     people,
     reconcile,
     replay,
@@ -25,11 +28,12 @@ from app.cli import (
     seal,
     simulate,
     statements,
+    uploads,
     verify,
     witness,
 )
 from app.cli.endings import status_of, tell
-from app.cli.office import approvals, budgets, issuing, programmes, vouchers
+from app.cli.office import applications, approvals, budgets, issuing, programmes, vouchers
 from app.cli.output import Failure
 from app.client import ClientError
 from app.embedded.archive import BackupFailed
@@ -74,10 +78,15 @@ app.add_typer(budgets.app, name="budget")
 app.add_typer(issuing.app, name="issue")
 app.add_typer(vouchers.app, name="voucher")
 app.add_typer(approvals.app, name="approvals")
+app.add_typer(applications.app, name="application")
 app.add_typer(people.app, name="user")
 app.add_typer(rules.app, name="rules")
 app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")
+app.add_typer(calendars.app, name="calendar")
+app.add_typer(uploads.app, name="uploads")
+app.add_typer(organisations.app, name="organisations")
+app.add_typer(debarments.app, name="debarments")
 
 
 def main() -> None:

@@ -29,9 +29,21 @@ recovery_claimed, recovery_due, treasury
 AdmissionStatus: TypeAlias = str
 """proposed, listed, suspended, delisted"""
 
+ApplicationAct: TypeAlias = str
+"""create, change, submit, accept, return, resubmit, first_review, assess, propose, decline, waitlist, approve,
+reject, withdraw
+"""
+
+ApplicationLevel: TypeAlias = str
+"""county, city"""
+
+ApplicationStatus: TypeAlias = str
+"""draft, submitted, accepted, correction, reviewed, waitlisted, approved, rejected, withdrawn"""
+
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
-grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year
+grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, debar,
+lift_debarment, grant_applications
 """
 
 ApprovalStatus: TypeAlias = str
@@ -46,8 +58,17 @@ BatchStatus: TypeAlias = str
 CaseState: TypeAlias = str
 """open, explained, resolved"""
 
+Checkpoint: TypeAlias = str
+"""apply, issue, redeem, pay"""
+
+DayKind: TypeAlias = str
+"""holiday, make_up_day"""
+
 DifferenceGroup: TypeAlias = str
 """missing_here, missing_there, differing_amount, differing_status, reference_doubled"""
+
+DocumentType: TypeAlias = str
+"""pdf, png, jpeg, xlsx, docx, ofd"""
 
 EntryKind: TypeAlias = str
 """appropriate, adjust, issue, hold, release, redeem, refund, expire, void, surrender, order_payment, bounce,
@@ -71,6 +92,9 @@ JobStage: TypeAlias = str
 
 JobStatus: TypeAlias = str
 """running, succeeded, refused, failed, lost"""
+
+ListKind: TypeAlias = str
+"""firms, providers, tags, debarments"""
 
 OrganisationKind: TypeAlias = str
 """authority, finance, firm, provider, audit, registry"""
@@ -115,6 +139,9 @@ Sign: TypeAlias = str
 """unit_not_known, usage_ref_missing, usage_already_billed, usage_times_missing, beyond_capacity,
 capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long
 """
+
+Stage: TypeAlias = str
+"""county, city, correction, waiting, passed, failed, withdrawn, draft"""
 
 Unknown: TypeAlias = str
 """year_over, year_closed, window_too_short, too_few_days"""
@@ -207,6 +234,147 @@ class AdmissionRead(Answered, frozen=True, kw_only=True):
     updated_at: str
 
 
+class ApplicationBody(Sent, frozen=True, kw_only=True):
+    """What a firm applies for."""
+
+    programme_id: str
+    amount_fen: int
+    """Fen (分), more than 0"""
+    purpose: str
+    """What the voucher is to be used for. 用途"""
+    valid_until_on: str | UnsetType | None = UNSET
+    """Last day the voucher is wanted for, where the rules let firms say so"""
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the rules let the claimant state"""
+    plan: list[PlannedLine] | UnsetType = UNSET
+    """What is to be bought; the subsidy it would earn bounds the assessment"""
+    documents: list[ApplicationDocumentBody] | UnsetType = UNSET
+
+
+class ApplicationCreate(Sent, frozen=True, kw_only=True):
+    """An application; with `draft` it is kept for the firm alone until it is submitted."""
+
+    programme_id: str
+    amount_fen: int
+    """Fen (分), more than 0"""
+    purpose: str
+    """What the voucher is to be used for. 用途"""
+    valid_until_on: str | UnsetType | None = UNSET
+    """Last day the voucher is wanted for, where the rules let firms say so"""
+    claim: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts that the rules let the claimant state"""
+    plan: list[PlannedLine] | UnsetType = UNSET
+    """What is to be bought; the subsidy it would earn bounds the assessment"""
+    documents: list[ApplicationDocumentBody] | UnsetType = UNSET
+    draft: bool | UnsetType = UNSET
+
+
+class ApplicationDocumentBody(Sent, frozen=True, kw_only=True):
+    """A paper: which of the rules' list it is (or `other`), and the upload."""
+
+    document: str
+    upload_id: str
+
+
+class ApplicationDocumentRead(Answered, frozen=True, kw_only=True):
+    """A paper; its bytes are at `/v1/uploads/{upload_id}/content`."""
+
+    document: str
+    upload_id: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+
+
+class ApplicationEventRead(Answered, frozen=True, kw_only=True):
+    """Who did what, when and why; `facts` and `trace` are what was decided from, and their hash is sealed."""
+
+    seq: int
+    act: ApplicationAct
+    from_status: ApplicationStatus | None
+    to_status: ApplicationStatus
+    at: str
+    principal_id: str
+    organisation_id: str
+    reason: str | None
+    details: dict[str, Any]
+    facts: dict[str, Any] | None
+    facts_sha256: str | None
+    trace: dict[str, Any] | None
+
+
+class ApplicationJudged(Answered, frozen=True, kw_only=True):
+    """An application with the judgement that was made just now, None for a draft."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    programme_title: str
+    firm_id: str
+    firm_name: str
+    firm_identifier: str
+    district_code: str
+    status: ApplicationStatus
+    level: ApplicationLevel
+    stage: Stage
+    amount_fen: int
+    purpose: str
+    valid_until_on: str | None
+    claim: dict[str, Any]
+    plan: list[dict[str, Any]]
+    documents: list[ApplicationDocumentRead]
+    correction_items: list[str]
+    due_on: str | None
+    overdue: bool
+    assessed_fen: int | None
+    exception: dict[str, Any] | None
+    batch_id: str | None
+    voucher_id: str | None
+    created_at: str
+    submitted_at: str | None
+    accepted_at: str | None
+    decided_at: str | None
+    decision_reason: str | None
+    version: int
+    judgement: JudgementRead | None
+
+
+class ApplicationRead(Answered, frozen=True, kw_only=True):
+    """An application as it stands. `due_on` is the last day in time of whoever has it now: officials, or the firm."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    programme_title: str
+    firm_id: str
+    firm_name: str
+    firm_identifier: str
+    district_code: str
+    status: ApplicationStatus
+    level: ApplicationLevel
+    stage: Stage
+    amount_fen: int
+    purpose: str
+    valid_until_on: str | None
+    claim: dict[str, Any]
+    plan: list[dict[str, Any]]
+    documents: list[ApplicationDocumentRead]
+    correction_items: list[str]
+    due_on: str | None
+    overdue: bool
+    assessed_fen: int | None
+    exception: dict[str, Any] | None
+    batch_id: str | None
+    voucher_id: str | None
+    created_at: str
+    submitted_at: str | None
+    accepted_at: str | None
+    decided_at: str | None
+    decision_reason: str | None
+    version: int
+
+
 class AppropriationBody(Sent, frozen=True, kw_only=True):
     """A grant of the finance bureau; a negative amount takes back what is still free."""
 
@@ -244,6 +412,16 @@ class ApproveBody(Sent, frozen=True, kw_only=True):
     """An optional remark for the record."""
 
     note: str | UnsetType | None = UNSET
+
+
+class AssessBody(Sent, frozen=True, kw_only=True):
+    """The amount that is fixed (核定) and why; `terms` are what officials state of the claim."""
+
+    assessed_fen: int
+    """Fen (分), more than 0"""
+    reason: str
+    terms: Terms | UnsetType | None = UNSET
+    exemption: ExemptionBody | UnsetType | None = UNSET
 
 
 class AssessmentRead(Answered, frozen=True, kw_only=True):
@@ -408,6 +586,47 @@ class BounceBody(Sent, frozen=True, kw_only=True):
     redemption_ids: list[str] | UnsetType | None = UNSET
 
 
+class CalendarDayRead(Answered, frozen=True, kw_only=True):
+    """A day that is not what its weekday says."""
+
+    day: str
+    kind: DayKind
+    name: str
+
+
+class CalendarDayWrite(Sent, frozen=True, kw_only=True):
+    """A holiday, or a Saturday or Sunday on which people work (调休上班)."""
+
+    day: str
+    """A day in Asia/Shanghai"""
+    kind: DayKind
+    name: str
+
+
+class CalendarList(Answered, frozen=True, kw_only=True):
+    """Tables, each with its days."""
+
+    data: list[CalendarRead]
+
+
+class CalendarRead(Answered, frozen=True, kw_only=True):
+    """A year's table. `version` is its ETag; the highest one counts."""
+
+    year: int
+    version: int
+    document_no: str
+    loaded_at: str
+    loaded_by: str
+    days: list[CalendarDayRead]
+
+
+class CalendarWrite(Sent, frozen=True, kw_only=True):
+    """A year's table as the notice has it. A day may lie in the December before, where the notice says so."""
+
+    document_no: str
+    days: list[CalendarDayWrite]
+
+
 class CaseAssign(Sent, frozen=True, kw_only=True):
     """Whose work it is: a person of finance, audit or an authority of the region."""
 
@@ -488,16 +707,6 @@ class CaseWithNotes(Answered, frozen=True, kw_only=True):
     notes: list[NoteRead]
 
 
-class ChangeRead(Answered, frozen=True, kw_only=True):
-    """A field that differs, and what it means. What one side does not have is null there."""
-
-    pointer: str
-    before: Any
-    after: Any
-    en: str
-    zh: str
-
-
 class CheckBody(Sent, frozen=True, kw_only=True):
     """Ask whether a code is usable here."""
 
@@ -563,6 +772,16 @@ class ComparedVersion(Answered, frozen=True, kw_only=True):
     rules_sha256: str
 
 
+class ConditionRead(Answered, frozen=True, kw_only=True):
+    """One condition of the programme, and what became of it. `later`: judged with the bill; `open`: not known yet."""
+
+    name: str
+    outcome: str
+    en: str
+    zh: str
+    missing: list[str]
+
+
 class ConfirmBody(Sent, frozen=True, kw_only=True):
     """The bank has paid (回单): all that is in payment, or the redemptions named."""
 
@@ -580,6 +799,15 @@ class ConsistencyRead(Answered, frozen=True, kw_only=True):
     proof: list[str]
 
 
+class CountsRead(Answered, frozen=True, kw_only=True):
+    """How many applications lie at each stage: 区县审核中, 市审核中, 待补正, 候补, 通过, 不通过, 已撤回."""
+
+    stages: dict[str, int]
+    statuses: dict[str, int]
+    districts: list[DistrictCountsRead]
+    overdue: int
+
+
 class CutRead(Answered, frozen=True, kw_only=True):
     """What one reason took from the base or from the subsidy; the two are never added up."""
 
@@ -592,6 +820,74 @@ class CutRead(Answered, frozen=True, kw_only=True):
     subsidy_fen: int
 
 
+class DebarmentAsked(Answered, frozen=True, kw_only=True):
+    """What was asked for. `approval` is none where all entries are on the list already."""
+
+    approval: ApprovalRead | None
+    entry_count: int
+    known_count: int
+
+
+class DebarmentCreate(Sent, frozen=True, kw_only=True):
+    """Entries that one approval puts on the list of a region. They bind it and all regions below it."""
+
+    region_code: str
+    authority_id: str
+    entries: list[DebarmentEntry]
+
+
+class DebarmentEntry(Sent, frozen=True, kw_only=True):
+    """One legal person, registered here or not."""
+
+    identifier: Identifier
+    name: str
+    reason: str
+    document_no: str
+    from_on: str
+    """A day in Asia/Shanghai"""
+    until_on: str | UnsetType | None = UNSET
+    """The last day; left out where it goes on until it is lifted"""
+    checkpoints: list[Checkpoint] | UnsetType = UNSET
+    """What it rules out: apply, issue, redeem (new bills and holds), pay"""
+
+
+class DebarmentLift(Sent, frozen=True, kw_only=True):
+    """By which document an entry is taken off the list, and why."""
+
+    document_no: str
+    reason: str
+
+
+class DebarmentListAsked(Answered, frozen=True, kw_only=True):
+    """What was asked for. Without an approval there was nothing to ask: a dry run, or all are on the list already."""
+
+    approval: ApprovalRead | None
+    entry_count: int
+    known_count: int
+    ignored_columns: list[str]
+
+
+class DebarmentRead(Answered, frozen=True, kw_only=True):
+    """An entry; `until_on` is the last day."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    identifier: Identifier
+    name: str
+    reason: str
+    document_no: str
+    checkpoints: list[Checkpoint]
+    from_on: str
+    until_on: str | None
+    debarred_at: str
+    made_by: str
+    decided_by: str
+    lifted_at: str | None
+    lift_document_no: str | None
+    lift_reason: str | None
+
+
 class DifferenceRead(Answered, frozen=True, kw_only=True):
     """One row that breaks an invariant."""
 
@@ -599,6 +895,14 @@ class DifferenceRead(Answered, frozen=True, kw_only=True):
     subject: str
     expected: str
     actual: str
+
+
+class DistrictCountsRead(Answered, frozen=True, kw_only=True):
+    """One district's applications by stage."""
+
+    district_code: str
+    district_name: str
+    stages: dict[str, int]
 
 
 class DrawRead(Answered, frozen=True, kw_only=True):
@@ -676,6 +980,13 @@ class ExecutionRead(Answered, frozen=True, kw_only=True):
     total: StandingRead
 
 
+class ExemptionBody(Sent, frozen=True, kw_only=True):
+    """Which document lets conditions be failed, and why. The checker of the grant approves it."""
+
+    reason: str
+    document_no: str
+
+
 class FirmDifferenceRead(Answered, frozen=True, kw_only=True):
     """One firm under both versions."""
 
@@ -732,6 +1043,23 @@ class ForecastRead(Answered, frozen=True, kw_only=True):
     expected_drawn_fen: int | None
     lapsing_fen: int | None
     lapsing_unknown: Unknown | None
+
+
+class GrantsBody(Sent, frozen=True, kw_only=True):
+    """Reviewed applications of one programme that are to be granted together."""
+
+    application_ids: list[str]
+
+
+class GrantsProposed(Answered, frozen=True, kw_only=True):
+    """What was proposed; a checker decides it at `approval_id`."""
+
+    batch_id: str
+    approval_id: str
+    programme_id: str
+    count: int
+    total_fen: int
+    application_ids: list[str]
 
 
 class GroupExecutionRead(Answered, frozen=True, kw_only=True):
@@ -863,6 +1191,26 @@ class JobRead(Answered, frozen=True, kw_only=True):
     answer: dict[str, Any] | None
 
 
+class JudgementRead(Answered, frozen=True, kw_only=True):
+    """The judgement: every condition, and the most that may be assessed with each limit that lowers it."""
+
+    eligible: bool
+    conditions: list[ConditionRead]
+    maximum_fen: int
+    maximum_text: str
+    """The maximum in 元"""
+    binding_limit: str
+    trace: dict[str, Any]
+    facts_sha256: str
+
+
+class KnownTag(Answered, frozen=True, kw_only=True):
+    """A recognition that policies everywhere ask for, and the other ways in which it is written."""
+
+    name: str
+    variants: list[str]
+
+
 class LinePage(Answered, frozen=True, kw_only=True):
     """Lines in the order of the file."""
 
@@ -956,6 +1304,16 @@ class MovementsMovementRead(Answered, frozen=True, kw_only=True):
     balance_fen: int
 
 
+class NamedRead(Answered, frozen=True, kw_only=True):
+    """An organisation of the list. In a dry run a new one has no id."""
+
+    row_no: int
+    organisation_id: str | None
+    identifier_value: str
+    name: str
+    changes: list[RegistryListsChangeRead]
+
+
 class NeedRead(Answered, frozen=True, kw_only=True):
     """A fact that the rules look at, and who states it."""
 
@@ -993,6 +1351,24 @@ class OrganisationCreate(Sent, frozen=True, kw_only=True):
     name: str
     region_code: str
     profile: dict[str, Any] | UnsetType | None = UNSET
+
+
+class OrganisationListTaken(Answered, frozen=True, kw_only=True):
+    """What the list did or, in a dry run, would do. At most 1,000 of each sort are named; the counts are of all.
+
+    `differing` are registered otherwise and were left as they are: send the list with `update` to change them.
+    """
+
+    dry_run: bool
+    file_sha256: str
+    created_count: int
+    changed_count: int
+    differing_count: int
+    unchanged_count: int
+    created: list[NamedRead]
+    changed: list[NamedRead]
+    differing: list[NamedRead]
+    ignored_columns: list[str]
 
 
 class OrganisationRead(Answered, frozen=True, kw_only=True):
@@ -1147,6 +1523,19 @@ class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
 
 class PlainProfile(Sent, frozen=True, kw_only=True):
     """Authorities, finance bureaus, auditors and the registry need none."""
+
+
+class PlannedLine(Sent, frozen=True, kw_only=True):
+    """Something the firm means to buy."""
+
+    category: str
+    """Service category of the programme. 服务类别"""
+    amount_fen: int
+    """Fen (分), more than 0, at most 10¹³"""
+    quantity: str | UnsetType | None = UNSET
+    unit: str | UnsetType | None = UNSET
+    unit_price: str | UnsetType | None = UNSET
+    facility_class: str | UnsetType | None = UNSET
 
 
 class PlannedRowRead(Answered, frozen=True, kw_only=True):
@@ -1335,6 +1724,12 @@ class QuoteRead(Answered, frozen=True, kw_only=True):
     unstated_facts: list[str]
     """What the rules look at and nobody stated"""
     trace: dict[str, Any]
+
+
+class ReasonBody(Sent, frozen=True, kw_only=True):
+    """Why."""
+
+    reason: str
 
 
 class ReceiptRead(Answered, frozen=True, kw_only=True):
@@ -1598,10 +1993,69 @@ class RefusalsRead(Answered, frozen=True, kw_only=True):
     billed_fen: int
 
 
+class RegistryListsChangeRead(Answered, frozen=True, kw_only=True):
+    """One field: what is registered, and what the list says."""
+
+    field: str
+    before: Any
+    after: Any
+
+
 class RejectBody(Sent, frozen=True, kw_only=True):
     """Why not."""
 
     reason: str
+
+
+class RelationCreate(Sent, frozen=True, kw_only=True):
+    """A link from this organisation's side. `group` names the group it belongs to; any other kind the other party."""
+
+    kind: str
+    other: Identifier | UnsetType | None = UNSET
+    """The other party, registered or not"""
+    other_name: str | UnsetType | None = UNSET
+    share: str | UnsetType | None = UNSET
+    group: str | UnsetType | None = UNSET
+    from_on: str
+    """A day in Asia/Shanghai"""
+    until_on: str | UnsetType | None = UNSET
+    """The last day; left out where it goes on"""
+    evidence: str
+    """What shows it: document, its number, its day. 依据"""
+
+
+class RelationEnd(Sent, frozen=True, kw_only=True):
+    """Which day was the last, and why. The day before the first says that it was recorded by mistake."""
+
+    ended_on: str
+    """A day in Asia/Shanghai"""
+    reason: str
+
+
+class RelationRead(Answered, frozen=True, kw_only=True):
+    """A link, from the side of the organisation it was asked for."""
+
+    id: str
+    kind: str
+    other: Identifier | None
+    other_name: str | None
+    share: str | None
+    group: str | None
+    from_on: str
+    until_on: str | None
+    evidence: str
+    recorded_at: str
+    recorded_by: str
+    ended_on: str | None
+    ended_at: str | None
+    ended_by: str | None
+    end_reason: str | None
+
+
+class Relations(Answered, frozen=True, kw_only=True):
+    """All links on record of one organisation, newest first, ended ones too."""
+
+    data: list[RelationRead]
 
 
 class ResetAsked(Answered, frozen=True, kw_only=True):
@@ -1614,6 +2068,16 @@ class ResetBody(Sent, frozen=True, kw_only=True):
     """Why a person needs a new password."""
 
     reason: str
+
+
+class ReturnBody(Sent, frozen=True, kw_only=True):
+    """What is missing (补正), all at once, and how long the firm has."""
+
+    reason: str
+    items: list[str]
+    """Each thing that is missing"""
+    working_days: int | UnsetType | None = UNSET
+    """Default: the rules'"""
 
 
 class ReverseBody(Sent, frozen=True, kw_only=True):
@@ -1685,7 +2149,7 @@ class RuleVersionDifference(Answered, frozen=True, kw_only=True):
 
     from_: ComparedVersion = msgspec.field(name="from")
     to: ComparedVersion
-    changes: list[ChangeRead]
+    changes: list[RuleVersionsChangeRead]
 
 
 class RuleVersionRead(Answered, frozen=True, kw_only=True):
@@ -1718,7 +2182,17 @@ class RuleVersionWritten(Answered, frozen=True, kw_only=True):
     effective_on: str
     rules_sha256: str
     findings: list[RulesFindingRead]
-    changes: list[ChangeRead]
+    changes: list[RuleVersionsChangeRead]
+
+
+class RuleVersionsChangeRead(Answered, frozen=True, kw_only=True):
+    """A field that differs, and what it means. What one side does not have is null there."""
+
+    pointer: str
+    before: Any
+    after: Any
+    en: str
+    zh: str
 
 
 class RulesChecked(Answered, frozen=True, kw_only=True):
@@ -1867,6 +2341,8 @@ class Tag(Sent, frozen=True, kw_only=True):
     name: str
     since_on: str
     until_on: str | UnsetType | None = UNSET
+    evidence: str | UnsetType | None = UNSET
+    """Document and number that grant it. 认定文号或依据"""
 
 
 class TallyRead(Answered, frozen=True, kw_only=True):
@@ -1907,6 +2383,31 @@ class UnitRead(Answered, frozen=True, kw_only=True):
     en: str
     zh: str
     counts: str
+
+
+class UploadRead(Answered, frozen=True, kw_only=True):
+    """An uploaded document."""
+
+    id: str
+    region_code: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+    uploaded_at: str
+
+
+class UploadStored(Answered, frozen=True, kw_only=True):
+    """`repeated`: this organisation had sent these very bytes before, and this is what became of them then."""
+
+    id: str
+    region_code: str
+    file_name: str
+    type: DocumentType
+    size: int
+    sha256: str
+    uploaded_at: str
+    repeated: bool
 
 
 class UserCreate(Sent, frozen=True, kw_only=True):
@@ -1989,6 +2490,8 @@ class VoucherRead(Answered, frozen=True, kw_only=True):
     issued_at: str
     frozen_at: str | None
     ended_at: str | None
+    application_id: str | None
+    """The application that it was granted for"""
 
 
 class VouchersMovementRead(Answered, frozen=True, kw_only=True):

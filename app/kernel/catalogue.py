@@ -669,6 +669,22 @@ CATALOGUE: dict[Code, Row] = {
             "第 {line} 行：计入该行后，账单的使用时间涉及 {actual} 天；按规则与申报算力核对的账单最多涉及 {limit} 天。请分期提交账单。",
         ),
     ),
+    Code.DEBARRED: Row(
+        Kind.REFUSED,
+        ("On the debarment list", "已列入失信名单"),
+        (
+            "{name} is on the debarment list of {region} by document {document_no} ({period}), which rules this out: {checkpoint}. Ask the authority that issued the document.",
+            "{name} 已依据{document_no}列入 {region} 失信名单（{period}），不得{checkpoint}。如有异议，请联系作出决定的部门。",
+        ),
+    ),
+    Code.RELATION_EXISTS: Row(
+        Kind.CONFLICT,
+        ("Relation recorded already", "关联关系已登记"),
+        (
+            "{relation_id} tells of the same parties for some of these days. End it first, or choose days that do not overlap.",
+            "{relation_id} 已登记同一主体在相同日期内的该类关系。请先终止原登记，或填写不重叠的日期。",
+        ),
+    ),
     Code.PRICE_ABOVE_LIST: Row(
         Kind.REFUSED,
         ("Price above the admitted list", "单价高于入围价目"),
@@ -810,6 +826,107 @@ CATALOGUE: dict[Code, Row] = {
             "核销记录 {redemption_id} 已有退款、已进入支付、出自预占，或其券已终结。请由供给方全额退款（已支付的转为追回），再重新核销。",
         ),
     ),
+    Code.CALENDAR_NOT_LOADED: Row(
+        Kind.CONFLICT,
+        ("Table of holidays missing", "缺少节假日安排"),
+        (
+            "The table of holidays of {year} has not been loaded, so its working days cannot be counted. Ask the registrar to load it from the State Council's notice (`voucher calendar load`), then try again.",
+            "{year} 年节假日安排尚未导入，无法计算该年的工作日。请登记员按国务院办公厅通知导入（voucher calendar load）后再试。",
+        ),
+    ),
+    Code.APPLICATION_WINDOW_CLOSED: Row(
+        Kind.REFUSED,
+        ("Not open for applications", "不在申领时段内"),
+        (
+            "This programme takes applications from {opens_at:local} to {closes_at:local} (Beijing time); it is {at:local}. A draft can be kept.",
+            "该项目受理申领的时间为 {opens_at:local} 至 {closes_at:local}，当前为 {at:local}。可先保存草稿。",
+        ),
+    ),
+    Code.APPLICATION_LIMIT_REACHED: Row(
+        Kind.CONFLICT,
+        ("Already applied", "已有申领"),
+        (
+            "The rules let one firm have {limit} application(s) here; there are {actual}, the last is {application_id}. Withdraw it, or wait for its decision.",
+            "按规则单个企业可有 {limit} 件申领，现已有 {actual} 件，最近一件为 {application_id}。可撤回该申领或等待其办结。",
+        ),
+    ),
+    Code.APPLICANT_NOT_ELIGIBLE: Row(
+        Kind.REFUSED,
+        ("Conditions not met", "不符合申领条件"),
+        (
+            "By the programme's rules this application cannot be granted: {names}. `errors` tells each condition.",
+            "按项目规则，该申领不符合条件：{names}。详见 errors 中的逐项说明。",
+        ),
+    ),
+    Code.AMOUNT_OUT_OF_RANGE: Row(
+        Kind.REFUSED,
+        ("Amount out of range", "金额超出范围"),
+        (
+            "The amount must lie between {least_fen:yuan} and {limit_fen:yuan} yuan ({name}); it is {actual_fen:yuan}.",
+            "金额须在 {least_fen:yuan} 元至 {limit_fen:yuan} 元之间（{name}），当前为 {actual_fen:yuan} 元。",
+        ),
+    ),
+    Code.EVIDENCE_MISSING: Row(
+        Kind.REFUSED,
+        ("Documents missing", "缺少材料"),
+        (
+            "{count} document(s) that the rules ask for are missing: {names}. Upload them and submit again.",
+            "缺少规则要求的 {count} 份材料：{names}。请上传后重新提交。",
+        ),
+    ),
+    Code.CORRECTION_OVERDUE: Row(
+        Kind.CONFLICT,
+        ("Too late for the correction", "补正已逾期"),
+        (
+            "The correction was due on {limit}; it is {actual}. Ask the authority for more time, or apply anew.",
+            "补正截止日为 {limit}，今天是 {actual}。请联系主管部门延长补正期限，或重新申领。",
+        ),
+    ),
+    Code.POOL_SUFFICES: Row(
+        Kind.CONFLICT,
+        ("The pool suffices", "额度充足"),
+        (
+            "{available_fen:yuan} yuan are free after what is proposed already, and {actual_fen:yuan} are needed: propose it for issue instead of putting it on the waiting list.",
+            "扣除已提请发放的部分后，可用额度为 {available_fen:yuan} 元，所需为 {actual_fen:yuan} 元：请提请发放，无须列入候补。",
+        ),
+    ),
+    Code.WAITLIST_ORDER: Row(
+        Kind.CONFLICT,
+        ("Others wait before it", "候补顺序在前者尚未发放"),
+        (
+            "{application_id} has waited longer. By the rules the waiting list is served in its order: propose that one first, or together with this.",
+            "{application_id} 候补在先。按规则候补依次发放：请先提请该件，或与本件一并提请。",
+        ),
+    ),
+    Code.DOCUMENT_TYPE_REFUSED: Row(
+        Kind.WRONG_MEDIA,
+        ("Type of document not taken", "不接受该类型的文件"),
+        (
+            "{why_en} Taken are PDF, PNG, JPEG, .xlsx, .docx and OFD.",
+            "{why_zh}可上传 PDF、PNG、JPEG、.xlsx、.docx、OFD。",
+        ),
+    ),
+    Code.DOCUMENT_UNREADABLE: Row(
+        Kind.INVALID,
+        ("Document cannot be used", "文件无法使用"),
+        ("{why_en}", "{why_zh}"),
+    ),
+    Code.DOCUMENT_LOST: Row(
+        Kind.CONFLICT,
+        ("Document not in the store", "材料库中没有该文件"),
+        (
+            "The bytes of this document (SHA-256 {sha256}) are not in the state folder, or are not what was uploaded. Tell the operator: they have to come back from a backup.",
+            "状态目录中没有该文件（SHA-256：{sha256}），或其内容与上传时不符。请联系运维从备份中恢复。",
+        ),
+    ),
+    Code.TOO_MANY_UPLOADS: Row(
+        Kind.THROTTLED,
+        ("Too many documents", "上传过于频繁"),
+        (
+            "{limit} documents of today belong to no application yet. Put them to use, or go on tomorrow.",
+            "今日已有 {limit} 份材料未用于任何申领。请先用于申领，或明日再上传。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
@@ -817,8 +934,11 @@ WORDS = {
     NOT_JSON: "正文不是 JSON",
     UNPACKED: "未压缩的正文（不带 Content-Encoding）",
     "admission": "入围记录",
+    "application": "申领",
+    "upload": "材料",
     "approval": "审批事项",
     "batch": "批次",
+    "calendar": "节假日安排",
     "case": "差异事项",
     "client": "机器账号",
     "entry": "分录",
@@ -839,6 +959,13 @@ WORDS = {
     "resource": "资源",
     "user": "用户",
     "year_close": "年度关账",
+    "accepted": "已受理",
+    "correction": "待补正",
+    "reviewed": "已核定",
+    "waitlisted": "候补",
+    "withdrawn": "已撤回",
+    "county": "区县审核中",
+    "city": "市级审核中",
     "active": "可用",
     "approved": "已通过",
     "bounced": "已退票",
@@ -859,6 +986,10 @@ WORDS = {
     "paused": "已暂停",
     "pending": "待处理",
     "posted": "待结算",
+    "apply": "申领",
+    "issue": "发放",
+    "redeem": "核销",
+    "pay": "支付",
     "proposed": "待审批",
     "published": "已发布",
     "received": "已缴回",

@@ -46,6 +46,10 @@ class Prefix(StrEnum):
     BANK_LIST = "bkl"
     RESTORATION = "rst"
     JOB = "job"
+    APPLICATION = "apl"
+    UPLOAD = "upl"
+    RELATION = "rel"
+    DEBARMENT = "dbr"
 
 
 SHARED = frozenset(
@@ -57,6 +61,7 @@ SHARED = frozenset(
         Prefix.INVITATION,
         Prefix.SESSION,
         Prefix.RESTORATION,
+        Prefix.RELATION,
     }
 )
 """What belongs to no region: their ids have no region part."""

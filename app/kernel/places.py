@@ -62,6 +62,10 @@ WIRE_FORMS: Mapping[str, tuple[str, str]] = {
         "must be an id as the service gives it, such as hld_330100_ and 26 characters",
         "须为本系统给出的标识，如 hld_330100_ 加 26 个字符",
     ),
+    r"^(0\.[0-9]{1,4}|1(\.0{1,4})?)$": (
+        'must be a share above 0 and at most 1 with four decimals at most, in quotes: 25 % is "0.25"',
+        "须为大于 0、不超过 1 的比例，至多四位小数并加引号：25% 写作 “0.25”",
+    ),
     r"^[^\x00-\x1f\x7f]*$": ("must not have control characters", "不得包含控制字符"),
 }
 """The same of the patterns that requests have besides."""
@@ -127,10 +131,13 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "在预占时已确定，仅可与 {limit} 一同填写",
     ),
     "ends_before_it_begins": ("must not lie before used_from, {limit}", "不得早于 used_from（{limit}）"),
+    "ends_before_it_begins_on": ("must not lie before from_on, {limit}", "不得早于 from_on（{limit}）"),
     "less_than_its_sites": (
         "the sites together have {limit}, the provider says {actual}",
         "各机房合计 {limit}，机构填报 {actual}",
     ),
+    "missing_for_kind": ("is needed where kind is {limit}", "kind 为 {limit} 时须填写"),
+    "not_for_this_kind": ("has no place where kind is {limit}", "kind 为 {limit} 时不得填写"),
     "named_twice": ("{actual} is named more than once", "{actual} 重复填写"),
     "only_for_card_hours": (
         "an accelerator is named for card-hours only; the unit is {actual}",
@@ -141,6 +148,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
 
 
 TOLD: Mapping[str, tuple[str, str]] = {
+    "same_party": ("is the organisation itself", "为该机构自身"),
     "json_invalid": ("is no {limit} from character {actual} on", "自第 {actual} 个字符起不是 {limit}"),
     "out_of_range": ("is out of range; the limit is {limit}", "超出范围，限值为 {limit}"),
     "too_large": ("may be {limit} at most", "至多为 {limit}"),
@@ -157,6 +165,8 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "unknown_fact": ("the rules know no such fact; they know {limit}", "规则中没有该事实，现有：{limit}"),
     "wrong_fact_type": ("must be of the type {limit}", "类型须为 {limit}"),
     "unknown_value": ("must be one of {limit}", "须为其中之一：{limit}"),
+    "too_many_rows": ("are more than {limit} rows: narrow the filters", "超过 {limit} 行，请缩小筛选范围"),
+    "of_another_programme": ("belongs to another programme than {limit}", "不属于项目 {limit}"),
 }
 """What the places mean that decisions name, where they say nothing themselves."""
 

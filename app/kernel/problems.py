@@ -139,6 +139,21 @@ class Code(StrEnum):
     REDEMPTION_NOT_REVERSIBLE = "redemption_not_reversible"
     CAPACITY_USED_UP = "capacity_used_up"
     USAGE_TIMES_TOO_LONG = "usage_times_too_long"
+    CALENDAR_NOT_LOADED = "calendar_not_loaded"
+    APPLICATION_WINDOW_CLOSED = "application_window_closed"
+    APPLICATION_LIMIT_REACHED = "application_limit_reached"
+    APPLICANT_NOT_ELIGIBLE = "applicant_not_eligible"
+    AMOUNT_OUT_OF_RANGE = "amount_out_of_range"
+    EVIDENCE_MISSING = "evidence_missing"
+    CORRECTION_OVERDUE = "correction_overdue"
+    POOL_SUFFICES = "pool_suffices"
+    WAITLIST_ORDER = "waitlist_order"
+    DOCUMENT_TYPE_REFUSED = "document_type_refused"
+    DOCUMENT_UNREADABLE = "document_unreadable"
+    DOCUMENT_LOST = "document_lost"
+    TOO_MANY_UPLOADS = "too_many_uploads"
+    DEBARRED = "debarred"
+    RELATION_EXISTS = "relation_exists"
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,15 @@ def city_of(code: str) -> str:
     return f"{code[:4]}00"
 
 
+@lru_cache(maxsize=64)
+def regions_named(name: str, within: str) -> tuple[str, ...]:
+    """The regions of that name in a province or city, itself included: `西湖区` in 330100 is 330106."""
+    prefix = within.removesuffix("00").removesuffix("00")
+    free = 6 - len(prefix)
+    codes = [f"{prefix}{number:0{free}d}" for number in range(10**free)] if free else [within]
+    return tuple(code for code in codes if _name(code) == name)
+
+
 @lru_cache(maxsize=4096)
 def _name(code: str) -> str | None:
     if _REGION.fullmatch(code) is None:

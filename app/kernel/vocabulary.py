@@ -285,6 +285,79 @@ class ApprovalKind(StrEnum):
     ORDER_PAYMENT = "order_payment"
     REVERSE_ENTRY = "reverse_entry"
     CLOSE_YEAR = "close_year"
+    DEBAR = "debar"
+    LIFT_DEBARMENT = "lift_debarment"
+    GRANT_APPLICATIONS = "grant_applications"
+
+
+class ApplicationStatus(StrEnum):
+    """Where an application (申领) stands. Which act leads where: `services/applications/states.py`."""
+
+    DRAFT = "draft"
+    SUBMITTED = "submitted"
+    ACCEPTED = "accepted"  # 受理
+    CORRECTION = "correction"  # 补正: with the firm, the clock stands
+    REVIEWED = "reviewed"  # 已核定
+    WAITLISTED = "waitlisted"  # 候补
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class ApplicationAct(StrEnum):
+    """What is done to an application; each is one event of its history."""
+
+    CREATE = "create"
+    CHANGE = "change"
+    SUBMIT = "submit"
+    ACCEPT = "accept"
+    RETURN = "return"
+    RESUBMIT = "resubmit"
+    FIRST_REVIEW = "first_review"  # 区县初审
+    ASSESS = "assess"  # 核定
+    PROPOSE = "propose"  # 提请发放
+    DECLINE = "decline"  # a checker refused the proposal
+    WAITLIST = "waitlist"
+    APPROVE = "approve"
+    REJECT = "reject"
+    WITHDRAW = "withdraw"
+
+
+class ApplicationLevel(StrEnum):
+    """Who has an application on his desk: the county's officials first where the rules say so, then the city's."""
+
+    COUNTY = "county"
+    CITY = "city"
+
+
+class DocumentType(StrEnum):
+    """What an uploaded document is, by its content."""
+
+    PDF = "pdf"
+    PNG = "png"
+    JPEG = "jpeg"
+    XLSX = "xlsx"
+    DOCX = "docx"
+    OFD = "ofd"  # GB/T 33190
+
+
+class Checkpoint(StrEnum):
+    """Where a firm or provider is looked at: when it applies, when a voucher is issued, spent, and paid out."""
+
+    APPLY = "apply"
+    ISSUE = "issue"
+    REDEEM = "redeem"
+    PAY = "pay"
+
+
+class RelationKind(StrEnum):
+    """How two legal persons are linked, or one belongs to a group."""
+
+    HOLDING = "holding"
+    SAME_CONTROLLER = "same_controller"
+    SAME_LEGAL_REPRESENTATIVE = "same_legal_representative"
+    SHARED_CONTACT = "shared_contact"
+    GROUP = "group"
 
 
 class Sides(StrEnum):
@@ -318,6 +391,13 @@ class CaseState(StrEnum):
     OPEN = "open"
     EXPLAINED = "explained"
     RESOLVED = "resolved"
+
+
+class DayKind(StrEnum):
+    """What a table of holidays says of a day."""
+
+    HOLIDAY = "holiday"  # 放假
+    MAKE_UP_DAY = "make_up_day"  # 调休上班
 
 
 class LeafKind(StrEnum):

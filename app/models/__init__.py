@@ -1,11 +1,14 @@
 """The tables, one module per aggregate. Importing this package registers all of them on `Base.metadata`."""
 
+from app.models.applications import Application, ApplicationDocument, ApplicationEvent
 from app.models.approvals import Approval
 from app.models.audit import AuditEvent
 from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
 from app.models.budgets import Pool, YearClose
+from app.models.calendars import CalendarDay, CalendarTable
 from app.models.capacity import CapacityUse
+from app.models.debarments import Debarment
 from app.models.events import Event
 from app.models.holds import Hold, HoldNumber, HoldShare
 from app.models.idempotency import AnswerPass, IdempotencyKey
@@ -22,8 +25,10 @@ from app.models.programmes import Admission, Programme, RuleVersion
 from app.models.reconciliations import CaseNote, Reconciliation, ReconciliationCase
 from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
+from app.models.relations import OrganisationRelation
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.statements import Statement, StatementLine
+from app.models.uploads import Upload
 from app.models.vouchers import Allotment, Mandate, Voucher
 
 __all__ = [
@@ -31,14 +36,20 @@ __all__ = [
     "Admission",
     "Allotment",
     "AnswerPass",
+    "Application",
+    "ApplicationDocument",
+    "ApplicationEvent",
     "Approval",
     "AuditEvent",
     "BankList",
     "BankListLine",
     "Base",
+    "CalendarDay",
+    "CalendarTable",
     "CapacityUse",
     "CaseNote",
     "Client",
+    "Debarment",
     "Entry",
     "Event",
     "Hold",
@@ -57,6 +68,7 @@ __all__ = [
     "Mandate",
     "OrderNumber",
     "Organisation",
+    "OrganisationRelation",
     "PaymentCode",
     "PaymentCodeUse",
     "PaymentItem",
@@ -80,6 +92,7 @@ __all__ = [
     "SealQueue",
     "Statement",
     "StatementLine",
+    "Upload",
     "UsageReference",
     "User",
     "Voucher",

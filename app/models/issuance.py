@@ -62,6 +62,8 @@ class IssuanceRow(Base):
     terms: Mapped[CanonicalJson | None]
     rejected_at: Mapped[Instant | None]
     voucher_id: Mapped[Id | None]
+    application_id: Mapped[Id | None]
+    """The application that it grants, None for what an authority issues by itself."""
 
     __table_args__ = (
         ForeignKeyConstraint(["region_code", "batch_id"], ["issuance_batches.region_code", "issuance_batches.id"]),
@@ -74,5 +76,13 @@ class IssuanceRow(Base):
             postgresql_where="rejected_at IS NULL",
         ),
         UniqueConstraint("region_code", "voucher_id"),
+        ForeignKeyConstraint(["region_code", "application_id"], ["applications.region_code", "applications.id"]),
+        Index(
+            "uq_issuance_rows_live_application",
+            "region_code",
+            "application_id",
+            unique=True,
+            postgresql_where="rejected_at IS NULL AND application_id IS NOT NULL",
+        ),
         CheckConstraint("face_value_fen > 0", name="face_value_positive"),
     )

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -50,6 +51,42 @@ def record(
 
     `details` must hold no secret and no sensitive value, only what happened; the leaf holds its SHA-256.
     """
+    _write(tx, [_event(caller, region_code, action, object_id, at, result, details)])
+
+
+def record_each(
+    tx: Connection,
+    *,
+    caller: Caller,
+    action: str,
+    at: datetime,
+    subjects: Sequence[tuple[str, str, Mapping[str, str | int | bool | list[str] | None]]],
+) -> None:
+    """The same for many: region, object and details of each, in two statements."""
+    _write(tx, [_event(caller, region, action, one, at, "done", details) for region, one, details in subjects])
+
+
+def _write(tx: Connection, events: Sequence[Mapping[str, Any]]) -> None:
+    """Append events and queue them for sealing."""
+    _INSERT(tx, events)
+    _QUEUE(
+        tx,
+        [
+            {"region_code": one["region_code"], "leaf_kind": LeafKind.AUDIT_EVENT, "leaf_id": one["id"]}
+            for one in events
+        ],
+    )
+
+
+def _event(
+    caller: Caller,
+    region_code: str,
+    action: str,
+    object_id: str,
+    at: datetime,
+    result: str,
+    details: Mapping[str, str | int | bool | list[str] | None] | None,
+) -> dict[str, Any]:
     written = canonical(dict(details or {}))
     event_id = new_id("evt", region_code)
     leaf = canonical(
@@ -69,23 +106,17 @@ def record(
             "details": sha256_hex(written),
         }
     )
-    _INSERT(
-        tx,
-        [
-            {
-                "region_code": region_code,
-                "id": event_id,
-                "at": at,
-                "principal_id": caller.principal_id,
-                "organisation_id": caller.organisation_id,
-                "action": action,
-                "object_id": object_id,
-                "result": result,
-                "source": caller.source,
-                "request_id": caller.request_id,
-                "details": written.decode(),
-                "leaf": leaf,
-            }
-        ],
-    )
-    _QUEUE(tx, [{"region_code": region_code, "leaf_kind": LeafKind.AUDIT_EVENT, "leaf_id": event_id}])
+    return {
+        "region_code": region_code,
+        "id": event_id,
+        "at": at,
+        "principal_id": caller.principal_id,
+        "organisation_id": caller.organisation_id,
+        "action": action,
+        "object_id": object_id,
+        "result": result,
+        "source": caller.source,
+        "request_id": caller.request_id,
+        "details": written.decode(),
+        "leaf": leaf,
+    }

@@ -8,10 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, false, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, false, func, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel.ids import is_id, new_id
+from app.kernel.names import name_core
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import is_region
 from app.kernel.uscc import UsccError, parse_uscc
@@ -28,6 +29,8 @@ OFFICIALS = (Role.MAKER, Role.CHECKER, Role.FINANCE, Role.AUDITOR)
 KEEPERS = (Role.REGISTRAR, Role.SECURITY_ADMIN)
 """They see the organisations of their regions."""
 
+_EVEN_NAME = func.regexp_replace(func.lower(func.normalize(Organisation.name, text("NFKC"))), r"\s+", "", "g")
+"""A name as `comparable_name` evens it out, but for its ending."""
 _MAKER_IDENTIFIER = re.compile("[!-~]{1,64}")
 
 
@@ -191,10 +194,12 @@ def list_organisations(
     kind: OrganisationKind | None = None,
     region_code: str | None = None,
     identifier: str | None = None,
+    name: str | None = None,
 ) -> list[OrganisationRecord]:
     """Organisations within the caller's reach, newest first, at most `limit`.
 
-    `region_code` takes in the regions below it; `identifier` is read as it was typed.
+    `region_code` takes in the regions below it; `identifier` is read as it was typed; `name` is a part of one,
+    and widths, brackets, case, spaces and the form of company do not count.
     """
     query = select(Organisation).where(_visible_to(caller)).order_by(Organisation.id.desc()).limit(limit)
     if before_id is not None:
@@ -205,6 +210,8 @@ def list_organisations(
         query = query.where(region_within(Organisation.region_code, region_code))
     if identifier is not None:
         query = query.where(Organisation.identifier_value.in_(_readings(identifier)))
+    if name is not None:
+        query = query.where(_EVEN_NAME.contains(name_core(name), autoescape=True))
     return [_record(row) for row in tx.execute(query)]
 
 
@@ -246,19 +253,22 @@ def _require_known_region(region_code: str) -> None:
         raise _invalid("/region_code", "unknown_region", actual=region_code)
 
 
-def _checked_identifier(new: NewOrganisation) -> str:
-    if new.identifier_type is IdentifierType.USCC:
+def stored_identifier(identifier_type: IdentifierType, value: str, *, pointer: str) -> str:
+    """An identifier in its one stored form, whatever it was typed like. Raises `validation_failed` at the pointer."""
+    if identifier_type is IdentifierType.USCC:
         try:
-            return parse_uscc(new.identifier_value)
+            return parse_uscc(value)
         except UsccError as error:
-            raise _invalid(
-                "/identifier/value", "uscc_not_valid", detail=str(error), actual=new.identifier_value
-            ) from error
-    if new.kind is not OrganisationKind.FIRM:
+            raise _invalid(pointer, "uscc_not_valid", detail=str(error), actual=value) from error
+    if _MAKER_IDENTIFIER.fullmatch(value) is None:
+        raise _invalid(pointer, "identifier_not_valid", actual=value)
+    return value
+
+
+def _checked_identifier(new: NewOrganisation) -> str:
+    if new.identifier_type is not IdentifierType.USCC and new.kind is not OrganisationKind.FIRM:
         raise _invalid("/identifier/type", "not_for_this_kind", actual=new.identifier_type)
-    if _MAKER_IDENTIFIER.fullmatch(new.identifier_value) is None:
-        raise _invalid("/identifier/value", "identifier_not_valid", actual=new.identifier_value)
-    return new.identifier_value
+    return stored_identifier(new.identifier_type, new.identifier_value, pointer="/identifier/value")
 
 
 def _readings(identifier: str) -> set[str]:

@@ -8,7 +8,17 @@ from datetime import date
 from fractions import Fraction
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, ValidationError, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    StringConstraints,
+    ValidationError,
+    model_serializer,
+    model_validator,
+)
 from pydantic_core import PydanticCustomError
 
 from app.kernel.places import field_errors
@@ -43,6 +53,13 @@ class Tag(_Profile):
     name: Line
     since_on: date
     until_on: date | None = None
+    evidence: Annotated[Line | None, Field(description="Document and number that grant it. 认定文号或依据")] = None
+
+    @model_serializer(mode="wrap")
+    def _without_nothing(self, write: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """As it was stored before there was evidence, where there is none."""
+        written: dict[str, Any] = write(self)
+        return {name: value for name, value in written.items() if name != "evidence" or value is not None}
 
     @model_validator(mode="after")
     def _in_order(self) -> Tag:
@@ -84,8 +101,10 @@ def _credible(text: str) -> str:
 Decimal = Annotated[str, StringConstraints(pattern=r"^(0|[1-9][0-9]{0,9})(\.[0-9]{1,6})?$"), AfterValidator(_credible)]
 
 
+MAX_TAGS = 100
 MAX_CARDS = 10_000_000
 MAX_PFLOPS = 10_000_000
+MAX_RACKS = 10_000_000
 """More than all the world has: who declares it mistook the unit."""
 
 
@@ -96,7 +115,7 @@ class FirmProfile(_Profile):
         Literal["micro", "small", "medium", "large"] | None, Field(description="微型 / 小型 / 中型 / 大型")
     ] = None
     industry: Line | None = None
-    tags: Annotated[tuple[Tag, ...], Field(max_length=100)] = ()
+    tags: Annotated[tuple[Tag, ...], Field(max_length=MAX_TAGS)] = ()
     group: Annotated[Line | None, Field(description="The declared group, for caps that count all its firms. 集团")] = (
         None
     )
@@ -128,7 +147,7 @@ class ProviderProfile(_Profile):
     facility_class: Annotated[Literal["domestic", "other"] | None, Field(description="国产 / 其他")] = None
     capacity_cards: Annotated[int, Field(strict=True, ge=0, le=MAX_CARDS)] = 0
     capacity_pflops: Annotated[Decimal | None, Field(description="PFLOPS, FP16. 算力规模")] = None
-    racks: Annotated[int, Field(strict=True, ge=0, le=10_000_000, description="Racks. 机架数")] = 0
+    racks: Annotated[int, Field(strict=True, ge=0, le=MAX_RACKS, description="Racks. 机架数")] = 0
     facts: Facts = Field(default_factory=dict)
     sites: Annotated[tuple[Site, ...], Field(max_length=200)] = ()
 

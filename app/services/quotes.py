@@ -27,6 +27,7 @@ from app.services.redemption.decisions import (
     pinned_version,
     refuse_asked,
     refuse_assessment,
+    refuse_debarred,
     refuse_empty,
     refuse_over_mandate,
     refuse_state,
@@ -42,6 +43,7 @@ from app.services.redemption.loading import (
     load_terms,
     read_voucher,
 )
+from app.services.redemption.parties import parties_of
 from app.services.redemption.payment_codes import PaymentCodeState, refuse_over_limit
 from app.services.redemption.positions import Positions
 from app.services.redemption.signs import Finding
@@ -51,6 +53,7 @@ from app.services.rules.assess import Assessment
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.model import Rules
 from app.services.rules.terms import Evidence
+from app.services.standing.loading import load_standings
 from app.sql import now
 
 OFFERED = 200
@@ -189,7 +192,7 @@ def quote(
     position = positions.of_claim(programme.region_code, programme.id, holders, since=terms.since(at))
     drawing = draw(version, facts, position, voucher.open_shares if voucher else None)
     findings = _findings(tx, caller, programme, version, bill) if bill is not None else ()
-    refusal = _refusal(caller, programme, voucher, version, facts, drawing, findings, consent, at=at)
+    refusal = _refusal(caller, programme, voucher, parties, version, facts, drawing, findings, consent, at=at)
     subsidy_fen = 0 if refusal else drawing.drawn_fen
     bill_fen = sum(line.amount_fen for line in lines)
     return Quote(
@@ -257,14 +260,23 @@ def _beyond(consent: MandateState | PaymentCodeState | None, drawn_fen: int) -> 
 
 
 def _parties(tx: Connection, programme: ProgrammeRecord, firm_id: str, provider_id: str | None) -> Parties:
-    found = load_parties(tx, {firm_id, provider_id or firm_id}, on=civil_date(now(tx)))
+    on, ids = civil_date(now(tx)), {firm_id, provider_id or firm_id}
+    found, standings = load_parties(tx, ids, on=on), load_standings(tx, ids)
+    of_firm, region_code = standings.get(firm_id), programme.region_code
     if provider_id is None:
-        return Parties(found.get(firm_id, Party()), Party(), None)
-    key = (programme.region_code, programme.id, provider_id)
+        return parties_of(found.get(firm_id, Party()), Party(), None, (of_firm, None), region_code, on=on)
+    key = (region_code, programme.id, provider_id)
     admitted_for = load_admissions(tx, [key]).get(key)
     if admitted_for is None:
         raise AppError(Code.PROVIDER_NOT_ADMITTED)
-    return Parties(found.get(firm_id, Party()), found.get(provider_id, Party()), admitted_for)
+    return parties_of(
+        found.get(firm_id, Party()),
+        found.get(provider_id, Party()),
+        admitted_for,
+        (of_firm, standings.get(provider_id)),
+        region_code,
+        on=on,
+    )
 
 
 def _version(
@@ -283,6 +295,7 @@ def _refusal(
     caller: Caller,
     programme: ProgrammeRecord,
     voucher: VoucherState | None,
+    parties: Parties,
     version: DatedRules,
     facts: Facts,
     drawing: Drawing,
@@ -301,6 +314,7 @@ def _refusal(
         refused = Refused(Code.PROGRAMME_PAUSED)
     if refused is None and programme.status != ProgrammeStatus.PUBLISHED:
         refused = Refused(Code.PROGRAMME_CLOSED)
+    refused = refused or refuse_debarred(parties)
     if refused is None and caller.holds(Role.PROVIDER) and version.rules.claimant != "provider":
         refused = Refused(Code.CLAIMANT_NOT_PROVIDER, {"claimant": version.rules.claimant})
     if refused is None and (evidence := refusal_of(findings)) is not None:

@@ -19,6 +19,8 @@ from app.api.portal.presentation import PARTS
 from app.api.portal.telling import TOGETHER
 from app.api.portal.texts import LANGUAGES, en, zh
 from app.kernel.vocabulary import (
+    ApplicationAct,
+    ApplicationStatus,
     EntryKind,
     HoldStatus,
     PaymentCodeStatus,
@@ -28,6 +30,7 @@ from app.kernel.vocabulary import (
     VoucherKind,
     VoucherStatus,
 )
+from app.services.applications.eligibility import Outcome
 from app.services.rules.terms import Amount
 
 CLOSED = (
@@ -95,6 +98,9 @@ def test_no_text_is_left_over() -> None:
     [
         ("status", VoucherStatus),
         ("kind", VoucherKind),
+        ("application.status", ApplicationStatus),
+        ("application.act", ApplicationAct),
+        ("application.condition", Outcome),
         ("entry", EntryKind),
         ("settlement", RedemptionStatus),
         ("payment_code_status", PaymentCodeStatus),

@@ -21,7 +21,18 @@ from app.models import Base
 from tests.schema.catalogue import SNAPSHOT, describe
 from tests.world import World, counter, ok
 
-SHARED = {"organisations", "users", "clients", "role_grants", "invitations", "portal_sessions", "restorations"}
+SHARED = {
+    "organisations",
+    "users",
+    "clients",
+    "role_grants",
+    "invitations",
+    "portal_sessions",
+    "restorations",
+    "calendar_tables",
+    "calendar_days",
+    "organisation_relations",
+}
 """What all regions share."""
 
 

@@ -6,7 +6,7 @@ from fastapi import APIRouter, FastAPI, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
-from app.api.portal import calculator, mandates, pages, payment_codes, signing_in, surrender, vouchers
+from app.api.portal import applications, calculator, mandates, pages, payment_codes, signing_in, surrender, vouchers
 from app.api.portal.guard import PortalRoute
 from app.kernel.problems import AppError, Code
 
@@ -42,6 +42,7 @@ def mount(app: FastAPI) -> None:
         surrender.router,
         vouchers.router,
         calculator.router,
+        applications.router,
         _missing,
     ):
         app.include_router(router)

@@ -32,7 +32,19 @@ LANGUAGE_AGE_S = 400 * 24 * 3600
 NOTICE_AGE_S = 60
 
 NOTICES = frozenset(
-    {"signed_out", "session_ended", "password_set", "mandate_granted", "mandate_withdrawn", "surrendered"}
+    {
+        "signed_out",
+        "session_ended",
+        "password_set",
+        "mandate_granted",
+        "mandate_withdrawn",
+        "surrendered",
+        "application_saved",
+        "application_submitted",
+        "application_withdrawn",
+        "document_added",
+        "document_removed",
+    }
 )
 """What a redirect may have the next page say, once."""
 

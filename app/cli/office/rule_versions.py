@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -36,7 +36,7 @@ def _columns(office: Office) -> list[Column[models.RuleVersionRead]]:
     ]
 
 
-_CHANGES: list[Column[models.ChangeRead]] = [
+_CHANGES: list[Column[Any]] = [
     Column("位置", "place", lambda one: one.pointer),
     Column("原", "before", lambda one: _short(one.before)),
     Column("现", "after", lambda one: _short(one.after)),

@@ -9,6 +9,7 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.kernel.vocabulary import ApprovalKind
+from app.services.applications.granting import execute_grant, reject_grant
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
 from app.services.budgets.close_execution import execute_close_year
@@ -20,6 +21,7 @@ from app.services.payments.orders import execute_order_payment, reject_order_pay
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
 from app.services.programmes.rule_versions import execute_publish_rule_version
+from app.services.standing.debarments import execute_debar, execute_lift
 from app.services.vouchers.lifecycle import execute_freeze, execute_unfreeze, execute_void
 
 
@@ -49,5 +51,8 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
     ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
+    ApprovalKind.GRANT_APPLICATIONS: Act(execute_grant, reject_grant),
+    ApprovalKind.DEBAR: Act(execute_debar),
+    ApprovalKind.LIFT_DEBARMENT: Act(execute_lift),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

@@ -15,7 +15,7 @@ from app.kernel.clock import civil_date, rfc3339
 from app.kernel.codes import new_code
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import Account, BatchStatus, EntryKind, JobStage, ProgrammeStatus
+from app.kernel.vocabulary import Account, BatchStatus, Checkpoint, EntryKind, JobStage, ProgrammeStatus
 from app.models import Allotment, IssuanceBatch, IssuanceRow, Organisation, Programme, Voucher
 from app.models import Pool as PoolTable
 from app.services.approvals.requests import Decision
@@ -26,6 +26,8 @@ from app.services.ledger.entries import COUNTERS, JournalEntry, Movement, openin
 from app.services.ledger.journal import post
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
+from app.services.standing.facts import naming, telling
+from app.services.standing.loading import debarred_firms
 from app.sql import BulkInsert, Statement, now, pipelined, plan_anew, together
 
 T = TypeVar("T")
@@ -77,7 +79,8 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
     """Issue every voucher of the batch as a checker approved it: one journal entry each, available → committed.
 
     Raises `wrong_state` where the batch or its programme has moved on, `budget_exhausted`, `sheet_invalid` where a
-    row's validity is over by now. Then nothing is issued and the approval still waits.
+    row's validity is over by now, `debarred` where a firm has come onto the list since. Then nothing is issued and the
+    approval still waits.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
     tell(JobStage.CHECKING)
@@ -98,6 +101,7 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
         parts = tuple((pools[source].id, part) for source, part in parts_of(row.face_value_fen, shares))
         made.append(_Made(new_id("vch", region_code), code, row, valid_from, valid_until, redeemable_until, parts))
     _check_validity(made, at)
+    _check_debarments(tx, region_code, made, at)
     plan_anew(tx)  # the check of one foreign key, kept from a batch of three, would read all these for each of them
     with pipelined(tx):  # the next chunk is made while PostgreSQL writes this one
         for number, chunk in enumerate(_chunks(made, CHUNK)):
@@ -202,6 +206,27 @@ def _check_validity(made: Sequence[_Made], at: datetime) -> None:
         raise AppError(Code.SHEET_INVALID, count=len(errors), errors=errors[:MAX_ERRORS])
 
 
+def _check_debarments(tx: Connection, region_code: str, made: Sequence[_Made], at: datetime) -> None:
+    """Somebody may have come onto the list since the batch was submitted."""
+    barred = debarred_firms(tx, region_code, Checkpoint.ISSUE, at=at)
+    hit = [voucher.row for voucher in made if voucher.row.firm_id in barred]
+    if hit:
+        errors = [
+            FieldError(
+                f"/rows/{row.row_no}",
+                Code.DEBARRED,
+                row=row.row_no,
+                limit=barred[row.firm_id].document_no,
+                actual=row.firm_name,
+            )
+            for row in hit
+        ]
+        first = barred[hit[0].firm_id]
+        raise AppError(
+            Code.DEBARRED, errors=errors[:MAX_ERRORS], extra=naming(first), **telling(first, Checkpoint.ISSUE)
+        )
+
+
 def _free_codes(tx: Connection, region_code: str, count: int) -> list[str]:
     """So many codes that no voucher of the region has; one that is taken is drawn again.
 
@@ -281,7 +306,8 @@ def _entry(voucher: _Made, batch: Row[Any], rule_version_id: str, decision: Deci
             "valid_until": rfc3339(voucher.valid_until),
             "redeemable_until": rfc3339(voucher.redeemable_until),
         }
-        | ({"terms_sha256": sha256_hex(voucher.row.terms.encode())} if voucher.row.terms is not None else {}),
+        | ({"terms_sha256": sha256_hex(voucher.row.terms.encode())} if voucher.row.terms is not None else {})
+        | ({"application": voucher.row.application_id} if voucher.row.application_id is not None else {}),
     )
 
 

@@ -4,16 +4,17 @@ numbers, and the figures declared for them. Submission refuses with it, the anno
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection, text
 
 from app.kernel.clock import SHANGHAI
 from app.kernel.money import format_yuan
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import ProgrammeStatus, Role
+from app.kernel.vocabulary import Checkpoint, ProgrammeStatus, Role
 from app.services.identity.principals import Caller
 from app.services.issuance.batches import rules_in_force
 from app.services.issuance.plans import Firm, PlannedRow, plan_rows
@@ -21,6 +22,7 @@ from app.services.issuance.rows import MAX_ERRORS, GrantRow, Layout
 from app.services.issuance.words import CellProblem, Field
 from app.services.programmes.programmes import ProgrammeRecord, lock_programme
 from app.services.rules.model import Rules
+from app.services.standing.loading import debarred_firms
 from app.sql import now
 
 _FIRMS = text(
@@ -48,10 +50,18 @@ class Submission:
     errors: tuple[FieldError, ...] = ()
     """What is known to be wrong already; it is told together with all that is found besides."""
 
+    effect: Mapping[str, Any] = field(default_factory=dict)
+    """What the checker is to see beside the figures."""
+
     @property
     def total_fen(self) -> int:
         """The sum of the face values."""
         return sum(row.face_value_fen for row in self.rows)
+
+    @property
+    def application_ids(self) -> tuple[str, ...]:
+        """The applications that it grants; none where an authority issues by itself."""
+        return tuple(row.application_id for row in self.rows if row.application_id is not None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +104,16 @@ class Checked:
 def check(tx: Connection, programme: ProgrammeRecord, submission: Submission, *, at: datetime) -> Checked:
     """Find all that is wrong with a batch, as if it were issued now. The caller holds the programme's lock.
 
+    Applications are granted after the programme has ceased to take them, too.
+
     Raises `wrong_state` where the programme is not published, not open, or its rules are not in force.
     """
-    _require_open(programme, at)
+    _require_published(programme)
+    if not submission.application_ids:
+        _require_open(programme, at)
     rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
     rows, errors = plan_rows(submission.rows, _firms(tx, submission.rows), rules, submission.layout, at=at)
+    errors += _debarred(tx, programme, submission, rows, at)
     return Checked(
         rules=rules,
         rows=rows,
@@ -117,9 +132,12 @@ def find_complaints(tx: Connection, *, caller: Caller, submission: Submission) -
     return check(tx, programme, submission, at=now(tx)).complaints
 
 
-def _require_open(programme: ProgrammeRecord, at: datetime) -> None:
+def _require_published(programme: ProgrammeRecord) -> None:
     if programme.status != ProgrammeStatus.PUBLISHED:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.PUBLISHED)
+
+
+def _require_open(programme: ProgrammeRecord, at: datetime) -> None:
     if not programme.opens_at <= at < programme.closes_at:
         opens, closes, today = (
             f"{instant.astimezone(SHANGHAI):%Y-%m-%d %H:%M}"
@@ -165,6 +183,22 @@ def _firms(tx: Connection, rows: Sequence[GrantRow]) -> dict[str, Firm]:
         if found.identifier_type == "uscc":
             firms[found.identifier_value] = firms[found.id]
     return firms
+
+
+def _debarred(
+    tx: Connection, programme: ProgrammeRecord, submission: Submission, rows: Sequence[PlannedRow], at: datetime
+) -> list[FieldError]:
+    barred = debarred_firms(tx, programme.region_code, Checkpoint.ISSUE, at=at)
+    field = {row.row_no: Field.USCC if row.uscc else Field.FIRM_ID for row in submission.rows} if barred else {}
+    return [
+        submission.layout.complaint(
+            row.row_no,
+            field[row.row_no],
+            CellProblem("firm_debarred", limit=found.document_no, actual=f"{found.name} ({found.period})"),
+        )
+        for row in rows
+        if (found := barred.get(row.firm_id)) is not None
+    ]
 
 
 def _used_references(tx: Connection, programme: ProgrammeRecord, submission: Submission) -> list[FieldError]:

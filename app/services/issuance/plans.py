@@ -41,6 +41,7 @@ class PlannedRow:
     note: str | None
     terms: str | None = None
     """What officials fix with the grant, as canonical JSON."""
+    application_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +107,7 @@ def plan_rows(
                     valid_until=valid_until,
                     note=row.note,
                     terms=row.terms.canonical() if row.terms is not None else None,
+                    application_id=row.application_id,
                 )
             )
     return tuple(planned), errors
@@ -198,7 +200,8 @@ def rows_sha256(batch_id: str, rows: Sequence[PlannedRow]) -> str:
                         rfc3339(row.valid_from) if row.valid_from else None,
                         rfc3339(row.valid_until) if row.valid_until else None,
                         row.note,
-                        *([row.terms] if row.terms is not None else []),
+                        *([row.terms] if row.terms is not None or row.application_id is not None else []),
+                        *([row.application_id] if row.application_id is not None else []),
                     ]
                     for row in rows
                 ],

@@ -45,6 +45,8 @@ class GrantRow:
     valid_until: date | None = None
     note: str | None = None
     terms: Terms | None = None
+    application_id: str | None = None
+    """The application that it grants."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,6 +35,7 @@ _ROWS = BulkInsert(
         "valid_until",
         "note",
         "terms",
+        "application_id",
     ),
 )
 
@@ -102,7 +103,7 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
     )
     tell(JobStage.WRITING, 0, len(rows))
     _write(tx, caller, report, batch_id)
-    return replace(report, approval_id=_ask(tx, caller, programme, report, batch_id))
+    return replace(report, approval_id=_ask(tx, caller, programme, report, batch_id, submission))
 
 
 def _check_file(tx: Connection, programme: ProgrammeRecord, file_sha256: str | None) -> None:
@@ -150,13 +151,21 @@ def _write(tx: Connection, caller: Caller, report: BatchReport, batch_id: str) -
                 "valid_until": row.valid_until,
                 "note": row.note,
                 "terms": row.terms,
+                "application_id": row.application_id,
             }
             for row in report.rows
         ],
     )
 
 
-def _ask(tx: Connection, caller: Caller, programme: ProgrammeRecord, report: BatchReport, batch_id: str) -> str:
+def _ask(
+    tx: Connection,
+    caller: Caller,
+    programme: ProgrammeRecord,
+    report: BatchReport,
+    batch_id: str,
+    submission: Submission,
+) -> str:
     effect: dict[str, Any] = {
         "programme": programme.title,
         "count": report.row_count,
@@ -175,10 +184,11 @@ def _ask(tx: Connection, caller: Caller, programme: ProgrammeRecord, report: Bat
     }
     if with_terms := sum(row.terms is not None for row in report.rows):
         effect["rows_with_terms"] = with_terms
+    granted = list(submission.application_ids)
     return request_approval(
         tx,
         caller=caller,
-        kind=ApprovalKind.ISSUE_BATCH,
+        kind=ApprovalKind.GRANT_APPLICATIONS if granted else ApprovalKind.ISSUE_BATCH,
         region_code=programme.region_code,
         authority_id=programme.authority_id,
         required_role=Role.CHECKER,
@@ -188,7 +198,8 @@ def _ask(tx: Connection, caller: Caller, programme: ProgrammeRecord, report: Bat
             "row_count": report.row_count,
             "total_fen": report.total_fen,
             "rows_sha256": rows_sha256(batch_id, report.rows),
+            **({"application_ids": granted} if granted else {}),
         },
-        effect=effect,
+        effect=effect | dict(submission.effect),
         amount_fen=report.total_fen,
     )

@@ -137,6 +137,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "No firm is registered as {actual}. Have it registered first, or correct the code.",
         "未登记的企业：{actual}。请先登记该企业，或更正代码。",
     ),
+    "firm_debarred": (
+        "{actual} is on the debarment list by {limit} and is given no voucher. Remove the row.",
+        "{actual} 已依据{limit}列入失信名单，不得发放。请删除该行。",
+    ),
     "firm_name_mismatch": (
         "The firm with this code is registered as {limit}, not as {actual}.",
         "该代码登记的企业名称为“{limit}”，与“{actual}”不符。",

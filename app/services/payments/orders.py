@@ -12,6 +12,7 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import (
     ApprovalKind,
+    Checkpoint,
     EntryKind,
     PaymentItemStatus,
     PaymentOrderStatus,
@@ -27,6 +28,7 @@ from app.services.payments.reads import PaymentOrderRecord, read_payment_order
 from app.services.payments.writing import items_of, load_payables, lock_order, vouchers_of, write_step
 from app.services.redemption.entitlements import entitled_by_pool
 from app.services.redemption.loading import lock_vouchers
+from app.services.standing.loading import require_not_debarred
 from app.sql import BulkInsert, now
 
 MAX_ITEMS = 1_000
@@ -47,7 +49,7 @@ def request_payment_order(
     """Propose to pay redemptions of one payee, as they stand now; returns the order and the approval's id.
 
     Until finance has decided they are in no other order. Raises `forbidden`, `not_found` for a redemption that is not
-    of the caller's authority, `payees_differ`, `nothing_to_pay`, `already_in_payment`.
+    of the caller's authority, `payees_differ`, `nothing_to_pay`, `already_in_payment`, `debarred`.
     """
     caller.require(Role.MAKER)
     assert 0 < len(redemption_ids) <= MAX_ITEMS, "the caller has limited the request"
@@ -61,6 +63,7 @@ def request_payment_order(
         if row.net_fen == 0:
             raise AppError(Code.NOTHING_TO_PAY, redemption_id=row.id)
     region_code, at = first.region_code, now(tx)
+    require_not_debarred(tx, first.provider_id, region_code=region_code, checkpoint=Checkpoint.PAY, at=at)
     order_id = new_id("pyo", region_code)
     total_fen = sum(row.net_fen for row in rows)
     tx.execute(
@@ -114,7 +117,8 @@ def request_payment_order(
 def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Take what was proposed into payment: one entry for each redemption, under the lock of its voucher.
 
-    Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing.
+    Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing;
+    `debarred` where the payee has come onto a list that rules out payment.
     """
     region_code, order_id = decision.region_code, str(command["order_id"])
     order = lock_order(tx, order_id)
@@ -129,6 +133,7 @@ def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decisio
     }
     payables = load_payables(tx, region_code, ids, parts)
     at = now(tx)
+    require_not_debarred(tx, str(command["payee_id"]), region_code=region_code, checkpoint=Checkpoint.PAY, at=at)
     taken = []
     for item in items:
         payable = payables[item.redemption_id]

@@ -21,6 +21,7 @@ from app.services.rules.assess import Assessment, assess, split_by_source
 from app.services.rules.facts import KNOWN, Facts, Line, Value, VoucherTerms, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Bucket, Counter, Kept, Position
+from app.services.standing.facts import with_relation
 
 FORMAT = 2
 """Of stored facts and traces. The first one knew neither position nor facts beside the bill."""
@@ -42,8 +43,9 @@ def gather(
 ) -> Facts:
     """The facts of one bill, no more of them than the rules look at.
 
-    `claim` is what the claimant states; what officials fixed with the voucher's grant goes before it. `amounts_fen` are
-    further amounts of the covered lines, where they are known.
+    `claim` is what the claimant states; what officials fixed with the voucher's grant goes before it, and parties that
+    are related by what is on record are related whatever else is said. `amounts_fen` are further amounts of the covered
+    lines, where they are known.
     """
     terms = voucher.terms if voucher else GrantTerms()
     return Facts(
@@ -52,7 +54,7 @@ def gather(
         holder=_looked_at(rules, "holder", parties.holder.facts),
         provider=_looked_at(rules, "provider", parties.provider.facts),
         provider_categories=parties.admitted_for,
-        claim=_looked_at(rules, "claim", {**claim, **terms.claim}),
+        claim=_looked_at(rules, "claim", with_relation({**claim, **terms.claim}, parties.relation)),
         amounts_fen=amounts_fen,
         voucher=VoucherTerms(voucher.valid_until, voucher.redeemable_until) if voucher else None,
         layers_fen=terms.layers_fen,

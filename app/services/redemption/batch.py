@@ -44,6 +44,7 @@ from app.services.redemption.loading import (
     load_parties,
 )
 from app.services.redemption.outcomes import Outcome, Outcomes
+from app.services.redemption.parties import parties_of
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.presented_codes import Presented, PresentedCodes
 from app.services.redemption.states import MandateState, Parties, Party, ProgrammeTerms, VoucherState
@@ -57,6 +58,7 @@ from app.services.redemption.usage_references import (
 )
 from app.services.redemption.writing import Writes
 from app.services.rules.position import Position
+from app.services.standing.loading import Standings, ask_standings
 from app.sql import ask_now, now, pipelined, together
 
 
@@ -152,11 +154,12 @@ class _Batch:
             mandates = ask_mandates(tx, set(consents.values()))
             admitted = ask_admissions(tx, set(admissions.values()))
             terms = ask_terms(tx, set(programmes.values()))
+            standings = ask_standings(tx, self._who(found))
             clock = ask_now(tx)
         locked, live, self._at = vouchers(), mandates(), clock()
         if any(voucher.held_fen for voucher in locked.values()) and end_due_holds(tx, locked, wait=wait):
             live, self._at = load_mandates(tx, set(consents.values())), now(tx)
-        of_programmes, listed = terms(), admitted()
+        of_programmes, listed, on_record = terms(), admitted(), standings()
         for place, key in keys.items():
             if key not in locked:
                 self._outcomes.put_off(place)
@@ -167,8 +170,14 @@ class _Batch:
                 self._mandates[place] = mandate
         self._codes.load()
         self._load_holds()
-        self._load_parties({place: listed.get(admissions[place]) for place in keys})
+        self._load_parties({place: listed.get(admissions[place]) for place in keys}, on_record)
         self._load_grounds(admissions)
+
+    def _who(self, found: Mapping[int, Found]) -> set[str]:
+        """Firms and providers of bills that are not drawn on a hold: its parties were looked at when it was made."""
+        return {
+            one for place, of in found.items() if of.firm_id for one in (of.firm_id, self._commands[place].provider_id)
+        }
 
     def _load_holds(self) -> None:
         asked = {place: hold for place in self._outcomes.open() if (hold := hold_key(self._commands[place]))}
@@ -176,7 +185,7 @@ class _Batch:
             holds = load_holds(self._tx, set(asked.values()))
             self._holds = {place: holds[key] for place, key in asked.items()}
 
-    def _load_parties(self, admitted: Mapping[int, Sequence[str] | None]) -> None:
+    def _load_parties(self, admitted: Mapping[int, Sequence[str] | None], on_record: Standings) -> None:
         """Most rules look at no fact of a party, and then the registry is not asked."""
         places = self._outcomes.open()
         wanted = {
@@ -185,12 +194,17 @@ class _Batch:
             if self._terms[place].looks_at_parties
             for party in (self._vouchers[place].firm_id, self._commands[place].provider_id)
         }
-        parties = load_parties(self._tx, wanted, on=civil_date(self._at)) if wanted else {}
+        on = civil_date(self._at)
+        parties = load_parties(self._tx, wanted, on=on) if wanted else {}
         for place in places:
-            self._parties[place] = Parties(
-                holder=parties.get(self._vouchers[place].firm_id, _NOBODY),
-                provider=parties.get(self._commands[place].provider_id, _NOBODY),
-                admitted_for=admitted[place],
+            command, firm_id = self._commands[place], self._vouchers[place].firm_id
+            self._parties[place] = parties_of(
+                parties.get(firm_id, _NOBODY),
+                parties.get(command.provider_id, _NOBODY),
+                admitted[place],
+                (on_record.get(firm_id), on_record.get(command.provider_id)),
+                command.region_code,
+                on=on,
             )
 
     def _load_grounds(self, admissions: Mapping[int, AdmissionKey]) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import ProgrammeStatus, Reason, VoucherEnd
+from app.kernel.vocabulary import Checkpoint, ProgrammeStatus, Reason, VoucherEnd
 from app.services.redemption.assessing import Counts, claimable, draw, gather, left_of
 from app.services.redemption.bills import Bill
 from app.services.redemption.evidence import (
@@ -29,6 +29,7 @@ from app.services.rules.facts import Facts, Value, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Kept, Position
 from app.services.rules.stated import value_problem
+from app.services.standing.facts import naming, telling
 from app.services.vouchers.status import status_at
 
 ENDED_CODES = {
@@ -44,7 +45,7 @@ class Refused:
 
     code: Code
     context: Mapping[str, Any] = field(default_factory=dict)
-    extra: Mapping[str, str | int] = field(default_factory=dict)
+    extra: Mapping[str, str | int | None] = field(default_factory=dict)
     errors: tuple[FieldError, ...] = ()
 
     def problem(self, pointer: str | None = None) -> AppError:
@@ -134,7 +135,7 @@ def decide_redemption(
         return Refused(Code.PROGRAMME_CLOSED)
     if mandate is not None and not mandate.live(at):
         return Refused(Code.CONSENT_MISSING)
-    if refused := refuse_empty(voucher, asked_fen=asked.bill.total_fen):
+    if refused := refuse_debarred(parties) or refuse_empty(voucher, asked_fen=asked.bill.total_fen):
         return refused
     version = pinned_version(programme, voucher, asked.claim, at=at)
     if isinstance(version, Refused):
@@ -166,6 +167,14 @@ def decide_redemption(
         counted=drawing.counted,
         evidence=grounds_to_store(version.rules, asked.bill, grounds, findings) if grounds else None,
     )
+
+
+def refuse_debarred(parties: Parties) -> Refused | None:
+    """Why one of the parties may not spend or earn anything now, or None."""
+    found = parties.debarred
+    if found is None:
+        return None
+    return Refused(Code.DEBARRED, telling(found, Checkpoint.REDEEM), naming(found))
 
 
 def refuse_empty(voucher: VoucherState, *, asked_fen: int) -> Refused | None:

@@ -37,7 +37,7 @@ AdmissionKey = tuple[str, str, str]
 """(region_code, programme id, provider id)."""
 
 _VOUCHER_IDS = Statement(
-    "SELECT v.region_code, v.code, v.id, v.programme_id FROM vouchers v"
+    "SELECT v.region_code, v.code, v.id, v.programme_id, v.firm_id FROM vouchers v"
     " JOIN unnest(CAST(:regions AS text[]), CAST(:codes AS text[])) AS asked(region_code, code)"
     " ON v.region_code = asked.region_code AND v.code = asked.code"
 )
@@ -91,10 +91,12 @@ _PARTIES = Statement(
 
 
 class Found(NamedTuple):
-    """A voucher and its programme: neither ever changes, so no lock is needed to know them."""
+    """A voucher, its programme and its firm: none of it ever changes, so no lock is needed to know them."""
 
     voucher_id: str
     programme_id: str
+    firm_id: str | None = None
+    """None where it was found by a hold, which was decided before."""
 
 
 def find_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> dict[tuple[str, str], Found]:
@@ -105,7 +107,7 @@ def find_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> dict[tu
 def ask_vouchers(tx: Connection, codes: Collection[tuple[str, str]]) -> Callable[[], dict[tuple[str, str], Found]]:
     """The same, given when it is asked for: see `pipelined`."""
     rows = _VOUCHER_IDS.ask(tx, _columns(sorted(codes), "regions", "codes"))
-    return lambda: {(row.region_code, row.code): Found(row.id, row.programme_id) for row in rows()}
+    return lambda: {(row.region_code, row.code): Found(row.id, row.programme_id, row.firm_id) for row in rows()}
 
 
 def lock_vouchers(tx: Connection, keys: Collection[VoucherKey], *, wait: bool) -> dict[VoucherKey, VoucherState]:

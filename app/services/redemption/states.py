@@ -12,6 +12,7 @@ from app.services.rules.facts import Value, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Kept, series_of
 from app.services.rules.terms import add_months
+from app.services.standing.facts import Debarment
 
 
 @dataclass(slots=True)
@@ -89,6 +90,10 @@ class Parties:
     holder: Party
     provider: Party
     admitted_for: Sequence[str] | None
+    relation: Mapping[str, Value] = field(default_factory=dict)
+    """How the two are related by what is on record, as facts of the claim."""
+    debarred: Debarment | None = None
+    """Why one of the two may not spend or earn anything now."""
 
 
 @dataclass(slots=True)

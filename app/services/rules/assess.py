@@ -218,6 +218,8 @@ def _signs_of_relation(rules: Rules, facts: Facts) -> list[str]:
         signs.append("same_legal_representative")
     if related.shared_contact and claim.get("shared_contact") is True:
         signs.append("shared_contact")
+    if related.same_group and claim.get("same_group") is True:
+        signs.append("same_group")
     return signs
 
 

@@ -292,6 +292,11 @@ def _counter(holder: str, per: str | Rolling, category: str, position: Position,
     return position.of(Bucket(holder, period if per == "year" else ALL, category))
 
 
+def limit_of(cap: ClaimCap | HolderCap, facts: Facts) -> tuple[int, list[str]]:
+    """The limit of a cap for these facts in fen, and the facts for want of which it is zero."""
+    return _limit(cap, facts, Trace())
+
+
 def _limit(cap: ClaimCap | HolderCap, facts: Facts, trace: Trace) -> tuple[int, list[str]]:
     """The limit in fen: the document's, or the one that an approved exception names, up to the hard limit.
 

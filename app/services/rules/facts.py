@@ -43,6 +43,10 @@ KNOWN: Mapping[str, KnownFact] = {
     ),
     "holder.group": KnownFact("words", "declared group", "所属集团"),
     "holder.registered_on": KnownFact("date", "day of registration", "成立日期"),
+    "holder.debarred": KnownFact("yes_no", "on the debarment list today", "当日是否在失信名单内"),
+    "holder.last_debarred_on": KnownFact(
+        "date", "last day on the debarment list, today while on it", "最近一次在失信名单内的日期"
+    ),
     "provider.region_code": KnownFact("words", "region of registration", "供给方注册地"),
     "provider.kind": KnownFact("words", "compute or assessment", "供给方类型", values=("compute", "assessment")),
     "provider.facility_class": KnownFact(
@@ -51,6 +55,10 @@ KNOWN: Mapping[str, KnownFact] = {
     "provider.capacity_cards": KnownFact("number", "accelerator cards", "加速卡数量"),
     "provider.capacity_pflops": KnownFact("number", "PFLOPS (FP16)", "算力规模（PFLOPS）"),
     "provider.racks": KnownFact("number", "racks", "机架数"),
+    "provider.debarred": KnownFact("yes_no", "on the debarment list today", "供给方当日是否在失信名单内"),
+    "provider.last_debarred_on": KnownFact(
+        "date", "last day on the debarment list, today while on it", "供给方最近一次在失信名单内的日期"
+    ),
     "provider.id": KnownFact("words", "the provider itself, where a scheme names one", "指定供给方"),
     "line.category": KnownFact("words", "service category", "服务类别", "claimant"),
     "line.unit": KnownFact("words", "unit of the quantity", "计量单位", "claimant"),
@@ -78,6 +86,7 @@ KNOWN: Mapping[str, KnownFact] = {
     "claim.same_legal_representative": KnownFact(
         "yes_no", "whether both have one representative", "是否同一法定代表人", "official"
     ),
+    "claim.same_group": KnownFact("yes_no", "whether both belong to one group", "是否同属一个集团", "official"),
     "claim.shared_contact": KnownFact("yes_no", "whether both share contacts", "是否共用联系方式", "official"),
 }
 """Facts that every programme knows; a rule document may declare more."""

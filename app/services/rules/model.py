@@ -27,6 +27,7 @@ from app.services.rules.rates import Rate
 from app.services.rules.terms import (
     Adjustment,
     Allocation,
+    Applying,
     Attribution,
     Base,
     Budget,
@@ -159,6 +160,7 @@ class Rules(Part):
     windows: Annotated[
         tuple[Window, ...], said("When one may apply or claim.", "申领与申报时段", max_length=100, strict=False)
     ] = ()
+    applying: Annotated[Applying, said("How firms apply.", "申领办理")] = Applying()
     use: Annotated[Use, said("How a voucher is used up.", "使用方式限制")] = Use()
 
     fund_sources: Annotated[

@@ -42,6 +42,7 @@ def facts_needed(rules: Rules) -> frozenset[str]:
     needed |= {"claim.same_controller"} if related.same_controller else set()
     needed |= {"claim.same_legal_representative"} if related.same_legal_representative else set()
     needed |= {"claim.shared_contact"} if related.shared_contact else set()
+    needed |= {"claim.same_group"} if related.same_group else set()
     for event in (rules.attribution.by, rules.must_precede_expiry, rules.pinned_by):
         needed |= {EVENT_DAYS[event]} if event in EVENT_DAYS else set()
     needed |= {"provider.facility_class"} if "line.facility_class" in needed else set()

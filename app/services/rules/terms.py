@@ -11,7 +11,7 @@ from pydantic import Field, StringConstraints, model_validator
 
 from app.kernel.clock import SHANGHAI
 from app.kernel.rates import Rounding
-from app.services.rules.parts import Day, FactName, Fen, NumberText, Part, RateText, Sentence, Slug, said
+from app.services.rules.parts import Day, FactName, Fen, NumberText, Part, PositiveFen, RateText, Sentence, Slug, said
 from app.services.rules.predicates import Predicate, Word
 
 Checkpoint = Literal["apply", "issue", "redeem", "pay"]
@@ -96,6 +96,7 @@ class RelatedParties(Part):
         True
     )
     shared_contact: Annotated[bool, said("Related by shared contacts.", "共用联系方式")] = False
+    same_group: Annotated[bool, said("Related by belonging to one group.", "同属一个集团")] = False
 
 
 class Cny(Part):
@@ -362,6 +363,52 @@ class Evidence(Part):
     ] = "manual"
     en: Annotated[Sentence | None, said("What it must show, in English.", "英文说明")] = None
     zh: Annotated[Sentence | None, said("What it must show, in Chinese.", "中文说明")] = None
+
+
+class Applying(Part):
+    """How firms apply, and how long officials and firms have. D15, D20."""
+
+    at_once: Annotated[
+        int, said("Applications of one firm that may be under way together.", "单个企业同时在办的申领数", ge=1, le=1000)
+    ] = 1
+    in_all: Annotated[
+        int | None,
+        said(
+            "Applications of one firm, those granted counted too; left out: any number.",
+            "单个企业在办与已通过的申领总数，不填则不限",
+            ge=1,
+            le=1000,
+        ),
+    ] = None
+    minimum_fen: Annotated[PositiveFen | None, said("The least one may apply for, in fen.", "最低申领金额（分）")] = (
+        None
+    )
+    maximum_fen: Annotated[PositiveFen | None, said("The most one may apply for, in fen.", "最高申领金额（分）")] = None
+    firm_names_validity: Annotated[
+        bool, said("Whether the firm may ask for a last day of its own.", "企业可否自行申请有效期截止日")
+    ] = False
+    first_review: Annotated[
+        Literal["none", "county"],
+        said("Whether the firm's county reviews before the city does.", "是否先由企业所在区县初审"),
+    ] = "none"
+    accept_working_days: Annotated[
+        int,
+        said("Working days within which an application is accepted or returned.", "受理时限（工作日）", ge=1, le=90),
+    ] = 5
+    decide_working_days: Annotated[
+        int, said("Working days from acceptance to the decision.", "审核时限（工作日）", ge=1, le=180)
+    ] = 20
+    correct_working_days: Annotated[
+        int, said("Working days for a correction, unless the official sets others.", "补正时限（工作日）", ge=1, le=90)
+    ] = 10
+
+    @model_validator(mode="after")
+    def _in_order(self) -> Applying:
+        if self.minimum_fen is not None and self.maximum_fen is not None and self.minimum_fen > self.maximum_fen:
+            raise ValueError("minimum_fen lies above maximum_fen / 最低申领金额高于最高申领金额")
+        if self.in_all is not None and self.in_all < self.at_once:
+            raise ValueError("in_all lies below at_once / 申领总数少于同时在办数")
+        return self
 
 
 class Adjustment(Part):

@@ -225,7 +225,7 @@ class _Reader(Generic[L]):
             self._total_row, self._totals = row_no, row.amounts()
         elif self._total_row is not None:
             # Below the total stand remarks and signatures; with an amount it would be a line that no total counts.
-            if any(map(row.is_filled, self._file.layout.amounts)):
+            if any(map(row.is_filled, self._file.layout.amounts or self._file.layout.headings)):
                 row.complain(ListProblem("row_below_total"))
         elif any(map(is_filled, cells[self._width :])):
             row.complain(ListProblem("cells_too_many", limit=self._width, actual=len(cells)))

@@ -11,11 +11,23 @@ from sqlalchemy import ColumnElement, Connection, and_, select, tuple_, union
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import ProgrammeStatus, Role, VoucherStatus
-from app.models import Admission, Entry, Hold, Mandate, Organisation, Posting, Programme, Redemption, Voucher
+from app.kernel.vocabulary import Checkpoint, ProgrammeStatus, Role, VoucherStatus
+from app.models import (
+    Admission,
+    Application,
+    Entry,
+    Hold,
+    Mandate,
+    Organisation,
+    Posting,
+    Programme,
+    Redemption,
+    Voucher,
+)
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import VOUCHER_PART
 from app.services.reach import within_reach
+from app.services.standing.loading import require_not_debarred
 from app.services.vouchers.status import status_at
 
 
@@ -46,6 +58,8 @@ class VoucherRecord:
     issued_at: datetime
     frozen_at: datetime | None
     ended_at: datetime | None
+    application_id: str | None = None
+    """The application that it was granted for; None where the authority issued it by itself."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,8 +200,12 @@ def _query() -> Any:
             Programme.status.label("programme_status"),
             Programme.authority_id,
             Organisation.name.label("firm_name"),
+            Application.id.label("application_id"),
         )
         .join(Programme, and_(Programme.region_code == Voucher.region_code, Programme.id == Voucher.programme_id))
+        .outerjoin(
+            Application, and_(Application.region_code == Voucher.region_code, Application.voucher_id == Voucher.id)
+        )
         .join(Organisation, Organisation.id == Voucher.firm_id)
     )
 
@@ -224,6 +242,7 @@ def _record(row: Any, at: datetime) -> VoucherRecord:
         issued_at=row.issued_at,
         frozen_at=row.frozen_at,
         ended_at=row.ended_at,
+        application_id=row.application_id,
     )
 
 
@@ -266,7 +285,7 @@ def check(
     """Tell a provider whether a code is usable by it, by whom, until when and up to what.
 
     The firm's consent is its `payment_code` where one is shown, else its mandate. Raises `voucher_not_found`,
-    `provider_not_admitted`, `consent_missing`, `programme_paused`, `programme_closed`.
+    `provider_not_admitted`, `consent_missing`, `programme_paused`, `programme_closed`, `debarred`.
     """
     caller.require(Role.PROVIDER)
     row = tx.execute(_query().where(Voucher.region_code == region_code, Voucher.code == code)).one_or_none()
@@ -292,6 +311,8 @@ def check(
         allowed_fen = mandate.limit_fen - mandate.used_fen
     else:
         raise AppError(Code.CONSENT_MISSING)
+    for who in (row.firm_id, caller.organisation_id):
+        require_not_debarred(tx, who, region_code=row.region_code, checkpoint=Checkpoint.REDEEM, at=at)
     voucher = _record(row, at)
     usable = voucher.status is VoucherStatus.ACTIVE and at < voucher.valid_until
     return Usability(

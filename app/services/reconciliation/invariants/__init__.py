@@ -5,6 +5,7 @@ wrong), `expected` and `actual` (fen or counts as text), so that a difference ca
 """
 
 from app.services.reconciliation.invariants import (
+    applications,
     boundaries,
     capacity,
     causes,
@@ -33,6 +34,7 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *payments.INVARIANTS,
             *closed_years.INVARIANTS,
             *causes.INVARIANTS,
+            *applications.INVARIANTS,
             *validity.INVARIANTS,
             *boundaries.INVARIANTS,
         ),

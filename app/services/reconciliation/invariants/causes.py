@@ -73,7 +73,7 @@ _CAUSES = """
     FROM approvals a
     LEFT JOIN entries e ON e.region_code = a.region_code AND e.approval_id = a.id
     LEFT JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id
-    WHERE a.status = 'approved' AND a.kind IN ('appropriate', 'issue_batch')
+    WHERE a.status = 'approved' AND a.kind IN ('appropriate', 'issue_batch', 'grant_applications')
     GROUP BY a.region_code, a.id, a.amount_fen
     HAVING coalesce(sum(p.amount_fen), 0) <> abs(a.amount_fen)
 """
