@@ -9,6 +9,7 @@ from typing import Self
 
 from app.client.jobs import Jobs
 from app.client.problems import NotSignedIn
+from app.client.resources.applications import Applications, Uploads
 from app.client.resources.approvals import Approvals
 from app.client.resources.ledger import Ledger
 from app.client.resources.money import PaymentOrders, Recoveries, Reports, YearCloses
@@ -16,6 +17,7 @@ from app.client.resources.programmes import Programmes
 from app.client.resources.reconciliations import BankLists, Cases, Reconciliations, Statements
 from app.client.resources.redemptions import Events, Holds, Redemptions
 from app.client.resources.registry import Clients, Organisations, Users
+from app.client.resources.standing import Calendars, Debarments, OrganisationLists, RelatedParties
 from app.client.resources.vouchers import IssuanceBatches, Vouchers
 from app.client.signing_in import ClientCredentials, Given, current_session
 from app.client.wire import Patience, Wire
@@ -43,15 +45,19 @@ class VoucherClient:
     ) -> None:
         signing = credentials or (Given(token) if token is not None else None)
         self.wire = Wire(url.rstrip("/"), signing=signing, language=language, patience=patience or Patience())
+        self.applications = Applications(self.wire)
         self.approvals = Approvals(self.wire)
         self.bank_lists = BankLists(self.wire)
+        self.calendars = Calendars(self.wire)
         self.cases = Cases(self.wire)
         self.clients = Clients(self.wire)
+        self.debarments = Debarments(self.wire)
         self.events = Events(self.wire)
         self.holds = Holds(self.wire)
         self.issuance_batches = IssuanceBatches(self.wire)
         self.jobs = Jobs(self.wire)
         self.ledger = Ledger(self.wire)
+        self.organisation_lists = OrganisationLists(self.wire)
         self.organisations = Organisations(self.wire)
         self.payment_orders = PaymentOrders(self.wire)
         self.programmes = Programmes(self.wire)
@@ -59,7 +65,9 @@ class VoucherClient:
         self.recoveries = Recoveries(self.wire)
         self.redemptions = Redemptions(self.wire)
         self.reports = Reports(self.wire)
+        self.related_parties = RelatedParties(self.wire)
         self.statements = Statements(self.wire)
+        self.uploads = Uploads(self.wire)
         self.users = Users(self.wire)
         self.vouchers = Vouchers(self.wire)
         self.year_closes = YearCloses(self.wire)

@@ -285,9 +285,6 @@ TOLD: Mapping[str, tuple[str, str]] = {
     ),
     "does_not_wait": ("{actual} is not on the waiting list", "{actual} 不在候补名单上"),
     "not_ahead": ("must lie after {limit}", "须晚于 {limit}"),
-    "in_the_past": ("must lie after {limit}", "须晚于 {limit}"),
-    "too_many_rows": ("are more than {limit} rows: narrow the filters", "超过 {limit} 行，请缩小筛选范围"),
-    "of_another_programme": ("belongs to another programme than {limit}", "不属于项目 {limit}"),
 }
 """What the places mean that decisions name, where they say nothing themselves."""
 

@@ -101,10 +101,13 @@ RECORDER = Recorder("http://127.0.0.1:1", signing=None, language="en", patience=
 def sent_by(method: Any) -> Sent:
     """Call it with every argument given: a path's place with its name in braces, a body with its class."""
     hints = get_type_hints(method)
-    given = {
-        name: Upload("sheet.csv", b"") if hints[name] is Upload else body_of(hints[name]) or f"{{{name}}}"
-        for name in list(inspect.signature(method).parameters)[1:]
-    }
+    given: dict[str, Any] = {}
+    for name, parameter in list(inspect.signature(method).parameters.items())[1:]:
+        if parameter.kind is inspect.Parameter.VAR_KEYWORD:
+            given |= dict.fromkeys(get_type_hints(get_args(hints[name])[0]), "given")
+        else:
+            is_file = hints[name] is Upload
+            given[name] = Upload("sheet.csv", b"") if is_file else body_of(hints[name]) or f"{{{name}}}"
     try:
         answer = method(types.SimpleNamespace(_wire=RECORDER), **given)
         next(answer)

@@ -33,10 +33,15 @@ class Organisations:
         self._wire = wire
 
     def list(
-        self, *, kind: OrganisationKind | None = None, region_code: str | None = None, identifier: str | None = None
+        self,
+        *,
+        kind: OrganisationKind | None = None,
+        region_code: str | None = None,
+        identifier: str | None = None,
+        name: str | None = None,
     ) -> Iterator[OrganisationRead]:
         """Organisations within reach, newest first."""
-        query = {"kind": kind, "region_code": region_code, "identifier": identifier}
+        query = {"kind": kind, "region_code": region_code, "identifier": identifier, "name": name}
         return self._wire.each("/v1/organisations", OrganisationRead, **query)
 
     def get(self, organisation_id: str) -> OrganisationRead:

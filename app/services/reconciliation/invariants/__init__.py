@@ -39,8 +39,6 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *causes.INVARIANTS,
             *applications.INVARIANTS,
             *allocation.INVARIANTS,
-            *allocation.INVARIANTS,
-            *applications.INVARIANTS,
             *validity.INVARIANTS,
             *boundaries.INVARIANTS,
         ),

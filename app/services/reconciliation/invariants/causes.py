@@ -82,8 +82,6 @@ _CAUSES = """
         'promote_waiting')
     GROUP BY a.region_code, a.id, a.amount_fen, l.left_out_fen
     HAVING coalesce(sum(p.amount_fen), 0) <> abs(a.amount_fen) - coalesce(l.left_out_fen, 0)
-    GROUP BY a.region_code, a.id, a.amount_fen
-    HAVING coalesce(sum(p.amount_fen), 0) <> abs(a.amount_fen)
 """
 
 INVARIANTS: tuple[Invariant, ...] = (
