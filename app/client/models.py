@@ -29,6 +29,9 @@ recovery_claimed, recovery_due, treasury
 AdmissionStatus: TypeAlias = str
 """proposed, listed, suspended, delisted"""
 
+AllocationStatus: TypeAlias = str
+"""frozen, drawn, submitted, executed, cancelled"""
+
 ApplicationAct: TypeAlias = str
 """create, change, submit, accept, return, resubmit, first_review, assess, propose, decline, waitlist, approve,
 reject, withdraw
@@ -42,12 +45,15 @@ ApplicationStatus: TypeAlias = str
 
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
-grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, debar,
-lift_debarment, grant_applications
+grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, allocate,
+cancel_allocation, promote_waiting, end_waiting, debar, lift_debarment, grant_applications
 """
 
 ApprovalStatus: TypeAlias = str
 """pending, approved, rejected"""
+
+AwardReason: TypeAlias = str
+"""BUDGET_EXHAUSTED, TIER_FULL, TIER_UNKNOWN, ENTITLEMENT, LEFT_OUT"""
 
 BankLineStatus: TypeAlias = str
 """paid, returned, received"""
@@ -375,6 +381,15 @@ class ApplicationRead(Answered, frozen=True, kw_only=True):
     version: int
 
 
+class ApplicationsBody(Sent, frozen=True, kw_only=True):
+    """Reviewed and waiting applications of the programme, in the order in which they were first submitted."""
+
+    submitted_from: str | UnsetType | None = UNSET
+    """First submitted at this instant or later"""
+    submitted_until: str | UnsetType | None = UNSET
+    """First submitted before this instant"""
+
+
 class AppropriationBody(Sent, frozen=True, kw_only=True):
     """A grant of the finance bureau; a negative amount takes back what is still free."""
 
@@ -451,6 +466,18 @@ class AvailableBody(Sent, frozen=True, kw_only=True):
     fund_source: str
     carry_fen: int
     """Fen (分)"""
+
+
+class AwardRead(Answered, frozen=True, kw_only=True):
+    """What a candidate gets, in the order of service. `waits_fen`: for so much it queues."""
+
+    rank: int
+    place: int
+    reference_no: str
+    asked_fen: int
+    granted_fen: int
+    reason: AwardReason | None
+    waits_fen: int
 
 
 class BankLinePage(Answered, frozen=True, kw_only=True):
@@ -625,6 +652,62 @@ class CalendarWrite(Sent, frozen=True, kw_only=True):
 
     document_no: str
     days: list[CalendarDayWrite]
+
+
+class CancelBody(Sent, frozen=True, kw_only=True):
+    """Why the round is given up."""
+
+    reason: str
+
+
+class CandidateBody(Sent, frozen=True, kw_only=True):
+    """One candidate of the list, given by the firm's code or its id."""
+
+    reference_no: str
+    """Your own number of the grant, unique in the programme. 申领编号"""
+    uscc: str | UnsetType | None = UNSET
+    """统一社会信用代码 of the firm"""
+    firm_id: str | UnsetType | None = UNSET
+    firm_name: str | UnsetType | None = UNSET
+    """If given, must be the registered name"""
+    asked_fen: int
+    """Fen (分), more than 0"""
+    score: str | UnsetType | None = UNSET
+    tier: str | UnsetType | None = UNSET
+    """For quota_tiers: a tier of the rules"""
+    project: str | UnsetType | None = UNSET
+    """For entitlement: the project's number, one row each"""
+    project_level: str | UnsetType | None = UNSET
+    """For entitlement: a level of the rules"""
+    terms: Terms | UnsetType | None = UNSET
+    """What officials fix with the grant, as for a batch"""
+
+
+class CandidatePage(Answered, frozen=True, kw_only=True):
+    """Candidates in their order."""
+
+    data: list[CandidateRead]
+    next_cursor: str | None
+
+
+class CandidateRead(Answered, frozen=True, kw_only=True):
+    """A candidate in the order of the list; what it gets is null while that is not known."""
+
+    place: int
+    reference_no: str
+    firm_id: str
+    firm_name: str
+    asked_fen: int
+    score: str | None
+    tier: str | None
+    project: str | None
+    project_level: str | None
+    granted_before_fen: int
+    rank: int | None
+    granted_fen: int | None
+    reason: AwardReason | None
+    waits_fen: int | None
+    voucher_id: str | None
 
 
 class CaseAssign(Sent, frozen=True, kw_only=True):
@@ -905,6 +988,17 @@ class DistrictCountsRead(Answered, frozen=True, kw_only=True):
     stages: dict[str, int]
 
 
+class DrawBody(Sent, frozen=True, kw_only=True):
+    """How a lottery's seed is going to be known: announced now, published later."""
+
+    announcement: str
+    """Which public number, where it is published, in which order"""
+    seed_format: str
+    """How it is written, # for a digit, six of them at least: "## ## ## ## ## ## ##\""""
+    draws_at: str
+    """From when on it is known; must lie in the future"""
+
+
 class DrawRead(Answered, frozen=True, kw_only=True):
     """What the batch takes from one pool."""
 
@@ -913,6 +1007,13 @@ class DrawRead(Answered, frozen=True, kw_only=True):
     amount_fen: int
     available_before_fen: int
     available_after_fen: int
+
+
+class EndBody(Sent, frozen=True, kw_only=True):
+    """Whose waiting ends without a grant; default: everybody's."""
+
+    reference_nos: list[str] | UnsetType | None = UNSET
+    reason: str
 
 
 class EntryRead(Answered, frozen=True, kw_only=True):
@@ -1670,6 +1771,26 @@ class ProgrammeSubmitted(Answered, frozen=True, kw_only=True):
     approval: ApprovalRead
 
 
+class PromoteBody(Sent, frozen=True, kw_only=True):
+    """How much of what is available goes to those who wait; default: as far as it reaches."""
+
+    limit_fen: int | UnsetType | None = UNSET
+    dry_run: bool | UnsetType = UNSET
+    """Only say who would be next; nothing is kept"""
+
+
+class PromotionProposed(Answered, frozen=True, kw_only=True):
+    """Who is next, and what is left. A dry run has no ids: nobody was asked."""
+
+    programme_id: str
+    available_fen: int
+    total_fen: int
+    promoted: list[WaitingRead]
+    left_waiting: int
+    batch_id: str | None
+    approval_id: str | None
+
+
 class ProviderProfile(Sent, frozen=True, kw_only=True):
     """What a provider offers and where. D7."""
 
@@ -1826,6 +1947,31 @@ class ReconciliationsFindingRead(Answered, frozen=True, kw_only=True):
     title_zh: str
     count: int
     differences: list[DifferenceRead]
+
+
+class RecordRead(Answered, frozen=True, kw_only=True):
+    """All that is needed to compute a round again (`voucher allocation replay`). Before it is decided: hashes only."""
+
+    v: int
+    id: str
+    title: str
+    status: AllocationStatus
+    method: str
+    candidate_count: int
+    frozen_sha256: str
+    frozen_at: str
+    announcement: str | None
+    seed_format: str | None
+    draws_at: str | None
+    seed: str | None
+    drawn_at: str | None
+    decided_at: str | None
+    reason: str | None
+    cancelled_before: list[str]
+    left_out: list[int] | None
+    frozen: dict[str, Any] | None
+    awards: list[dict[str, Any]] | None
+    awards_sha256: str | None
 
 
 class RecoveryRead(Answered, frozen=True, kw_only=True):
@@ -2114,6 +2260,73 @@ class RolesBody(Sent, frozen=True, kw_only=True):
     roles: list[RoleWanted]
 
 
+class RoundCreate(Sent, frozen=True, kw_only=True):
+    """A list to be frozen. The rules in force say how it is served; of a lottery `draw` is needed."""
+
+    title: str
+    budget_fen: int | UnsetType | None = UNSET
+    """What the round gives out at most; default: all there is"""
+    draw: DrawBody | UnsetType | None = UNSET
+    rows: list[CandidateBody] | UnsetType | None = UNSET
+    applications: ApplicationsBody | UnsetType | None = UNSET
+    """Instead of rows: what firms applied for, as it was assessed"""
+    dry_run: bool | UnsetType = UNSET
+    """Only say what would come of it; nothing is kept"""
+
+
+class RoundProposed(Answered, frozen=True, kw_only=True):
+    """What was frozen, or would be (`dry_run`), and what comes of it. Of a lottery nothing is known before the draw.
+
+    Of more than 1,000 awards the first are shown; all stand at `/v1/allocation-rounds/{id}/candidates`.
+    """
+
+    id: str | None
+    programme_id: str
+    method: str
+    on_exhaustion: str
+    rule_version_id: str
+    rules_sha256: str
+    budget_fen: int
+    available_fen: int
+    candidate_count: int
+    asked_total_fen: int
+    frozen_sha256: str | None
+    draws_at: str | None
+    granted_total_fen: int | None
+    waiting_total_fen: int | None
+    awards: list[AwardRead] | None
+
+
+class RoundRead(Answered, frozen=True, kw_only=True):
+    """A round. `seed` is set once a lottery is drawn, `batch_id` once its awards are submitted."""
+
+    id: str
+    region_code: str
+    programme_id: str
+    rule_version_id: str
+    title: str
+    status: AllocationStatus
+    method: str
+    budget_fen: int
+    candidate_count: int
+    asked_total_fen: int
+    frozen_sha256: str
+    announcement: str | None
+    seed_format: str | None
+    draws_at: str | None
+    frozen_at: str
+    frozen_by: str
+    seed: str | None
+    drawn_at: str | None
+    drawn_by: str | None
+    awards_sha256: str | None
+    granted_total_fen: int | None
+    batch_id: str | None
+    approval_id: str | None
+    decided_at: str | None
+    reason: str | None
+
+
 class RowPage(Answered, frozen=True, kw_only=True):
     """Rows in their order."""
 
@@ -2221,6 +2434,13 @@ class RulesToCheck(Sent, frozen=True, kw_only=True):
     """When the programme opens"""
     closes_at: str | UnsetType | None = UNSET
     """When it closes"""
+
+
+class SeedBody(Sent, frozen=True, kw_only=True):
+    """The public number by which a lottery is drawn."""
+
+    seed: str
+    """The public number as it was announced: visible ASCII, single spaces between its parts"""
 
 
 class SimulatedVersionRead(Answered, frozen=True, kw_only=True):
@@ -2509,6 +2729,26 @@ class VouchersMovementRead(Answered, frozen=True, kw_only=True):
     subject_id: str
     pool_id: str
     payee_id: str | None
+
+
+class WaitingRead(Answered, frozen=True, kw_only=True):
+    """Somebody who waits: `position` counts from 1, `ahead_fen` is what those before wait for."""
+
+    position: int
+    round_id: str
+    reference_no: str
+    firm_id: str
+    firm_name: str
+    waits_fen: int
+    ahead_fen: int
+    since_at: str
+    batch_id: str | None
+
+
+class WaitlistRead(Answered, frozen=True, kw_only=True):
+    """Who waits, in order; a firm sees its own rows."""
+
+    data: list[WaitingRead]
 
 
 class YearCloseBody(Sent, frozen=True, kw_only=True):
