@@ -17,10 +17,22 @@ def etag(version: int) -> str:
     return f'"{version}"'
 
 
-async def _version(if_match: Annotated[str | None, Header(description="ETag of what was read")] = None) -> int:
+GivenETag = Annotated[str | None, Header(alias="If-Match", description="ETag of what was read")]
+
+
+async def _version(if_match: GivenETag = None) -> int:
     """The version that the client has read. Raises `etag_missing`, `etag_stale` (also for no ETag of ours)."""
     if if_match is None:
         raise AppError(Code.ETAG_MISSING)
+    return _read(if_match)
+
+
+async def _version_if_given(if_match: GivenETag = None) -> int | None:
+    """The version that the client has read, where he says so. Raises `etag_stale`."""
+    return None if if_match is None else _read(if_match)
+
+
+def _read(if_match: str) -> int:
     match = _ETAG.fullmatch(if_match.strip())
     if match is None:
         raise AppError(Code.ETAG_STALE)
@@ -28,3 +40,4 @@ async def _version(if_match: Annotated[str | None, Header(description="ETag of w
 
 
 IfMatch = Annotated[int, Depends(_version)]
+IfMatchGiven = Annotated[int | None, Depends(_version_if_given)]

@@ -228,17 +228,23 @@ def submit_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep
 
 @router.post("/{programme_id}/pause")
 def pause_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> ProgrammeRead:
-    """Stop redemptions and issuing at once."""
+    """Stop redemptions and issuing at once. One person does it, for it moves nothing; going on again takes two."""
     return ProgrammeRead.model_validate(
         service.database.transact(lambda tx: services.pause_programme(tx, caller=caller, programme_id=programme_id))
     )
 
 
-@router.post("/{programme_id}/resume")
-def resume_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> ProgrammeRead:
-    """Let a paused programme go on."""
-    return ProgrammeRead.model_validate(
-        service.database.transact(lambda tx: services.resume_programme(tx, caller=caller, programme_id=programme_id))
+@router.post("/{programme_id}/resume", status_code=202)
+def resume_programme(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> ApprovalRead:
+    """Ask a checker that a paused programme may go on."""
+    return shown_approval(
+        service.database.transact(
+            lambda tx: read_approval(
+                tx,
+                caller=caller,
+                approval_id=services.request_resume(tx, caller=caller, programme_id=programme_id),
+            )
+        )
     )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 from pydantic import Field
@@ -13,7 +13,7 @@ from app.api.fields import AnyId, Read, Reason, RegionCode, ShownInstant, Wire
 from app.api.oauth import NO_STORE
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.vocabulary import Role
-from app.services.identity import invitations, resets
+from app.services.identity import invitations, persons, resets
 from app.services.identity import users as people
 from app.services.identity.principals import Grant
 from app.services.profiles import Line
@@ -68,6 +68,12 @@ class ResetAsked(Read):
     approval_id: str
 
 
+class SamePersonBody(Wire):
+    """Another account of the same natural person."""
+
+    user_id: AnyId
+
+
 class UserCreate(Wire):
     """A person as a registrar writes it down."""
 
@@ -80,7 +86,7 @@ class UserCreate(Wire):
 
 
 class UserRead(Read):
-    """A person, with the roles held now."""
+    """An account, with the roles held now. Accounts with the same `person_id` are one natural person's."""
 
     id: str
     login: str
@@ -88,6 +94,7 @@ class UserRead(Read):
     organisation_id: str
     roles: tuple[RoleRead, ...]
     has_password: bool
+    person_id: str | None
     disabled_at: ShownInstant | None
     created_at: ShownInstant
     created_by: str
@@ -159,6 +166,20 @@ def ask_user_roles(user_id: AnyId, body: RolesBody, caller: CallerDep, service: 
         )
     )
     return RolesAsked(approval_id=approval_id)
+
+
+@router.post("/{user_id}/same-person")
+def join_accounts(user_id: AnyId, body: SamePersonBody, caller: CallerDep, service: ServiceDep) -> UserRead:
+    """Write down that two accounts are one natural person's: they count as one wherever two persons are needed.
+
+    It only takes powers away, and there is no undoing. Both must lie within your reach.
+    """
+
+    def work(tx: Any) -> people.UserRecord:
+        persons.join_accounts(tx, caller=caller, user_id=user_id, other_id=body.user_id)
+        return people.read_user(tx, caller=caller, user_id=user_id)
+
+    return UserRead.model_validate(service.database.transact(work))
 
 
 @router.post("/{user_id}/password-resets", status_code=202)

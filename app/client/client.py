@@ -9,9 +9,9 @@ from typing import Self
 
 from app.client.jobs import Jobs
 from app.client.problems import NotSignedIn
-from app.client.resources.approvals import Approvals
+from app.client.resources.approvals import ApprovalBands, Approvals, Delegations
 from app.client.resources.ledger import Ledger
-from app.client.resources.money import PaymentOrders, Recoveries, Reports, YearCloses
+from app.client.resources.money import PayeeAccounts, PaymentOrders, Recoveries, Reports, YearCloses
 from app.client.resources.programmes import Programmes
 from app.client.resources.reconciliations import BankLists, Cases, Reconciliations, Statements
 from app.client.resources.redemptions import Events, Holds, Redemptions
@@ -43,16 +43,19 @@ class VoucherClient:
     ) -> None:
         signing = credentials or (Given(token) if token is not None else None)
         self.wire = Wire(url.rstrip("/"), signing=signing, language=language, patience=patience or Patience())
+        self.approval_bands = ApprovalBands(self.wire)
         self.approvals = Approvals(self.wire)
         self.bank_lists = BankLists(self.wire)
         self.cases = Cases(self.wire)
         self.clients = Clients(self.wire)
+        self.delegations = Delegations(self.wire)
         self.events = Events(self.wire)
         self.holds = Holds(self.wire)
         self.issuance_batches = IssuanceBatches(self.wire)
         self.jobs = Jobs(self.wire)
         self.ledger = Ledger(self.wire)
         self.organisations = Organisations(self.wire)
+        self.payee_accounts = PayeeAccounts(self.wire)
         self.payment_orders = PaymentOrders(self.wire)
         self.programmes = Programmes(self.wire)
         self.reconciliations = Reconciliations(self.wire)

@@ -34,12 +34,13 @@ AdmissionStatus: TypeAlias = str
 
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
-grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, extend_voucher,
-close_programme, suspend_provider, resume_provider, delist_provider, move_quota
+grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, resume_programme,
+set_approval_bands, delegate_power, change_payee_account, extend_voucher, close_programme, suspend_provider,
+resume_provider, delist_provider, move_quota
 """
 
 ApprovalStatus: TypeAlias = str
-"""pending, approved, rejected"""
+"""pending, approved, rejected, withdrawn"""
 
 BankLineStatus: TypeAlias = str
 """paid, returned, received"""
@@ -82,6 +83,9 @@ JobStatus: TypeAlias = str
 OrganisationKind: TypeAlias = str
 """authority, finance, firm, provider, audit, registry"""
 
+PayeeAccountStatus: TypeAlias = str
+"""proposed, listed, replaced, rejected"""
+
 PaymentCodeStatus: TypeAlias = str
 """open, used, expired, withdrawn"""
 
@@ -122,6 +126,9 @@ Sign: TypeAlias = str
 """unit_not_known, usage_ref_missing, usage_already_billed, usage_times_missing, beyond_capacity,
 capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long
 """
+
+StepOutcome: TypeAlias = str
+"""approved, rejected"""
 
 Unknown: TypeAlias = str
 """year_over, year_closed, window_too_short, too_few_days"""
@@ -228,8 +235,12 @@ class AppropriationBody(Sent, frozen=True, kw_only=True):
     reason: str | UnsetType | None = UNSET
 
 
-class ApprovalRead(Answered, frozen=True, kw_only=True):
-    """What was asked: the exact command with its SHA-256, and in numbers what approving does."""
+class ApprovalForeseen(Answered, frozen=True, kw_only=True):
+    """One approval, held against the state of this instant.
+
+    `effect_now` is what it would do now (null where nothing of it can move), `has_moved` that this differs from
+    the effect as asked. `next_people` may take the next step by a role of their own, at most twenty.
+    """
 
     id: str
     region_code: str
@@ -239,14 +250,60 @@ class ApprovalRead(Answered, frozen=True, kw_only=True):
     county_code: str | None
     """Where a county issues in the programme of its city"""
     required_role: Role
+    steps: list[StepRead]
     subject_id: str
     command: dict[str, Any]
     command_sha256: str
     effect: dict[str, Any]
+    in_words: InWordsRead
     amount_fen: int | None
     reason: str | None
     made_at: str
     made_by: str
+    expires_at: str | None
+    decided_at: str | None
+    decided_by: str | None
+    decision_note: str | None
+    effect_now: dict[str, Any] | None
+    has_moved: bool
+    next_people: list[PersonRead]
+
+
+class ApprovalPage(Answered, frozen=True, kw_only=True):
+    """One page, with the totals of all that the filter finds."""
+
+    data: list[ApprovalRead]
+    next_cursor: str | None
+    count: int
+    amount_fen: int
+    totals: list[KindTotalRead]
+
+
+class ApprovalRead(Answered, frozen=True, kw_only=True):
+    """What was asked: the exact command with its SHA-256, and in numbers and words what approving does.
+
+    `required_role` is whose turn it is. `expires_at` is until when it can be approved (null: no end).
+    """
+
+    id: str
+    region_code: str
+    kind: ApprovalKind
+    status: ApprovalStatus
+    authority_id: str | None
+    county_code: str | None
+    """Where a county issues in the programme of its city"""
+    required_role: Role
+    steps: list[StepRead]
+    subject_id: str
+    command: dict[str, Any]
+    command_sha256: str
+    effect: dict[str, Any]
+    in_words: InWordsRead
+    amount_fen: int | None
+    reason: str | None
+    made_at: str
+    made_by: str
+    expires_at: str | None
     decided_at: str | None
     decided_by: str | None
     decision_note: str | None
@@ -256,6 +313,10 @@ class ApproveBody(Sent, frozen=True, kw_only=True):
     """An optional remark for the record."""
 
     note: str | UnsetType | None = UNSET
+    command_sha256: str | UnsetType | None = UNSET
+    """What you have seen: another command is refused (`command_differs`)"""
+    on_behalf_of: str | UnsetType | None = UNSET
+    """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
 
 
 class AssessmentRead(Answered, frozen=True, kw_only=True):
@@ -285,6 +346,47 @@ class AvailableBody(Sent, frozen=True, kw_only=True):
     fund_source: str
     carry_fen: int
     """Fen (分)"""
+
+
+class BandBody(Sent, frozen=True, kw_only=True):
+    """Amounts up to `up_to_fen` (null: all above) take these steps, one person each, in this order."""
+
+    up_to_fen: int | None
+    steps: list[str]
+
+
+class BandRead(Answered, frozen=True, kw_only=True):
+    """One band."""
+
+    up_to_fen: int | None
+    steps: list[Role]
+
+
+class BandsBody(Sent, frozen=True, kw_only=True):
+    """The bands of one kind of act from a day on; of one authority, or without it of the whole region."""
+
+    region_code: str
+    authority_id: str | UnsetType | None = UNSET
+    kind: ApprovalKind
+    bands: list[BandBody]
+    effective_on: str
+    """A day in Asia/Shanghai"""
+    expires_after_days: int | UnsetType | None = UNSET
+    """After so many days a request can be approved no more"""
+    reason: str | UnsetType | None = UNSET
+
+
+class BandsRead(Answered, frozen=True, kw_only=True):
+    """A table of bands. The newest that has begun holds; an authority's own before the region's."""
+
+    id: str
+    region_code: str
+    authority_id: str | None
+    kind: ApprovalKind
+    effective_from: str
+    bands: list[BandRead]
+    expires_after_days: int | None
+    approval_id: str
 
 
 class BankLinePage(Answered, frozen=True, kw_only=True):
@@ -610,6 +712,35 @@ class CutRead(Answered, frozen=True, kw_only=True):
     subsidy_fen: int
 
 
+class DelegationBody(Sent, frozen=True, kw_only=True):
+    """Which of your roles, to whom, until when (92 days at most)."""
+
+    role: str
+    region_code: str
+    delegate_id: str
+    starts_at: str | UnsetType | None = UNSET
+    ends_at: str
+    reason: str
+
+
+class DelegationRead(Answered, frozen=True, kw_only=True):
+    """A delegation that a security administrator has agreed to. It ends by itself."""
+
+    id: str
+    region_code: str
+    role: Role
+    authority_id: str | None
+    delegator_id: str
+    delegate_id: str
+    starts_at: str
+    ends_at: str
+    reason: str
+    approval_id: str
+    granted_at: str
+    revoked_at: str | None
+    revoked_by: str | None
+
+
 class DifferenceRead(Answered, frozen=True, kw_only=True):
     """One row that breaks an invariant."""
 
@@ -864,6 +995,13 @@ class Identifier(Sent, frozen=True, kw_only=True):
     value: str
 
 
+class InWordsRead(Answered, frozen=True, kw_only=True):
+    """What approving does, in a sentence."""
+
+    zh: str
+    en: str
+
+
 class InclusionRead(Answered, frozen=True, kw_only=True):
     """The audit path (RFC 6962 section 2.1.1), lowest hash first, each in base64.
 
@@ -909,6 +1047,23 @@ class JobRead(Answered, frozen=True, kw_only=True):
     finished_at: str | None
     answer_status: int | None
     answer: dict[str, Any] | None
+
+
+class KindTotalRead(Answered, frozen=True, kw_only=True):
+    """What the approvals of one kind come to."""
+
+    kind: ApprovalKind
+    count: int
+    amount_fen: int
+
+
+class LedgerPayeeAccountRead(Answered, frozen=True, kw_only=True):
+    """What a region owes to an organisation, or has paid to it, in fen."""
+
+    region_code: str
+    payee_id: str
+    account: Account
+    balance_fen: int
 
 
 class LinePage(Answered, frozen=True, kw_only=True):
@@ -1057,13 +1212,43 @@ class OrganisationRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
-class PayeeAccountRead(Answered, frozen=True, kw_only=True):
-    """What a region owes to an organisation, or has paid to it, in fen."""
+class PayeeAccountBody(Sent, frozen=True, kw_only=True):
+    """A payee's account. `account_name` is the payee's legal name; numbers are text, so that no digit is lost."""
 
     region_code: str
+    authority_id: str
     payee_id: str
-    account: Account
-    balance_fen: int
+    account_name: str
+    bank_name: str
+    cnaps: str
+    account_no: str
+    reason: str | UnsetType | None = UNSET
+
+
+class PayeeAccountProposed(Answered, frozen=True, kw_only=True):
+    """The account, which nothing is paid to yet, and the approval that waits."""
+
+    account: PayeeAccountsPayeeAccountRead
+    approval: ApprovalRead
+
+
+class PayeeAccountsPayeeAccountRead(Answered, frozen=True, kw_only=True):
+    """An account; the one that is `listed` is paid to. Of its number the first and last four digits are shown."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    payee_id: str
+    account_name: str
+    bank_name: str
+    cnaps: str
+    account_no_masked: str
+    status: PayeeAccountStatus
+    proposed_at: str
+    proposed_by: str
+    decided_at: str | None
+    decided_by: str | None
+    replaced_at: str | None
 
 
 class PaymentCodeCreate(Sent, frozen=True, kw_only=True):
@@ -1172,6 +1357,13 @@ class PaymentResultRead(Answered, frozen=True, kw_only=True):
     reason: str | None
     recorded_at: str
     recorded_by: str
+
+
+class PersonRead(Answered, frozen=True, kw_only=True):
+    """Somebody who may take the next step."""
+
+    id: str
+    name: str
 
 
 class PersonalToken(Answered, frozen=True, kw_only=True):
@@ -1663,6 +1855,8 @@ class RejectBody(Sent, frozen=True, kw_only=True):
     """Why not."""
 
     reason: str
+    on_behalf_of: str | UnsetType | None = UNSET
+    """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
 
 
 class ResetAsked(Answered, frozen=True, kw_only=True):
@@ -1810,6 +2004,12 @@ class RulesToCheck(Sent, frozen=True, kw_only=True):
     """When it closes"""
 
 
+class SamePersonBody(Sent, frozen=True, kw_only=True):
+    """Another account of the same natural person."""
+
+    user_id: str
+
+
 class SimulatedVersionRead(Answered, frozen=True, kw_only=True):
     """The result of one version. `unmet_fen` is what bills were entitled to beyond the budget.
 
@@ -1922,6 +2122,18 @@ class StatementUploaded(Answered, frozen=True, kw_only=True):
     ignored_columns: list[str]
 
 
+class StepRead(Answered, frozen=True, kw_only=True):
+    """One step: of which role, and once it is decided by whom and in whose place."""
+
+    step: int
+    role: Role
+    outcome: StepOutcome | None
+    decided_at: str | None
+    decided_by: str | None
+    on_behalf_of: str | None
+    note: str | None
+
+
 class Tag(Sent, frozen=True, kw_only=True):
     """A recognition with its dates, such as 高新 or 专精特新; `until_on` is the last day."""
 
@@ -1988,7 +2200,7 @@ class UserCreated(Answered, frozen=True, kw_only=True):
 
 
 class UserRead(Answered, frozen=True, kw_only=True):
-    """A person, with the roles held now."""
+    """An account, with the roles held now. Accounts with the same `person_id` are one natural person's."""
 
     id: str
     login: str
@@ -1996,6 +2208,7 @@ class UserRead(Answered, frozen=True, kw_only=True):
     organisation_id: str
     roles: list[RoleRead]
     has_password: bool
+    person_id: str | None
     disabled_at: str | None
     created_at: str
     created_by: str
@@ -2100,6 +2313,12 @@ class VouchersMovementRead(Answered, frozen=True, kw_only=True):
     subject_id: str
     pool_id: str
     payee_id: str | None
+
+
+class WithdrawBody(Sent, frozen=True, kw_only=True):
+    """An optional remark for the record."""
+
+    note: str | UnsetType | None = UNSET
 
 
 class YearCloseBody(Sent, frozen=True, kw_only=True):

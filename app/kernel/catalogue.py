@@ -247,6 +247,59 @@ CATALOGUE: dict[Code, Row] = {
             "该人员持有公务角色，请先提请重置密码；经安全管理员批准后，可在 {hours} 小时内邀请一次。",
         ),
     ),
+    Code.APPROVAL_EXPIRED: Row(
+        Kind.CONFLICT,
+        ("The request has expired", "提请已逾期"),
+        (
+            "It could be approved until {at:local} (Beijing time). Its maker withdraws it, or it is rejected; then it is asked for again.",
+            "该提请须在 {at:local}（北京时间）前审批，现已逾期。请经办人撤回或由审核人驳回后重新提请。",
+        ),
+    ),
+    Code.COMMAND_DIFFERS: Row(
+        Kind.CONFLICT,
+        ("Not what you have seen", "与所见内容不一致"),
+        (
+            "The SHA-256 you sent is not that of this approval's command. Read the approval again before you decide it.",
+            "所带 command_sha256 与该审核事项的命令不符。请重新查看该事项后再作决定。",
+        ),
+    ),
+    Code.STEP_ALREADY_DECIDED: Row(
+        Kind.REFUSED,
+        ("Another person takes this step", "本步骤须由他人审批"),
+        (
+            "You have taken an earlier step of this approval; step {step} of {steps} needs another person.",
+            "您已审批过该事项的前一步骤；第 {step} 步（共 {steps} 步）须由另一人审批。",
+        ),
+    ),
+    Code.ROLES_INCOMPATIBLE: Row(
+        Kind.REFUSED,
+        ("Incompatible roles", "不相容岗位"),
+        (
+            "One person may not hold {role} together with {other}. Have one of the two roles taken away first.",
+            "同一人不得同时担任“{role}”与“{other}”（不相容岗位）。请先撤销其中一个角色。",
+        ),
+    ),
+    Code.DELEGATION_NOT_POSSIBLE: Row(
+        Kind.REFUSED,
+        ("Cannot be delegated so", "不能如此授权"),
+        ("The power cannot be lent like this: {why_en}.", "不能如此授权：{why_zh}。"),
+    ),
+    Code.PAYEE_ACCOUNT_NAME_DIFFERS: Row(
+        Kind.REFUSED,
+        ("Account name is not the payee's", "账户名称与收款单位不符"),
+        (
+            "The account is held by “{account_name}”, the payee is “{payee_name}”. Money goes only to an account in the payee's legal name.",
+            "账户名称为“{account_name}”，收款单位为“{payee_name}”。资金只能付至以收款单位法定名称开立的账户。",
+        ),
+    ),
+    Code.PAYEE_ACCOUNT_CHANGED: Row(
+        Kind.CONFLICT,
+        ("The payee's account has changed", "收款账户已变更"),
+        (
+            "The payee's account is another than when the payment was proposed. Reject the order and propose it anew.",
+            "收款账户与提请支付时不同。请驳回该支付申请后重新提请。",
+        ),
+    ),
     Code.FUND_SOURCE_UNKNOWN: Row(
         Kind.REFUSED,
         ("Fund source not in the rules", "资金来源不在规则中"),

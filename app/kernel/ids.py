@@ -46,6 +46,10 @@ class Prefix(StrEnum):
     BANK_LIST = "bkl"
     RESTORATION = "rst"
     JOB = "job"
+    PERSON = "per"
+    APPROVAL_BANDS = "bnd"
+    DELEGATION = "dlg"
+    PAYEE_ACCOUNT = "pac"
     VOUCHER_ACTS = "act"
 
 
@@ -58,6 +62,7 @@ SHARED = frozenset(
         Prefix.INVITATION,
         Prefix.SESSION,
         Prefix.RESTORATION,
+        Prefix.PERSON,
     }
 )
 """What belongs to no region: their ids have no region part."""

@@ -160,6 +160,29 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "unknown_fact": ("the rules know no such fact; they know {limit}", "规则中没有该事实，现有：{limit}"),
     "wrong_fact_type": ("must be of the type {limit}", "类型须为 {limit}"),
     "unknown_value": ("must be one of {limit}", "须为其中之一：{limit}"),
+    "incompatible_roles": (
+        "does not go with the role {limit}: one person may not hold both",
+        "与角色 {limit} 不相容，同一人不得兼任",
+    ),
+    "steps_are_fixed": ("the steps of {actual} are fixed", "{actual} 的审批步骤固定，不可设置"),
+    "act_of_the_region": (
+        "{actual} belongs to no authority; leave authority_id out",
+        "{actual} 不属于某一主管部门，请勿填写 authority_id",
+    ),
+    "last_band_has_no_end": ("the last band takes every amount: null", "最后一档不设上限，须为 null"),
+    "not_rising": ("must be more than {limit}", "须大于 {limit}"),
+    "fewer_steps": (
+        "a higher amount never takes fewer than the {limit} step(s) below it",
+        "金额更高的档次，步骤不得少于前一档的 {limit} 步",
+    ),
+    "not_steps": (
+        "must be one to three of checker and finance, not {actual}",
+        "须为一至三个步骤，每步为 checker 或 finance，而非 {actual}",
+    ),
+    "finance_is_missing": ("finance must be among the steps", "步骤中须包含 finance"),
+    "checker_comes_first": ("the first step is the authority's checker", "第一步须为 checker"),
+    "in_the_past": ("may be {limit} at the earliest", "最早为 {limit}"),
+    "not_a_payee": ("is no provider and no firm", "不是算力机构或企业"),
 }
 """What the places mean that decisions name, where they say nothing themselves."""
 

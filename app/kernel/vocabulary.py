@@ -263,9 +263,17 @@ class JobStatus(StrEnum):
 
 
 class ApprovalStatus(StrEnum):
-    """A four-eyes act waits, or has been decided once."""
+    """A four-eyes act waits, has been decided once, or was withdrawn by its maker."""
 
     PENDING = "pending"
+    APPROVED = "approved"
+    REJECTED = "rejected"
+    WITHDRAWN = "withdrawn"
+
+
+class StepOutcome(StrEnum):
+    """What one person has decided in one step of an approval."""
+
     APPROVED = "approved"
     REJECTED = "rejected"
 
@@ -286,12 +294,25 @@ class ApprovalKind(StrEnum):
     ORDER_PAYMENT = "order_payment"
     REVERSE_ENTRY = "reverse_entry"
     CLOSE_YEAR = "close_year"
+    RESUME_PROGRAMME = "resume_programme"
+    SET_APPROVAL_BANDS = "set_approval_bands"
+    DELEGATE_POWER = "delegate_power"
+    CHANGE_PAYEE_ACCOUNT = "change_payee_account"
     EXTEND_VOUCHER = "extend_voucher"
     CLOSE_PROGRAMME = "close_programme"
     SUSPEND_PROVIDER = "suspend_provider"
     RESUME_PROVIDER = "resume_provider"
     DELIST_PROVIDER = "delist_provider"
     MOVE_QUOTA = "move_quota"
+
+
+class PayeeAccountStatus(StrEnum):
+    """An account is proposed, then listed until the next one replaces it, or refused."""
+
+    PROPOSED = "proposed"
+    LISTED = "listed"
+    REPLACED = "replaced"
+    REJECTED = "rejected"
 
 
 class ExtensionGround(StrEnum):

@@ -1,6 +1,6 @@
 """The tables, one module per aggregate. Importing this package registers all of them on `Base.metadata`."""
 
-from app.models.approvals import Approval
+from app.models.approvals import Approval, ApprovalBands, ApprovalDecision, Delegation
 from app.models.audit import AuditEvent
 from app.models.bank_lists import BankList, BankListLine
 from app.models.base import Base
@@ -15,6 +15,7 @@ from app.models.jobs import Job
 from app.models.ledger import Entry, Posting, SealQueue
 from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
 from app.models.organisations import Organisation
+from app.models.payee_accounts import PayeeAccount
 from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
 from app.models.positions import PositionCounter
@@ -32,6 +33,8 @@ __all__ = [
     "Allotment",
     "AnswerPass",
     "Approval",
+    "ApprovalBands",
+    "ApprovalDecision",
     "AuditEvent",
     "BankList",
     "BankListLine",
@@ -39,6 +42,7 @@ __all__ = [
     "CapacityUse",
     "CaseNote",
     "Client",
+    "Delegation",
     "Entry",
     "Event",
     "Extension",
@@ -58,6 +62,7 @@ __all__ = [
     "Mandate",
     "OrderNumber",
     "Organisation",
+    "PayeeAccount",
     "PaymentCode",
     "PaymentCodeUse",
     "PaymentItem",

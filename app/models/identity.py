@@ -22,11 +22,14 @@ class User(Base):
     tokens_valid_from: Mapped[Instant | None]
     """Tokens issued before this instant are void: set with every new password."""
     disabled_at: Mapped[Instant | None]
+    person_id: Mapped[Id | None]
+    """The same for all accounts that are known to be one natural person's; none where this is the only one."""
     created_at: Mapped[Instant]
     created_by: Mapped[Id]
 
     __table_args__ = (
         Index(None, "organisation_id"),
+        Index(None, "person_id", postgresql_where="person_id IS NOT NULL"),
         CheckConstraint("login = lower(login)", name="login_lower"),
     )
 

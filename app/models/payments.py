@@ -29,16 +29,22 @@ class PaymentOrder(Base):
     proposed_by: Mapped[Id]
     decided_at: Mapped[Instant | None]
     decided_by: Mapped[Id | None]
+    payee_account_id: Mapped[Id | None]
+    """The account that it is paid to, as it was listed when the order was proposed; none where none was."""
 
     __table_args__ = (
         Index(None, "payee_id", "id"),
+        ForeignKeyConstraint(["region_code", "payee_account_id"], ["payee_accounts.region_code", "payee_accounts.id"]),
         one_of("status", PaymentOrderStatus),
         CheckConstraint("item_count > 0 AND total_fen > 0", name="pays_something"),
         CheckConstraint(
             "(status = 'proposed') = (decided_at IS NULL) AND (decided_at IS NULL) = (decided_by IS NULL)",
             name="decision_complete",
         ),
-        CheckConstraint("decided_by IS NULL OR decided_by <> proposed_by", name="two_persons"),
+        CheckConstraint(
+            "decided_by IS NULL OR decided_by <> proposed_by OR status = 'rejected'",  # its maker may withdraw it
+            name="two_persons",
+        ),
         region_code_format(),
     )
 

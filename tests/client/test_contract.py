@@ -128,7 +128,7 @@ def shape(schema: dict[str, Any]) -> Any:
     if "$ref" in schema:
         name = schema["$ref"].rsplit("/", 1)[-1]
         described = CONTRACT["components"]["schemas"][name]
-        if is_page(name) or set(described.get("properties", ())) == {"data", "next_cursor"}:
+        if is_page(name) or set(described.get("properties", ())) >= {"data", "next_cursor"}:
             return "each", python_name(described["properties"]["data"]["items"]["$ref"].rsplit("/", 1)[-1])
         return python_name(name)
     if schema.get("type") == "array":

@@ -130,7 +130,7 @@ def test_nobody_approves_his_own_roles_although_another_asked(
 def test_granting_again_changes_nothing_and_revives_what_was_revoked(
     database: Database, authority: OrganisationRecord
 ) -> None:
-    wanted = [Grant(Role.MAKER, HANGZHOU), Grant(Role.CHECKER, HANGZHOU)]
+    wanted = [Grant(Role.MAKER, HANGZHOU), Grant(Role.REGISTRAR, HANGZHOU)]
     user, approval_id = person(database, authority, *wanted)
     granted(database, approval_id)
     revoke_maker = (
@@ -139,7 +139,7 @@ def test_granting_again_changes_nothing_and_revives_what_was_revoked(
         .values(revoked_at=user.created_at)
     )
     database.transact(lambda tx: tx.execute(revoke_maker))
-    assert [grant.role for grant in grants_of(database, user.id)] == [Role.CHECKER]
+    assert [grant.role for grant in grants_of(database, user.id)] == [Role.REGISTRAR]
     rows = select(RoleGrant).where(RoleGrant.user_id == user.id).order_by(RoleGrant.role)
     before = database.transact(lambda tx: tx.execute(rows).all())
     granted(
@@ -147,9 +147,9 @@ def test_granting_again_changes_nothing_and_revives_what_was_revoked(
         database.transact(lambda tx: ask_user_roles(tx, caller=REGISTRAR, user_id=user.id, roles=wanted)),
     )
     after = database.transact(lambda tx: tx.execute(rows).all())
-    assert {grant.role for grant in grants_of(database, user.id)} == {Role.MAKER, Role.CHECKER}
-    assert after[0] == before[0], "the checker's grant was live and stays as it was"
-    assert after[1].granted_at > before[1].granted_at
+    assert {grant.role for grant in grants_of(database, user.id)} == {Role.MAKER, Role.REGISTRAR}
+    assert after[1] == before[1], "the registrar's grant was live and stays as it was"
+    assert after[0].granted_at > before[0].granted_at
 
 
 def test_the_same_roles_are_not_asked_for_twice_at_once(database: Database, authority: OrganisationRecord) -> None:

@@ -581,7 +581,7 @@ def test_nothing_is_issued_while_the_programme_is_paused(world: World) -> None:
     refused = problem(submit(city.maker, programme_id, [grant_body(firm, "R2")]), 409, "wrong_state")
     assert "paused" in refused["detail"]
     problem(city.approve(waiting), 409, "wrong_state")
-    ok(city.maker.post(f"/v1/programmes/{programme_id}/resume"))
+    ok(city.approve(city.maker.post(f"/v1/programmes/{programme_id}/resume")))
     ok(city.approve(waiting))
 
 

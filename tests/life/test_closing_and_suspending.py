@@ -87,7 +87,7 @@ def test_a_paused_programme_may_be_closed_and_a_draft_not(world: World) -> None:
     ok(city.maker.post(f"/v1/programmes/{desk.programme_id}/pause"))
     problem(desk.redeem(10_000), 409, "programme_paused")
     waiting = close(desk)
-    ok(city.maker.post(f"/v1/programmes/{desk.programme_id}/resume"))
+    ok(city.approve(city.maker.post(f"/v1/programmes/{desk.programme_id}/resume")))
     ok(city.maker.post(f"/v1/programmes/{desk.programme_id}/pause"))
     ok(city.approve(waiting))
     ok(desk.redeem(10_000))

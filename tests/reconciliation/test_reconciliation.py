@@ -138,7 +138,15 @@ EDITS_ENTRIES = re.compile("(UPDATE|DELETE FROM) (entries|postings)")
         ),
         ("UPDATE postings SET pool_id = replace(pool_id, '330100', '330200')", {"regions", "stored_counters"}),
         ("UPDATE entries SET checker_id = maker_id WHERE kind = 'issue'", {"two_persons"}),
-        ("UPDATE approvals SET decided_by = 'usr_somebody' WHERE kind = 'issue_batch'", {"two_persons"}),
+        (
+            "UPDATE approvals SET decided_by = 'usr_somebody' WHERE kind = 'issue_batch'",
+            {"two_persons", "approval_steps"},
+        ),
+        ("DELETE FROM approval_decisions WHERE role = 'finance'", {"approval_steps"}),
+        ("UPDATE approval_decisions SET role = 'finance'", {"approval_steps"}),
+        ("UPDATE approval_decisions SET step = 2", {"approval_steps"}),
+        ("UPDATE approvals SET steps = steps || ARRAY['finance'], steps_done = 2", {"approval_steps"}),
+        ("UPDATE approvals SET barred_ids = ARRAY[decided_by] WHERE kind = 'admit_provider'", {"approval_steps"}),
     ],
 )
 def test_what_is_tampered_with_is_found(server: Server, books: str, statements: str, found: set[str]) -> None:

@@ -188,7 +188,7 @@ def test_frozen_voided_and_paused_refuse_each_in_its_own_words(world: World) -> 
     ok(desk.redeem(1_000))
     ok(city.maker.http.post(f"/v1/programmes/{desk.programme_id}/pause"))
     problem(desk.redeem(1_000), 409, "programme_paused")
-    ok(city.maker.http.post(f"/v1/programmes/{desk.programme_id}/resume"))
+    ok(city.approve(city.maker.http.post(f"/v1/programmes/{desk.programme_id}/resume")))
     ok(city.approve(city.maker.post(f"{voucher}/void", {"reason": "企业注销"})))
     problem(desk.redeem(1_000), 409, "voucher_voided")
     shown = ok(desk.manager.get(voucher))

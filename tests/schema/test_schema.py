@@ -107,6 +107,14 @@ def _migrating(owner_url: str) -> list[str]:
     return [sys.executable, "-c", "import sys, migrations; migrations.upgrade(sys.argv[1])", owner_url]
 
 
+DECIDED_BY = (
+    "INSERT INTO approval_decisions (region_code, approval_id, step, outcome, role, decided_at, decided_by, person_id,"
+    " made_by, maker_person_id) SELECT region_code, approval_id, 2, outcome, role, decided_at, {}, made_by,"
+    " maker_person_id FROM approval_decisions"
+)
+"""A second step of every approval, decided by an account and a person."""
+
+
 @pytest.mark.parametrize(
     ("statement", "constraint"),
     [
@@ -115,7 +123,11 @@ def _migrating(owner_url: str) -> list[str]:
         ("UPDATE pools SET available_fen = -1", "ck_pools_available_not_negative"),
         ("UPDATE mandates SET used_fen = limit_fen + 1", "ck_mandates_used_within_limit"),
         ("UPDATE redemptions SET refunded_fen = subsidy_fen + 1", "ck_redemptions_refunded_within_subsidy"),
-        ("UPDATE approvals SET decided_by = made_by", "ck_approvals_two_persons"),
+        ("UPDATE approvals SET decided_by = made_by", "UPDATE on approvals is refused"),
+        (DECIDED_BY.format("made_by, made_by"), "ck_approval_decisions_two_persons"),
+        (DECIDED_BY.format("decided_by, 'usr_other'"), "uq_approval_decisions_region_code_approval_id_decided_by"),
+        (DECIDED_BY.format("'usr_other', person_id"), "uq_approval_decisions_region_code_approval_id_person_id"),
+        ("UPDATE approval_decisions SET decided_by = 'usr_other'", "permission denied"),
     ],
 )
 def test_a_wrong_counter_is_refused_below_the_code(shared_world: World, statement: str, constraint: str) -> None:

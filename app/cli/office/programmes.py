@@ -162,10 +162,10 @@ def pause(office: Office, programme: ProgrammeId) -> None:
 
 @command(app, "resume", change=True)
 def resume(office: Office, programme: ProgrammeId) -> None:
-    """恢复已暂停的项目（经办） / End a pause, as a maker."""
+    """提请恢复已暂停的项目（经办） / Ask to end a pause, as a maker."""
     if office.rehearsed("恢复", "resume", programme_id=programme):
         return
-    office.answer(office.client.programmes.resume(programme), _fields(office))
+    office.asked(office.client.programmes.resume(programme))
 
 
 @command(app, "close", act=True)

@@ -63,9 +63,9 @@ class Programmes:
         """Let nothing be drawn for a while."""
         return self._wire.change("POST", f"/v1/programmes/{programme_id}/pause", ProgrammeRead)
 
-    def resume(self, programme_id: str) -> ProgrammeRead:
-        """End a pause."""
-        return self._wire.change("POST", f"/v1/programmes/{programme_id}/resume", ProgrammeRead)
+    def resume(self, programme_id: str) -> ApprovalRead:
+        """Ask a checker to end a pause."""
+        return self._wire.change("POST", f"/v1/programmes/{programme_id}/resume", ApprovalRead)
 
     def close(self, programme_id: str, body: CloseBody, *, key: str | None = None) -> ApprovalRead:
         """Ask a checker to close it for good; what is out is used and paid as before."""

@@ -9,6 +9,8 @@ from typing import Any
 from sqlalchemy import Connection
 
 from app.kernel.vocabulary import ApprovalKind
+from app.services.approvals.bands import execute_set_bands
+from app.services.approvals.delegations import execute_delegation
 from app.services.approvals.requests import Decision
 from app.services.budgets.appropriations import execute_appropriate
 from app.services.budgets.close_execution import execute_close_year
@@ -18,9 +20,14 @@ from app.services.identity.resets import execute_reset_password
 from app.services.identity.roles import execute_grant_roles
 from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
 from app.services.payments.orders import execute_order_payment, reject_order_payment
+from app.services.payments.payee_accounts import execute_change_payee_account, reject_change_payee_account
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider
 from app.services.programmes.closing import execute_close_programme
-from app.services.programmes.programmes import execute_publish_programme, reject_publish_programme
+from app.services.programmes.programmes import (
+    execute_publish_programme,
+    execute_resume_programme,
+    reject_publish_programme,
+)
 from app.services.programmes.rule_versions import execute_publish_rule_version
 from app.services.programmes.suspensions import execute_delist, execute_resume, execute_suspend
 from app.services.vouchers.lifecycle import execute_extend, execute_freeze, execute_unfreeze, execute_void
@@ -58,5 +65,9 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
     ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
+    ApprovalKind.RESUME_PROGRAMME: Act(execute_resume_programme),
+    ApprovalKind.SET_APPROVAL_BANDS: Act(execute_set_bands),
+    ApprovalKind.DELEGATE_POWER: Act(execute_delegation),
+    ApprovalKind.CHANGE_PAYEE_ACCOUNT: Act(execute_change_payee_account, reject_change_payee_account),
 }
 assert set(ACTS) == set(ApprovalKind), "every kind of approval can be executed"

@@ -70,6 +70,7 @@ def request_appropriation(
         },
         amount_fen=amount_fen,
         reason=reason,
+        within_id=programme.id,
     )
 
 

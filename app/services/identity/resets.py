@@ -49,6 +49,8 @@ def request_password_reset(tx: Connection, *, caller: Caller, user_id: str, reas
             "roles": shown_roles(roles),
         },
         reason=reason,
+        barred_ids=[user.id],
+        steps=(Role.SECURITY_ADMIN,),
     )
 
 

@@ -16,6 +16,8 @@ from app.kernel.vocabulary import ApprovalKind, OrganisationKind, Role
 from app.models import RoleGrant
 from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
+from app.services.identity.accounts import accounts_of
+from app.services.identity.incompatible import first_clash
 from app.services.identity.principals import Caller, Grant
 from app.services.organisations import OrganisationRecord
 
@@ -45,17 +47,34 @@ IN_OWN_REGION = frozenset({Role.MAKER, Role.CHECKER, Role.FINANCE})
 
 
 def checked_roles(
-    roles: Sequence[Grant], *, caller: Caller, organisation: OrganisationRecord, machine: bool
+    roles: Sequence[Grant],
+    *,
+    caller: Caller,
+    organisation: OrganisationRecord,
+    machine: bool,
+    held: Sequence[Grant] = (),
 ) -> tuple[Grant, ...]:
     """The roles as they will be stored, with the authority filled in where one is needed.
 
-    Raises `validation_failed` with a pointer into `/roles` for each that this organisation's person or machine
-    cannot hold, or that lies beyond the registrar's reach.
+    `held` is what the natural person holds already. Raises `validation_failed` with a pointer into `/roles` for each
+    that this organisation's person or machine cannot hold, that lies beyond the registrar's reach, or that does not
+    go with another role of the same person.
     """
+    wanted = tuple(
+        Grant(role.role, role.region_code, organisation.id if role.role in FOR_ONE_AUTHORITY else None)
+        for role in roles
+    )
     errors = [
         FieldError(f"/roles/{index}/{field}", code, actual=getattr(role, field))
         for index, role in enumerate(roles)
         for field, code in _faults(role, caller, organisation, machine=machine)
+    ]
+    wrong = {error.pointer.split("/")[2] for error in errors}
+    possible = [(index, role) for index, role in enumerate(wanted) if str(index) not in wrong]
+    errors += [
+        FieldError(f"/roles/{index}/role", "incompatible_roles", limit=found[1].role, actual=role.role)
+        for place, (index, role) in enumerate(possible)
+        if (found := first_clash([role], (*held, *(earlier for _, earlier in possible[:place]))))
     ]
     if len({(role.role, role.region_code) for role in roles}) < len(roles):
         errors.append(FieldError("/roles", "duplicate"))
@@ -63,10 +82,7 @@ def checked_roles(
         errors.append(FieldError("/roles", "several_provinces"))
     if errors:
         raise AppError(Code.VALIDATION_FAILED, count=len(errors), errors=errors)
-    return tuple(
-        Grant(role.role, role.region_code, organisation.id if role.role in FOR_ONE_AUTHORITY else None)
-        for role in roles
-    )
+    return wanted
 
 
 def request_roles(
@@ -100,17 +116,25 @@ def request_roles(
             ],
         },
         effect={"name": name, "organisation": organisation.name, "roles": shown_roles(roles)},
+        barred_ids=[subject_id],
+        steps=(Role.SECURITY_ADMIN,),
     )
 
 
 def execute_grant_roles(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """Grant what was approved; a role that is held already stays as it is. Raises `same_person`."""
+    """Grant what was approved; a role that is held already stays as it is.
+
+    Raises `same_person`, `roles_incompatible` where the natural person has come to another role since.
+    """
     refuse_oneself(decision, command["subject_id"])
+    roles = [Grant(Role(role["role"]), role["region_code"], role["authority_id"]) for role in command["roles"]]
+    if found := first_clash(roles, roles_of_person(tx, command["subject_id"])):
+        raise AppError(Code.ROLES_INCOMPATIBLE, role=found[0].role, other=found[1].role)
     grant_roles(
         tx,
         caller=decision.checker,
         subject_id=command["subject_id"],
-        roles=[Grant(Role(role["role"]), role["region_code"], role["authority_id"]) for role in command["roles"]],
+        roles=roles,
         region_code=decision.region_code,
         at=decision.at,
     )
@@ -172,6 +196,12 @@ def live_roles(tx: Connection, subject_ids: Collection[str]) -> dict[str, tuple[
     for row in rows:
         held[row.user_id or row.client_id] += (Grant(Role(row.role), row.region_code, row.authority_id),)
     return held
+
+
+def roles_of_person(tx: Connection, account_id: str) -> tuple[Grant, ...]:
+    """The live roles of all accounts of the natural person behind one."""
+    held = live_roles(tx, accounts_of(tx, account_id))
+    return tuple(grant for grants in held.values() for grant in grants)
 
 
 def common_region(region_codes: Sequence[str]) -> str | None:

@@ -17,7 +17,7 @@ from app.kernel.vocabulary import Role
 from app.models import Organisation, User
 from app.services import audit
 from app.services.identity.principals import Caller, Grant
-from app.services.identity.roles import checked_roles, live_roles, request_roles
+from app.services.identity.roles import checked_roles, live_roles, request_roles, roles_of_person
 from app.services.organisations import OrganisationRecord, organisation_to_staff, registered_within
 from app.sql import now
 
@@ -38,6 +38,7 @@ class UserRecord:
     organisation_id: str
     roles: tuple[Grant, ...]
     has_password: bool
+    person_id: str | None
     disabled_at: datetime | None
     created_at: datetime
     created_by: str
@@ -107,7 +108,8 @@ def ask_user_roles(tx: Connection, *, caller: Caller, user_id: str, roles: Seque
     """
     user = user_to_change(tx, caller=caller, user_id=user_id)
     organisation = organisation_to_staff(tx, caller=caller, organisation_id=user.organisation_id)
-    wanted = checked_roles(roles, caller=caller, organisation=organisation, machine=False)
+    held = roles_of_person(tx, user.id)
+    wanted = checked_roles(roles, caller=caller, organisation=organisation, machine=False, held=held)
     return request_roles(tx, caller=caller, organisation=organisation, subject_id=user.id, name=user.name, roles=wanted)
 
 
@@ -167,6 +169,7 @@ def _record(row: Row[*tuple[Any, ...]], roles: tuple[Grant, ...]) -> UserRecord:
         organisation_id=row.organisation_id,
         roles=roles,
         has_password=row.password_hash is not None,
+        person_id=row.person_id,
         disabled_at=row.disabled_at,
         created_at=row.created_at,
         created_by=row.created_by,

@@ -199,4 +199,5 @@ def _ask(
         },
         effect=effect,
         amount_fen=report.total_fen,
+        within_id=programme.id,
     )

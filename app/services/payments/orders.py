@@ -23,6 +23,7 @@ from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
 from app.services.ledger.journal import post
 from app.services.payments.decisions import check_payable, payment_entry
+from app.services.payments.payee_accounts import check_account, listed_account, shown_account
 from app.services.payments.reads import PaymentOrderRecord, read_payment_order
 from app.services.payments.writing import items_of, load_payables, lock_order, vouchers_of, write_step
 from app.services.programmes.suspensions import refuse_standing
@@ -64,6 +65,8 @@ def request_payment_order(
     refuse_standing(tx, first.region_code, [row.id for row in rows])
     region_code, at = first.region_code, now(tx)
     order_id = new_id("pyo", region_code)
+    account = listed_account(tx, region_code, first.authority_id, first.provider_id)
+    account_id = account and account.id
     total_fen = sum(row.net_fen for row in rows)
     tx.execute(
         insert(PaymentOrder).values(
@@ -77,6 +80,7 @@ def request_payment_order(
             reason=reason,
             proposed_at=at,
             proposed_by=caller.principal_id,
+            payee_account_id=account_id,
         )
     )
     items = [
@@ -104,11 +108,13 @@ def request_payment_order(
         command={
             "order_id": order_id,
             "payee_id": first.provider_id,
+            "payee_account_id": account_id,
             "items": [[row.id, row.net_fen] for row in rows],
         },
-        effect=_effect(tx, region_code, rows),
+        effect=_effect(tx, region_code, rows) | {"owed_fen": total_fen, "account": account and shown_account(account)},
         amount_fen=total_fen,
         reason=reason,
+        within_id=first.provider_id,
     )
     return read_payment_order(tx, caller=caller, order_id=order_id), approval_id
 
@@ -116,10 +122,19 @@ def request_payment_order(
 def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Take what was proposed into payment: one entry for each redemption, under the lock of its voucher.
 
-    Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing.
+    Raises `payment_changed` where a refund has changed an amount since: exactly what was asked is done, or nothing;
+    `payee_account_changed`, `payee_account_name_differs` where the money would go elsewhere, or to another name.
     """
     region_code, order_id = decision.region_code, str(command["order_id"])
     order = lock_order(tx, order_id)
+    if "payee_account_id" in command:  # what was proposed before there were accounts names none
+        check_account(
+            tx,
+            region_code=region_code,
+            authority_id=order.authority_id,
+            payee_id=order.payee_id,
+            ordered=command["payee_account_id"],
+        )
     items = items_of(tx, region_code, order_id)
     assert [[item.redemption_id, item.amount_fen] for item in items] == command["items"], "the items are what was asked"
     ids = [item.redemption_id for item in items]

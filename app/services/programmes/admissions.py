@@ -55,7 +55,9 @@ def propose_admission(
     if programme.status == ProgrammeStatus.CLOSED:
         raise AppError(Code.PROGRAMME_CLOSED)
     provider = tx.execute(
-        select(Organisation.name).where(Organisation.id == provider_id, Organisation.kind == OrganisationKind.PROVIDER)
+        select(Organisation.name, Organisation.created_by).where(
+            Organisation.id == provider_id, Organisation.kind == OrganisationKind.PROVIDER
+        )
     ).one_or_none()
     if provider is None:
         raise AppError(
@@ -89,6 +91,8 @@ def propose_admission(
         subject_id=f"{programme.id}/{provider_id}",
         command={"programme_id": programme.id, "provider_id": provider_id, "categories": wanted, "prices": listed},
         effect={"programme": programme.title, "provider": provider.name, "categories": wanted, "prices": listed},
+        within_id=programme.id,
+        barred_ids=[provider.created_by],
     )
     return _read(tx, programme.region_code, programme.id, provider_id), approval_id
 

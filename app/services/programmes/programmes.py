@@ -16,7 +16,7 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import is_region
 from app.kernel.vocabulary import ApprovalKind, ProgrammeStatus, Role, RuleVersionStatus, VoucherKind
-from app.models import Organisation, Pool, Programme, RuleVersion
+from app.models import AuditEvent, Organisation, Pool, Programme, RuleVersion
 from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
@@ -206,8 +206,21 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
             "rules": json.loads(version.rules),
             "warnings": [asdict(warning) for warning in warnings],
         },
+        barred_ids=_authors(tx, programme),
     )
     return read_programme(tx, caller=caller, programme_id=programme_id), approval_id
+
+
+def _authors(tx: Connection, programme: ProgrammeRecord) -> set[str]:
+    """Who wrote any of a programme: none of them takes a step of its publication."""
+    wrote = tx.execute(
+        select(AuditEvent.principal_id).where(
+            AuditEvent.region_code == programme.region_code,
+            AuditEvent.object_id == programme.id,
+            AuditEvent.action.in_(["programme.created", "programme.changed"]),
+        )
+    )
+    return {programme.created_by, *wrote.scalars()}
 
 
 def execute_publish_programme(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
@@ -215,13 +228,6 @@ def execute_publish_programme(tx: Connection, *, command: Mapping[str, Any], dec
     programme = lock_for_decision(tx, region_code=decision.region_code, programme_id=command["programme_id"])
     if programme.status != ProgrammeStatus.SUBMITTED or programme.version != command["programme_version"]:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.SUBMITTED)
-    author = tx.execute(
-        select(RuleVersion.created_by).where(
-            RuleVersion.region_code == decision.region_code, RuleVersion.id == command["rule_version_id"]
-        )
-    ).scalar_one()
-    if author == decision.checker.principal_id:
-        raise AppError(Code.SAME_PERSON)
     published = tx.execute(
         update(RuleVersion)
         .where(
@@ -248,13 +254,43 @@ def reject_publish_programme(tx: Connection, *, command: Mapping[str, Any], deci
 
 
 def pause_programme(tx: Connection, *, caller: Caller, programme_id: str) -> ProgrammeRecord:
-    """Stop redemptions and issuing at once; `resume_programme` takes it back."""
-    return _move(tx, caller, programme_id, ProgrammeStatus.PUBLISHED, ProgrammeStatus.PAUSED)
+    """Stop redemptions and issuing at once, by one person: it moves nothing; going on again takes two."""
+    programme = lock_programme(tx, caller=caller, programme_id=programme_id, role=Role.MAKER)
+    _require(programme, ProgrammeStatus.PUBLISHED)
+    set_status(tx, programme, ProgrammeStatus.PAUSED)
+    audit.record(
+        tx,
+        caller=caller,
+        region_code=programme.region_code,
+        action=f"programme.{ProgrammeStatus.PAUSED}",
+        object_id=programme.id,
+        at=now(tx),
+    )
+    return read_programme(tx, caller=caller, programme_id=programme_id)
 
 
-def resume_programme(tx: Connection, *, caller: Caller, programme_id: str) -> ProgrammeRecord:
-    """Let a paused programme go on."""
-    return _move(tx, caller, programme_id, ProgrammeStatus.PAUSED, ProgrammeStatus.PUBLISHED)
+def request_resume(tx: Connection, *, caller: Caller, programme_id: str) -> str:
+    """Ask a checker that a paused programme may go on; returns the approval's id. Raises `wrong_state`."""
+    programme = lock_programme(tx, caller=caller, programme_id=programme_id, role=Role.MAKER)
+    _require(programme, ProgrammeStatus.PAUSED)
+    return request_approval(
+        tx,
+        caller=caller,
+        kind=ApprovalKind.RESUME_PROGRAMME,
+        region_code=programme.region_code,
+        authority_id=programme.authority_id,
+        required_role=Role.CHECKER,
+        subject_id=programme.id,
+        command={"programme_id": programme.id},
+        effect={"title": programme.title, "status": ProgrammeStatus.PUBLISHED},
+    )
+
+
+def execute_resume_programme(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """Let the paused programme go on. Raises `wrong_state` where it is not paused any more."""
+    programme = lock_for_decision(tx, region_code=decision.region_code, programme_id=command["programme_id"])
+    _require(programme, ProgrammeStatus.PAUSED)
+    set_status(tx, programme, ProgrammeStatus.PUBLISHED)
 
 
 def read_programme(tx: Connection, *, caller: Caller, programme_id: str) -> ProgrammeRecord:
@@ -348,22 +384,9 @@ def lock_programme_to_issue(tx: Connection, *, caller: Caller, programme_id: str
     raise AppError(Code.NOT_FOUND, what="programme")
 
 
-def _move(
-    tx: Connection, caller: Caller, programme_id: str, source: ProgrammeStatus, target: ProgrammeStatus
-) -> ProgrammeRecord:
-    programme = lock_programme(tx, caller=caller, programme_id=programme_id, role=Role.MAKER)
-    if programme.status != source:
-        raise AppError(Code.WRONG_STATE, actual=programme.status, expected=source)
-    set_status(tx, programme, target)
-    audit.record(
-        tx,
-        caller=caller,
-        region_code=programme.region_code,
-        action=f"programme.{target}",
-        object_id=programme.id,
-        at=now(tx),
-    )
-    return read_programme(tx, caller=caller, programme_id=programme_id)
+def _require(programme: ProgrammeRecord, status: ProgrammeStatus) -> None:
+    if programme.status != status:
+        raise AppError(Code.WRONG_STATE, actual=programme.status, expected=status)
 
 
 def lock_for_decision(tx: Connection, *, region_code: str, programme_id: str) -> ProgrammeRecord:

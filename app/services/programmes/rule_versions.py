@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, func, insert, select, update
+from sqlalchemy import Connection, Select, func, insert, select, update
 
 from app.kernel.canonical import sha256_hex
 from app.kernel.clock import civil_date
@@ -137,8 +137,19 @@ def submit_rule_version(
             "changes": [_storable(change) for change in changes],
             "warnings": [asdict(warning) for warning in findings],
         },
+        within_id=programme.id,
+        barred_ids=tx.execute(_wrote(programme.region_code, draft.id)).scalars().all(),
     )
     return draft, approval_id
+
+
+def _wrote(region_code: str, version_id: str) -> Select[Any]:
+    """Who wrote any of a version."""
+    return select(AuditEvent.principal_id).where(
+        AuditEvent.region_code == region_code,
+        AuditEvent.object_id == version_id,
+        AuditEvent.action.in_([WRITTEN, REWRITTEN]),
+    )
 
 
 def execute_publish_rule_version(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
@@ -150,13 +161,7 @@ def execute_publish_rule_version(tx: Connection, *, command: Mapping[str, Any], 
     if programme.status not in IN_USE:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.PUBLISHED)
     version_id, checker = command["rule_version_id"], decision.checker.principal_id
-    wrote = select(AuditEvent.id).where(
-        AuditEvent.region_code == decision.region_code,
-        AuditEvent.object_id == version_id,
-        AuditEvent.principal_id == checker,
-        AuditEvent.action.in_([WRITTEN, REWRITTEN]),
-    )
-    if tx.execute(wrote.limit(1)).one_or_none() is not None:
+    if checker in tx.execute(_wrote(decision.region_code, version_id)).scalars().all():
         raise AppError(Code.SAME_PERSON)
     _lies_ahead(date.fromisoformat(command["effective_on"]), at=decision.at)
     published = tx.execute(

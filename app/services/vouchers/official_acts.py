@@ -248,6 +248,7 @@ def _ask(
         effect=effect,
         amount_fen=promised_fen if asked.act in {Act.VOID, Act.EXTEND} else None,
         reason=asked.reason,
+        within_id=vouchers[0].programme_id,
     )
 
 

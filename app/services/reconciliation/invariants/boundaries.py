@@ -35,7 +35,37 @@ _TWO_PERSONS = f"""
         OR a.id IS NULL OR a.status <> 'approved' OR a.made_by <> e.maker_id OR a.decided_by <> e.checker_id)
 """
 
+_STEPS = """
+    SELECT a.region_code, a.id AS subject,
+        array_to_string(a.steps, ' > ') || ', ' || CASE WHEN a.status = 'rejected' THEN 'rejected' ELSE 'approved' END
+            AS expected,
+        coalesce(d.told, '-') AS actual
+    FROM approvals a
+    LEFT JOIN LATERAL (
+        SELECT count(*) FILTER (WHERE outcome = 'approved') AS approved,
+            count(*) FILTER (WHERE outcome = 'rejected') AS rejected,
+            count(DISTINCT decided_by) AS accounts, count(DISTINCT person_id) AS persons, count(*) AS decided,
+            coalesce(bool_or(
+                decided_by = a.made_by OR person_id = maker_person_id OR made_by <> a.made_by
+                OR decided_by = ANY (a.barred_ids) OR role IS DISTINCT FROM a.steps[step] OR on_behalf_of = a.made_by
+                OR (outcome = 'rejected' AND step <= a.steps_done)), false) AS wrong,
+            coalesce(max(step), 0) AS last, max(decided_by) FILTER (WHERE step = cardinality(a.steps)) AS last_by,
+            string_agg(step || ' ' || role || ' ' || outcome || ' ' || decided_by, ', ' ORDER BY step) AS told
+        FROM approval_decisions x WHERE x.region_code = a.region_code AND x.approval_id = a.id
+    ) d ON true
+    WHERE d.approved <> a.steps_done OR d.accounts <> d.decided OR d.persons <> d.decided OR d.last <> d.decided
+        OR d.rejected <> CASE WHEN a.status = 'rejected' THEN 1 ELSE 0 END OR d.wrong
+        OR (a.status = 'approved' AND d.last_by IS DISTINCT FROM a.decided_by)
+"""
+
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(11, "regions", "No row points into another region", "没有跨地区的记录", _REGIONS),
     Invariant(12, "two_persons", "Maker and checker are two persons", "经办与审核为两人", _TWO_PERSONS),
+    Invariant(
+        12,
+        "approval_steps",
+        "Every step of an approval was decided by another person, in order",
+        "审批各步骤依序由不同人员作出",
+        _STEPS,
+    ),
 )
