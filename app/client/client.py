@@ -10,9 +10,9 @@ from typing import Self
 from app.client.jobs import Jobs
 from app.client.problems import NotSignedIn
 from app.client.resources.applications import Applications, Uploads
-from app.client.resources.approvals import Approvals
+from app.client.resources.approvals import ApprovalBands, Approvals, Delegations
 from app.client.resources.ledger import Ledger
-from app.client.resources.money import PaymentOrders, Recoveries, Reports, YearCloses
+from app.client.resources.money import PayeeAccounts, PaymentOrders, Recoveries, Reports, YearCloses
 from app.client.resources.programmes import Programmes
 from app.client.resources.reconciliations import BankLists, Cases, Reconciliations, Statements
 from app.client.resources.redemptions import Events, Holds, Redemptions
@@ -46,12 +46,14 @@ class VoucherClient:
         signing = credentials or (Given(token) if token is not None else None)
         self.wire = Wire(url.rstrip("/"), signing=signing, language=language, patience=patience or Patience())
         self.applications = Applications(self.wire)
+        self.approval_bands = ApprovalBands(self.wire)
         self.approvals = Approvals(self.wire)
         self.bank_lists = BankLists(self.wire)
         self.calendars = Calendars(self.wire)
         self.cases = Cases(self.wire)
         self.clients = Clients(self.wire)
         self.debarments = Debarments(self.wire)
+        self.delegations = Delegations(self.wire)
         self.events = Events(self.wire)
         self.holds = Holds(self.wire)
         self.issuance_batches = IssuanceBatches(self.wire)
@@ -59,6 +61,7 @@ class VoucherClient:
         self.ledger = Ledger(self.wire)
         self.organisation_lists = OrganisationLists(self.wire)
         self.organisations = Organisations(self.wire)
+        self.payee_accounts = PayeeAccounts(self.wire)
         self.payment_orders = PaymentOrders(self.wire)
         self.programmes = Programmes(self.wire)
         self.reconciliations = Reconciliations(self.wire)

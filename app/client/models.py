@@ -26,6 +26,9 @@ Account: TypeAlias = str
 recovery_claimed, recovery_due, treasury
 """
 
+Act: TypeAlias = str
+"""freeze, unfreeze, void, extend"""
+
 AdmissionStatus: TypeAlias = str
 """proposed, listed, suspended, delisted"""
 
@@ -46,11 +49,13 @@ ApplicationStatus: TypeAlias = str
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
 grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, allocate,
-cancel_allocation, promote_waiting, end_waiting, debar, lift_debarment, grant_applications
+cancel_allocation, promote_waiting, end_waiting, grant_applications, extend_voucher, publish_notice,
+withdraw_notice, decide_objection, close_programme, suspend_provider, resume_provider, delist_provider,
+move_quota, debar, lift_debarment, resume_programme, set_approval_bands, delegate_power, change_payee_account
 """
 
 ApprovalStatus: TypeAlias = str
-"""pending, approved, rejected"""
+"""pending, approved, rejected, withdrawn"""
 
 AwardReason: TypeAlias = str
 """BUDGET_EXHAUSTED, TIER_FULL, TIER_UNKNOWN, ENTITLEMENT, LEFT_OUT"""
@@ -82,7 +87,10 @@ confirm_payment, recover, lapse, authorise, move, reverse
 """
 
 EventKind: TypeAlias = str
-"""hold.nearly_used, hold.expired"""
+"""hold.nearly_used, hold.expired, voucher.expiring"""
+
+ExtensionGround: TypeAlias = str
+"""rules, exception, freeze"""
 
 HoldStatus: TypeAlias = str
 """open, redeemed, released, expired"""
@@ -102,8 +110,23 @@ JobStatus: TypeAlias = str
 ListKind: TypeAlias = str
 """firms, providers, tags, debarments"""
 
+NoticeItemStatus: TypeAlias = str
+"""listed, frozen, removed"""
+
+NoticeStatus: TypeAlias = str
+"""draft, submitted, published, ended, withdrawn"""
+
+NoticeSubject: TypeAlias = str
+"""batch, vouchers, admissions, redemptions"""
+
+ObjectionStatus: TypeAlias = str
+"""open, upheld, dismissed"""
+
 OrganisationKind: TypeAlias = str
 """authority, finance, firm, provider, audit, registry"""
+
+PayeeAccountStatus: TypeAlias = str
+"""proposed, listed, replaced, rejected"""
 
 PaymentCodeStatus: TypeAlias = str
 """open, used, expired, withdrawn"""
@@ -143,14 +166,21 @@ Sides: TypeAlias = str
 
 Sign: TypeAlias = str
 """unit_not_known, usage_ref_missing, usage_already_billed, usage_times_missing, beyond_capacity,
-capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long
+capacity_not_declared, price_above_list, price_not_listed, capacity_used_up, usage_times_too_long,
+invoice_missing
 """
 
 Stage: TypeAlias = str
 """county, city, correction, waiting, passed, failed, withdrawn, draft"""
 
+StepOutcome: TypeAlias = str
+"""approved, rejected"""
+
 Unknown: TypeAlias = str
 """year_over, year_closed, window_too_short, too_few_days"""
+
+VoidGround: TypeAlias = str
+"""mistake, related_party, fraud, firm_gone, other"""
 
 VoucherKind: TypeAlias = str
 """compute, assessment, training, model, corpus, token, data, innovation, enterprise_service"""
@@ -192,6 +222,7 @@ class AccessToken(Answered, frozen=True, kw_only=True):
     access_token: str
     token_type: str
     expires_in: int
+    scope: str
 
 
 class AccountRead(Answered, frozen=True, kw_only=True):
@@ -401,23 +432,75 @@ class AppropriationBody(Sent, frozen=True, kw_only=True):
     reason: str | UnsetType | None = UNSET
 
 
-class ApprovalRead(Answered, frozen=True, kw_only=True):
-    """What was asked: the exact command with its SHA-256, and in numbers what approving does."""
+class ApprovalForeseen(Answered, frozen=True, kw_only=True):
+    """One approval, held against the state of this instant.
+
+    `effect_now` is what it would do now (null where nothing of it can move), `has_moved` that this differs from
+    the effect as asked. `next_people` may take the next step by a role of their own, at most twenty.
+    """
 
     id: str
     region_code: str
     kind: ApprovalKind
     status: ApprovalStatus
     authority_id: str | None
+    county_code: str | None
+    """Where a county issues in the programme of its city"""
     required_role: Role
+    steps: list[StepRead]
     subject_id: str
     command: dict[str, Any]
     command_sha256: str
     effect: dict[str, Any]
+    in_words: InWordsRead
     amount_fen: int | None
     reason: str | None
     made_at: str
     made_by: str
+    expires_at: str | None
+    decided_at: str | None
+    decided_by: str | None
+    decision_note: str | None
+    effect_now: dict[str, Any] | None
+    has_moved: bool
+    next_people: list[PersonRead]
+
+
+class ApprovalPage(Answered, frozen=True, kw_only=True):
+    """One page, with the totals of all that the filter finds."""
+
+    data: list[ApprovalRead]
+    next_cursor: str | None
+    count: int
+    amount_fen: int
+    totals: list[KindTotalRead]
+
+
+class ApprovalRead(Answered, frozen=True, kw_only=True):
+    """What was asked: the exact command with its SHA-256, and in numbers and words what approving does.
+
+    `required_role` is whose turn it is. `expires_at` is until when it can be approved (null: no end).
+    """
+
+    id: str
+    region_code: str
+    kind: ApprovalKind
+    status: ApprovalStatus
+    authority_id: str | None
+    county_code: str | None
+    """Where a county issues in the programme of its city"""
+    required_role: Role
+    steps: list[StepRead]
+    subject_id: str
+    command: dict[str, Any]
+    command_sha256: str
+    effect: dict[str, Any]
+    in_words: InWordsRead
+    amount_fen: int | None
+    reason: str | None
+    made_at: str
+    made_by: str
+    expires_at: str | None
     decided_at: str | None
     decided_by: str | None
     decision_note: str | None
@@ -427,6 +510,10 @@ class ApproveBody(Sent, frozen=True, kw_only=True):
     """An optional remark for the record."""
 
     note: str | UnsetType | None = UNSET
+    command_sha256: str | UnsetType | None = UNSET
+    """What you have seen: another command is refused (`command_differs`)"""
+    on_behalf_of: str | UnsetType | None = UNSET
+    """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
 
 
 class AssessBody(Sent, frozen=True, kw_only=True):
@@ -478,6 +565,47 @@ class AwardRead(Answered, frozen=True, kw_only=True):
     granted_fen: int
     reason: AwardReason | None
     waits_fen: int
+
+
+class BandBody(Sent, frozen=True, kw_only=True):
+    """Amounts up to `up_to_fen` (null: all above) take these steps, one person each, in this order."""
+
+    up_to_fen: int | None
+    steps: list[str]
+
+
+class BandRead(Answered, frozen=True, kw_only=True):
+    """One band."""
+
+    up_to_fen: int | None
+    steps: list[Role]
+
+
+class BandsBody(Sent, frozen=True, kw_only=True):
+    """The bands of one kind of act from a day on; of one authority, or without it of the whole region."""
+
+    region_code: str
+    authority_id: str | UnsetType | None = UNSET
+    kind: ApprovalKind
+    bands: list[BandBody]
+    effective_on: str
+    """A day in Asia/Shanghai"""
+    expires_after_days: int | UnsetType | None = UNSET
+    """After so many days a request can be approved no more"""
+    reason: str | UnsetType | None = UNSET
+
+
+class BandsRead(Answered, frozen=True, kw_only=True):
+    """A table of bands. The newest that has begun holds; an authority's own before the region's."""
+
+    id: str
+    region_code: str
+    authority_id: str | None
+    kind: ApprovalKind
+    effective_from: str
+    bands: list[BandRead]
+    expires_after_days: int | None
+    approval_id: str
 
 
 class BankLinePage(Answered, frozen=True, kw_only=True):
@@ -603,6 +731,7 @@ class BillLineBody(Sent, frozen=True, kw_only=True):
     """Your job or metering number; each is billed once. One job billed in parts has one for each."""
     accelerator: str | UnsetType | None = UNSET
     """With card_hour: the card, a code of GET /v1/accelerators. The answer has its PFLOPS·hours."""
+    invoice: InvoiceLineBody | UnsetType | None = UNSET
 
 
 class BounceBody(Sent, frozen=True, kw_only=True):
@@ -790,6 +919,16 @@ class CaseWithNotes(Answered, frozen=True, kw_only=True):
     notes: list[NoteRead]
 
 
+class ChangeRead(Answered, frozen=True, kw_only=True):
+    """A field that differs, and what it means. What one side does not have is null there."""
+
+    pointer: str
+    before: Any
+    after: Any
+    en: str
+    zh: str
+
+
 class CheckBody(Sent, frozen=True, kw_only=True):
     """Ask whether a code is usable here."""
 
@@ -818,19 +957,46 @@ class CheckRead(Answered, frozen=True, kw_only=True):
 
 
 class ClientCreate(Sent, frozen=True, kw_only=True):
-    """A machine as a registrar writes it down."""
+    """A machine as a registrar writes it down. With a key of its own it gets no secret."""
 
     name: str
     organisation_id: str
     roles: list[RoleWanted] | UnsetType = UNSET
+    jwk: dict[str, Any] | UnsetType | None = UNSET
 
 
 class ClientCreated(Answered, frozen=True, kw_only=True):
-    """The client, its secret (shown this once), and the approval that waits (null where no role was asked for)."""
+    """The client, its secret (shown this once; null where it has a key), and the approval that waits (null where no
+    role was asked for).
+    """
 
     client: ClientRead
-    secret: str
+    secret: str | None
     approval_id: str | None
+
+
+class ClientKeyCreate(Sent, frozen=True, kw_only=True):
+    """A public key with which the machine will sign its assertions."""
+
+    jwk: dict[str, Any]
+    """A public key (RFC 7517): Ed25519, P-256, or RSA of 2048 to 4096 bits; signs EdDSA, ES256 or PS256"""
+
+
+class ClientKeyRead(Answered, frozen=True, kw_only=True):
+    """A key of a machine; its name (`kid`) goes into the header of the assertions that it signs."""
+
+    kid: str
+    algorithm: str
+    jwk: dict[str, str]
+    created_at: str
+    created_by: str
+    retired_at: str | None
+
+
+class ClientKeys(Answered, frozen=True, kw_only=True):
+    """All keys of a machine, newest first."""
+
+    data: list[ClientKeyRead]
 
 
 class ClientRead(Answered, frozen=True, kw_only=True):
@@ -843,6 +1009,12 @@ class ClientRead(Answered, frozen=True, kw_only=True):
     disabled_at: str | None
     created_at: str
     created_by: str
+
+
+class CloseBody(Sent, frozen=True, kw_only=True):
+    """Why it is to be done."""
+
+    reason: str
 
 
 class ComparedVersion(Answered, frozen=True, kw_only=True):
@@ -971,6 +1143,42 @@ class DebarmentRead(Answered, frozen=True, kw_only=True):
     lift_reason: str | None
 
 
+class DecisionWrite(Sent, frozen=True, kw_only=True):
+    """The answer: `upheld` removes the item for good, `dismissed` lets it go on."""
+
+    outcome: str
+    reason: str
+
+
+class DelegationBody(Sent, frozen=True, kw_only=True):
+    """Which of your roles, to whom, until when (92 days at most)."""
+
+    role: str
+    region_code: str
+    delegate_id: str
+    starts_at: str | UnsetType | None = UNSET
+    ends_at: str
+    reason: str
+
+
+class DelegationRead(Answered, frozen=True, kw_only=True):
+    """A delegation that a security administrator has agreed to. It ends by itself."""
+
+    id: str
+    region_code: str
+    role: Role
+    authority_id: str | None
+    delegator_id: str
+    delegate_id: str
+    starts_at: str
+    ends_at: str
+    reason: str
+    approval_id: str
+    granted_at: str
+    revoked_at: str | None
+    revoked_by: str | None
+
+
 class DifferenceRead(Answered, frozen=True, kw_only=True):
     """One row that breaks an invariant."""
 
@@ -978,6 +1186,13 @@ class DifferenceRead(Answered, frozen=True, kw_only=True):
     subject: str
     expected: str
     actual: str
+
+
+class DisclosureRead(Answered, frozen=True, kw_only=True):
+    """The published programmes as of `at`, which is a minute ago at most."""
+
+    at: str
+    programmes: list[ProgrammeTotalsRead]
 
 
 class DistrictCountsRead(Answered, frozen=True, kw_only=True):
@@ -1051,7 +1266,11 @@ class EventPage(Answered, frozen=True, kw_only=True):
 
 
 class EventRead(Answered, frozen=True, kw_only=True):
-    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back."""
+    """Something that happened. `hold.nearly_used`: 80 % of a hold are drawn. `hold.expired`: its rest went back.
+
+    `voucher.expiring`, to the firm: `days_before` days are left of a balance (the rules' `reminder_days`), told
+    once.
+    """
 
     id: str
     kind: EventKind
@@ -1086,6 +1305,40 @@ class ExemptionBody(Sent, frozen=True, kw_only=True):
 
     reason: str
     document_no: str
+
+
+class ExtendBody(Sent, frozen=True, kw_only=True):
+    """A new last day, or so many days more. Beyond what the rules allow it is an exception and needs a document."""
+
+    reason: str
+    last_day: str | UnsetType | None = UNSET
+    """The new last day on which it is valid"""
+    days: int | UnsetType | None = UNSET
+    """Days more than now"""
+    exception_document_no: str | UnsetType | None = UNSET
+    """The document that grants an exception; without it the rules must allow it"""
+
+
+class ExtensionRead(Answered, frozen=True, kw_only=True):
+    """A voucher made valid longer; `ground` says by what: the rules, an exception, or a freeze."""
+
+    number: int
+    ground: ExtensionGround
+    valid_until_before: str
+    redeemable_until_before: str
+    valid_until: str
+    redeemable_until: str
+    document_no: str | None
+    approval_id: str
+    extended_at: str
+
+
+class FieldChangeRead(Answered, frozen=True, kw_only=True):
+    """One field: what is registered, and what the list says."""
+
+    field: str
+    before: Any
+    after: Any
 
 
 class FirmDifferenceRead(Answered, frozen=True, kw_only=True):
@@ -1245,6 +1498,13 @@ class Identifier(Sent, frozen=True, kw_only=True):
     value: str
 
 
+class InWordsRead(Answered, frozen=True, kw_only=True):
+    """What approving does, in a sentence."""
+
+    zh: str
+    en: str
+
+
 class InclusionRead(Answered, frozen=True, kw_only=True):
     """The audit path (RFC 6962 section 2.1.1), lowest hash first, each in base64.
 
@@ -1270,6 +1530,37 @@ class InvitationRead(Answered, frozen=True, kw_only=True):
     user_id: str
     secret: str
     expires_at: str
+
+
+class InvoiceLineBody(Sent, frozen=True, kw_only=True):
+    """The line of an invoice that a line of a bill is billed on. What of it was subsidised before counts no more."""
+
+    code: str | UnsetType | None = UNSET
+    """10 or 12 digits of an invoice of before; a 数电票 has none."""
+    number: str
+    """8 digits, or the 20 of a 数电票."""
+    line_no: int
+    """Its line, from 1."""
+    amount_fen: int
+    """Of the whole line of the invoice, VAT included."""
+    net_fen: int | UnsetType | None = UNSET
+    """The same without VAT; with tax_fen."""
+    tax_fen: int | UnsetType | None = UNSET
+    """Its VAT; both together are amount_fen."""
+    issued_on: str | UnsetType | None = UNSET
+    seller: str | UnsetType | None = UNSET
+    """统一社会信用代码 of the seller: you."""
+    buyer: str | UnsetType | None = UNSET
+    """统一社会信用代码 of the buyer: the voucher's holder."""
+
+
+class InvoiceNumbers(Sent, frozen=True, kw_only=True):
+    """An invoice by its numbers: width, spaces and hyphens do not matter."""
+
+    code: str | UnsetType | None = UNSET
+    """10 or 12 digits of an invoice of before; a 数电票 has none."""
+    number: str
+    """8 digits, or the 20 of a 数电票."""
 
 
 class JobRead(Answered, frozen=True, kw_only=True):
@@ -1305,11 +1596,25 @@ class JudgementRead(Answered, frozen=True, kw_only=True):
     facts_sha256: str
 
 
+class KindTotalRead(Answered, frozen=True, kw_only=True):
+    """What the approvals of one kind come to."""
+
+    kind: ApprovalKind
+    count: int
+    amount_fen: int
+
+
 class KnownTag(Answered, frozen=True, kw_only=True):
     """A recognition that policies everywhere ask for, and the other ways in which it is written."""
 
     name: str
     variants: list[str]
+
+
+class LeavingBody(Sent, frozen=True, kw_only=True):
+    """Why a person or machine signs in no more."""
+
+    reason: str
 
 
 class LinePage(Answered, frozen=True, kw_only=True):
@@ -1412,7 +1717,7 @@ class NamedRead(Answered, frozen=True, kw_only=True):
     organisation_id: str | None
     identifier_value: str
     name: str
-    changes: list[RegistryListsChangeRead]
+    changes: list[FieldChangeRead]
 
 
 class NeedRead(Answered, frozen=True, kw_only=True):
@@ -1434,6 +1739,131 @@ class NoteRead(Answered, frozen=True, kw_only=True):
     organisation_id: str
     act: str
     words: str
+
+
+class NoticeItemPage(Answered, frozen=True, kw_only=True):
+    """Items in their order."""
+
+    data: list[NoticeItemRead]
+    next_cursor: str | None
+
+
+class NoticeItemRead(Answered, frozen=True, kw_only=True):
+    """One line as it is shown; `frozen` while an objection to it is undecided, `removed` once one was upheld."""
+
+    item_no: int
+    subject_id: str
+    name: str
+    identifier: str
+    project: str
+    amount_fen: int | None
+    note: str | None
+    status: NoticeItemStatus
+
+
+class NoticeRead(Answered, frozen=True, kw_only=True):
+    """A notice. `ends_on` is its last working day, included; until `shown_until` everybody sees it.
+
+    `removed_…` is of items that an objection has removed; `total_fen` is of all.
+    """
+
+    region_code: str
+    id: str
+    programme_id: str
+    programme_title: str
+    authority_id: str
+    authority_name: str
+    subject: dict[str, Any]
+    title: str
+    document_no: str
+    contact: str
+    basis: str | None
+    working_days: int
+    retention_days: int
+    item_count: int
+    total_fen: int
+    removed_count: int
+    removed_fen: int
+    status: NoticeStatus
+    open_objections: int
+    created_at: str
+    created_by: str
+    published_at: str | None
+    ends_on: str | None
+    ends_at: str | None
+    shown_until: str | None
+    withdrawn_at: str | None
+    withdrawal_reason: str | None
+
+
+class NoticeSubjectWrite(Sent, frozen=True, kw_only=True):
+    """What is shown: rows of a submitted batch (`batch_id`), vouchers issued or redemptions made from `first` to
+    `last` (both included), or the admissions that wait for approval.
+    """
+
+    kind: NoticeSubject
+    batch_id: str | UnsetType | None = UNSET
+    first: str | UnsetType | None = UNSET
+    last: str | UnsetType | None = UNSET
+
+
+class NoticeSubmitted(Answered, frozen=True, kw_only=True):
+    """The notice, and what a second person decides; a draft is given up without one."""
+
+    notice: NoticeRead
+    approval: ApprovalRead | None
+
+
+class NoticeWrite(Sent, frozen=True, kw_only=True):
+    """A notice to be. `contact` is published: how the authority takes objections."""
+
+    programme_id: str
+    subject: NoticeSubjectWrite
+    title: str
+    document_no: str
+    contact: str
+    basis: str | UnsetType | None = UNSET
+    working_days: int | UnsetType = UNSET
+    """Five to seven are usual"""
+    retention_days: int | UnsetType = UNSET
+    """Days after the last one on which the page still shows it"""
+
+
+class ObjectionRead(Answered, frozen=True, kw_only=True):
+    """An objection as officials read it; `sender` and `contact` are masked."""
+
+    id: str
+    notice_id: str
+    item_no: int
+    item_name: str
+    text: str
+    status: ObjectionStatus
+    received_at: str
+    sender: str | None
+    contact: str | None
+    decided_at: str | None
+    reason: str | None
+    approval_id: str | None
+
+
+class ObjectionReceived(Answered, frozen=True, kw_only=True):
+    """What the sender is told. Keep the id: with it one may ask what became of it."""
+
+    objection_id: str
+    item_no: int
+    status: ObjectionStatus
+    received_at: str
+    decided_at: str | None
+    reason: str | None
+
+
+class ObjectionWrite(Sent, frozen=True, kw_only=True):
+    """An objection to one item. Name and contact are yours to give; they are shown to the authority only."""
+
+    item_no: int
+    text: str
+    name: str | UnsetType | None = UNSET
+    contact: str | UnsetType | None = UNSET
 
 
 class OrganisationChange(Sent, frozen=True, kw_only=True):
@@ -1486,6 +1916,26 @@ class OrganisationRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
+class PayeeAccountBody(Sent, frozen=True, kw_only=True):
+    """A payee's account. `account_name` is the payee's legal name; numbers are text, so that no digit is lost."""
+
+    region_code: str
+    authority_id: str
+    payee_id: str
+    account_name: str
+    bank_name: str
+    cnaps: str
+    account_no: str
+    reason: str | UnsetType | None = UNSET
+
+
+class PayeeAccountProposed(Answered, frozen=True, kw_only=True):
+    """The account, which nothing is paid to yet, and the approval that waits."""
+
+    account: PaymentAccountRead
+    approval: ApprovalRead
+
+
 class PayeeAccountRead(Answered, frozen=True, kw_only=True):
     """What a region owes to an organisation, or has paid to it, in fen."""
 
@@ -1493,6 +1943,25 @@ class PayeeAccountRead(Answered, frozen=True, kw_only=True):
     payee_id: str
     account: Account
     balance_fen: int
+
+
+class PaymentAccountRead(Answered, frozen=True, kw_only=True):
+    """An account; the one that is `listed` is paid to. Of its number the first and last four digits are shown."""
+
+    id: str
+    region_code: str
+    authority_id: str
+    payee_id: str
+    account_name: str
+    bank_name: str
+    cnaps: str
+    account_no_masked: str
+    status: PayeeAccountStatus
+    proposed_at: str
+    proposed_by: str
+    decided_at: str | None
+    decided_by: str | None
+    replaced_at: str | None
 
 
 class PaymentCodeCreate(Sent, frozen=True, kw_only=True):
@@ -1601,6 +2070,13 @@ class PaymentResultRead(Answered, frozen=True, kw_only=True):
     reason: str | None
     recorded_at: str
     recorded_by: str
+
+
+class PersonRead(Answered, frozen=True, kw_only=True):
+    """Somebody who may take the next step."""
+
+    id: str
+    name: str
 
 
 class PersonalToken(Answered, frozen=True, kw_only=True):
@@ -1771,6 +2247,23 @@ class ProgrammeSubmitted(Answered, frozen=True, kw_only=True):
     approval: ApprovalRead
 
 
+class ProgrammeTotalsRead(Answered, frozen=True, kw_only=True):
+    """One programme. Redeemed is net of refunds; ended is what expired, was voided or given back of what was issued."""
+
+    region_code: str
+    programme_id: str
+    title: str
+    document_no: str
+    fiscal_year: int
+    voucher_kind: VoucherKind
+    authority_name: str
+    voucher_count: int
+    firm_count: int
+    issued_fen: int
+    redeemed_fen: int
+    ended_fen: int
+
+
 class PromoteBody(Sent, frozen=True, kw_only=True):
     """How much of what is available goes to those who wait; default: as far as it reaches."""
 
@@ -1805,6 +2298,19 @@ class ProviderProfile(Sent, frozen=True, kw_only=True):
     facts: dict[str, bool | int | str | list[str]] | UnsetType = UNSET
     """Further facts that programmes' rules declare: words, numbers, days, yes or no"""
     sites: list[Site] | UnsetType = UNSET
+
+
+class QuotaBody(Sent, frozen=True, kw_only=True):
+    """A share of the programme's pool for a county; a negative amount takes back what the county has not promised."""
+
+    county_code: str
+    """A region below the programme's"""
+    amount_fen: int
+    """Fen (分); negative takes back"""
+    document_no: str
+    fund_source: str | UnsetType | None = UNSET
+    """May be left out where the rules know only one"""
+    reason: str | UnsetType | None = UNSET
 
 
 class QuoteBody(Sent, frozen=True, kw_only=True):
@@ -1848,6 +2354,12 @@ class QuoteRead(Answered, frozen=True, kw_only=True):
 
 
 class ReasonBody(Sent, frozen=True, kw_only=True):
+    """Why."""
+
+    reason: str
+
+
+class ReasonWrite(Sent, frozen=True, kw_only=True):
     """Why."""
 
     reason: str
@@ -1994,6 +2506,26 @@ class RecoveryRead(Answered, frozen=True, kw_only=True):
     ended_at: str | None
 
 
+class RedLetterLineRead(Answered, frozen=True, kw_only=True):
+    """A line of the invoice: what was taken off, and what it is worth now."""
+
+    line_no: int
+    amount_fen: int
+    left_fen: int
+    """At most so much of it can be claimed in all."""
+
+
+class RedLetterRead(Answered, frozen=True, kw_only=True):
+    """A red-letter invoice recorded with its refund."""
+
+    redemption_id: str
+    refund_id: str
+    code: str | None
+    number: str
+    lines: list[RedLetterLineRead]
+    recorded_at: str
+
+
 class RedemptionBatchCreate(Sent, frozen=True, kw_only=True):
     """Up to 1,000 redemptions. A row that is not valid is refused at its place and touches no other."""
 
@@ -2076,6 +2608,10 @@ class RefundCreate(Sent, frozen=True, kw_only=True):
     amount_fen: int | UnsetType | None = UNSET
     lines: list[RefundLineBody] | UnsetType = UNSET
     reason: str
+    red_letter: InvoiceNumbers | UnsetType | None = UNSET
+    """The red-letter invoice (红字发票) of what is cancelled: it takes as much off the invoice lines that these lines
+    were billed on, which have to be lines of one invoice.
+    """
 
 
 class RefundCreated(Answered, frozen=True, kw_only=True):
@@ -2139,18 +2675,12 @@ class RefusalsRead(Answered, frozen=True, kw_only=True):
     billed_fen: int
 
 
-class RegistryListsChangeRead(Answered, frozen=True, kw_only=True):
-    """One field: what is registered, and what the list says."""
-
-    field: str
-    before: Any
-    after: Any
-
-
 class RejectBody(Sent, frozen=True, kw_only=True):
     """Why not."""
 
     reason: str
+    on_behalf_of: str | UnsetType | None = UNSET
+    """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
 
 
 class RelationCreate(Sent, frozen=True, kw_only=True):
@@ -2260,6 +2790,13 @@ class RolesBody(Sent, frozen=True, kw_only=True):
     roles: list[RoleWanted]
 
 
+class RolesTaken(Sent, frozen=True, kw_only=True):
+    """Roles to take away, and why."""
+
+    roles: list[RoleWanted]
+    reason: str
+
+
 class RoundCreate(Sent, frozen=True, kw_only=True):
     """A list to be frozen. The rules in force say how it is served; of a lottery `draw` is needed."""
 
@@ -2362,7 +2899,7 @@ class RuleVersionDifference(Answered, frozen=True, kw_only=True):
 
     from_: ComparedVersion = msgspec.field(name="from")
     to: ComparedVersion
-    changes: list[RuleVersionsChangeRead]
+    changes: list[ChangeRead]
 
 
 class RuleVersionRead(Answered, frozen=True, kw_only=True):
@@ -2395,17 +2932,7 @@ class RuleVersionWritten(Answered, frozen=True, kw_only=True):
     effective_on: str
     rules_sha256: str
     findings: list[RulesFindingRead]
-    changes: list[RuleVersionsChangeRead]
-
-
-class RuleVersionsChangeRead(Answered, frozen=True, kw_only=True):
-    """A field that differs, and what it means. What one side does not have is null there."""
-
-    pointer: str
-    before: Any
-    after: Any
-    en: str
-    zh: str
+    changes: list[ChangeRead]
 
 
 class RulesChecked(Answered, frozen=True, kw_only=True):
@@ -2436,11 +2963,75 @@ class RulesToCheck(Sent, frozen=True, kw_only=True):
     """When it closes"""
 
 
+class SamePersonBody(Sent, frozen=True, kw_only=True):
+    """Another account of the same natural person."""
+
+    user_id: str
+
+
+class SecretRenewal(Sent, frozen=True, kw_only=True):
+    """For how long the present secret stays good besides the new one."""
+
+    overlap_s: int | UnsetType = UNSET
+    """Seconds"""
+
+
+class SecretRenewed(Answered, frozen=True, kw_only=True):
+    """The new secret, shown this once, and until when the one before it is good (null: no more)."""
+
+    secret: str
+    previous_until: str | None
+
+
 class SeedBody(Sent, frozen=True, kw_only=True):
     """The public number by which a lottery is drawn."""
 
     seed: str
     """The public number as it was announced: visible ASCII, single spaces between its parts"""
+
+
+class SenderRead(Answered, frozen=True, kw_only=True):
+    """Who sent it, as he wrote it."""
+
+    name: str | None
+    contact: str | None
+
+
+class ShownItem(Answered, frozen=True, kw_only=True):
+    """One line."""
+
+    item_no: int
+    name: str
+    identifier: str
+    project: str
+    amount_fen: int | None
+    note: str | None
+
+
+class ShownItemPage(Answered, frozen=True, kw_only=True):
+    """Lines in their order."""
+
+    data: list[ShownItem]
+    next_cursor: str | None
+
+
+class ShownNotice(Answered, frozen=True, kw_only=True):
+    """A notice as it is shown to everybody. Objections are taken to the end of `ends_on`."""
+
+    id: str
+    region_code: str
+    authority_name: str
+    programme_title: str
+    title: str
+    document_no: str
+    contact: str
+    basis: str | None
+    working_days: int
+    item_count: int
+    total_fen: int
+    status: NoticeStatus
+    published_at: str
+    ends_on: str
 
 
 class SimulatedVersionRead(Answered, frozen=True, kw_only=True):
@@ -2555,6 +3146,18 @@ class StatementUploaded(Answered, frozen=True, kw_only=True):
     ignored_columns: list[str]
 
 
+class StepRead(Answered, frozen=True, kw_only=True):
+    """One step: of which role, and once it is decided by whom and in whose place."""
+
+    step: int
+    role: Role
+    outcome: StepOutcome | None
+    decided_at: str | None
+    decided_by: str | None
+    on_behalf_of: str | None
+    note: str | None
+
+
 class Tag(Sent, frozen=True, kw_only=True):
     """A recognition with its dates, such as 高新 or 专精特新; `until_on` is the last day."""
 
@@ -2648,7 +3251,7 @@ class UserCreated(Answered, frozen=True, kw_only=True):
 
 
 class UserRead(Answered, frozen=True, kw_only=True):
-    """A person, with the roles held now."""
+    """An account, with the roles held now. Accounts with the same `person_id` are one natural person's."""
 
     id: str
     login: str
@@ -2656,9 +3259,43 @@ class UserRead(Answered, frozen=True, kw_only=True):
     organisation_id: str
     roles: list[RoleRead]
     has_password: bool
+    person_id: str | None
     disabled_at: str | None
     created_at: str
     created_by: str
+
+
+class VoidBody(Sent, frozen=True, kw_only=True):
+    """Why it is to be voided, in a sentence and, so that it can be counted, as a word."""
+
+    reason: str
+    ground: VoidGround | UnsetType | None = UNSET
+    """The reason as a word"""
+    related_to: str | UnsetType | None = UNSET
+    """The provider with which the firm is related; with related_party only"""
+    evidence: str | UnsetType | None = UNSET
+    """What proves it: a document's number; with related_party"""
+
+
+class VoucherActs(Sent, frozen=True, kw_only=True):
+    """One act on many vouchers of one authority. An extension says until when, like that of a single voucher."""
+
+    act: Act
+    voucher_ids: list[str]
+    """Each once"""
+    reason: str
+    last_day: str | UnsetType | None = UNSET
+    """To extend: the new last day of all of them"""
+    days: int | UnsetType | None = UNSET
+    """To extend: days more each"""
+    exception_document_no: str | UnsetType | None = UNSET
+    """To extend beyond the rules: the document that grants the exception"""
+    ground: VoidGround | UnsetType | None = UNSET
+    """To void: the reason as a word"""
+    related_to: str | UnsetType | None = UNSET
+    """To void for related_party: the provider with which the firms are related"""
+    evidence: str | UnsetType | None = UNSET
+    """To void for related_party: a document's number"""
 
 
 class VoucherCreate(Sent, frozen=True, kw_only=True):
@@ -2749,6 +3386,12 @@ class WaitlistRead(Answered, frozen=True, kw_only=True):
     """Who waits, in order; a firm sees its own rows."""
 
     data: list[WaitingRead]
+
+
+class WithdrawBody(Sent, frozen=True, kw_only=True):
+    """An optional remark for the record."""
+
+    note: str | UnsetType | None = UNSET
 
 
 class YearCloseBody(Sent, frozen=True, kw_only=True):

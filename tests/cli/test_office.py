@@ -198,7 +198,10 @@ def test_a_provider_is_admitted_and_a_programme_paused(world: World, city: City,
     assert shell.json("programme", "pause", programme, "--dry-run")["programme_id"] == programme
     assert shell.json("programme", "pause", programme, "--yes")["status"] == "paused"
     assert shell.json("programme", "list", "--status", "paused")["data"][0]["id"] == programme
-    assert shell.json("programme", "resume", programme)["status"] == "published"
+    asked = shell.json("programme", "resume", programme)
+    shell.become(city.checker)
+    shell.run("approvals", "approve", asked["id"], "--yes")
+    assert shell.json("programme", "show", programme)["status"] == "published"
 
 
 def test_a_table_stands_straight_and_in_the_language_that_was_asked_for(city: City, shell: Shell) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Annotated, Any
 
 import typer
+from msgspec import UNSET
 
 from app.cli.office.counter import SHOWN, ByDefault, Column, Limit, Office, command, most, with_examples
 from app.cli.office.words import ACTS, STATUSES, cell, minute, yuan
@@ -29,7 +30,10 @@ def _group() -> None:
     """Without a word of its own."""
 
 
-def _columns(office: Office) -> list[Column[models.ApprovalRead]]:
+Shown = models.ApprovalRead | models.ApprovalForeseen
+
+
+def _columns(office: Office) -> list[Column[Shown]]:
     words = office.words
     return [
         Column("编号", "id", lambda one: one.id),
@@ -41,10 +45,11 @@ def _columns(office: Office) -> list[Column[models.ApprovalRead]]:
     ]
 
 
-def _fields(office: Office) -> list[Column[models.ApprovalRead]]:
+def _fields(office: Office) -> list[Column[Shown]]:
     return [
         *_columns(office)[:-1],
         Column("对象", "subject", lambda one: one.subject_id),
+        Column("步骤", "steps", lambda one: " → ".join(f"{step.role} {step.outcome or '…'}" for step in one.steps)),
         Column("理由", "reason", lambda one: one.reason or "-"),
         Column("提请人", "made by", lambda one: one.made_by),
         Column("审核角色", "role", lambda one: one.required_role),
@@ -60,6 +65,7 @@ def list_approvals(
     office: Office,
     *,
     status: Annotated[ApprovalStatus | None, typer.Option(help="状态，默认待审核 / pending by default")] = None,
+    mine: Annotated[bool, typer.Option("--mine", help="仅轮到本人审核的 / Those whose step is mine")] = False,
     limit: Limit = SHOWN,
     everything: Annotated[
         bool, typer.Option("--all", help="含已办结的，不限条数 / Decided ones too, all of them")
@@ -67,7 +73,7 @@ def list_approvals(
 ) -> None:
     """列出待办的审核事项 / What waits for a second person."""
     wanted = status or (None if everything else ApprovalStatus.PENDING)
-    found = office.client.approvals.list(status=wanted)
+    found = office.client.approvals.list(status=wanted, mine=mine or None)
     office.answer_list(found, _columns(office), limit=most(limit, everything), title=("审核事项", "Approvals"))
 
 
@@ -87,15 +93,29 @@ def approve(
     note: Annotated[str | None, typer.Option(help="意见，入档 / A remark for the record")] = None,
 ) -> None:
     """审核通过并执行，须为另一人；先显示内容并询问 / Approve and execute, as another person; shows and asks first."""
+    seen = office.client.approvals.get(approval)
     if not (office.yes and not office.dry_run):
-        _present(office, office.client.approvals.get(approval))
+        _present(office, seen)
     if office.rehearsed("审核通过", "approve", approval_id=approval, note=note):
         return
     office.confirm("审核通过并立即执行？", "approve and execute at once?")
-    body = models.ApproveBody(note=note) if note else None
+    body = models.ApproveBody(note=note or UNSET, command_sha256=seen.command_sha256)
     with office.once("approve", approval_id=approval, note=note) as key, office.progress() as progress:
         decided = office.client.approvals.approve(approval, body, key=key, progress=progress)
     office.answer(decided, _fields(office))
+
+
+@command(app, "withdraw", change=True)
+def withdraw(
+    office: Office,
+    approval: ApprovalId,
+    note: Annotated[str | None, typer.Option(help="说明，入档 / A remark for the record")] = None,
+) -> None:
+    """撤回本人提请的事项 / Take back what one asked for oneself."""
+    if office.rehearsed("撤回", "withdraw", approval_id=approval, note=note):
+        return
+    body = models.WithdrawBody(note=note) if note else None
+    office.answer(office.client.approvals.withdraw(approval, body), _fields(office))
 
 
 @command(app, "reject", change=True, asks=True)
@@ -113,7 +133,7 @@ def reject(
     office.answer(office.client.approvals.reject(approval, models.RejectBody(reason=reason)), _fields(office))
 
 
-def _present(office: Office, approval: models.ApprovalRead) -> None:
+def _present(office: Office, approval: Shown) -> None:
     """What the decision is about, beside the answer that will come of it."""
     office.present(approval, _fields(office))
     for title, columns, rows in _tables(office, approval):
@@ -124,9 +144,7 @@ Pair = tuple[str, Any]
 Row = Mapping[str, Any]
 
 
-def _tables(
-    office: Office, approval: models.ApprovalRead
-) -> Iterator[tuple[tuple[str, str], list[Column[Any]], Sequence[Any]]]:
+def _tables(office: Office, approval: Shown) -> Iterator[tuple[tuple[str, str], list[Column[Any]], Sequence[Any]]]:
     """The effect: its plain parts as one table, each list of rows as a table of its own; then the exact command."""
     words = office.words
     listed = {name: rows for name, rows in approval.effect.items() if _is_rows(rows)}

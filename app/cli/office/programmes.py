@@ -165,9 +165,7 @@ def resume(office: Office, programme: ProgrammeId) -> None:
     """提请恢复已暂停的项目（经办） / Ask a checker to end a pause, as a maker."""
     if office.rehearsed("提请恢复", "resume", programme_id=programme):
         return
-    asked = office.client.programmes.resume(programme)
-    office.answer(asked, [Column("审核编号", "approval", lambda one: one.id)])
-    office.say("等待另一人审核：voucher approvals approve", "waits for another person")
+    office.asked(office.client.programmes.resume(programme))
 
 
 @command(app, "close", act=True)

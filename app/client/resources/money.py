@@ -8,6 +8,9 @@ from app.client.models import (
     BounceBody,
     ConfirmBody,
     ExecutionRead,
+    PayeeAccountBody,
+    PayeeAccountProposed,
+    PayeeAccountsPayeeAccountRead,
     PaymentOrderCreate,
     PaymentOrderProposed,
     PaymentOrderRead,
@@ -51,6 +54,21 @@ class PaymentOrders:
     def bounce(self, order_id: str, body: BounceBody, *, key: str | None = None) -> PaymentOrderRead:
         """Write down that the bank sent money back."""
         return self._wire.act(f"/v1/payment-orders/{order_id}/bounce", PaymentOrderRead, body, key=key)
+
+
+class PayeeAccounts:
+    """`/v1/payee-accounts`: where providers are paid."""
+
+    def __init__(self, wire: Wire) -> None:
+        self._wire = wire
+
+    def list(self, *, payee_id: str | None = None) -> Iterator[PayeeAccountsPayeeAccountRead]:
+        """Accounts within reach, newest first, their numbers masked."""
+        return self._wire.each("/v1/payee-accounts", PayeeAccountsPayeeAccountRead, payee_id=payee_id)
+
+    def propose(self, body: PayeeAccountBody) -> PayeeAccountProposed:
+        """Ask a second person to let a payee be paid there."""
+        return self._wire.change("POST", "/v1/payee-accounts", PayeeAccountProposed, body)
 
 
 class Recoveries:

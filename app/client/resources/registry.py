@@ -19,6 +19,7 @@ from app.client.models import (
     ResetBody,
     RolesAsked,
     RolesBody,
+    SamePersonBody,
     UserCreate,
     UserCreated,
     UserRead,
@@ -88,6 +89,10 @@ class Users:
     def invite(self, user_id: str) -> InvitationRead:
         """A link to set the password, shown this once."""
         return self._wire.change("POST", f"/v1/users/{user_id}/invitations", InvitationRead)
+
+    def join_accounts(self, user_id: str, body: SamePersonBody) -> UserRead:
+        """Say that two accounts are one person's."""
+        return self._wire.change("POST", f"/v1/users/{user_id}/same-person", UserRead, body)
 
     def personal_token(self, body: PersonalTokenCreate) -> PersonalToken:
         """Sign in as a person: a token for some hours."""
