@@ -11,8 +11,8 @@ from app.client.models import (
     EntryKind,
     EntryRead,
     InclusionRead,
-    LedgerPayeeAccountRead,
     MovementsMovementRead,
+    PayeeAccountRead,
     ReverseBody,
 )
 from app.client.wire import Wire
@@ -82,10 +82,10 @@ class Ledger:
         region_code: str,
         as_of: str | None = None,
         tree_size: int | None = None,
-    ) -> list[LedgerPayeeAccountRead]:
+    ) -> list[PayeeAccountRead]:
         """What is owed, in payment and paid to somebody."""
         query = {"region_code": region_code, "as_of": as_of, "tree_size": tree_size}
-        return self._wire.fetch(f"/v1/ledger/payees/{payee_id}/accounts", list[LedgerPayeeAccountRead], **query)
+        return self._wire.fetch(f"/v1/ledger/payees/{payee_id}/accounts", list[PayeeAccountRead], **query)
 
     def movements(
         self,

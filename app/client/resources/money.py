@@ -10,7 +10,7 @@ from app.client.models import (
     ExecutionRead,
     PayeeAccountBody,
     PayeeAccountProposed,
-    PayeeAccountsPayeeAccountRead,
+    PaymentAccountRead,
     PaymentOrderCreate,
     PaymentOrderProposed,
     PaymentOrderRead,
@@ -62,9 +62,9 @@ class PayeeAccounts:
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
 
-    def list(self, *, payee_id: str | None = None) -> Iterator[PayeeAccountsPayeeAccountRead]:
+    def list(self, *, payee_id: str | None = None) -> Iterator[PaymentAccountRead]:
         """Accounts within reach, newest first, their numbers masked."""
-        return self._wire.each("/v1/payee-accounts", PayeeAccountsPayeeAccountRead, payee_id=payee_id)
+        return self._wire.each("/v1/payee-accounts", PaymentAccountRead, payee_id=payee_id)
 
     def propose(self, body: PayeeAccountBody) -> PayeeAccountProposed:
         """Ask a second person to let a payee be paid there."""
