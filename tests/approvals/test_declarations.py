@@ -46,6 +46,18 @@ TWO_PERSONS: dict[str, Kind | tuple[Kind, ...]] = {
     "POST /v1/payment-orders": Kind.ORDER_PAYMENT,
     "POST /v1/ledger/entries/{entry_id}/reverse": Kind.REVERSE_ENTRY,
     "POST /v1/year-closes": Kind.CLOSE_YEAR,
+    "POST /v1/applications/{application_id}/approve": Kind.GRANT_APPLICATIONS,
+    "POST /v1/applications/grants": Kind.GRANT_APPLICATIONS,
+    "POST /v1/allocation-rounds/{round_id}/submit": Kind.ALLOCATE,
+    "POST /v1/allocation-rounds/{round_id}/cancel": Kind.CANCEL_ALLOCATION,
+    "POST /v1/programmes/{programme_id}/waitlist/promote": Kind.PROMOTE_WAITING,
+    "POST /v1/programmes/{programme_id}/waitlist/end": Kind.END_WAITING,
+    "POST /v1/public-notices/{notice_id}/submit": Kind.PUBLISH_NOTICE,
+    "POST /v1/public-notices/{notice_id}/withdraw": Kind.WITHDRAW_NOTICE,
+    "POST /v1/public-notices/{notice_id}/objections/{objection_id}/decide": Kind.DECIDE_OBJECTION,
+    "POST /v1/debarments": Kind.DEBAR,
+    "POST /v1/debarment-lists": Kind.DEBAR,
+    "POST /v1/debarments/{debarment_id}/lift": Kind.LIFT_DEBARMENT,
 }
 """The route asks; what it asks for is done by the last approval of another person."""
 
@@ -56,7 +68,43 @@ NOTHING = "Works something out and changes nothing."
 REPORT = "Takes in or compares evidence; moves nothing."
 CASE = "Work on a difference: notes and states of a case; moves nothing, and is an audit event."
 
+REVIEW = "A step of the review, an event of the application's history; what grants money is proposed and approved."
+SIGNING_IN = "How a machine signs in, by itself or its registrar: its roles took two persons."
+TAKES_AWAY = "Only takes powers away; it must work at once, and the way back takes two persons."
+REGISTRY = "The registry, with evidence and history; whoever it rules out is told, and money still takes two persons."
+
 ONE_PERSON: dict[str, str] = {
+    "POST /oauth/revoke": "A machine gives back its own token.",
+    "DELETE /v1/personal-tokens/current": "A person gives back his own token.",
+    "POST /v1/clients/{client_id}/keys": SIGNING_IN,
+    "POST /v1/clients/{client_id}/keys/{kid}/retire": TAKES_AWAY,
+    "POST /v1/clients/{client_id}/secret": SIGNING_IN,
+    "DELETE /v1/clients/{client_id}/secret": TAKES_AWAY,
+    "POST /v1/clients/{client_id}/roles/revoke": TAKES_AWAY,
+    "POST /v1/clients/{client_id}/disable": TAKES_AWAY,
+    "POST /v1/users/{user_id}/roles/revoke": TAKES_AWAY,
+    "POST /v1/users/{user_id}/disable": TAKES_AWAY,
+    "POST /v1/organisation-lists": REGISTRY,
+    "POST /v1/organisations/{organisation_id}/relations": REGISTRY,
+    "POST /v1/organisations/{organisation_id}/relations/{relation_id}/end": REGISTRY,
+    "PUT /v1/calendars/{year}": "A table of the State Council; every version stays, and no deadline moves.",
+    "POST /v1/uploads": OWN,
+    "POST /v1/applications": OWN,
+    "PUT /v1/applications/{application_id}": OWN,
+    "POST /v1/applications/{application_id}/submit": OWN,
+    "POST /v1/applications/{application_id}/withdraw": OWN,
+    "POST /v1/applications/{application_id}/accept": REVIEW,
+    "POST /v1/applications/{application_id}/return": REVIEW,
+    "POST /v1/applications/{application_id}/first-review": REVIEW,
+    "POST /v1/applications/{application_id}/assess": REVIEW,
+    "POST /v1/applications/{application_id}/waitlist": REVIEW,
+    "POST /v1/applications/{application_id}/reject": REVIEW,
+    "POST /v1/programmes/{programme_id}/allocation-rounds": "Freezes and hashes a list; nothing is granted by it.",
+    "POST /v1/allocation-rounds/{round_id}/draw": "Records the number announced beforehand; anybody can check it.",
+    "POST /v1/public-notices": DRAFT,
+    "POST /v1/public-notices/{notice_id}/objections": "The public's; it freezes one item until two answer.",
+    "DELETE /v1/public-notices/{notice_id}/objections/{objection_id}/sender": "Erases who it was.",
+    "POST /v1/redemptions/{redemption_id}/refunds/{refund_id}/red-letter": OWN,
     "POST /oauth/token": "Signing in.",
     "POST /v1/personal-tokens": "A person's own token, no longer than a day.",
     "POST /v1/organisations": "The registry: nothing goes to anybody until two persons admit him or issue to him.",

@@ -292,6 +292,96 @@ def _payee_account(act: _Act) -> InWords:
     )
 
 
+def _allocate(act: _Act) -> InWords:
+    effect = act.effect
+    waiting = format_yuan(effect["waiting_fen"])
+    return InWords(
+        f"按项目“{effect['programme']}”的分配“{effect['round']}”（{effect['method']}），{effect['candidates']} 户中 "
+        f"{effect['count']} 户获券，面值合计 {act.yuan()} 元，其中 {effect['in_part']} 户部分满足；"
+        f"{effect['waiting']} 户候补（{waiting} 元），{effect['nothing']} 户未获。",
+        f"By the round “{effect['round']}” of “{effect['programme']}” ({effect['method']}) {effect['count']} of"
+        f" {effect['candidates']} get {act.yuan()} yuan in all, {effect['in_part']} of them in part;"
+        f" {effect['waiting']} wait for {waiting} yuan, {effect['nothing']} get nothing.",
+    )
+
+
+def _cancel_allocation(act: _Act) -> InWords:
+    effect = act.effect
+    drawn_zh, drawn_en = ("已摇号", "already drawn") if effect["drawn"] else ("未摇号", "not drawn")
+    return InWords(
+        f"取消项目“{effect['programme']}”的分配“{effect['round']}”（{effect['candidates']} 户，{drawn_zh}），不发放。",
+        f"Give up the round “{effect['round']}” of “{effect['programme']}” ({effect['candidates']} candidates,"
+        f" {drawn_en}): nothing is issued.",
+    )
+
+
+def _promote_waiting(act: _Act) -> InWords:
+    effect = act.effect
+    return InWords(
+        f"按候补顺序向项目“{effect['programme']}”的 {effect['count']} 户发放，面值合计 {act.yuan()} 元；"
+        f"其后仍有 {effect['left_waiting']} 户候补。",
+        f"Issue {act.yuan()} yuan to the {effect['count']} who have waited longest in “{effect['programme']}”;"
+        f" {effect['left_waiting']} go on waiting.",
+    )
+
+
+def _end_waiting(act: _Act) -> InWords:
+    effect = act.effect
+    waiting = format_yuan(effect["waiting_fen"])
+    return InWords(
+        f"将 {effect['count']} 户（{waiting} 元）移出项目“{effect['programme']}”的候补名单。",
+        f"Take {effect['count']} with {waiting} yuan off the waiting list of “{effect['programme']}”.",
+    )
+
+
+def _publish_notice(act: _Act) -> InWords:
+    effect = act.effect
+    return InWords(
+        f"公示“{effect['title']}”：{effect['count']} 项，{effect['working_days']} 个工作日，"
+        f"如今日发布则至 {effect['ends_on_if_published_today']} 止。",
+        f"Show “{effect['title']}” to the public: {effect['count']} item(s) for {effect['working_days']} working days,"
+        f" until {effect['ends_on_if_published_today']} if published today.",
+    )
+
+
+def _withdraw_notice(act: _Act) -> InWords:
+    effect = act.effect
+    return InWords(
+        f"撤下公示“{effect['title']}”（{effect['count']} 项）。",
+        f"Show “{effect['title']}” ({effect['count']} item(s)) to the public no longer.",
+    )
+
+
+def _decide_objection(act: _Act) -> InWords:
+    effect, is_upheld = act.effect, act.effect["outcome"] == "upheld"
+    zh = "异议成立，该项移出公示；所涉券一并作废" if is_upheld else "异议不成立，该项继续"
+    en = "upheld: it is removed, and a voucher voided" if is_upheld else "dismissed: it goes on"
+    return InWords(
+        f"答复对公示“{effect['notice']}”第 {effect['item_no']} 项（{effect['name']}）的异议：{zh}。",
+        f"Answer the objection to item {effect['item_no']} ({effect['name']}) of “{effect['notice']}”: {en}.",
+    )
+
+
+def _debar(act: _Act) -> InWords:
+    effect = act.effect
+    names, more = effect["names"][:3], effect["count"] - 3
+    listed = "、".join(names) + ("等" if more > 0 else "")
+    return InWords(
+        f"将 {effect['count']} 个单位列入失信名单（{listed}），其中 {len(effect['registered'])} 个已登记。",
+        f"Debar {effect['count']} ({', '.join(names)}{' and others' if more > 0 else ''}),"
+        f" {len(effect['registered'])} of them registered here.",
+    )
+
+
+def _lift_debarment(act: _Act) -> InWords:
+    effect = act.effect
+    return InWords(
+        f"将“{effect['name']}”移出失信名单（列入文号 {effect['debarred_by']}，移出文号 {effect['lifted_by']}）。",
+        f"Take “{effect['name']}” off the debarment list (put on by {effect['debarred_by']}, off by"
+        f" {effect['lifted_by']}).",
+    )
+
+
 _SENTENCES: Mapping[ApprovalKind, Callable[[_Act], InWords]] = {
     ApprovalKind.PUBLISH_PROGRAMME: _publish_programme,
     ApprovalKind.PUBLISH_RULE_VERSION: _publish_rules,
@@ -316,4 +406,14 @@ _SENTENCES: Mapping[ApprovalKind, Callable[[_Act], InWords]] = {
     ApprovalKind.SET_APPROVAL_BANDS: _set_bands,
     ApprovalKind.DELEGATE_POWER: _delegate,
     ApprovalKind.CHANGE_PAYEE_ACCOUNT: _payee_account,
+    ApprovalKind.GRANT_APPLICATIONS: _issue,
+    ApprovalKind.ALLOCATE: _allocate,
+    ApprovalKind.CANCEL_ALLOCATION: _cancel_allocation,
+    ApprovalKind.PROMOTE_WAITING: _promote_waiting,
+    ApprovalKind.END_WAITING: _end_waiting,
+    ApprovalKind.PUBLISH_NOTICE: _publish_notice,
+    ApprovalKind.WITHDRAW_NOTICE: _withdraw_notice,
+    ApprovalKind.DECIDE_OBJECTION: _decide_objection,
+    ApprovalKind.DEBAR: _debar,
+    ApprovalKind.LIFT_DEBARMENT: _lift_debarment,
 }
