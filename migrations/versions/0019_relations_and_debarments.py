@@ -21,24 +21,6 @@ depends_on = None
 
 APP = "voucher_app"
 
-APPROVAL_KINDS = (
-    "publish_programme",
-    "admit_provider",
-    "appropriate",
-    "issue_batch",
-    "void_voucher",
-    "freeze_voucher",
-    "unfreeze_voucher",
-    "grant_roles",
-    "reset_password",
-    "publish_rule_version",
-    "order_payment",
-    "reverse_entry",
-    "close_year",
-    "debar",
-    "lift_debarment",
-)
-
 
 def _id(name: str, *, nullable: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.Text(collation="C"), nullable=nullable)
@@ -58,9 +40,6 @@ def _instant(name: str, *, nullable: bool = False) -> sa.Column[object]:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    listed = ", ".join(f"'{kind}'" for kind in APPROVAL_KINDS)
-    op.drop_constraint(op.f("ck_approvals_kind_known"), "approvals", type_="check")
-    op.create_check_constraint(op.f("ck_approvals_kind_known"), "approvals", f"kind IN ({listed})")
     _relations()
     _debarments()
     _privileges()

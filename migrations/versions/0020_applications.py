@@ -63,7 +63,6 @@ def upgrade() -> None:
     _events()
     _documents()
     _rows_of_batches()
-    _approvals()
     _privileges()
 
 
@@ -238,18 +237,6 @@ def _rows_of_batches() -> None:
         ["region_code", "application_id"],
         unique=True,
         postgresql_where=sa.text("rejected_at IS NULL AND application_id IS NOT NULL"),
-    )
-
-
-def _approvals() -> None:
-    """Each release that brings a kind of approval writes the whole list anew."""
-    op.drop_constraint(op.f("ck_approvals_kind_known"), "approvals", type_="check")
-    op.create_check_constraint(
-        op.f("ck_approvals_kind_known"),
-        "approvals",
-        "kind IN ('publish_programme', 'admit_provider', 'appropriate', 'issue_batch', 'void_voucher',"
-        " 'freeze_voucher', 'unfreeze_voucher', 'grant_roles', 'reset_password', 'publish_rule_version',"
-        " 'order_payment', 'reverse_entry', 'close_year', 'debar', 'lift_debarment', 'grant_applications')",
     )
 
 

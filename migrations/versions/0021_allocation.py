@@ -10,8 +10,6 @@ Revision: 0021, after 0020
 
 from __future__ import annotations
 
-import re
-
 import sqlalchemy as sa
 from alembic import op
 
@@ -22,7 +20,6 @@ depends_on = None
 
 APP = "voucher_app"
 REGION_FORMAT = "region_code ~ '^[0-9]{6}$'"
-NEW_KINDS = ("allocate", "cancel_allocation", "promote_waiting", "end_waiting")
 
 
 def _id(name: str, *, nullable: bool = False) -> sa.Column[str]:
@@ -59,23 +56,11 @@ def _check(table: str, name: str, condition: str) -> sa.CheckConstraint:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    _approval_kinds()
     _rounds()
     _candidates()
     _awards()
     _waitlist()
     _privileges()
-
-
-def _approval_kinds() -> None:
-    """The kinds there are, whichever migrations added them, and the new ones."""
-    name = op.f("ck_approvals_kind_known")
-    written = op.get_bind().execute(
-        sa.text("SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conname = 'ck_approvals_kind_known'")
-    )
-    kinds = [*re.findall(r"'([a-z_]+)'", written.scalar_one()), *NEW_KINDS]
-    op.drop_constraint(name, "approvals", type_="check")
-    op.create_check_constraint(name, "approvals", f"kind IN ({', '.join(repr(kind) for kind in kinds)})")
 
 
 def _rounds() -> None:

@@ -24,15 +24,6 @@ depends_on = None
 
 APP = "voucher_app"
 
-APPROVAL_KINDS = (
-    "extend_voucher",
-    "close_programme",
-    "suspend_provider",
-    "resume_provider",
-    "delist_provider",
-    "move_quota",
-)
-
 
 def _id(name: str, *, nullable: bool = False) -> sa.Column[str]:
     return sa.Column(name, sa.Text(collation="C"), nullable=nullable)
@@ -44,7 +35,6 @@ def _instant(name: str) -> sa.Column[sa.DateTime]:
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
-    _know("approvals", "ck_approvals_kind_known", "kind", APPROVAL_KINDS)
     op.add_column("vouchers", sa.Column("stands_still", sa.Boolean(), server_default=sa.text("false"), nullable=False))
     op.create_check_constraint(
         op.f("ck_vouchers_stands_while_frozen"), "vouchers", "NOT stands_still OR frozen_at IS NOT NULL"

@@ -80,7 +80,6 @@ def upgrade() -> None:
     _notices()
     _items()
     _objections()
-    _approvals()
     _privileges()
 
 
@@ -318,17 +317,6 @@ def _objections() -> None:
             name=op.f("fk_objection_contacts_region_code_objection_id"),
         ),
         sa.PrimaryKeyConstraint("region_code", "objection_id", name=op.f("pk_objection_contacts")),
-    )
-
-
-def _approvals() -> None:
-    op.drop_constraint(op.f("ck_approvals_kind_known"), "approvals", type_="check")
-    op.create_check_constraint(
-        op.f("ck_approvals_kind_known"),
-        "approvals",
-        "kind IN ('publish_programme', 'admit_provider', 'appropriate', 'issue_batch', 'void_voucher',"
-        " 'freeze_voucher', 'unfreeze_voucher', 'grant_roles', 'reset_password', 'publish_rule_version',"
-        " 'order_payment', 'reverse_entry', 'close_year', 'publish_notice', 'withdraw_notice', 'decide_objection')",
     )
 
 

@@ -1,6 +1,6 @@
 """The kinds of official act that need a second person, all of them in one list.
 
-Why: the migrations before this one each add some, and a CHECK holds one list.
+Why: the tables of migrations 0019 to 0024 bring acts of their own, and a CHECK holds one list.
 
 Revision: 0027, after 0026
 """
