@@ -9,7 +9,6 @@ from sqlalchemy.exc import OperationalError
 
 from app.cli import (
     after_restore,
-    allocation,
     backup,
     bank_lists,
     calendars,
@@ -35,7 +34,7 @@ from app.cli import (
     witness,
 )
 from app.cli.endings import status_of, tell
-from app.cli.office import applications, approvals, budgets, issuing, programmes, vouchers
+from app.cli.office import allocation, applications, approvals, budgets, issuing, programmes, vouchers
 from app.cli.output import Failure
 from app.client import ClientError
 from app.embedded.archive import BackupFailed
