@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from app.client import VoucherClient
 from tests.cli.test_office import Shell, shell
 from tests.notices.showing import showing
-from tests.world import World, ok
+from tests.world import Actor, World, ok
 
 __all__ = ["shell"]
+
+
+def token(actor: Actor) -> str:
+    return actor.http.headers["Authorization"].removeprefix("Bearer ")
 
 
 def test_a_notice_from_its_draft_to_an_answered_objection(world: World, shell: Shell) -> None:
@@ -34,7 +39,7 @@ def test_a_notice_from_its_draft_to_an_answered_objection(world: World, shell: S
     assert "公示中" in shell.run("notice", "show", notice_id, "--table")
 
     with world.anonymous() as anybody:
-        sent = {"item_no": 2, "text": "该企业与申报条件不符，请核查。"}
+        sent = {"item_no": 2, "text": "该企业与申报条件不符，请核查。", "name": "张三"}
         objection = ok(anybody.post(f"/v1/public-notices/{notice_id}/objections", json=sent))["objection_id"]
     shell.become(city.maker)
     assert [one["id"] for one in shell.json("notice", "objections", notice_id)["data"]] == [objection]
@@ -46,3 +51,12 @@ def test_a_notice_from_its_draft_to_an_answered_objection(world: World, shell: S
     shell.run("approvals", "approve", asked["id"], "--yes")
     assert [one["status"] for one in shell.json("notice", "items", notice_id)["data"]] == ["listed", "removed"]
     assert "成立" in shell.run("notice", "objections", notice_id, "--table")
+
+    with VoucherClient(world.base_url) as anybody_else:
+        assert [one.item_no for one in anybody_else.shown_notices.items(notice_id)] == [1]
+        assert anybody_else.shown_notices.objection(notice_id, objection).reason == "经核查，情况属实。"
+    with VoucherClient(world.base_url, token=token(city.maker)) as client:
+        objections = client.public_notices.objections
+        assert objections.sender(notice_id, objection).name == "张三"
+        objections.erase_sender(notice_id, objection)
+        assert [one.sender for one in objections.list(notice_id)] == [None]
