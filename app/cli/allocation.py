@@ -1,4 +1,4 @@
-"""`voucher allocation`: a round's public record, computed again by whoever wants to know."""
+"""`voucher allocation replay`: a round's public record, computed again by whoever wants to know."""
 
 from __future__ import annotations
 
@@ -14,8 +14,6 @@ from app.kernel.places import in_language
 from app.kernel.vocabulary import AwardReason
 from app.services.allocation.replaying import Replayed, UnreadableRecord, replay
 
-app = typer.Typer(no_args_is_help=True, help="额度分配 / Allocation rounds")
-
 SHOWN = 50
 """Awards that are shown; the others count in the totals."""
 
@@ -29,12 +27,6 @@ REASONS = {
 }
 
 
-@app.callback()
-def allocation() -> None:
-    """额度分配：由公开记录重算 / Allocation rounds: compute a public record again."""
-
-
-@app.command("replay")
 def replay_record(
     file: Annotated[Path, typer.Argument(help="分配记录（JSON） / A round's record", show_default=False)],
     *,

@@ -9,7 +9,6 @@ from sqlalchemy.exc import OperationalError
 
 from app.cli import (
     after_restore,
-    allocation,
     backup,
     bank_lists,
     calendars,
@@ -35,7 +34,7 @@ from app.cli import (
     witness,
 )
 from app.cli.endings import status_of, tell
-from app.cli.office import applications, approvals, budgets, issuing, programmes, vouchers
+from app.cli.office import allocation, applications, approvals, budgets, issuing, notices, programmes, vouchers
 from app.cli.output import Failure
 from app.client import ClientError
 from app.embedded.archive import BackupFailed
@@ -82,6 +81,7 @@ app.add_typer(vouchers.app, name="voucher")
 app.add_typer(approvals.app, name="approvals")
 app.add_typer(allocation.app, name="allocation")
 app.add_typer(applications.app, name="application")
+app.add_typer(notices.app, name="notice")
 app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="keys")
 app.add_typer(rules.app, name="rules")

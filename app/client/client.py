@@ -9,10 +9,12 @@ from typing import Self
 
 from app.client.jobs import Jobs
 from app.client.problems import NotSignedIn
+from app.client.resources.allocation import AllocationRounds, Waitlists
 from app.client.resources.applications import Applications, Uploads
 from app.client.resources.approvals import ApprovalBands, Approvals, Delegations
 from app.client.resources.ledger import Ledger
 from app.client.resources.money import PayeeAccounts, PaymentOrders, Recoveries, Reports, YearCloses
+from app.client.resources.notices import PublicNotices, ShownNotices
 from app.client.resources.programmes import Programmes
 from app.client.resources.reconciliations import BankLists, Cases, Reconciliations, Statements
 from app.client.resources.redemptions import Events, Holds, Redemptions
@@ -45,6 +47,7 @@ class VoucherClient:
     ) -> None:
         signing = credentials or (Given(token) if token is not None else None)
         self.wire = Wire(url.rstrip("/"), signing=signing, language=language, patience=patience or Patience())
+        self.allocation_rounds = AllocationRounds(self.wire)
         self.applications = Applications(self.wire)
         self.approval_bands = ApprovalBands(self.wire)
         self.approvals = Approvals(self.wire)
@@ -64,15 +67,18 @@ class VoucherClient:
         self.payee_accounts = PayeeAccounts(self.wire)
         self.payment_orders = PaymentOrders(self.wire)
         self.programmes = Programmes(self.wire)
+        self.public_notices = PublicNotices(self.wire)
         self.reconciliations = Reconciliations(self.wire)
         self.recoveries = Recoveries(self.wire)
         self.redemptions = Redemptions(self.wire)
         self.reports = Reports(self.wire)
         self.related_parties = RelatedParties(self.wire)
+        self.shown_notices = ShownNotices(self.wire)
         self.statements = Statements(self.wire)
         self.uploads = Uploads(self.wire)
         self.users = Users(self.wire)
         self.vouchers = Vouchers(self.wire)
+        self.waitlists = Waitlists(self.wire)
         self.year_closes = YearCloses(self.wire)
 
     @classmethod

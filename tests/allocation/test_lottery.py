@@ -14,7 +14,7 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
-from app.cli.allocation import app
+from app.cli.office.allocation import app
 from app.embedded.databases import Urls
 from app.kernel.vocabulary import Role
 from app.services.allocation.replaying import UnreadableRecord, replay

@@ -19,7 +19,7 @@ from tests.world import World, counter
 
 ROOT = Path(__file__).resolve().parents[2]
 GUIDES = [ROOT / "docs" / "guides" / name for name in ("command-line.md", "command-line.zh-CN.md")]
-OFFICE = ("programme", "budget", "issue", "voucher", "approvals", "application")
+OFFICE = ("programme", "budget", "issue", "voucher", "approvals", "application", "allocation", "notice")
 COMMANDS: Any = get_command(app)
 
 

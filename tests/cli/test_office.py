@@ -22,7 +22,9 @@ from typer.testing import CliRunner
 
 from app.cli.commands import app, main
 from app.cli.office.pending import key_for
+from app.cli.office.words import ACTS
 from app.client import ClientError, Conflict, Forbidden, NotSignedIn, Problem, Unauthenticated, Unavailable, Undecided
+from app.kernel.vocabulary import ApprovalKind
 from tests.cli.processes import COMMAND, environment
 from tests.client.faulty import Fault, Network, network_to
 from tests.world import Actor, City, World, ok
@@ -99,6 +101,10 @@ def pending(folder: Path) -> list[Path]:
     return sorted((folder / "config" / "compute-vouchers").glob("pending/*"))
 
 
+def test_every_act_has_a_chinese_name() -> None:
+    assert set(ACTS) == set(ApprovalKind)
+
+
 def test_a_programme_from_its_scheme_to_a_frozen_voucher(world: World, city: City, shell: Shell) -> None:
     shell.become(city.maker)
     draft = shell.json(
@@ -113,6 +119,10 @@ def test_a_programme_from_its_scheme_to_a_frozen_voucher(world: World, city: Cit
     shell.become(city.checker)
     told = shell.run("approvals", "--table")
     assert submitted in told and "发布项目 publish_programme" in told
+    does = ok(city.checker.get(f"/v1/approvals/{submitted}"))["in_words"]
+    assert f"{does['zh']} / {does['en']}" in told
+    shown = shell.run("approvals", "show", submitted, "--table", "--language", "en")
+    assert does["en"] in shown and does["zh"] not in shown
     assert shell.json("approvals", "approve", submitted, "--yes", "--note", "已核对")["status"] == "approved"
 
     shell.become(city.finance)

@@ -32,6 +32,7 @@ LEFT_OUT = {
     "read_units",
     "healthz",
     "readyz",
+    "revoke_access_token",  # a machine's own, which ends by itself within minutes
 }
 """Routes that the client does not have, by their operation."""
 NOT_PASSED_ON = {"limit", "cursor", "format", "at"}
@@ -175,9 +176,13 @@ def test_a_method_sends_and_promises_what_its_route_says(method: Any) -> None:
     if sent.again is Again.FREELY and sent.method != "GET":
         assert operation["operationId"] in QUESTIONS
 
-    answers = [answer["content"] for status, answer in operation["responses"].items() if status in {"200", "201"}]
-    answers = answers or [operation["responses"]["202"]["content"]]
+    described = operation["responses"]
     promise = get_type_hints(method)["return"]
+    if promise is types.NoneType:
+        assert not described["204"].get("content")
+        return
+    answers = [answer["content"] for status, answer in described.items() if status in {"200", "201"}]
+    answers = answers or [described["202"]["content"]]
     if promise in {bytes, str}:
         assert "application/json" not in answers[0]
     elif method.__qualname__ == "Events.after":

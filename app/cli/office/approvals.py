@@ -41,13 +41,13 @@ def _columns(office: Office) -> list[Column[Shown]]:
         Column("状态", "status", lambda one: words.value(STATUSES, one.status)),
         Column("金额（元）", "amount", lambda one: yuan(one.amount_fen), is_number=True),
         Column("提请", "made", lambda one: minute(one.made_at)),
-        Column("效果", "effect", lambda one: _in_short(one.effect)),
+        Column("通过后", "approving", lambda one: words.sentence(one.in_words.zh, one.in_words.en)),
     ]
 
 
 def _fields(office: Office) -> list[Column[Shown]]:
     return [
-        *_columns(office)[:-1],
+        *_columns(office),
         Column("对象", "subject", lambda one: one.subject_id),
         Column("步骤", "steps", lambda one: " → ".join(f"{step.role} {step.outcome or '…'}" for step in one.steps)),
         Column("理由", "reason", lambda one: one.reason or "-"),
@@ -172,14 +172,3 @@ def _column(office: Office, key: str, rows: Sequence[Row]) -> Column[Any]:
 
 def _is_rows(value: object) -> bool:
     return isinstance(value, list) and bool(value) and all(isinstance(row, dict) for row in value)
-
-
-def _in_short(effect: Mapping[str, Any]) -> str:
-    """An effect in one cell of a list: of what is long only how much it is."""
-    parts = []
-    for name, value in effect.items():
-        if isinstance(value, (list, dict)):
-            parts += [f"{name} ×{len(value)}"] if value else []
-        else:
-            parts.append(f"{name.removesuffix('_fen')} {cell(name, value)}")
-    return ", ".join(parts)

@@ -35,6 +35,7 @@ STATUSES: Mapping[str, str] = {
     "refused": "未通过",
     "failed": "失败",
     "lost": "中断",
+    "withdrawn": "已撤回",
 }
 VOUCHER_STATUSES: Mapping[str, str] = {**STATUSES, "pending": "未生效"}
 ACTS: Mapping[str, str] = {
@@ -56,7 +57,21 @@ ACTS: Mapping[str, str] = {
     "suspend_provider": "暂停机构",
     "resume_provider": "恢复机构",
     "delist_provider": "机构退出",
-    "move_quota": "额度分配",
+    "move_quota": "额度分给区县",
+    "allocate": "分配轮次",
+    "cancel_allocation": "取消分配轮次",
+    "promote_waiting": "递补",
+    "end_waiting": "结束候补",
+    "grant_applications": "同意申领",
+    "publish_notice": "公示",
+    "withdraw_notice": "撤回公示",
+    "decide_objection": "答复异议",
+    "debar": "列入失信名单",
+    "lift_debarment": "移出失信名单",
+    "resume_programme": "恢复项目",
+    "set_approval_bands": "分级审批设置",
+    "delegate_power": "委托授权",
+    "change_payee_account": "收款账户",
 }
 ENTRIES: Mapping[str, str] = {
     "issue": "发放",

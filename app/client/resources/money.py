@@ -7,6 +7,7 @@ from collections.abc import Iterator, Sequence
 from app.client.models import (
     BounceBody,
     ConfirmBody,
+    DisclosureRead,
     ExecutionRead,
     PayeeAccountBody,
     PayeeAccountProposed,
@@ -131,3 +132,8 @@ class Reports:
         """Where the money of every pool within reach stands. 预算执行"""
         query = {"fiscal_year": fiscal_year, "programme_id": programme_id, "as_of": as_of}
         return self._wire.fetch("/v1/reports/execution", ExecutionRead, **query, group_by=group_by, forecast=forecast)
+
+    def disclosure(self, *, region_code: str | None = None, fiscal_year: int | None = None) -> DisclosureRead:
+        """What each programme has issued and redeemed, totals without names: everybody may read it."""
+        query = {"region_code": region_code, "fiscal_year": fiscal_year}
+        return self._wire.fetch("/v1/reports/disclosure", DisclosureRead, **query)

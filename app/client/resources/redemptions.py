@@ -11,10 +11,12 @@ from app.client.models import (
     HoldExtend,
     HoldRead,
     HoldStatus,
+    InvoiceNumbers,
     RedemptionBatchCreate,
     RedemptionBatchRead,
     RedemptionCreate,
     RedemptionRead,
+    RedLetterRead,
     RefundCreate,
     RefundCreated,
     RefundRead,
@@ -58,6 +60,13 @@ class Redemptions:
     def refunds(self, redemption_id: str) -> Sequence[RefundRead]:
         """What was cancelled of it."""
         return self._wire.fetch(f"/v1/redemptions/{redemption_id}/refunds", list[RefundRead])
+
+    def red_letter(
+        self, redemption_id: str, refund_id: str, body: InvoiceNumbers, *, key: str | None = None
+    ) -> RedLetterRead:
+        """Write down the red-letter invoice of a refund that was made before it was there. 红字发票"""
+        path = f"/v1/redemptions/{redemption_id}/refunds/{refund_id}/red-letter"
+        return self._wire.act(path, RedLetterRead, body, key=key)
 
 
 class Holds:

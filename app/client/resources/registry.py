@@ -7,8 +7,12 @@ from collections.abc import Iterator
 from app.client.models import (
     ClientCreate,
     ClientCreated,
+    ClientKeyCreate,
+    ClientKeyRead,
+    ClientKeys,
     ClientRead,
     InvitationRead,
+    LeavingBody,
     OrganisationChange,
     OrganisationCreate,
     OrganisationKind,
@@ -19,12 +23,15 @@ from app.client.models import (
     ResetBody,
     RolesAsked,
     RolesBody,
+    RolesTaken,
     SamePersonBody,
+    SecretRenewal,
+    SecretRenewed,
     UserCreate,
     UserCreated,
     UserRead,
 )
-from app.client.wire import Wire
+from app.client.wire import Again, Wire
 
 
 class Organisations:
@@ -82,6 +89,14 @@ class Users:
         """Ask for other roles."""
         return self._wire.change("POST", f"/v1/users/{user_id}/roles", RolesAsked, body)
 
+    def revoke_roles(self, user_id: str, body: RolesTaken) -> UserRead:
+        """Take roles away, within a minute and without a second person."""
+        return self._wire.change("POST", f"/v1/users/{user_id}/roles/revoke", UserRead, body)
+
+    def disable(self, user_id: str, body: LeavingBody) -> UserRead:
+        """Let somebody sign in no more, for good."""
+        return self._wire.change("POST", f"/v1/users/{user_id}/disable", UserRead, body)
+
     def ask_password_reset(self, user_id: str, body: ResetBody) -> ResetAsked:
         """Ask that a password may be set anew."""
         return self._wire.change("POST", f"/v1/users/{user_id}/password-resets", ResetAsked, body)
@@ -97,6 +112,10 @@ class Users:
     def personal_token(self, body: PersonalTokenCreate) -> PersonalToken:
         """Sign in as a person: a token for some hours."""
         return self._wire.change("POST", "/v1/personal-tokens", PersonalToken, body)
+
+    def revoke_personal_token(self) -> None:
+        """Sign out: the token that signs this request is good for nothing more."""
+        self._wire.send("DELETE", "/v1/personal-tokens/current", again=Again.NEVER)
 
 
 class Clients:
@@ -120,3 +139,31 @@ class Clients:
     def ask_roles(self, client_id: str, body: RolesBody) -> RolesAsked:
         """Ask for other roles."""
         return self._wire.change("POST", f"/v1/clients/{client_id}/roles", RolesAsked, body)
+
+    def revoke_roles(self, client_id: str, body: RolesTaken) -> ClientRead:
+        """Take roles away, within a minute and without a second person."""
+        return self._wire.change("POST", f"/v1/clients/{client_id}/roles/revoke", ClientRead, body)
+
+    def disable(self, client_id: str, body: LeavingBody) -> ClientRead:
+        """Let a machine sign in no more, for good."""
+        return self._wire.change("POST", f"/v1/clients/{client_id}/disable", ClientRead, body)
+
+    def keys(self, client_id: str) -> ClientKeys:
+        """The public keys with which it may sign in."""
+        return self._wire.fetch(f"/v1/clients/{client_id}/keys", ClientKeys)
+
+    def add_key(self, client_id: str, body: ClientKeyCreate) -> ClientKeyRead:
+        """Let it sign in with a key of its own; the private half stays there."""
+        return self._wire.change("POST", f"/v1/clients/{client_id}/keys", ClientKeyRead, body)
+
+    def retire_key(self, client_id: str, kid: str) -> ClientKeyRead:
+        """Let a key be good for nothing more."""
+        return self._wire.change("POST", f"/v1/clients/{client_id}/keys/{kid}/retire", ClientKeyRead)
+
+    def renew_secret(self, client_id: str, body: SecretRenewal) -> SecretRenewed:
+        """A new secret, shown this once."""
+        return self._wire.change("POST", f"/v1/clients/{client_id}/secret", SecretRenewed, body)
+
+    def withdraw_secret(self, client_id: str) -> None:
+        """Let it sign in with its keys only."""
+        self._wire.send("DELETE", f"/v1/clients/{client_id}/secret", again=Again.NEVER)
