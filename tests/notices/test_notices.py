@@ -297,6 +297,7 @@ def test_a_notice_is_withdrawn_by_two_persons(desk: Showing) -> None:
         ({"text": "短"}, "validation_failed"),
         ({"text": "字" * 2_001}, "validation_failed"),
         ({"text": "有控制字符\x07的异议"}, "validation_failed"),
+        ({"text": "从右到左\u202e的文字"}, "validation_failed"),
         ({"name": "甲\n乙"}, "validation_failed"),
         ({"item_no": 0}, "validation_failed"),
         ({"item_no": 7}, "not_found"),
@@ -309,6 +310,15 @@ def test_an_objection_that_cannot_be_taken_freezes_nothing(desk: Showing, change
     assert desk.object_to(notice_id, **changes).json()["code"] == code
     (item,) = ok(desk.city.maker.get(f"/v1/public-notices/{notice_id}/items"))["data"]
     assert item["status"] == "listed"
+
+
+def test_an_objection_may_be_written_with_full_width_spaces(desk: Showing) -> None:
+    batch_id, _ = desk.submitted_batch(1_000)
+    notice_id = desk.publish({"kind": "batch", "batch_id": batch_id}, title="拟发放名单　公示")
+    text = "一、该企业已注销。\n　　二、附\u00a0件另寄。"
+    ok(desk.object_to(notice_id, text=text, name="张　三"))
+    [objection] = ok(desk.city.maker.get(f"/v1/public-notices/{notice_id}/objections"))["data"]
+    assert objection["text"] == text
 
 
 def test_objections_from_one_address_are_bounded() -> None:

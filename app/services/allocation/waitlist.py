@@ -352,4 +352,5 @@ def _ask(
             "pools": grants.pools(),
         },
         amount_fen=grants.report.total_fen,
+        within_id=programme.id,
     )
