@@ -163,6 +163,21 @@ def test_a_voucher_under_objection_is_not_drawn_on_until_the_answer(world: World
     assert world.differences() == []
 
 
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_voucher_that_two_notices_show_is_unfrozen_by_the_last_answer(shared_world: World, first: int) -> None:
+    load_years(shared_world)
+    counter_ = counter(shared_world.city())
+    desk = Showing(counter_.city, counter_.programme_id)
+    days = {"kind": "vouchers", "first": today().isoformat(), "last": today().isoformat()}
+    notices = [desk.publish(days), desk.publish(days)]
+    objections = [(one, ok(desk.object_to(one))["objection_id"]) for one in notices]
+    ok(desk.decide(*objections[first], "dismissed"))
+    assert problem(counter_.redeem(10_000)) == (409, "voucher_frozen")
+    ok(desk.decide(*objections[1 - first], "dismissed"))
+    ok(counter_.redeem(10_000))
+    assert shared_world.differences() == []
+
+
 def test_redemptions_that_are_shown_are_paid_after_the_period_without_those_under_objection(world: World) -> None:
     counter_ = counter(world.city())
     desk = Showing(counter_.city, counter_.programme_id)
