@@ -110,17 +110,19 @@ def test_an_objection_keeps_its_row_from_being_issued_and_no_other(desk: Showing
     ]
     public = ok(desk.world.anonymous().get(f"/v1/notices/{notice_id}"))
     assert (public["item_count"], public["total_fen"]) == (3, 900_00)
-    assert undecided
 
     desk.end(notice_id)
     ok(desk.city.checker.post(f"/v1/approvals/{approval_id}/approve"))
     rows = ok(desk.city.maker.get(f"/v1/issuance-batches/{batch_id}/rows"))["data"]
     assert [bool(row["voucher_id"]) for row in rows] == [False, True, False, True]
     assert desk.world.differences() == []
-    # What was left out is free to be submitted once the objection is answered.
+    # What was left out may be submitted at once, and issued once the objection is dismissed.
     again = {name: rows[2][name] for name in ("reference_no", "firm_id", "face_value_fen")}
     body = {"programme_id": desk.programme_id, "declared_count": 1, "declared_total_fen": 300_00, "rows": [again]}
-    ok(desk.city.approve(desk.city.maker.post("/v1/issuance-batches", body)))
+    asked = desk.city.maker.post("/v1/issuance-batches", body)
+    assert problem(desk.city.approve(asked)) == (409, "under_objection")
+    ok(desk.decide(notice_id, undecided, "dismissed"))
+    ok(desk.city.approve(asked))
 
 
 def test_a_batch_of_which_nothing_is_left_is_not_issued(desk: Showing) -> None:

@@ -25,7 +25,7 @@ from app.services.issuance.rows import MAX_ERRORS
 from app.services.jobs.progress import tell
 from app.services.ledger.entries import COUNTERS, JournalEntry, Movement, opening_counters
 from app.services.ledger.journal import post
-from app.services.notices.blocks import batch_subject, require_no_objection, rows_left_out
+from app.services.notices.blocks import objected, rows_left_out
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
 from app.services.standing.facts import naming, telling
@@ -123,7 +123,7 @@ def issue_rows(tx: Connection, *, command: Mapping[str, Any], decision: Decision
             _name_vouchers(tx, chunk, batch)
     tell(JobStage.ISSUING, len(made), len(made))
     _close(tx, batch, BatchStatus.ISSUED, decision)
-    return left_out
+    return frozenset(left_out)
 
 
 def reject_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
@@ -213,15 +213,14 @@ def _rows(tx: Connection, region_code: str, batch_id: str) -> list[PlannedRow]:
 
 
 def _without(
-    tx: Connection, rows: list[PlannedRow], left_out: frozenset[int], batch: Row[Any], decision: Decision
+    tx: Connection, rows: list[PlannedRow], left_out: Mapping[int, Any], batch: Row[Any], decision: Decision
 ) -> list[PlannedRow]:
     """The rows that no objection keeps back. The others are closed: their reference numbers may be submitted again."""
     if not left_out:
         return rows
     kept = [row for row in rows if row.row_no not in left_out]
     if not kept:
-        subjects = [batch_subject(batch.id, row_no) for row_no in left_out]
-        require_no_objection(tx, region_code=batch.region_code, subject_ids=subjects)
+        raise objected(left_out[rows[0].row_no])
     tx.execute(
         update(IssuanceRow)
         .where(
