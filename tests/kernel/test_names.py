@@ -40,5 +40,5 @@ def test_only_full_width_forms_become_half_width() -> None:
 @pytest.mark.parametrize(
     ("text", "printable"), [("甲　乙", True), ("甲\u00a0乙", True), ("甲\u200b乙", False), ("\n", False)]
 )
-def test_the_spaces_that_people_write_can_be_printed(text: str, printable: bool) -> None:
+def test_the_spaces_that_people_write_can_be_printed(text: str, *, printable: bool) -> None:
     assert is_printable(text) is printable
