@@ -11,6 +11,7 @@ from pydantic_core import PydanticCustomError
 from app.kernel.clock import FIRST_DAY, LAST_DAY, rfc3339
 from app.kernel.money import MAX_FEN
 from app.kernel.regions import is_region
+from app.kernel.widths import is_printable
 
 
 class Wire(BaseModel):
@@ -48,7 +49,7 @@ def _written_out(given: object) -> object:
 
 
 def _printable(text: str) -> str:
-    if not text.isprintable():
+    if not is_printable(text):
         raise ValueError("has characters that cannot be printed / 包含不可打印的字符")
     return text
 

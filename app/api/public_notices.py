@@ -17,6 +17,7 @@ from app.api.fields import AnyId, Day, Printable, Read, Reason, ShownInstant, Ti
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.vocabulary import NoticeItemStatus, NoticeStatus, NoticeSubject, ObjectionStatus
+from app.kernel.widths import is_printable
 from app.services.approvals.decisions import read_approval
 from app.services.notices import notices, objections
 from app.services.notices.notices import WORKING_DAYS, NoticeDraft
@@ -31,7 +32,7 @@ MOST_TEXT, LEAST_TEXT = 2_000, 5
 
 
 def _plain_lines(text: str) -> str:
-    if not all(character.isprintable() or character in "\n\t" for character in text):
+    if not all(is_printable(character) or character in "\n\t" for character in text):
         raise ValueError("has characters that cannot be printed / 包含不可打印的字符")
     return text
 

@@ -23,7 +23,7 @@ REASONS = {
     AwardReason.TIER_FULL: "本级名额已满 tier full",
     AwardReason.TIER_UNKNOWN: "等级无名额 no such tier",
     AwardReason.ENTITLEMENT: "超出核定额度 above entitlement",
-    AwardReason.LEFT_OUT: "已撤回或已另行处理 withdrawn or decided otherwise",
+    AwardReason.LEFT_OUT: "已撤回、已另行处理或公示期有异议 withdrawn, decided otherwise or objected to",
 }
 
 

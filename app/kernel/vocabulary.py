@@ -267,7 +267,7 @@ class AwardReason(StrEnum):
     TIER_FULL = "TIER_FULL"  # its tier had no place left
     TIER_UNKNOWN = "TIER_UNKNOWN"  # the rules share nothing out to its tier
     ENTITLEMENT = "ENTITLEMENT"  # its project is entitled to less
-    LEFT_OUT = "LEFT_OUT"  # its application was withdrawn, rejected or granted otherwise after the list was frozen
+    LEFT_OUT = "LEFT_OUT"  # after the list was frozen: its application was decided otherwise, or somebody objected
 
 
 class WaitingEnd(StrEnum):

@@ -16,6 +16,7 @@ from app.kernel.clock import civil_date, utc_now
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import OrganisationKind, Role
 from app.models import RoleGrant
+from tests.allocation import rounds
 from tests.world import HANGZHOU, LONG_AGO, NINGBO, Actor, City, World, counter, ok, problem, programme_body, uscc_of
 
 ONE_TWO_THREE = [
@@ -200,6 +201,17 @@ def test_a_request_that_was_split_stands_out(office: Office) -> None:
     assert "疑为拆分" in split["in_words"]["zh"]
     elsewhere = shown(office.city.checker, office.batch(office.city.programme(), 9_000))
     assert "splitting" not in elsewhere["effect"]
+
+
+def test_a_waiting_list_that_is_promoted_in_parts_stands_out(office: Office) -> None:
+    city = office.city
+    office.banded("promote_waiting")
+    programme_id = rounds.programme(city, 9_000, method="first_come", on_exhaustion="waitlist")
+    rounds.frozen(city, programme_id, rounds.rows_of(office.world, 9_000, 9_000, 9_000)).execute()
+    city.fund(programme_id, 18_000)
+    ok(city.approve(rounds.promote(city, programme_id, limit_fen=9_000)))
+    split = shown(city.checker, ok(rounds.promote(city, programme_id, limit_fen=9_000))["approval_id"])
+    assert split["effect"]["splitting"]["total_fen"] == 18_000
 
 
 def test_who_came_to_an_incompatible_role_decides_no_more(office: Office) -> None:

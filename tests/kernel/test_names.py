@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from app.kernel.names import name_core, same_name
-from app.kernel.widths import half_width
+from app.kernel.widths import half_width, is_printable
 
 
 @pytest.mark.parametrize(
@@ -35,3 +35,10 @@ def test_the_core_of_a_name_is_without_its_ending() -> None:
 
 def test_only_full_width_forms_become_half_width() -> None:
     assert half_width("Ａ１，．（）　²①中") == "A1,.() ²①中"
+
+
+@pytest.mark.parametrize(
+    ("text", "printable"), [("甲　乙", True), ("甲\u00a0乙", True), ("甲\u200b乙", False), ("\n", False)]
+)
+def test_the_spaces_that_people_write_can_be_printed(text: str, *, printable: bool) -> None:
+    assert is_printable(text) is printable

@@ -110,17 +110,19 @@ def test_an_objection_keeps_its_row_from_being_issued_and_no_other(desk: Showing
     ]
     public = ok(desk.world.anonymous().get(f"/v1/notices/{notice_id}"))
     assert (public["item_count"], public["total_fen"]) == (3, 900_00)
-    assert undecided
 
     desk.end(notice_id)
     ok(desk.city.checker.post(f"/v1/approvals/{approval_id}/approve"))
     rows = ok(desk.city.maker.get(f"/v1/issuance-batches/{batch_id}/rows"))["data"]
     assert [bool(row["voucher_id"]) for row in rows] == [False, True, False, True]
     assert desk.world.differences() == []
-    # What was left out is free to be submitted once the objection is answered.
+    # What was left out may be submitted at once, and issued once the objection is dismissed.
     again = {name: rows[2][name] for name in ("reference_no", "firm_id", "face_value_fen")}
     body = {"programme_id": desk.programme_id, "declared_count": 1, "declared_total_fen": 300_00, "rows": [again]}
-    ok(desk.city.approve(desk.city.maker.post("/v1/issuance-batches", body)))
+    asked = desk.city.maker.post("/v1/issuance-batches", body)
+    assert problem(desk.city.approve(asked)) == (409, "under_objection")
+    ok(desk.decide(notice_id, undecided, "dismissed"))
+    ok(desk.city.approve(asked))
 
 
 def test_a_batch_of_which_nothing_is_left_is_not_issued(desk: Showing) -> None:
@@ -161,6 +163,21 @@ def test_a_voucher_under_objection_is_not_drawn_on_until_the_answer(world: World
     assert ok(desk.city.maker.get(f"/v1/vouchers/{first.voucher['id']}"))["status"] == "voided"
     assert problem(desk.object_to(notice_id, ours, text="第四项异议。")) == (404, "not_found")
     assert world.differences() == []
+
+
+@pytest.mark.parametrize("first", [0, 1])
+def test_a_voucher_that_two_notices_show_is_unfrozen_by_the_last_answer(shared_world: World, first: int) -> None:
+    load_years(shared_world)
+    counter_ = counter(shared_world.city())
+    desk = Showing(counter_.city, counter_.programme_id)
+    days = {"kind": "vouchers", "first": today().isoformat(), "last": today().isoformat()}
+    notices = [desk.publish(days), desk.publish(days)]
+    objections = [(one, ok(desk.object_to(one))["objection_id"]) for one in notices]
+    ok(desk.decide(*objections[first], "dismissed"))
+    assert problem(counter_.redeem(10_000)) == (409, "voucher_frozen")
+    ok(desk.decide(*objections[1 - first], "dismissed"))
+    ok(counter_.redeem(10_000))
+    assert shared_world.differences() == []
 
 
 def test_redemptions_that_are_shown_are_paid_after_the_period_without_those_under_objection(world: World) -> None:
@@ -297,6 +314,7 @@ def test_a_notice_is_withdrawn_by_two_persons(desk: Showing) -> None:
         ({"text": "短"}, "validation_failed"),
         ({"text": "字" * 2_001}, "validation_failed"),
         ({"text": "有控制字符\x07的异议"}, "validation_failed"),
+        ({"text": "从右到左\u202e的文字"}, "validation_failed"),
         ({"name": "甲\n乙"}, "validation_failed"),
         ({"item_no": 0}, "validation_failed"),
         ({"item_no": 7}, "not_found"),
@@ -309,6 +327,15 @@ def test_an_objection_that_cannot_be_taken_freezes_nothing(desk: Showing, change
     assert desk.object_to(notice_id, **changes).json()["code"] == code
     (item,) = ok(desk.city.maker.get(f"/v1/public-notices/{notice_id}/items"))["data"]
     assert item["status"] == "listed"
+
+
+def test_an_objection_may_be_written_with_full_width_spaces(desk: Showing) -> None:
+    batch_id, _ = desk.submitted_batch(1_000)
+    notice_id = desk.publish({"kind": "batch", "batch_id": batch_id}, title="拟发放名单　公示")
+    text = "一、该企业已注销。\n　　二、附\u00a0件另寄。"
+    ok(desk.object_to(notice_id, text=text, name="张　三"))
+    [objection] = ok(desk.city.maker.get(f"/v1/public-notices/{notice_id}/objections"))["data"]
+    assert objection["text"] == text
 
 
 def test_objections_from_one_address_are_bounded() -> None:

@@ -31,6 +31,7 @@ from app.kernel.catalogue import CATALOGUE
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApplicationStatus
+from app.kernel.widths import is_printable
 from app.services.applications import applying
 from app.services.applications import reads as application_reads
 from app.services.applications.applying import OTHER, ApplicationDraft
@@ -268,7 +269,7 @@ def withdraw_application(
 ) -> Response:
     """Take it back."""
     words, given, caller = words_of(request), reason.strip(), visitor.caller
-    if not SHORTEST <= len(given) <= LONGEST or not given.isprintable():
+    if not SHORTEST <= len(given) <= LONGEST or not is_printable(given):
         problem = words("application.withdraw.reason_needed", least=SHORTEST, most=LONGEST)
         return _withdraw_page(request, service, caller, application_id, reason=reason, problem=problem, status=422)
 

@@ -12,6 +12,7 @@ from app.api.portal.vouchers import own_voucher
 from app.api.problems import STATUS
 from app.kernel.catalogue import CATALOGUE
 from app.kernel.problems import AppError, Code
+from app.kernel.widths import is_printable
 from app.services.identity.principals import Caller
 from app.services.vouchers.lifecycle import surrender
 
@@ -34,7 +35,7 @@ def give_back(
 ) -> Response:
     """End the voucher. What has to be corrected is said, and what was typed stays."""
     words, given = words_of(request), reason.strip()
-    if not SHORTEST <= len(given) <= LONGEST or not given.isprintable():
+    if not SHORTEST <= len(given) <= LONGEST or not is_printable(given):
         told = words("surrender.reason_needed", least=SHORTEST, most=LONGEST)
         return _page(request, service, visitor.caller, voucher_id, reason=reason, problem=told, status=422)
 

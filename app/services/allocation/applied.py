@@ -13,9 +13,16 @@ from sqlalchemy import Connection, and_, select
 
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApplicationAct, ApplicationStatus
-from app.models import AllocationCandidate, Application, IssuanceRow, Waiting
+from app.models import AllocationCandidate, Application, Waiting
 from app.services.allocation.listing import ListedRow
-from app.services.applications.granting import GRANTABLE, grant_row, judge_grant, lock_applications
+from app.services.applications.granting import (
+    GRANTABLE,
+    give_back,
+    grant_row,
+    judge_grant,
+    lock_applications,
+    vouchers_of,
+)
 from app.services.applications.judging import Judged, load_grounds
 from app.services.applications.records import ApplicationRecord
 from app.services.applications.writing import act_on
@@ -164,18 +171,17 @@ def approve(
     *,
     batch_id: str,
 ) -> None:
-    """Write down that they were granted, with their vouchers and the facts of this moment."""
+    """Write down that they were granted, with their vouchers and the facts of this moment.
+
+    Who was left out of the batch is given back as he was.
+    """
     if not amounts_fen:
         return
-    rows = tx.execute(
-        select(IssuanceRow.application_id, IssuanceRow.voucher_id).where(
-            IssuanceRow.region_code == decision.region_code,
-            IssuanceRow.batch_id == batch_id,
-            IssuanceRow.application_id.is_not(None),
-        )
-    )
-    vouchers = {row.application_id: row.voucher_id for row in rows}
+    vouchers = vouchers_of(tx, decision.region_code, batch_id)
     for one, fen in amounts_fen.items():
+        if one not in vouchers:
+            give_back(tx, applications[one], decision=decision, batch_id=batch_id)
+            continue
         act_on(
             tx,
             applications[one],
@@ -198,15 +204,7 @@ def decline(tx: Connection, decision: Decision, applications: Applications, *, b
     """Give back those that were proposed with this batch, as they were."""
     for one in applications.values():
         if one.batch_id == batch_id and one.status in GRANTABLE:
-            act_on(
-                tx,
-                one,
-                ApplicationAct.DECLINE,
-                caller=decision.checker,
-                at=decision.at,
-                changes={"batch_id": None},
-                details={"approval": decision.approval_id, "batch": batch_id},
-            )
+            give_back(tx, one, decision=decision, batch_id=batch_id)
 
 
 def put_on_list(tx: Connection, decision: Decision, waiting: Iterable[ApplicationRecord], *, reason: str) -> None:

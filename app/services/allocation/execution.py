@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, insert
 
+from app.kernel.canonical import canonical
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import AllocationStatus
 from app.models import AllocationAward
@@ -21,16 +22,17 @@ from app.services.allocation.applied import (
 from app.services.allocation.plans import application_amounts, awards_document, awards_of, awards_sha256
 from app.services.allocation.stored import change, insert_waiting, load_frozen, lock_round, places_in, require_open
 from app.services.approvals.requests import Decision
-from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
+from app.services.issuance.batches import issue_rows, reject_issue_batch
 from app.sql import now
 
 
 def execute_allocate(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Issue exactly the awards that were submitted, computed anew from the frozen list; put the others on the list.
 
-    Raises what issuing a batch raises (`budget_exhausted`, `wrong_state`, `sheet_invalid`, `year_closed`), and what
-    granting an application raises (`wrong_state`, `applicant_not_eligible`, `amount_out_of_range`): then nothing has
-    happened and the approval still waits.
+    Whom an objection to the batch's public notice keeps back keeps his turn and gets nothing, as one whose application
+    was taken back. Raises what issuing a batch raises (`budget_exhausted`, `wrong_state`, `sheet_invalid`,
+    `year_closed`), and what granting an application raises (`wrong_state`, `applicant_not_eligible`,
+    `amount_out_of_range`): then nothing has happened and the approval still waits.
     """
     round_id = str(command["round_id"])
     applications = lock_of_round(tx, decision.region_code, round_id)
@@ -41,12 +43,21 @@ def execute_allocate(tx: Connection, *, command: Mapping[str, Any], decision: De
     awards = awards_of(frozen, locked.seed, places_in(locked.left_out))
     digest = awards_sha256(locked.frozen_sha256, locked.seed, awards_document(awards))
     assert digest == locked.awards_sha256 == command["awards_sha256"], "the awards are those that were submitted"
+    kept_back: dict[str, Any] = {}
     if locked.batch_id is not None:
         amounts = application_amounts(frozen, awards)
         require_proposed(applications, amounts, locked.batch_id)
         judged = judge_granted(tx, applications, amounts, at=now(tx))
-        execute_issue_batch(tx, command=command, decision=decision)
+        objected = issue_rows(tx, command=command, decision=decision)
         approve(tx, decision, applications, amounts, judged, batch_id=locked.batch_id)
+        if objected:
+            left_out = places_in(locked.left_out) | objected
+            awards = awards_of(frozen, locked.seed, left_out)
+            kept_back = {
+                "left_out": canonical(sorted(left_out)).decode(),
+                "awards_sha256": awards_sha256(locked.frozen_sha256, locked.seed, awards_document(awards)),
+                "granted_total_fen": sum(award.granted_fen for award in awards),
+            }
     waiting = {award.place for award in awards if award.waits_fen}
     put_on_list(
         tx,
@@ -75,7 +86,7 @@ def execute_allocate(tx: Connection, *, command: Mapping[str, Any], decision: De
         ],
     )
     insert_waiting(tx, locked, frozen, awards, at=at)
-    change(tx, locked, status=AllocationStatus.EXECUTED, decided_at=at)
+    change(tx, locked, status=AllocationStatus.EXECUTED, decided_at=at, **kept_back)
 
 
 def reject_allocate(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:

@@ -224,6 +224,7 @@ def submit_round(tx: Connection, *, caller: Caller, round_id: str) -> str:
         | (grants.command() if grants else {}),
         effect=_effect(programme, locked, awards, grants),
         amount_fen=granted_fen,
+        within_id=programme.id,
     )
     change(
         tx,

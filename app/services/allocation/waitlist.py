@@ -29,7 +29,7 @@ from app.services.allocation.plans import most_fen
 from app.services.allocation.stored import load_round, still_waiting, tier_uses
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller
-from app.services.issuance.batches import execute_issue_batch, load_pools, reject_issue_batch, rules_in_force
+from app.services.issuance.batches import issue_rows, load_pools, reject_issue_batch, rules_in_force
 from app.services.issuance.rows import GrantRow
 from app.services.issuance.terms import Terms
 from app.services.programmes.programmes import (
@@ -120,7 +120,8 @@ def promote(tx: Connection, *, caller: Caller, programme_id: str, limit_fen: int
 def execute_promote_waiting(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Issue to those who were next, and take them off the list.
 
-    Raises what issuing a batch raises; `wrong_state` where one of them waits no more.
+    Whom an objection to the batch's public notice keeps back waits as before. Raises what issuing a batch raises;
+    `wrong_state` where one of them waits no more.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
     programme_id = str(command["programme_id"])
@@ -132,8 +133,11 @@ def execute_promote_waiting(tx: Connection, *, command: Mapping[str, Any], decis
     amounts = _application_amounts(promoted)
     require_proposed(applications, amounts, batch_id)
     judged = judge_granted(tx, applications, amounts, at=now(tx))
-    execute_issue_batch(tx, command=command, decision=decision)
+    objected = issue_rows(tx, command=command, decision=decision)
     approve(tx, decision, applications, amounts, judged, batch_id=batch_id)
+    if objected:
+        kept_back = [one for row_no, one in enumerate(promoted, start=1) if row_no in objected]
+        tx.execute(update(Waiting).where(*_keys(region_code, kept_back)).values(batch_id=None))
     tx.execute(
         update(Waiting)
         .where(Waiting.region_code == region_code, Waiting.batch_id == batch_id)
@@ -348,4 +352,5 @@ def _ask(
             "pools": grants.pools(),
         },
         amount_fen=grants.report.total_fen,
+        within_id=programme.id,
     )

@@ -23,7 +23,7 @@ from app.services.applications.reviewing import require_within
 from app.services.applications.writing import act_on
 from app.services.approvals.requests import Decision
 from app.services.identity.principals import Caller
-from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
+from app.services.issuance.batches import issue_rows, reject_issue_batch
 from app.services.issuance.checks import Submission
 from app.services.issuance.rows import GrantRow, Layout
 from app.services.issuance.submission import BatchReport, submit_batch
@@ -92,8 +92,9 @@ def propose_grants(
 def execute_grant(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Issue a voucher for each application, as a checker approved it; the facts of this moment are kept with it.
 
-    Raises what issuing a batch raises, and `wrong_state`, `applicant_not_eligible`, `amount_out_of_range` where an
-    application has moved on or no longer fits. Then nothing is issued and the approval still waits.
+    Whom an objection to the batch's public notice keeps back goes back to the maker as he was. Raises what issuing a
+    batch raises, and `wrong_state`, `applicant_not_eligible`, `amount_out_of_range` where an application has moved on
+    or no longer fits. Then nothing is issued and the approval still waits.
     """
     applications = lock_applications(tx, decision.region_code, command["application_ids"])
     batch_id = str(command["batch_id"])
@@ -103,9 +104,12 @@ def execute_grant(tx: Connection, *, command: Mapping[str, Any], decision: Decis
     lock_for_decision(tx, region_code=decision.region_code, programme_id=applications[0].programme_id)
     grounds = load_grounds(tx, applications, at=now(tx))
     judged = [judge_grant(one, grounds) for one in applications]
-    execute_issue_batch(tx, command=command, decision=decision)
-    vouchers = _vouchers(tx, decision.region_code, batch_id)
+    issue_rows(tx, command=command, decision=decision)
+    vouchers = vouchers_of(tx, decision.region_code, batch_id)
     for one, came_to in zip(applications, judged, strict=True):
+        if one.id not in vouchers:
+            give_back(tx, one, decision=decision, batch_id=batch_id)
+            continue
         act_on(
             tx,
             one,
@@ -129,16 +133,21 @@ def reject_grant(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
     batch_id = str(command["batch_id"])
     for one in lock_applications(tx, decision.region_code, command["application_ids"]):
         if one.batch_id == batch_id and one.status in GRANTABLE:
-            act_on(
-                tx,
-                one,
-                ApplicationAct.DECLINE,
-                caller=decision.checker,
-                at=decision.at,
-                changes={"batch_id": None},
-                details={"approval": decision.approval_id, "batch": batch_id},
-            )
+            give_back(tx, one, decision=decision, batch_id=batch_id)
     reject_issue_batch(tx, command=command, decision=decision)
+
+
+def give_back(tx: Connection, application: ApplicationRecord, *, decision: Decision, batch_id: str) -> None:
+    """Write down that it was proposed with this batch and not granted: it may be proposed again."""
+    act_on(
+        tx,
+        application,
+        ApplicationAct.DECLINE,
+        caller=decision.checker,
+        at=decision.at,
+        changes={"batch_id": None},
+        details={"approval": decision.approval_id, "batch": batch_id},
+    )
 
 
 def lock_applications(
@@ -260,10 +269,14 @@ def _effect(applications: Sequence[ApplicationRecord], judged: Sequence[Judged])
     return {"applications": shown, "exceptions": sum(one.exception is not None for one in applications)}
 
 
-def _vouchers(tx: Connection, region_code: str, batch_id: str) -> dict[str, str]:
+def vouchers_of(tx: Connection, region_code: str, batch_id: str) -> dict[str, str]:
+    """The vouchers that a batch issued to applications, by their ids. Who was left out is not among them."""
     rows = tx.execute(
         select(IssuanceRow.application_id, IssuanceRow.voucher_id).where(
-            IssuanceRow.region_code == region_code, IssuanceRow.batch_id == batch_id
+            IssuanceRow.region_code == region_code,
+            IssuanceRow.batch_id == batch_id,
+            IssuanceRow.application_id.is_not(None),
+            IssuanceRow.voucher_id.is_not(None),
         )
     )
     return {row.application_id: row.voucher_id for row in rows}

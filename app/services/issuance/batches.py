@@ -25,7 +25,7 @@ from app.services.issuance.rows import MAX_ERRORS
 from app.services.jobs.progress import tell
 from app.services.ledger.entries import COUNTERS, JournalEntry, Movement, opening_counters
 from app.services.ledger.journal import post
-from app.services.notices.blocks import batch_subject, require_no_objection, rows_left_out
+from app.services.notices.blocks import objected, rows_left_out
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
 from app.services.standing.facts import naming, telling
@@ -78,12 +78,17 @@ class _Made:
 
 
 def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """Issue the batch as a checker approved it. Raises what `issue_rows` raises."""
+    issue_rows(tx, command=command, decision=decision)
+
+
+def issue_rows(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> frozenset[int]:
     """Issue every voucher of the batch as a checker approved it: one journal entry each, available → committed.
 
-    Rows that an objection to their public notice keeps back are left out. Raises `notice_running` before that notice
-    has ended, `under_objection` where no row is left, `wrong_state` where the batch or its programme has moved on,
-    `budget_exhausted`, `sheet_invalid` where a row's validity is over by now, `debarred` where a firm has come onto the
-    list since. Then nothing is issued and the approval still waits.
+    Rows that an objection to their public notice keeps back are left out, and their numbers returned. Raises
+    `notice_running` before that notice has ended, `under_objection` where no row is left, `wrong_state` where the batch
+    or its programme has moved on, `budget_exhausted`, `sheet_invalid` where a row's validity is over by now, `debarred`
+    where a firm has come onto the list since. Then nothing is issued and the approval still waits.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
     tell(JobStage.CHECKING)
@@ -91,7 +96,8 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
     programme = _locked_programme(tx, region_code, batch.programme_id)
     rows = _rows(tx, region_code, batch_id)
     assert rows_sha256(batch_id, rows) == command["rows_sha256"], "the rows are those that were submitted"
-    rows = _without(tx, rows, rows_left_out(tx, region_code=region_code, batch_id=batch_id), batch, decision)
+    left_out = rows_left_out(tx, region_code=region_code, batch_id=batch_id)
+    rows = _without(tx, rows, left_out, batch, decision)
     pools = load_pools(tx, region_code, programme.id, programme.fiscal_year, county_code=batch.county_code, lock=True)
     at = now(tx)
     terms = rules_in_force(tx, region_code, programme.id, at)
@@ -117,6 +123,7 @@ def execute_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision:
             _name_vouchers(tx, chunk, batch)
     tell(JobStage.ISSUING, len(made), len(made))
     _close(tx, batch, BatchStatus.ISSUED, decision)
+    return frozenset(left_out)
 
 
 def reject_issue_batch(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
@@ -206,15 +213,14 @@ def _rows(tx: Connection, region_code: str, batch_id: str) -> list[PlannedRow]:
 
 
 def _without(
-    tx: Connection, rows: list[PlannedRow], left_out: frozenset[int], batch: Row[Any], decision: Decision
+    tx: Connection, rows: list[PlannedRow], left_out: Mapping[int, Any], batch: Row[Any], decision: Decision
 ) -> list[PlannedRow]:
     """The rows that no objection keeps back. The others are closed: their reference numbers may be submitted again."""
     if not left_out:
         return rows
     kept = [row for row in rows if row.row_no not in left_out]
     if not kept:
-        subjects = [batch_subject(batch.id, row_no) for row_no in left_out]
-        require_no_objection(tx, region_code=batch.region_code, subject_ids=subjects)
+        raise objected(left_out[rows[0].row_no])
     tx.execute(
         update(IssuanceRow)
         .where(

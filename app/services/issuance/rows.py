@@ -14,7 +14,7 @@ from functools import partial
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.uscc import USCC_LENGTH, UsccCharacterError, UsccCheckError, UsccLengthError, parse_uscc
-from app.kernel.widths import half_width
+from app.kernel.widths import half_width, is_printable
 from app.services.issuance.terms import Terms
 from app.services.issuance.words import NAME_LENGTH, NOTE_LENGTH, REFERENCE_LENGTH, CellProblem, Field
 from app.services.sheets import scanning
@@ -25,8 +25,6 @@ MAX_ROWS = scanning.MAX_ROWS
 MAX_ERRORS = 1_000
 """Complaints listed in one answer; `count` says how many there are."""
 MAX_FACE_VALUE_FEN = MAX_FEN
-
-_WIDE_SPACES = {0x3000: " ", 0xA0: " "}
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,7 +96,7 @@ def read_uscc(text: str) -> str:
 def read_text(text: str, *, max_length: int) -> str:
     """A line of text without the spaces around it. Raises CellProblem."""
     line = text.strip()
-    if not line.isprintable() and not line.translate(_WIDE_SPACES).isprintable():
+    if not is_printable(line):
         raise CellProblem("control_character")
     if len(line) > max_length:
         raise CellProblem("too_long", limit=max_length, actual=len(line))

@@ -10,11 +10,11 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Row, select
+from sqlalchemy import Connection, Integer, Row, cast, func, or_, select
 
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import NoticeItemStatus, NoticeState
-from app.models import NoticeItem, PublicNotice
+from app.kernel.vocabulary import NoticeItemStatus, NoticeState, NoticeSubject
+from app.models import IssuanceBatch, IssuanceRow, NoticeItem, PublicNotice
 from app.sql import now
 
 _SHOWN = (NoticeState.PUBLISHED, NoticeState.WITHDRAWN)
@@ -31,19 +31,24 @@ def admission_subject(programme_id: str, provider_id: str) -> str:
     return f"{programme_id}/{provider_id}"
 
 
-def rows_left_out(tx: Connection, *, region_code: str, batch_id: str) -> frozenset[int]:
-    """The rows of a batch that must not be issued, by number. Raises `notice_running` before its notice has ended."""
-    shown = PublicNotice.batch_id == batch_id
-    notices = _locked_notices(tx, region_code, shown)
-    _require_ended(tx, notices)
-    if not notices:
-        return frozenset()
-    items = tx.execute(
-        select(NoticeItem.notice_id, NoticeItem.item_no, NoticeItem.subject_id, NoticeItem.status).where(
-            NoticeItem.region_code == region_code, NoticeItem.notice_id.in_([notice.id for notice in notices])
+def rows_left_out(tx: Connection, *, region_code: str, batch_id: str) -> dict[int, Any]:
+    """The rows of a batch that must not be issued, by number, each with the item that blocks it.
+
+    Raises `notice_running` before its notice has ended. An objection follows its reference number: to submit a row in
+    another batch is no way around it.
+    """
+    _require_ended(tx, _locked_notices(tx, region_code, PublicNotice.batch_id == batch_id))
+    blocked = {item.subject_id: item for item in blocking(_items_by_reference(tx, region_code, batch_id))}
+    if not blocked:
+        return {}
+    rows = tx.execute(
+        select(IssuanceRow.row_no, IssuanceRow.reference_no).where(
+            IssuanceRow.region_code == region_code,
+            IssuanceRow.batch_id == batch_id,
+            IssuanceRow.reference_no.in_(list(blocked)),
         )
-    ).all()
-    return frozenset(int(item.subject_id.partition("#")[2]) for item in blocking(items))
+    )
+    return {row.row_no: blocked[row.reference_no] for row in rows}
 
 
 def require_clear(tx: Connection, *, region_code: str, subject_ids: Collection[str]) -> None:
@@ -57,13 +62,13 @@ def require_clear(tx: Connection, *, region_code: str, subject_ids: Collection[s
 def require_no_objection(tx: Connection, *, region_code: str, subject_ids: Collection[str]) -> None:
     """Raise `under_objection` where one of them is frozen or removed, whether or not the period runs."""
     for item in blocking(_items_of(tx, region_code, subject_ids)):
-        raise AppError(
-            Code.UNDER_OBJECTION,
-            subject_id=item.subject_id,
-            notice_id=item.notice_id,
-            item_no=item.item_no,
-            extra={"subject_id": item.subject_id, "notice_id": item.notice_id, "item_no": item.item_no},
-        )
+        raise objected(item)
+
+
+def objected(item: Any) -> AppError:
+    """The refusal that names what is shown and where."""
+    named = {"subject_id": item.subject_id, "notice_id": item.notice_id, "item_no": item.item_no}
+    return AppError(Code.UNDER_OBJECTION, **named, extra=named)
 
 
 def blocking(items: Iterable[Any]) -> list[Any]:
@@ -79,6 +84,35 @@ def blocking(items: Iterable[Any]) -> list[Any]:
         frozen = [item for item in shown if item.status == NoticeItemStatus.FROZEN]
         found += frozen[:1] or [item for item in shown[-1:] if item.status == NoticeItemStatus.REMOVED]
     return sorted(found, key=lambda item: (item.notice_id, item.item_no))
+
+
+def _items_by_reference(tx: Connection, region_code: str, batch_id: str) -> Sequence[Row[*tuple[Any, ...]]]:
+    """What was objected to of any batch of the programme, and all that is shown of this one, by reference number."""
+    programme_id = select(IssuanceBatch.programme_id).where(
+        IssuanceBatch.region_code == region_code, IssuanceBatch.id == batch_id
+    )
+    return tx.execute(
+        select(
+            NoticeItem.notice_id, NoticeItem.item_no, IssuanceRow.reference_no.label("subject_id"), NoticeItem.status
+        )
+        .join(
+            PublicNotice,
+            (PublicNotice.region_code == NoticeItem.region_code) & (PublicNotice.id == NoticeItem.notice_id),
+        )
+        .join(
+            IssuanceRow,
+            (IssuanceRow.region_code == PublicNotice.region_code)
+            & (IssuanceRow.batch_id == PublicNotice.batch_id)
+            & (IssuanceRow.row_no == cast(func.split_part(NoticeItem.subject_id, "#", 2), Integer)),
+        )
+        .where(
+            PublicNotice.region_code == region_code,
+            PublicNotice.programme_id == programme_id.scalar_subquery(),
+            PublicNotice.subject_kind == NoticeSubject.BATCH,
+            PublicNotice.state.in_(_SHOWN),
+            or_(NoticeItem.status != NoticeItemStatus.LISTED, PublicNotice.batch_id == batch_id),
+        )
+    ).all()
 
 
 def _items_of(tx: Connection, region_code: str, subject_ids: Collection[str]) -> Sequence[Row[*tuple[Any, ...]]]:

@@ -306,7 +306,7 @@ def request_decision(
 
 def execute_decide_objection(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """Answer the objection. Upheld, its item is removed for good (a voucher is voided); dismissed, it goes on again,
-    unless another objection to it is undecided. Raises `wrong_state`.
+    unless another objection to it is undecided, be it to another notice that shows it. Raises `wrong_state`.
     """
     notice = lock_notice(tx, decision.region_code, str(command["notice_id"]))
     objection = _objection(tx, notice, str(command["objection_id"]))
@@ -317,7 +317,7 @@ def execute_decide_objection(tx: Connection, *, command: Mapping[str, Any], deci
         .where(Objection.region_code == notice.region_code, Objection.id == objection.id)
         .values(status=outcome, decided_at=decision.at, reason=reason, approval_id=decision.approval_id)
     )
-    item = _item(tx, notice.region_code, notice.id, objection.item_no)
+    item = _item(tx, notice.region_code, notice.id, objection.item_no, lock=True)
     assert item is not None, "an objection is about an item"
     if item.status != NoticeItemStatus.FROZEN:
         return  # removed by another objection already
@@ -327,7 +327,7 @@ def execute_decide_objection(tx: Connection, *, command: Mapping[str, Any], deci
         subject.remove(tx, subject_id=item.subject_id, reason=reason, decision=decision)
     elif not _count_open(tx, notice.region_code, notice.id, item.item_no):
         _change_item(tx, item, status=NoticeItemStatus.LISTED, froze_subject=False)
-        if item.froze_subject:
+        if item.froze_subject and not _hand_on(tx, item):
             subject.release(tx, subject_id=item.subject_id, decision=decision)
 
 
@@ -370,12 +370,27 @@ def _require_open(objection: Row[Any]) -> None:
         raise AppError(Code.WRONG_STATE, actual=objection.status, expected=ObjectionStatus.OPEN)
 
 
-def _item(tx: Connection, region_code: str, notice_id: str, item_no: int) -> Row[Any] | None:
-    return tx.execute(
-        select(NoticeItem).where(
-            NoticeItem.region_code == region_code, NoticeItem.notice_id == notice_id, NoticeItem.item_no == item_no
+def _item(tx: Connection, region_code: str, notice_id: str, item_no: int, *, lock: bool = False) -> Row[Any] | None:
+    query = select(NoticeItem).where(
+        NoticeItem.region_code == region_code, NoticeItem.notice_id == notice_id, NoticeItem.item_no == item_no
+    )
+    return tx.execute(query.with_for_update(key_share=True) if lock else query).one_or_none()
+
+
+def _hand_on(tx: Connection, item: Row[Any]) -> bool:
+    """Leave it frozen where an objection to another notice freezes the same: whose answer then releases it."""
+    handed = tx.execute(
+        update(NoticeItem)
+        .where(
+            NoticeItem.region_code == item.region_code,
+            NoticeItem.subject_id == item.subject_id,
+            NoticeItem.notice_id != item.notice_id,
+            NoticeItem.status == NoticeItemStatus.FROZEN,
         )
-    ).one_or_none()
+        .values(froze_subject=True)
+        .returning(NoticeItem.item_no)
+    ).all()
+    return bool(handed)
 
 
 def _change_item(tx: Connection, item: Row[Any], **values: Any) -> None:

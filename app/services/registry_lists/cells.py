@@ -10,7 +10,7 @@ from datetime import date
 from app.kernel.clock import FIRST_DAY, LAST_DAY
 from app.kernel.regions import is_region, region_name, regions_named
 from app.kernel.uscc import UsccError, parse_uscc
-from app.kernel.widths import half_width
+from app.kernel.widths import half_width, is_printable
 from app.services.registry_lists.words import CellProblem
 from app.services.sheets.cells import comparable, plain_number, shown
 from app.services.sheets.values import plain_text, read_day
@@ -47,7 +47,7 @@ def read_line(cell: Cell) -> str:
     text = (plain_number(cell) if isinstance(cell, float) and math.isfinite(cell) else str(cell)).strip()
     if half_width(text).startswith(_FORMULA):
         raise CellProblem("text_formula", actual=shown(text))
-    if not 1 <= len(text) <= TEXT_LENGTH or not text.isprintable():
+    if not 1 <= len(text) <= TEXT_LENGTH or not is_printable(text):
         raise CellProblem("text_unfit", limit=TEXT_LENGTH)
     return text
 

@@ -16,7 +16,7 @@ from app.kernel.clock import FIRST_DAY, LAST_DAY, SHANGHAI, start_of_day
 from app.kernel.money import MAX_FEN, parse_yuan
 from app.kernel.problems import Scalar
 from app.kernel.rates import parse_decimal, parse_rate
-from app.kernel.widths import half_width
+from app.kernel.widths import half_width, is_printable
 from app.services.rules.facts import FactType, Value
 from app.services.rules.parts import NUMBER_DECIMALS
 from app.services.sheets.cells import plain_number
@@ -90,7 +90,7 @@ def written(cell: Cell) -> str:
 def read_text(cell: Cell) -> str:
     """A name or number of somebody's own."""
     text = written(cell)
-    if not text.isprintable() or not 0 < len(text) <= MAX_TEXT:
+    if not is_printable(text) or not 0 < len(text) <= MAX_TEXT:
         raise CellProblem("text_unfit", limit=MAX_TEXT)
     return text
 

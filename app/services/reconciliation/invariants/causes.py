@@ -75,7 +75,8 @@ _CAUSES = """
     LEFT JOIN (
         SELECT region_code, batch_id, sum(face_value_fen) AS left_out_fen FROM issuance_rows
         WHERE rejected_at IS NOT NULL AND voucher_id IS NULL GROUP BY region_code, batch_id
-    ) AS l ON a.kind = 'issue_batch' AND l.region_code = a.region_code AND l.batch_id = a.subject_id
+    ) AS l ON a.kind IN ('issue_batch', 'grant_applications', 'allocate', 'promote_waiting')
+        AND l.region_code = a.region_code AND l.batch_id = a.subject_id
     LEFT JOIN entries e ON e.region_code = a.region_code AND e.approval_id = a.id
     LEFT JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id
     WHERE a.status = 'approved' AND a.kind IN ('appropriate', 'issue_batch', 'grant_applications', 'allocate',
