@@ -324,7 +324,7 @@ TEXTS: dict[str, str] = {
     "why.hold_part": "本账单从机构的预占中抵扣，是该预占的第 {part} 笔账单，与此前的账单合并按一笔计算。",
     "why.hold_due": "该预占至今的账单合计应补 {entitled} {unit}，此前的账单已抵扣 {before} {unit}，本账单应抵扣 {due} {unit}。",
     "why.hold_nothing_due": "该预占至今的账单合计应补 {entitled} {unit}，此前的账单已全部抵扣（{before} {unit}），本账单应抵扣 {due} {unit}。",
-    "why.hold_deferred": "每笔账单的抵扣不超过该账单金额 {bill} {unit}，其余 {deferred} {unit} 留待该预占的后续账单抵扣；没有后续账单的，退回券上。",
+    "why.hold_deferred": "每笔账单的抵扣不超过该账单金额 {bill} {unit}，其余 {deferred} {unit}留待该预占的后续账单抵扣；没有后续账单的，退回券上。",
     "why.hold_overpaid": "该预占至今的账单合计应补 {entitled} {unit}，此前的账单已抵扣 {before} {unit}，多出 {overpaid} {unit}，本账单应抵扣 {due} {unit}。",
     "why.other": "按规则（{code}）核减 {cut} {unit}。",
     "why.drawn": "实际从券中抵扣 {drawn} {unit}，其余 {firm_pays} {unit}由贵单位支付。",
