@@ -2,7 +2,8 @@
 
 A hold is its bill: the n-th redemption draws what all bills so far are due, less what was drawn. So a job that is
 billed in parts gets to the fen what it would have got in one bill, and no cap, floor or bracket is evaded. What is due
-may be more than the bill itself, where it takes the earlier ones past a floor: the rest comes with the next bills.
+may be more than the bill itself, where it takes the earlier ones past a floor: the rest comes with the next bills, and
+is the voucher's again where there are none.
 """
 
 from __future__ import annotations
