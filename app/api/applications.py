@@ -29,7 +29,7 @@ from app.api.application_bodies import (
 from app.api.authentication import CallerDep
 from app.api.context import Service, ServiceDep
 from app.api.etags import IfMatch, etag
-from app.api.fields import AnyId, Day, RegionCode
+from app.api.fields import AnyId, Day, Printable, RegionCode
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, cursor_of
 from app.api.problems import language_of
@@ -67,7 +67,9 @@ def _wanted(
     programme_id: Annotated[AnyId | None, Query()] = None,
     district_code: Annotated[RegionCode | None, Query(description="The firm's registered region")] = None,
     firm_id: Annotated[AnyId | None, Query()] = None,
-    firm_name: Annotated[str | None, Query(min_length=1, max_length=100, description="A part of the name")] = None,
+    firm_name: Annotated[
+        Annotated[str, Printable] | None, Query(min_length=1, max_length=100, description="A part of the name")
+    ] = None,
     submitted_from: Annotated[Day | None, Query()] = None,
     submitted_until: Annotated[Day | None, Query(description="That day included")] = None,
     least_fen: Annotated[int | None, Query(ge=0, le=MAX_FEN, description="Amount asked for, at least")] = None,

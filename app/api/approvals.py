@@ -11,7 +11,7 @@ from pydantic import Field
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.etags import IfMatchGiven, etag
-from app.api.fields import AnyId, Read, Reason, ShownInstant, Wire
+from app.api.fields import AnyId, Printable, Read, Reason, ShownInstant, Wire
 from app.api.jobs import ACCEPTED, Prefer, as_job, is_asynchronous
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
@@ -185,7 +185,9 @@ def read_approvals(
     status: Annotated[ApprovalStatus | None, Query()] = None,
     kind: Annotated[ApprovalKind | None, Query()] = None,
     authority_id: Annotated[AnyId | None, Query()] = None,
-    subject_id: Annotated[str | None, Query(max_length=100, description="The programme, batch, voucher …")] = None,
+    subject_id: Annotated[
+        Annotated[str, Printable] | None, Query(max_length=100, description="The programme, batch, voucher …")
+    ] = None,
     amount_from_fen: Amount = None,
     amount_to_fen: Amount = None,
     *,

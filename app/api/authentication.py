@@ -20,10 +20,15 @@ async def authenticate(request: Request) -> Caller:
 
     Raises `unauthenticated`, `insufficient_scope`.
     """
-    principal = await principal_of(get_service(request), request.headers.get("Authorization"))
-    caller = Caller(principal, request.state.request_id, source_of(request))
+    caller = await authenticate_any_scope(request)
     caller.require_scope(TokenScope.READ if request.method in READING else TokenScope.WRITE)
     return caller
+
+
+async def authenticate_any_scope(request: Request) -> Caller:
+    """The caller whatever his token is for: every token may be given back. Raises `unauthenticated`."""
+    principal = await principal_of(get_service(request), request.headers.get("Authorization"))
+    return Caller(principal, request.state.request_id, source_of(request))
 
 
 async def principal_of(service: Service, authorization: str | None) -> Principal:
@@ -42,6 +47,7 @@ UNKNOWN_SOURCE = "unknown"
 READING = frozenset({"GET", "HEAD"})
 
 CallerDep = Annotated[Caller, Depends(authenticate)]
+AnyScopeDep = Annotated[Caller, Depends(authenticate_any_scope)]
 
 
 def source_of(request: Request) -> str:

@@ -24,7 +24,7 @@ Jwk = Annotated[
         examples=[{"kty": "OKP", "crv": "Ed25519", "x": "11qYAYKxCrfVS_7TyWQHOg7hcvPapiMlrwIaaPcHURo"}],
     ),
 ]
-Kid = Annotated[str, Path(max_length=128)]
+Kid = Annotated[str, Path(pattern=r"^[A-Za-z0-9._~-]{1,128}$")]
 
 
 class ClientKeyCreate(Wire):

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Query, Request, Response
 from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Instant, Read, Reason, RegionCode, ShownInstant, Wire
+from app.api.fields import AnyId, Instant, Printable, Read, Reason, RegionCode, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.canonical import sha256_hex
@@ -121,7 +121,7 @@ def read_entries(
         RegionCode | None, Query(description="A county's pools; with a city's code those of the city as a whole")
     ] = None,
     fiscal_year: Annotated[int | None, Query(ge=2000, le=2999)] = None,
-    fund_source: Annotated[str | None, Query(min_length=1, max_length=63)] = None,
+    fund_source: Annotated[Annotated[str, Printable] | None, Query(min_length=1, max_length=63)] = None,
     until: Annotated[Instant | None, Query(description="At or before this instant")] = None,
 ) -> Page[EntryRead]:
     """Entries within your reach, newest first.

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Request, Response
 from fastapi.security.utils import get_authorization_scheme_param
 from pydantic import Field
 
-from app.api.authentication import CallerDep, source_of
+from app.api.authentication import AnyScopeDep, source_of
 from app.api.context import ServiceDep
 from app.api.fields import Read, ShownInstant, Wire
 from app.api.oauth import NO_STORE
@@ -74,7 +74,7 @@ def create_personal_token(
 
 
 @router.delete("/current", status_code=204)
-def revoke_personal_token(caller: CallerDep, service: ServiceDep, request: Request) -> None:
+def revoke_personal_token(caller: AnyScopeDep, service: ServiceDep, request: Request) -> None:
     """Revoke the token that this request carries: within a minute it is good nowhere."""
     _, token = get_authorization_scheme_param(request.headers.get("Authorization"))
     claims = service.tokens.verify(token)

@@ -1164,6 +1164,7 @@ WORDS = {
     "notice": "公示",
     "notice item": "公示事项",
     "objection": "异议",
+    "sender": "异议人信息",
     "organisation": "机构",
     "payment_order": "支付单",
     "payment_code": "付款码",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import httpx
 from sqlalchemy import select
 
-from app.kernel.vocabulary import OrganisationKind, Role
+from app.kernel.vocabulary import OrganisationKind, Role, TokenScope
 from app.models import AuditEvent, RoleGrant
 from tests.identity.over_http import HANGZHOU, NINGBO, Registry, basic, places, registry
 from tests.world import Actor, problem
@@ -93,6 +93,17 @@ def test_nobody_disables_himself_nor_anybody_beyond_his_reach(registry: Registry
     maker = registry.world.person(Role.MAKER, authority)
     problem(stranger.post(f"/v1/users/{maker.id}/disable", {"reason": REASON}), 404, "not_found")
     problem(maker.post(f"/v1/users/{registry.security.id}/disable", {"reason": REASON}), 403, "forbidden")
+
+
+def test_a_token_for_reading_may_be_given_back_too(registry: Registry) -> None:
+    authority = registry.world.organisation(OrganisationKind.AUTHORITY)
+    maker = registry.world.person(Role.MAKER, authority)
+    token = registry.world.tokens.issue(maker.id, authority, ttl_s=600, scopes=[TokenScope.READ]).token
+    reading = registry.world.anonymous()
+    reading.headers["Authorization"] = f"Bearer {token}"
+    assert reading.get("/v1/programmes").status_code == 200
+    assert reading.delete("/v1/personal-tokens/current").status_code == 204
+    assert reading.get("/v1/programmes").status_code == 401
 
 
 def test_a_person_revokes_the_token_he_carries(registry: Registry) -> None:

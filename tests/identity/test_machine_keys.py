@@ -122,6 +122,14 @@ def test_a_machine_signs_in_with_its_key(registry: Registry, private: Any, algor
     assert metadata["token_endpoint_auth_signing_alg_values_supported"] == ["ES256", "EdDSA", "PS256"]
 
 
+@pytest.mark.parametrize("text", ["\0", "cli_\ud800"])
+def test_a_stranger_that_writes_what_no_database_keeps_is_refused(machine: Machine, text: str) -> None:
+    refused(machine.fetch(machine.signed(sub=text)), "sub")
+    refused(machine.fetch(machine.signed(header={"kid": text})), "kid")
+    headers = {"Authorization": f"Bearer {machine.token()}"}
+    assert machine.http.post(f"/v1/clients/{machine.id}/keys/%00/retire", headers=headers).status_code == 422
+
+
 def test_an_assertion_is_good_once_even_for_twins(machine: Machine) -> None:
     assertion = machine.signed()
     with ThreadPoolExecutor(4) as pool:

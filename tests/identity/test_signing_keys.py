@@ -50,7 +50,7 @@ def test_the_key_set_holds_public_keys_and_nothing_else(tmp_path: Path) -> None:
     (shown,) = keys.jwks()["keys"]
     raw = urlsafe_b64decode(shown.pop("x") + "=")
     assert shown == {"kty": "OKP", "crv": "Ed25519", "kid": keys.current_kid, "use": "sig", "alg": "EdDSA"}
-    expected = keys.current.public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
+    expected = keys.current[1].public_key().public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw)
     assert Ed25519PublicKey.from_public_bytes(raw).public_bytes_raw() == expected
 
 
@@ -69,3 +69,21 @@ def test_a_key_of_another_kind_is_no_signing_key(tmp_path: Path) -> None:
     (tmp_path / f"{kid}.pem").write_bytes(pem)
     with pytest.raises(TypeError, match="not an Ed25519 key"):
         SigningKeys.load_or_create(tmp_path)
+
+
+def test_the_key_that_signs_is_the_one_that_is_named(tmp_path: Path) -> None:
+    """A look at the folder in between must not let one key sign under the other's name."""
+    instant = 0.0
+    keys = SigningKeys(_with_a_key(tmp_path), timer=lambda: instant)
+    kid, key = keys.current
+    newer = add_key(tmp_path)
+    instant = 6.0
+    named, signing = keys.current
+    assert (named, kid) == (newer, keys.kids()[1])
+    assert keys.public(named) == signing.public_key()
+    assert keys.public(kid) == key.public_key()
+
+
+def _with_a_key(folder: Path) -> Path:
+    add_key(folder)
+    return folder

@@ -108,7 +108,7 @@ def test_alg_none_is_refused(tokens: Tokens) -> None:
 
 def test_the_public_key_does_not_serve_as_an_hmac_secret(tokens: Tokens, keys: SigningKeys) -> None:
     header, payload = parts(tokens.issue(PERSON, ORGANISATION, ttl_s=600).token)
-    public = keys.current.public_key()
+    public = keys.current[1].public_key()
     for secret in (
         public.public_bytes(serialization.Encoding.Raw, serialization.PublicFormat.Raw),
         public.public_bytes(serialization.Encoding.PEM, serialization.PublicFormat.SubjectPublicKeyInfo),
@@ -149,14 +149,14 @@ def test_any_other_header_is_refused_although_the_signature_is_ours(
     tokens: Tokens, keys: SigningKeys, change: dict[str, Any]
 ) -> None:
     header, payload = parts(tokens.issue(PERSON, ORGANISATION, ttl_s=600).token)
-    refuses(tokens, signed(header | change, payload, keys.current))
+    refuses(tokens, signed(header | change, payload, keys.current[1]))
 
 
 @pytest.mark.parametrize("missing", ["typ", "kid", "alg"])
 def test_a_header_with_something_missing_is_refused(tokens: Tokens, keys: SigningKeys, missing: str) -> None:
     header, payload = parts(tokens.issue(PERSON, ORGANISATION, ttl_s=600).token)
     del header[missing]
-    refuses(tokens, signed(header, payload, keys.current))
+    refuses(tokens, signed(header, payload, keys.current[1]))
 
 
 @pytest.mark.parametrize(
@@ -189,14 +189,14 @@ def test_any_other_claim_is_refused_although_the_signature_is_ours(
     tokens: Tokens, keys: SigningKeys, change: dict[str, Any]
 ) -> None:
     header, payload = parts(tokens.issue(PERSON, ORGANISATION, ttl_s=600).token)
-    refuses(tokens, signed(header, payload | change, keys.current))
+    refuses(tokens, signed(header, payload | change, keys.current[1]))
 
 
 @pytest.mark.parametrize("missing", ["iss", "aud", "sub", "org", "iat", "exp", "jti"])
 def test_every_claim_is_required(tokens: Tokens, keys: SigningKeys, missing: str) -> None:
     header, payload = parts(tokens.issue(PERSON, ORGANISATION, ttl_s=600).token)
     del payload[missing]
-    refuses(tokens, signed(header, payload, keys.current))
+    refuses(tokens, signed(header, payload, keys.current[1]))
 
 
 def test_a_strangers_key_under_our_name_is_refused(tokens: Tokens) -> None:
@@ -211,7 +211,7 @@ def test_rubbish_is_refused(tokens: Tokens, token: str) -> None:
 
 def test_an_endless_token_of_ours_is_refused(tokens: Tokens, keys: SigningKeys) -> None:
     header, payload = parts(tokens.issue(PERSON, ORGANISATION, ttl_s=600).token)
-    refuses(tokens, signed(header, payload | {"jti": "x" * 3000}, keys.current))
+    refuses(tokens, signed(header, payload | {"jti": "x" * 3000}, keys.current[1]))
 
 
 def test_keys_rotate_while_older_processes_still_run(tmp_path: Path) -> None:

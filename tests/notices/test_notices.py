@@ -180,6 +180,20 @@ def test_a_voucher_that_two_notices_show_is_unfrozen_by_the_last_answer(shared_w
     assert shared_world.differences() == []
 
 
+def test_a_dismissed_objection_gives_back_the_time_for_which_the_validity_stood(world: World) -> None:
+    """Its answer is what lifts the freeze, so it is what the extension was approved by."""
+    first = counter(world.city(), while_frozen="stands")
+    desk = Showing(first.city, first.programme_id)
+    load_years(world)
+    notice_id = desk.publish({"kind": "vouchers", **days()})
+    objection = ok(desk.object_to(notice_id))["objection_id"]
+    ok(desk.decide(notice_id, objection, "dismissed"))
+    (extension,) = ok(first.manager.get(f"/v1/vouchers/{first.voucher['id']}/extensions"))
+    assert extension["ground"] == "freeze"
+    ok(first.redeem(10_000))
+    assert world.differences() == []
+
+
 def test_redemptions_that_are_shown_are_paid_after_the_period_without_those_under_objection(world: World) -> None:
     counter_ = counter(world.city())
     desk = Showing(counter_.city, counter_.programme_id)

@@ -114,7 +114,7 @@ def test_no_header_but_ours_is_taken_although_the_signature_is_right(
     payload = part(token_of(secrets, terms), 1)
     written = {"alg": "EdDSA", "typ": "payment-code+jwt", "kid": secrets.key_id} | header
     signed = f"{encoded(written)}.{encoded(payload)}"
-    signature = base64.urlsafe_b64encode(keys.current.sign(signed.encode())).decode().rstrip("=")
+    signature = base64.urlsafe_b64encode(keys.current[1].sign(signed.encode())).decode().rstrip("=")
     assert secrets.verified(f"{signed}.{signature}") is None
     assert secrets.verified(f"{signed}.") is None
 
@@ -136,7 +136,7 @@ def test_no_payload_but_ours_is_taken(
 ) -> None:
     written = part(token_of(secrets, terms), 1) | payload
     header = {"typ": "payment-code+jwt", "kid": secrets.key_id}
-    assert secrets.verified(jwt.encode(written, keys.current, "EdDSA", header)) is None
+    assert secrets.verified(jwt.encode(written, keys.current[1], "EdDSA", header)) is None
 
 
 def test_a_strangers_signature_is_not_taken(secrets: PaymentSecrets, terms: PaymentTerms) -> None:

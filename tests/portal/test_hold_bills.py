@@ -151,6 +151,23 @@ def test_a_hold_that_is_too_small_is_named_as_the_cut() -> None:
     ]
 
 
+def test_what_a_small_bill_leaves_to_the_next_ones_is_told() -> None:
+    """400 + 100 yuan reach the minimum of 500: 150 are due, on a bill of 100."""
+    till = Till(rules(floors=[{"of": "base", "at_least_fen": 50_000}]), 30_000)
+    till.redeem(("training_inference", 40_000))
+    record = till.redeem(("training_inference", 10_000))
+    *_, deferred, drawn = told(record, ZH).sentences
+    assert deferred == (
+        "每笔账单的抵扣不超过该账单金额 100.00 元，其余 50.00 元留待该预占的后续账单抵扣；没有后续账单的，退回券上。"
+    )
+    assert "100.00" in drawn and "0.00" in drawn
+    assert figures(told(record))[-3:] == [
+        ("Left to the next bills of the hold", -5_000),
+        ("Voucher pays", 10_000),
+        ("You pay", 0),
+    ]
+
+
 def test_lines_have_the_numbers_of_their_own_bill() -> None:
     till = Till(rules(), 300_000)
     till.redeem(("storage", 5_000), ("training_inference", 400_000), ("network", 700))

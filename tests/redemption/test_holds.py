@@ -110,6 +110,42 @@ def test_parts_get_what_one_bill_would_have_got(world: World) -> None:
     assert world.differences() == []
 
 
+def test_a_small_part_that_reaches_the_floor_draws_no_more_than_its_bill(world: World) -> None:
+    """400 + 100 yuan reach the floor of 500: 150 are due at 30 %, on a bill of 100. The other 50 come with the next.
+
+    300 yuan are held. 100 yuan more make 180 due for all: 80 for the last bill, of which it pays the other 20.
+    """
+    desk = counter(world.city(), **BRACKETED)
+    held = ok(hold(desk, 100_000))
+    first = ok(redeem(desk, held, 40_000, "P1"))
+    second = ok(redeem(desk, held, 10_000, "P2"))
+    assert (first["subsidy_fen"], second["subsidy_fen"], second["firm_pays_fen"]) == (0, 10_000, 0)
+    (step,) = [step for step in second["trace"]["steps"] if step["step"] == "hold"]
+    assert (step["entitled_fen"], step["drawn_fen"], step["deferred_fen"]) == (15_000, 10_000, 5_000)
+    third = ok(redeem(desk, held, 10_000, "P3"))
+    assert (third["subsidy_fen"], third["firm_pays_fen"]) == (8_000, 2_000)
+    assert world.differences() == []
+    back = ok(desk.machine.post(f"/v1/redemptions/{second['id']}/refunds", {"amount_fen": 5_000, "reason": "退单"}))
+    assert back["refund"]["subsidy_refund_fen"] == 1_500  # 550 yuan are left: 165 are due, 180 were drawn
+    fourth = ok(redeem(desk, held, 1_000, "P4", final=True))
+    assert fourth["subsidy_fen"] == 300
+    assert voucher(desk) == (983_200, 0, 16_800)
+    assert world.differences() == []
+    for subject_id in (first["id"], second["id"], third["id"], back["refund"]["id"], fourth["id"]):
+        assert replay(stored_by(desk.city.auditor, subject_id)).differences == (), subject_id
+
+
+def test_what_the_last_bill_cannot_draw_goes_back(world: World) -> None:
+    desk = counter(world.city(), **BRACKETED)
+    held = ok(hold(desk, 50_000))  # 150 yuan
+    ok(redeem(desk, held, 40_000, "P1"))
+    last = ok(redeem(desk, held, 10_000, "P2", final=True))
+    assert (last["subsidy_fen"], last["firm_pays_fen"]) == (10_000, 0)
+    assert read(desk, held)["released_fen"] == 5_000
+    assert voucher(desk) == (990_000, 0, 10_000)
+    assert world.differences() == []
+
+
 def test_no_part_draws_more_than_is_held(world: World) -> None:
     desk = counter(world.city())
     held = ok(hold(desk, 100_000))

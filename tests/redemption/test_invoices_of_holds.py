@@ -73,6 +73,17 @@ def test_a_part_below_the_minimum_claims_before_it_draws(world: World) -> None:
     assert world.differences() == []
 
 
+def test_a_part_that_leaves_some_to_the_next_one_claims_its_whole_line(world: World) -> None:
+    """400 + 100 yuan reach the minimum: of the 150 due the second draws 100, the third 50 and 30 of its own."""
+    desk, number = counter(world.city(), floors=[{"of": "base", "at_least_fen": 50_000}]), digital_number()
+    hold = held(desk, bill_body(100_000))
+    ok(part(desk, hold, on_invoice(40_000, digital_number(), whole_fen=40_000)))
+    second = ok(part(desk, hold, on_invoice(10_000, number, whole_fen=10_000)))
+    assert (second["subsidy_fen"], claimed_fen(world, number)) == (10_000, (10_000, 10_000))
+    assert ok(part(desk, hold, on_invoice(10_000, digital_number(), whole_fen=10_000)))["subsidy_fen"] == 8_000
+    assert world.differences() == []
+
+
 def test_a_part_that_the_hold_cuts_claims_in_proportion(world: World) -> None:
     desk, number = counter(world.city()), digital_number()
     hold = held(desk, bill_body(50_000))  # 15,000

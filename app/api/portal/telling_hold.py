@@ -32,3 +32,7 @@ def hold(telling: Telling, step: Trace) -> None:
         held, cut_fen = amount(step["held_fen"]), cap["subsidy_fen"]
         telling.say("because.CAP_HOLD", held=held, due=amount(due_fen), cut=amount(cut_fen))
         telling.cut(Reason.CAP_HOLD, telling.names.words("calc.basis.hold", held=held), cut_fen)
+    if deferred_fen := step.get("deferred_fen", 0):
+        deferred = amount(deferred_fen)
+        telling.say("why.hold_deferred", bill=amount(step["drawn_fen"]), deferred=deferred)
+        telling.row(telling.names.words("calc.deferred"), "", -deferred_fen)

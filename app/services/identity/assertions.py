@@ -14,7 +14,8 @@ from typing import Annotated, Any
 import jwt
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from app.services.identity.public_keys import read_key
+from app.kernel.ids import is_id
+from app.services.identity.public_keys import KID, read_key
 
 TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 LONGEST = timedelta(seconds=60)
@@ -77,8 +78,10 @@ def read_named(assertion: str) -> Named:
     kid, client_id = header.get("kid"), payload.get("sub")
     if not header.keys() <= _HEADER or header.get("typ", _TYPES[0]) not in _TYPES:
         raise NotTaken("The header must have alg and kid, may have typ (JWT), and nothing else.")
-    if not isinstance(kid, str) or not isinstance(client_id, str):
-        raise NotTaken("The header must have kid, and the claims must have sub.")
+    if not isinstance(kid, str) or KID.fullmatch(kid) is None:
+        raise NotTaken("The header must have kid, the name of a key.")
+    if not isinstance(client_id, str) or not is_id(client_id, "cli"):
+        raise NotTaken("The claims must have sub, a client's id.")
     return Named(client_id, kid)
 
 

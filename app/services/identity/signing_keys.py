@@ -58,9 +58,13 @@ class SigningKeys:
         return self._newest
 
     @property
-    def current(self) -> Ed25519PrivateKey:
-        """The key that signs."""
-        return self._keys[self.current_kid]
+    def current(self) -> tuple[str, Ed25519PrivateKey]:
+        """The key that signs, with its name: both of one look at the folder, however many threads look."""
+        self._look_again()
+        kid, keys = self._newest, self._keys
+        while kid not in keys:  # another thread has just looked
+            kid, keys = self._newest, self._keys
+        return kid, keys[kid]
 
     def public(self, kid: str) -> Ed25519PublicKey | None:
         """The key that verifies what `kid` signed, or None for a name that none of our keys has."""
@@ -84,12 +88,14 @@ class SigningKeys:
 
     def jwks(self) -> dict[str, Any]:
         """All public keys as a JSON Web Key Set (RFC 7517), newest first."""
-        return {"keys": [self._jwk(kid) for kid in self.kids()]}
-
-    def _jwk(self, kid: str) -> dict[str, Any]:
-        public = self.public(kid)
-        assert public is not None, "its file was listed"
-        return {**OKPAlgorithm.to_jwk(public, as_dict=True), "kid": kid, "use": "sig", "alg": "EdDSA"}
+        found = {kid: self.public(kid) for kid in self.kids()}  # one may be removed while we read
+        return {
+            "keys": [
+                {**OKPAlgorithm.to_jwk(public, as_dict=True), "kid": kid, "use": "sig", "alg": "EdDSA"}
+                for kid, public in found.items()
+                if public is not None
+            ]
+        }
 
     def _look_again(self) -> None:
         if self._timer() - self._looked_at >= LOOK_EVERY_S:

@@ -127,8 +127,8 @@ class Tokens:
             claims["pwd_us"] = microseconds(password_at)
         if frozenset(scopes) != ALL_SCOPES:
             claims["scope"] = " ".join(sorted(scopes))
-        header = {"typ": TYPE, "kid": self._keys.current_kid}
-        token = self._jwt.encode(claims, self._keys.current, ALGORITHM, header)
+        kid, key = self._keys.current
+        token = self._jwt.encode(claims, key, ALGORITHM, {"typ": TYPE, "kid": kid})
         return IssuedToken(token, jti, _instant(expires))
 
     def verify(self, token: str) -> Claims:

@@ -231,7 +231,7 @@ def read_sender(tx: Connection, *, caller: Caller, notice_id: str, objection_id:
         )
     ).one_or_none()
     if row is None:
-        raise AppError(Code.NOT_FOUND, what="objection")
+        raise AppError(Code.NOT_FOUND, what="sender")
     audit.record(
         tx,
         caller=caller,

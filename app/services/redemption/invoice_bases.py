@@ -227,14 +227,17 @@ def base_uses(
     *,
     drawn_fen: int,
     due_fen: int,
+    deferred_fen: int = 0,
     lines_before: int = 0,
 ) -> tuple[BaseUse, ...]:
     """What a bill claims: what of its lines counted. Where less was drawn than due, in proportion, rounded up.
 
     So what one voucher had no money for can be claimed with another. What a cap or a minimum cuts stays claimed. Of a
-    hold the assessment is that of all its bills, `lines_before` are those of the earlier ones.
+    hold the assessment is that of all its bills, `lines_before` are those of the earlier ones, and `deferred_fen` is
+    drawn with its next bills.
     """
-    share = Fraction(drawn_fen, due_fen) if 0 <= drawn_fen < due_fen else Fraction(1)
+    covered_fen = drawn_fen + deferred_fen
+    share = Fraction(covered_fen, due_fen) if 0 <= covered_fen < due_fen else Fraction(1)
     counted = {number - lines_before: fen for number, fen in assessment.bases_fen if number > lines_before}
     whole_fen = sum(counted.values())
     uses = []

@@ -181,7 +181,10 @@ def replay(stored: StoredAssessment) -> Replay:
         if "hold" in facts:
             assessment = assess(version.rules, _billed_so_far(facts, stored), position)
             before_fen = facts["hold"]["drawn_fen"]
-            amount_fen, trace = trace_of(version, assessment, stored_shares(facts), drawn_before_fen=before_fen)
+            bill_fen = bill_of_facts(facts["bill"], {}).total_fen
+            amount_fen, _, trace = trace_of(
+                version, assessment, stored_shares(facts), drawn_before_fen=before_fen, bill_fen=bill_fen
+            )
         else:
             first_format = [Share("", _step(old, "voucher")["balance_fen"], 0)] if facts["v"] == 1 else None
             given = stored_facts(facts, {}, at=stored.judged_at)

@@ -38,6 +38,14 @@ _EXTENDED = " || ' ' || ".join(
     for name in ("valid_until_before", "redeemable_until_before", "valid_until", "redeemable_until")
 )
 
+_KIND = """CASE WHEN x.ground <> 'freeze' THEN 'extend_voucher' WHEN EXISTS (
+        SELECT FROM objections o JOIN notice_items i
+            ON i.region_code = o.region_code AND i.notice_id = o.notice_id AND i.item_no = o.item_no
+        WHERE o.region_code = x.region_code AND o.approval_id = x.approval_id AND o.status = 'dismissed'
+            AND i.subject_id = x.voucher_id
+    ) THEN 'decide_objection' ELSE 'unfreeze_voucher' END"""
+"""What kind of approval an extension has: the time that a freeze stood is given back by whatever lifts it."""
+
 _SEALED = f"""
     WITH newest AS (
         SELECT DISTINCT ON (x.region_code, x.voucher_id) x.region_code, x.voucher_id, a.details::jsonb AS details
@@ -70,11 +78,10 @@ _SEALED = f"""
     UNION ALL
     SELECT x.region_code, 'approval of extension ' || x.number || ' of ' || x.voucher_id,
         concat_ws(' ', p.status, p.kind, p.made_by, p.decided_by),
-        concat_ws(' ', 'approved', CASE x.ground WHEN 'freeze' THEN 'unfreeze_voucher' ELSE 'extend_voucher' END,
-            x.made_by, x.decided_by)
+        concat_ws(' ', 'approved', {_KIND}, x.made_by, x.decided_by)
     FROM extensions x LEFT JOIN approvals p ON p.region_code = x.region_code AND p.id = x.approval_id
-    WHERE concat_ws(' ', p.status, p.kind, p.made_by, p.decided_by) IS DISTINCT FROM concat_ws(' ', 'approved',
-        CASE x.ground WHEN 'freeze' THEN 'unfreeze_voucher' ELSE 'extend_voucher' END, x.made_by, x.decided_by)
+    WHERE concat_ws(' ', p.status, p.kind, p.made_by, p.decided_by)
+        IS DISTINCT FROM concat_ws(' ', 'approved', {_KIND}, x.made_by, x.decided_by)
     UNION ALL
     SELECT a.region_code, 'event ' || a.id, 'an extension of ' || a.object_id, 'none'
     FROM audit_events a LEFT JOIN extensions x ON x.region_code = a.region_code AND x.event_id = a.id

@@ -1,7 +1,9 @@
 """What a hold reserves, what each redemption from it draws, and what goes back when it ends. Pure.
 
 A hold is its bill: the n-th redemption draws what all bills so far are due, less what was drawn. So a job that is
-billed in parts gets to the fen what it would have got in one bill, and no cap, floor or bracket is evaded.
+billed in parts gets to the fen what it would have got in one bill, and no cap, floor or bracket is evaded. What is due
+may be more than the bill itself, where it takes the earlier ones past a floor: the rest comes with the next bills, and
+is the voucher's again where there are none.
 """
 
 from __future__ import annotations
@@ -154,7 +156,9 @@ def decide_redemption_from(
     lines = at_sites(bounded(asked.bill.assessed_lines(), claims), provider)
     facts = hold.whole_bill(lines)
     assessment = assess(version.rules, facts, others, also_kept=terms.kept_in(hold.holders))
-    drawn_fen, trace = trace_of(version, assessment, hold.shares, drawn_before_fen=hold.drawn_fen)
+    drawn_fen, deferred_fen, trace = trace_of(
+        version, assessment, hold.shares, drawn_before_fen=hold.drawn_fen, bill_fen=asked.bill.total_fen
+    )
     expected_fen = asked.expected_subsidy_fen
     if expected_fen is not None and expected_fen != drawn_fen:
         return Refused(Code.SUBSIDY_CHANGED, {"limit_fen": expected_fen, "actual_fen": drawn_fen})
@@ -184,18 +188,25 @@ def decide_redemption_from(
             layer_of(version.rules, hold.programme_id),
             drawn_fen=drawn_fen,
             due_fen=assessment.amount_fen - hold.drawn_fen,
+            deferred_fen=deferred_fen,
             lines_before=len(facts.lines) - len(lines),
         ),
     )
 
 
 def trace_of(
-    version: DatedRules, assessment: Assessment, shares: Sequence[Share], *, drawn_before_fen: int
-) -> tuple[int, dict[str, Any]]:
-    """What a redemption from a hold draws, and the trace that explains it: the hold's step follows the rules' steps."""
+    version: DatedRules, assessment: Assessment, shares: Sequence[Share], *, drawn_before_fen: int, bill_fen: int
+) -> tuple[int, int, dict[str, Any]]:
+    """What a redemption from a hold draws, what it leaves to the next ones, and the trace that explains it.
+
+    The hold's step follows the rules' steps. No redemption draws more than its bill comes to: what the hold could give
+    beyond that is left to the next bills, and goes back to the voucher with the rest if there are none.
+    """
     held_fen = sum(share.balance_fen for share in shares)
     due_fen = assessment.amount_fen - drawn_before_fen
-    drawn_fen = min(max(due_fen, 0), held_fen)
+    payable_fen = min(max(due_fen, 0), held_fen)
+    drawn_fen = min(payable_fen, bill_fen)
+    deferred_fen = payable_fen - drawn_fen
     reductions = list(assessment.reductions)
     if due_fen > held_fen:
         reductions.append({"code": Reason.CAP_HOLD, "subsidy_fen": due_fen - held_fen})
@@ -209,12 +220,13 @@ def trace_of(
             "held_fen": held_fen,
             "drawn_fen": drawn_fen,
             **({"overpaid_fen": -due_fen} if due_fen < 0 else {}),
+            **({"deferred_fen": deferred_fen} if deferred_fen else {}),
         },
     ]
     if len(shares) > 1:
         parts = peeled(shares, drawn_fen, [share.balance_fen for share in shares])
         steps.append({"step": "sources", "parts": [{"pool": pool_id, "fen": fen} for pool_id, fen in parts]})
-    return drawn_fen, {"v": FORMAT, "steps": steps, "reductions": reductions}
+    return drawn_fen, deferred_fen, {"v": FORMAT, "steps": steps, "reductions": reductions}
 
 
 def refuse_bill(hold: HoldState, version: DatedRules, asked: Asked) -> Refused | None:
