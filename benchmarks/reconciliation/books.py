@@ -35,9 +35,10 @@ RULES = Rules.model_validate(
         "categories": ["training"],
         "rate": {"kind": "flat", "rate": "0.30"},
         "caps": [{"scope": "firm", "name": "firm_year", "limit_fen": 1_000_000_000}],
+        "validity": {"kind": "months", "months": 24},
     }
 )
-"""A yearly cap, so that every redemption counts in a counter of its firm."""
+"""A yearly cap, so that every redemption counts in a counter of its firm; valid for longer than they are spread."""
 YEAR_S = 300 * 86_400
 """Over which the redemptions are spread, voucher by voucher and then again."""
 
@@ -131,8 +132,7 @@ _VOUCHERS = """
 _COUNTERS = (
     """
     UPDATE vouchers SET balance_fen = balance_fen - :per * :subsidy, redeemed_fen = :per * :subsidy,
-        posting_count = posting_count + :per, valid_until = valid_from + interval '2 years',
-        redeemable_until = valid_from + interval '2 years'
+        posting_count = posting_count + :per
     """,
     "UPDATE allotments SET balance_fen = balance_fen - :per * :subsidy, redeemed_fen = :per * :subsidy",
     "UPDATE mandates SET used_fen = :per * :subsidy",
