@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from functools import lru_cache
+from selectors import EVENT_WRITE, DefaultSelector
 from typing import Any, cast
 
 import psycopg
@@ -79,7 +80,7 @@ class Statement:
             gathered.append((self, self._packed(parameters)))
             return
         with _FailingAlike(tx):
-            psycopg.RawCursor(_psycopg(tx)).execute(self._numbered, self._packed(parameters), prepare=True)
+            _sent(_psycopg(tx), self._numbered, self._packed(parameters))
 
     @property
     def size(self) -> int:
@@ -124,7 +125,7 @@ def pipelined(tx: Connection) -> Iterator[None]:
     another is one.
     """
     connection = _psycopg(tx)
-    if connection.pgconn.pipeline_status is not PipelineStatus.OFF:
+    if connection.pgconn.pipeline_status != PipelineStatus.OFF:
         yield
         return
     with _FailingAlike(tx), connection.pipeline():
@@ -150,7 +151,20 @@ def together(tx: Connection) -> Iterator[None]:
         sql = _as_one(tuple(statement for statement, _ in gathered))
         bound = [value for _, parameters in gathered for value in parameters]
         with _FailingAlike(tx):
-            psycopg.RawCursor(_psycopg(tx)).execute(sql, bound, prepare=True)
+            _sent(_psycopg(tx), sql, bound)
+
+
+def _sent(connection: psycopg.Connection[Any], sql: bytes, bound: Sequence[Any]) -> None:
+    """Run a statement; within `pipelined`, let it have left this process before anything else is done.
+
+    psycopg sends what the socket takes and leaves the rest of a large statement until it is called again, so PostgreSQL
+    waits for it while the next one is being made.
+    """
+    psycopg.RawCursor(connection).execute(sql, bound, prepare=True)
+    while connection.pgconn.flush():  # libpq reads meanwhile, so that both sides cannot be waiting to write
+        with DefaultSelector() as writable:
+            writable.register(connection.pgconn.socket, EVENT_WRITE)
+            writable.select(1)
 
 
 _GATHERED = "voucher.gathered"

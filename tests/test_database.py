@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from functools import partial
 from typing import Any
@@ -125,6 +126,32 @@ def test_the_first_failure_of_a_pipeline_is_raised_and_undoes_all_of_it(database
         database.transact(work)
     count = Statement("SELECT count(*) AS n FROM order_numbers")
     assert database.transact(lambda tx: count(tx, {}))[0].n == 0
+
+
+def test_what_a_pipeline_sends_is_worked_on_while_the_next_is_being_made(database: Database, urls: Urls) -> None:
+    """However large it is: what waits here for a lock that somebody else has can only wait once all of it has come."""
+    large = "x" * 20_000_000
+    locked = Statement("SELECT pg_advisory_xact_lock(length(CAST(:large AS text)))")
+    waiting = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND NOT granted"
+
+    def work(tx: Any) -> bool:
+        with psycopg.connect(urls.owner_url.replace("+psycopg", ""), autocommit=True) as other:
+            other.execute("SELECT pg_advisory_lock(%s)", [len(large)])
+            tx.execute(text("SET LOCAL lock_timeout = '60s'"))
+            with pipelined(tx):
+                locked.send(tx, {"large": large})
+                arrived = _becomes_true(lambda: other.execute(waiting).fetchone() == (1,))
+                other.execute("SELECT pg_advisory_unlock(%s)", [len(large)])
+        return arrived
+
+    assert database.transact(work)
+
+
+def _becomes_true(is_so: Callable[[], bool]) -> bool:
+    end = time.monotonic() + 30
+    while not (so := is_so()) and time.monotonic() < end:
+        time.sleep(0.02)
+    return so
 
 
 def test_a_statement_survives_the_loss_of_its_connection(database: Database, server: Server) -> None:
