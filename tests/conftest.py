@@ -14,6 +14,7 @@ from contextlib import contextmanager, suppress
 from itertools import count
 from pathlib import Path
 
+import hypothesis
 import pytest
 import uvicorn
 from fastapi import FastAPI
@@ -30,6 +31,9 @@ from app.settings import Settings
 from tests.past import remember
 from tests.tampering.books import Books, making
 from tests.world import World
+
+hypothesis.settings.register_profile("unhurried", deadline=None)  # a busy machine is not a fault of the code
+hypothesis.settings.load_profile("unhurried")
 
 TEMPLATE = "tests_template"
 START_S = 20

@@ -7,6 +7,7 @@ seconds.
 
 from __future__ import annotations
 
+import gc
 import os
 import socket
 import sys
@@ -18,6 +19,7 @@ import uvicorn
 def main() -> None:
     """Serve until told to stop, or until the parent is gone."""
     listening, lifeline, drain_s, log_level = sys.argv[1:]
+    collect_seldom()
     config = uvicorn.Config(
         "app.main:create_app_from_environment",
         factory=True,
@@ -31,6 +33,15 @@ def main() -> None:
     server = uvicorn.Server(config)
     threading.Thread(target=_watch, args=(int(lifeline), server), name="lifeline", daemon=True).start()
     server.run(sockets=[socket.socket(fileno=int(listening))])
+
+
+def collect_seldom() -> None:
+    """Let Python look for cycles less often than after every 700 new objects.
+
+    A sheet of 100,000 rows makes a million objects that live until it is issued: going through them again and again
+    took a fifth of the time to read it, and found nothing.
+    """
+    gc.set_threshold(50_000)
 
 
 def _watch(lifeline: int, server: uvicorn.Server) -> None:

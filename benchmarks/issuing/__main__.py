@@ -34,6 +34,7 @@ import openpyxl  # type: ignore[import-untyped]
 import psutil
 import psycopg
 
+from app.cli.worker import collect_seldom
 from app.database import Database
 from app.embedded.server import Server, temporary
 from app.services.approvals.decisions import approve
@@ -77,6 +78,7 @@ def main() -> int:
     parser.add_argument("--rounds", type=int, default=3, help="rounds of which the median counts (default 3)")
     asked = parser.parse_args()
     took: Took = {}
+    collect_seldom()  # as the service's processes do
     with temporary(settings={"max_wal_size": "8GB"}) as server:
         wrong = Bench(server, took, asked.rows, asked.wrong, asked.approvals).run(asked.rounds)
     show(took)
