@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from app.services.sheets import problems
 
 YUAN, FEN = frozenset({"元", "yuan", "rmb", "cny", "人民币", "人民币元"}), frozenset({"分", "fen"})
-TOTALS = frozenset({"合计", "总计", "共计", "total", "totals", "sum"})
-"""What the first filled cell of the total's row says."""
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "heading_missing": ("The file has no column {limit}.", "文件缺少“{limit}”列。"),
@@ -19,6 +17,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "heading_unit": (
         "The unit of {actual} is neither yuan nor fen. Give the amounts in yuan.",
         "“{actual}”的单位既非元也非分，请以元为单位填写。",
+    ),
+    "unit_not_yuan": (
+        "{actual} stands above the headings, and amounts are read in yuan. Convert all of them, then remove the note.",
+        "表头上方写有“{actual}”，而金额一律按元读取。请先将全部金额换算为元，再删除该说明。",
     ),
     "no_rows": (
         "There is no line below the headings. If there was truly none, declare a count of 0.",

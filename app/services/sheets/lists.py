@@ -14,9 +14,10 @@ from typing import Generic, TypeVar
 
 from app.kernel.money import to_yuan
 from app.kernel.problems import AppError, Code, FieldError
-from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled
+from app.services.sheets.cells import ERROR_VALUES, is_filled, shown
+from app.services.sheets.labels import is_remark, is_subtotal, is_total, other_unit
 from app.services.sheets.layouts import Column, Headings, Layout, find_headings, has_headings, read_headings
-from app.services.sheets.list_words import TOTALS, ListProblem
+from app.services.sheets.list_words import ListProblem
 from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
 from app.services.sheets.refusals import Unreadable
@@ -111,6 +112,10 @@ class Row:
         }
         return {name: fen for name, fen in found.items() if fen is not None}
 
+    def is_line(self, fields: Iterable[str]) -> bool:
+        """Whether one of these fields holds what is no remark and no signature."""
+        return any(is_filled(cell) and not is_remark(cell) for cell in map(self._cell, fields))
+
     def is_filled(self, of: str) -> bool:
         """Whether anything stands in a field."""
         return is_filled(self._cell(of))
@@ -158,7 +163,10 @@ def read_list(
     file: ListFile[L] = ListFile(layout, language, read_headings(rows[place], layout))
     for of, problem in file.headings.problems:
         file.errors.append(_about_heading(file, place + 1, of, problem))
-    if not file.headings.problems:
+    if layout.amounts and (found := other_unit(rows[:place])):
+        problem = ListProblem("unit_not_yuan", actual=shown(rows[found[0]][found[1]]))
+        file.errors.append(_about_heading(file, found[0] + 1, found[1], problem))
+    if not file.errors:
         reader = _Reader(file, declared, read_line, width=len(rows[place]), typed=typed)
         for row_no, cells in enumerate(rows[place + 1 :], start=place + 2):
             if any(map(is_filled, cells)):
@@ -218,14 +226,14 @@ class _Reader(Generic[L]):
     def read(self, row_no: int, cells: Sequence[Cell]) -> None:
         """Take one row that holds anything."""
         row = Row(self._file, row_no, cells, typed=self._typed)
-        first = comparable(next(filter(is_filled, cells))).rstrip(":")
-        if first == "小计":
+        first = next(filter(is_filled, cells))
+        if is_subtotal(first):
             row.complain(ListProblem("subtotal"))
-        elif first in TOTALS:
+        elif is_total(first):
             self._total_row, self._totals = row_no, row.amounts()
         elif self._total_row is not None:
             # Below the total stand remarks and signatures; with an amount it would be a line that no total counts.
-            if any(map(row.is_filled, self._file.layout.amounts or self._file.layout.headings)):
+            if row.is_line(self._file.layout.amounts or self._file.layout.headings):
                 row.complain(ListProblem("row_below_total"))
         elif any(map(is_filled, cells[self._width :])):
             row.complain(ListProblem("cells_too_many", limit=self._width, actual=len(cells)))
