@@ -47,7 +47,7 @@ STAGES = {
 assert set(STAGES) == set(Stage), "every stage has its word"
 _WIDTHS = (38, 28, 30, 22, 12, 12, 16, 16, 18, 12, 8, 18, 30, 50)
 _ACTIVE = ("=", "+", "-", "@")
-"""What a spreadsheet takes a cell of a CSV file for a formula by, in any width and behind spaces, tabs and line ends."""
+"""What a spreadsheet knows a formula of a CSV file by, in any width and behind spaces, tabs and line ends."""
 
 Cell = str | Decimal | None
 
