@@ -1250,6 +1250,16 @@ WORDS = {
     "suspended": "已暂停",
     "upheld": "成立",
     "used": "已使用",
+    "registrar": "登记员",
+    "maker": "经办",
+    "checker": "审核",
+    "finance": "财政",
+    "auditor": "审计",
+    "provider": "服务机构",
+    "firm": "企业",
+    "system_admin": "系统管理员",
+    "security_admin": "安全管理员",
+    "audit_admin": "审计管理员",
 }
 """What stands in a sentence as a word of the code, in Chinese."""
 

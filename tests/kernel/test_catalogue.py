@@ -24,3 +24,7 @@ def test_states_are_told_in_chinese(actual: str, expected: str, sentence: str) -
 def test_in_english_they_stand_as_they_are() -> None:
     told = detail(Code.WRONG_STATE, "en", {"actual": "accepted", "expected": "reviewed / waitlisted"})
     assert told == "It is accepted; this needs reviewed / waitlisted."
+
+
+def test_roles_are_told_in_chinese() -> None:
+    assert "“审核、财政”" in detail(Code.FORBIDDEN, "zh", {"role": "checker / finance"})
