@@ -789,6 +789,7 @@ TEXTS: dict[str, str] = {
     "application.act.propose": "Proposed for issue",
     "application.act.decline": "Sent back by the checker",
     "application.act.waitlist": "Put on the waiting list",
+    "application.act.end_waiting": "Taken off the waiting list",
     "application.act.approve": "Approved and issued",
     "application.act.reject": "Rejected",
     "application.act.withdraw": "Withdrawn",

@@ -789,6 +789,7 @@ TEXTS: dict[str, str] = {
     "application.act.propose": "提请发放",
     "application.act.decline": "审核退回经办",
     "application.act.waitlist": "列入候补",
+    "application.act.end_waiting": "结束候补",
     "application.act.approve": "批准并发放",
     "application.act.reject": "不予通过",
     "application.act.withdraw": "撤回",
