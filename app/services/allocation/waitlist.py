@@ -210,11 +210,8 @@ def execute_end_waiting(tx: Connection, *, command: Mapping[str, Any], decision:
     applications = lock_of_line(tx, region_code, programme_id)
     programme = lock_for_decision(tx, region_code=region_code, programme_id=programme_id)
     keys = [(str(round_id), int(place)) for round_id, place in command["waiting"]]
-    applied = [
-        applications[one.application_id]
-        for one in _live(tx, programme)
-        if one.application_id in applications and (one.round_id, one.place) in keys
-    ]
+    ended_ids = [one.application_id for one in _live(tx, programme) if (one.round_id, one.place) in keys]
+    applied = [applications[one] for one in ended_ids if one is not None]
     ended = tx.execute(
         update(Waiting)
         .where(
