@@ -752,6 +752,7 @@ TEXTS: dict[str, str] = {
     "application.correct_by": "Correction due by {day}, that day included",
     "application.missing": "The authority asks for:",
     "application.reason": "Reason: {reason}",
+    "application.waits": "Number {position} on the waiting list, for {amount} {unit}; {ahead} {unit} are waited for before.",
     "application.granted": "Granted: a voucher of {amount} yuan. Open it",
     "application.content": "What you apply for",
     "application.papers": "Documents",

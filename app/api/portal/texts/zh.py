@@ -752,6 +752,7 @@ TEXTS: dict[str, str] = {
     "application.correct_by": "请于 {day}（含）前补正",
     "application.missing": "主管部门要求补正：",
     "application.reason": "说明：{reason}",
+    "application.waits": "候补第 {position} 位，待发 {amount} {unit}；排在前面的待发合计 {ahead} {unit}。",
     "application.granted": "已发放，面值 {amount} 元，查看此券",
     "application.content": "申领内容",
     "application.papers": "材料",
