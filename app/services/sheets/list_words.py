@@ -36,6 +36,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The cell's formula gives {actual}. Correct it or write the value itself.",
         "单元格公式结果为 {actual}。请更正公式或直接填写数值。",
     ),
+    "formula_without_result": (
+        "The cell's formula was never computed. Open the file in Excel or WPS and save it, or write the value itself.",
+        "单元格公式尚未计算出结果。请用 Excel 或 WPS 打开并保存，或直接填写数值。",
+    ),
+    "merged_cell": (
+        "This cell is hidden by the merged range {limit}. Unmerge it and fill in every row.",
+        "此单元格处于合并区域 {limit} 内。请取消合并并逐行填写。",
+    ),
     "number_mangled": (
         "{actual} was taken for a number, of which Excel keeps 15 digits. Format the column as text, enter it again.",
         "{actual} 曾被当作数字，Excel 仅保留 15 位有效数字。请将该列设为文本格式后重新填写。",
