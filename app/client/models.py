@@ -36,8 +36,8 @@ AllocationStatus: TypeAlias = str
 """frozen, drawn, submitted, executed, cancelled"""
 
 ApplicationAct: TypeAlias = str
-"""create, change, submit, accept, return, resubmit, first_review, assess, propose, decline, waitlist, approve,
-reject, withdraw
+"""create, change, submit, accept, return, resubmit, first_review, assess, propose, decline, waitlist,
+end_waiting, approve, reject, withdraw
 """
 
 ApplicationLevel: TypeAlias = str

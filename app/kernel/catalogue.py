@@ -1207,7 +1207,7 @@ WORDS = {
     "in_payment": "支付中",
     "in_settlement": "结算中",
     "issued": "已发放",
-    "open": "预占中",
+    "open": "进行中",
     "ordered": "已下达",
     "paid": "已支付",
     "paused": "已暂停",
@@ -1230,6 +1230,36 @@ WORDS = {
     "submitted": "已提交",
     "surrendered": "已退回",
     "voided": "已作废",
+    "asked": "申领金额",
+    "plan": "计划采购",
+    "minimum_fen": "最低金额",
+    "delisted": "已退出入围",
+    "disabled": "已停用",
+    "enabled": "已启用",
+    "dismissed": "不成立",
+    "ended": "已结束",
+    "in force": "生效中",
+    "lifted": "已移出",
+    "listed": "已列入",
+    "live": "有效",
+    "lottery": "抽签",
+    "removed": "已移除",
+    "replaced": "已替换",
+    "retired": "已停用",
+    "revoked": "已撤销",
+    "suspended": "已暂停",
+    "upheld": "成立",
+    "used": "已使用",
+    "registrar": "登记员",
+    "maker": "经办",
+    "checker": "审核",
+    "finance": "财政",
+    "auditor": "审计",
+    "provider": "服务机构",
+    "firm": "企业",
+    "system_admin": "系统管理员",
+    "security_admin": "安全管理员",
+    "audit_admin": "审计管理员",
 }
 """What stands in a sentence as a word of the code, in Chinese."""
 
@@ -1244,7 +1274,14 @@ def title(code: Code, language: str) -> str:
 
 def detail(code: Code, language: str, context: dict[str, Any]) -> str:
     """The sentence a person can act on. A placeholder without a value is a bug of the raiser (KeyError)."""
-    known = {name: WORDS.get(value, value) for name, value in context.items() if isinstance(value, str)}
+    known = {name: _in_chinese(value) for name, value in context.items() if isinstance(value, str)}
     return _FORMATTER.vformat(
         CATALOGUE[code].detail[LANGUAGES.index(language)], (), context | known if language == "zh" else context
     )
+
+
+def _in_chinese(value: str) -> str:
+    """A word of the code, or several of them (`reviewed / waitlisted`), also behind an id (`apl_…: withdrawn`)."""
+    of, colon, words = value.rpartition(": ")
+    parts = words.split(" / ")
+    return of + colon + "、".join(WORDS[part] for part in parts) if all(part in WORDS for part in parts) else value

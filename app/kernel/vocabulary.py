@@ -385,6 +385,7 @@ class ApplicationAct(StrEnum):
     PROPOSE = "propose"  # 提请发放
     DECLINE = "decline"  # a checker refused the proposal
     WAITLIST = "waitlist"
+    END_WAITING = "end_waiting"  # 结束候补
     APPROVE = "approve"
     REJECT = "reject"
     WITHDRAW = "withdraw"

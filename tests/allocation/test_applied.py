@@ -118,6 +118,24 @@ def test_who_takes_his_application_back_waits_no_more(desk: Desk) -> None:
     assert desk.city.world.differences() == []
 
 
+def test_whose_waiting_is_ended_is_reviewed_again_and_holds_nobody_up(desk: Desk) -> None:
+    programme_id = desk.programme(
+        appropriation_fen=100, allocation={"method": "first_come", "on_exhaustion": "waitlist"}
+    )
+    ids = applied(desk, programme_id, 100, 90)
+    begun(desk, programme_id).execute()
+    path = f"/v1/programmes/{programme_id}/waitlist/end"
+    ok(desk.city.approve(desk.city.maker.post(path, {"reason": "企业放弃", "reference_nos": [ids[1]]})))
+    assert statuses(desk, ids) == ["approved", "reviewed"]
+    last = desk.events(ids[1])[-1]
+    assert (last["act"], last["from_status"], last["to_status"]) == ("end_waiting", "waitlisted", "reviewed")
+    desk.city.fund(programme_id, 50)
+    (later,) = applied(desk, programme_id, 50)
+    ok(desk.city.approve(desk.act(later, "approve")))
+    assert statuses(desk, [ids[1], later]) == ["reviewed", "approved"]
+    assert desk.city.world.differences() == []
+
+
 def test_a_window_without_reviewed_applications_is_no_list(desk: Desk) -> None:
     programme_id = desk.programme()
     applied(desk, programme_id, 100)

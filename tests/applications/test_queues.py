@@ -93,16 +93,16 @@ def test_an_export_holds_no_formula_whatever_a_firm_is_called(desk: Desk) -> Non
     programme_id = desk.programme()
     evil = '=HYPERLINK("http://x","点")'
     firm = desk.firm("330106", name=evil)
-    ok(desk.apply(programme_id, firm, amount_fen=123_456, purpose="@SUM(A1)\n第二行"))
+    ok(desk.apply(programme_id, firm, amount_fen=123_456, purpose="＠SUM(A1)\n第二行"))
     maker = desk.city.maker
     sheet = maker.get("/v1/applications/export", programme_id=programme_id)
     book = openpyxl.load_workbook(BytesIO(sheet.content))
     row = list(book.active[2])
-    assert (row[2].value, row[2].data_type, row[6].value, row[13].value) == (evil, "s", 1234.56, "@SUM(A1)\n第二行")
+    assert (row[2].value, row[2].data_type, row[6].value, row[13].value) == (evil, "s", 1234.56, "＠SUM(A1)\n第二行")
     text_file = maker.get("/v1/applications/export", programme_id=programme_id, format="csv")
     assert text_file.content.startswith(b"\xef\xbb\xbf")
     (_, line) = csv.reader(StringIO(text_file.content.decode("utf-8-sig")))
-    assert (line[2], line[6], line[13]) == ("'" + evil, "1234.56", "'@SUM(A1)\n第二行")
+    assert (line[2], line[6], line[13]) == ("'" + evil, "1234.56", "'＠SUM(A1)\n第二行")
     assert "attachment" in text_file.headers["content-disposition"]
     problem(maker.get("/v1/applications/export", format="pdf"), 422, "validation_failed")
     assert ok(firm.get("/v1/applications"))["data"][0]["firm_name"] == evil

@@ -157,10 +157,74 @@ def test_a_total_below_the_rows_is_held_against_them() -> None:
     lines = [FOUR, GOOD, ["R2", USCC, NAME, 0.5]]
     assert rows(read([*lines, ["合计", "", "", 1000.5], ["经办人：张三", "", "", ""]])) == [(2, "R1"), (3, "R2")]
     sheet = read([*lines, ["合计", "", "", 1000], ["R3", USCC, NAME, 1]])
-    assert found(sheet) == [(4, "D", "total_wrong"), (5, "A", "row_below_total")]
+    assert found(sheet) == [(4, "D", "total_wrong"), (5, "B", "row_below_total")]
     (error, _) = sorted(sheet.errors, key=lambda error: error.row or 0)
     assert (error.limit, error.actual) == ("1,000.00", "1,000.50")
     assert found(read([FOUR, GOOD, ["小计", "", "", 1000]])) == [(3, "A", "subtotal")]
+
+
+@pytest.mark.parametrize("label", ["合  计", "总计：", "共计", "合计（元）", "合计：2家", "合计2户", "Total:"])
+def test_a_total_is_known_by_its_words(label: str) -> None:
+    assert found(read([FOUR, GOOD, [label, "", "", 999]])) == [(3, "D", "total_wrong")]
+    assert rows(read([FOUR, GOOD, ["", "", label, 1000]])) == [(2, "R1")]
+
+
+@pytest.mark.parametrize("label", ["小计", "本页小计：", "本页合计", "分类小计（元）"])
+def test_what_adds_up_some_rows_is_no_row(label: str) -> None:
+    assert found(read([FOUR, GOOD, [label, "", "", 1000]])) == [(3, "A", "subtotal")]
+
+
+def test_signatures_stand_below_the_total_in_whatever_columns() -> None:
+    total = ["合计", "", "", 1000]
+    signed = [["经办人：张三", "", "审核人：李四", "日期：2026-11-26"], ["", "", "", "2026年11月26日"]]
+    assert rows(read([FOUR, GOOD, total, *signed])) == [(2, "R1")]
+    assert found(read([FOUR, GOOD, total, ["经办人：张三", "", "审核人：李四", 5]])) == [(4, "D", "row_below_total")]
+    assert found(read([FOUR, GOOD, total, ["R2", "", "", "10万元"]])) == [(4, "D", "row_below_total")]
+    assert found(read([FOUR, GOOD, [*signed[0][:2], "审核人：李四", ""]])) == [(3, "A", "row_no_grant")]
+
+
+@pytest.mark.parametrize("title", ["单位：万元", "2026年发放清单（万元）", "金额单位:人民币千元"])
+def test_amounts_that_a_title_says_are_in_another_unit_are_not_taken_for_yuan(title: str) -> None:
+    assert found(read([[title], FOUR, GOOD])) == [(1, "A", "unit_not_yuan")]
+    assert found(read([["关于下达100万元券的通知", "", "", title], FOUR, GOOD])) == [(1, "D", "unit_not_yuan")]
+    assert rows(read([["关于下达100万元券的通知（单位：元）"], FOUR, GOOD])) == [(3, "R1")]
+
+
+@pytest.mark.parametrize("heading", ["面值", "面值（万元）", "面值/万元"])
+def test_a_face_value_in_no_unit_or_another_is_not_taken_for_yuan(heading: str) -> None:
+    sheet = read([[*FOUR[:3], heading], GOOD], language="zh")
+    assert found(sheet) == [(1, "D", "heading_unit")]
+    assert "换算" in (sheet.errors[0].detail or "")
+
+
+@pytest.mark.parametrize(
+    ("shown_as", "told"),
+    [("0%", "50%"), ("0.00%", "50%"), ('#,##0.0"％"%', "50%"), ('0.0"%"', None), (r"0.0\%", None), ("#,##0.00", None)],
+)
+def test_a_percentage_is_no_amount(shown_as: str, told: str | None) -> None:
+    file = BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+        sheet = book.add_worksheet("发放清单")
+        sheet.write_row(0, 0, FOUR)
+        sheet.write_row(1, 0, GOOD[:3])
+        sheet.write_number(1, 3, 0.5, book.add_format({"num_format": shown_as}))
+        sheet.write_row(2, 0, ["R2", *GOOD[1:3]])
+        sheet.write_formula(2, 3, "=1/2", book.add_format({"num_format": shown_as}), 0.5)
+    read = read_sheet(file.getvalue(), language="en")
+    assert [(error.row, error.code, error.actual) for error in read.errors] == (
+        [(2, "amount_unreadable", told), (3, "amount_unreadable", told)] if told else []
+    )
+
+
+def test_characters_that_nobody_sees_are_told_as_such() -> None:
+    for typed in (f"{USCC}\u200b", f"\ufeff{USCC}"):
+        assert found(read([FOUR, ["R1", typed, NAME, 1]])) == [(2, "B", "control_character")]
+
+
+def test_that_hidden_sheets_are_not_read_is_told_where_no_other_is_there() -> None:
+    with pytest.raises(AppError) as refused:
+        read_sheet(workbook_of({"说明": [["x"]], "清单": [FOUR, GOOD]}, hidden=["清单"]), language="en")
+    assert "Hidden sheets are not read" in refused.value.context["why_en"]
 
 
 def test_what_a_merge_hides_is_told_also_where_the_cell_may_be_empty() -> None:

@@ -15,6 +15,7 @@ from app.services.sealing.keys import LogKeys
 from app.services.sealing.seal import seal
 from app.settings import Settings
 from app.verifier.verify import Options, verify
+from tests.notices.showing import Showing, load_years
 from tests.world import CIXI, HANGZHOU, NINGBO, Actor, City, World, ok, problem, redemption_body, rules_body
 
 TWO_SOURCES = [{"source": "province", "share": 1}, {"source": "city", "share": 1}]
@@ -123,6 +124,43 @@ def test_each_source_is_shared_out_by_itself(world: World) -> None:
     problem(county.maker.post("/v1/issuance-batches", batch(programme_id, firm, 100)), 409, "budget_exhausted")
     share_out(city, programme_id, 20_000, fund_source="city")
     ok(county.approve(county.maker.post("/v1/issuance-batches", batch(programme_id, firm, 40_000))))
+    assert world.differences() == []
+
+
+def test_a_county_shows_a_batch_of_its_own_and_answers_who_objects(world: World) -> None:
+    load_years(world)
+    city, county, other = world.city(NINGBO), world.city(CIXI), world.city(HANGZHOU)
+    programme_id = city.programme(appropriation_fen=1_000_000)
+    share_out(city, programme_id, 300_000)
+    firms = [world.firm(CIXI, name=f"慈溪{n}号公司") for n in (1, 2)]
+    rows = [{"reference_no": f"S{n}", "firm_id": firm, "face_value_fen": 100 * (n + 1)} for n, firm in enumerate(firms)]
+    body = {"programme_id": programme_id, "declared_count": 2, "declared_total_fen": 300, "rows": rows}
+    asked = ok(county.maker.post("/v1/issuance-batches", body))
+    own = Showing(county, programme_id)
+    subject = {"kind": "batch", "batch_id": asked["batch_id"]}
+    problem(Showing(other, programme_id).draw_up(subject), 404, "not_found")
+    problem(own.draw_up({"kind": "admissions"}), 404, "not_found")
+    of_city = ok(city.maker.post("/v1/issuance-batches", batch(programme_id, world.firm(NINGBO), 500)))["batch_id"]
+    problem(own.draw_up({"kind": "batch", "batch_id": of_city}), 404, "not_found")
+
+    notice = ok(own.draw_up(subject))
+    path = f"/v1/public-notices/{notice['id']}"
+    assert ok(city.maker.get(path))["authority_id"] == county.authority_id
+    problem(other.maker.get(path), 404, "not_found")
+    problem(city.maker.http.post(f"{path}/submit"), 404, "not_found")
+    publishing = county.maker.http.post(f"{path}/submit")
+    problem(city.approve(publishing), 404, "not_found")
+    ok(county.approve(publishing))
+    approve = f"/v1/approvals/{asked['approval_id']}/approve"
+    problem(county.checker.post(approve), 409, "notice_running")
+    objection = ok(own.object_to(notice["id"], 1))["objection_id"]
+    assert [one["id"] for one in ok(county.maker.get(f"{path}/objections"))["data"]] == [objection]
+    answer = {"outcome": "dismissed", "reason": "越权"}
+    problem(city.maker.post(f"{path}/objections/{objection}/decide", answer), 404, "not_found")
+    ok(own.decide(notice["id"], objection, "upheld"))
+    own.end(notice["id"])
+    ok(county.checker.post(approve))
+    assert pools(county.finance, programme_id) == {CIXI: (300_000, 299_800, 200)}
     assert world.differences() == []
 
 

@@ -89,7 +89,7 @@ def test_who_is_promoted_under_objection_waits_on(shared_world: World) -> None:
     assert shared_world.differences() == []
 
 
-def test_what_an_objection_removed_is_not_issued_by_another_batch(shared_world: World) -> None:
+def test_another_batch_is_no_way_around_the_period_nor_what_an_objection_removed(shared_world: World) -> None:
     showing_ = showing(shared_world)
     city = showing_.city
     batch_id, approval_id = showing_.submitted_batch(1_000, 2_000)
@@ -99,15 +99,19 @@ def test_what_an_objection_removed_is_not_issued_by_another_batch(shared_world: 
     rows = ok(city.maker.get(f"/v1/issuance-batches/{batch_id}/rows"))["data"]
     again = [{name: row[name] for name in ("reference_no", "firm_id", "face_value_fen")} for row in rows]
     body = {"programme_id": showing_.programme_id, "declared_count": 2, "declared_total_fen": 3_000, "rows": again}
-    ok(city.approve(city.maker.post("/v1/issuance-batches", body)))
-    assert list(faces(city, showing_.programme_id).values()) == [2_000]
+    second = city.maker.post("/v1/issuance-batches", body)
+    assert problem(city.approve(second), 409, "notice_running")["notice_id"] == notice_id
+    city.issue(showing_.programme_id, shared_world.firm(), 500)
+    showing_.end(notice_id)
+    ok(city.approve(second))
+    assert sorted(faces(city, showing_.programme_id).values()) == [500, 2_000]
     alone = body | {"declared_count": 1, "declared_total_fen": 1_000, "rows": again[:1]}
     asked = city.maker.post("/v1/issuance-batches", alone)
     problem(city.approve(asked), 409, "under_objection")
     anew = showing_.publish({"kind": "batch", "batch_id": ok(asked)["batch_id"]})
     showing_.end(anew)
     ok(city.approve(asked))
-    assert sorted(faces(city, showing_.programme_id).values()) == [1_000, 2_000]
+    assert sorted(faces(city, showing_.programme_id).values()) == [500, 1_000, 2_000]
     assert shared_world.differences() == []
 
 

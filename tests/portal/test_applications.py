@@ -10,6 +10,7 @@ import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from tests.applications import papers
+from tests.applications.desk import Desk
 from tests.portal.manager import Manager, form_token, manager_of
 from tests.world import City, World, counter, ok, rules_body
 
@@ -170,6 +171,29 @@ def test_the_door_is_shut_to_strange_forms_and_strange_firms(manager: Manager, c
     for odd in ("apl_330100_x", "..%2fvouchers", "apl_330100_01m8ayz11vewda3234qkjd8dn9"):
         assert client.get(f"/portal/applications/{odd}").status_code == 404
     assert client.get("/portal/applications/new?programme=prg_x").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("on_exhaustion", "told"),
+    [
+        ("partial", "已发放，面值 50.00 元，查看此券"),
+        ("waitlist", "候补第 1 位，待发 100.00 元；排在前面的待发合计 0.00 元。"),
+    ],
+)
+def test_who_gets_less_or_waits_reads_how_much_and_where(
+    manager: Manager, city: City, on_exhaustion: str, told: str
+) -> None:
+    desk = Desk(city)
+    programme_id = desk.programme(
+        appropriation_fen=25_000, allocation={"method": "first_come", "on_exhaustion": on_exhaustion}
+    )
+    desk.reviewed(programme_id, fen=20_000)
+    own = desk.reviewed(programme_id, manager.actor, fen=10_000)
+    path = f"/v1/programmes/{programme_id}/allocation-rounds"
+    round_id = ok(city.maker.post(path, {"title": "第一轮", "applications": {}}))["id"]
+    ok(city.approve(city.maker.post(f"/v1/allocation-rounds/{round_id}/submit")))
+    page = manager.http().get(f"/portal/applications/{own}", headers={"Accept-Language": "zh-CN"})
+    assert told in page.text
 
 
 @pytest.mark.parametrize("path", ["/portal/applications", "/portal/applications/new"])

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import zipfile
+from collections.abc import Sequence
 from datetime import date
 from io import BytesIO
 from typing import Any
 
+import openpyxl  # type: ignore[import-untyped]
 import pytest
 
 from app.kernel.problems import AppError
@@ -17,6 +19,7 @@ from app.services.sheets.lists import ListFile
 from app.services.sheets.workbook import read_sheets
 from tests.registry_lists.lists import FIRM_HEADINGS, A, B, wrong
 from tests.statements.files import as_csv, as_xlsx
+from tests.world import HANGZHOU
 
 FULL = str.maketrans(
     "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZ", "０１２３４５６７８９ＡＢＣＤＥＦＧＨＩＪＫＬＭＮＯＰＱＲＳＴＵＶＷＸＹＺ"
@@ -148,3 +151,47 @@ def test_what_is_no_list_is_refused() -> None:
         with pytest.raises(AppError) as refused:
             read_organisations(data, ListKind.FIRMS, region_code="330100", language="zh")
         assert refused.value.code == "file_unreadable"
+
+
+def test_what_a_merge_hides_is_told_unless_it_goes_on_about_the_same_provider() -> None:
+    firms = [FIRM_HEADINGS, (A, "甲公司", "西湖区", "小型", ""), (B, "乙公司", "", "小型", "")]
+    assert wrong(merged_xlsx(firms, "C2:C3")) == [(3, "C 所属区县", "merged_cell")]
+    tags = [("统一社会信用代码", "标签", "有效期至"), (A, "高新", "2027-12-31"), (B, "高新", "")]
+    read = read_tags(merged_xlsx(tags, "C2:C3"), language="zh")
+    assert [(error.row, error.column, error.code) for error in read.errors] == [(3, "C 有效期至", "merged_cell")]
+    headings = ("统一社会信用代码", "名称", "设施类型", "机房编号", "机房名称", "机房行政区划", "机房设施类型")
+    one, two = ("S1", "一号", "西湖区", "国产"), ("S2", "二号", "西湖区", "")
+    sites = [headings, (A, "中心", "国产", *one), (A, "中心", "", *two)]
+    assert wrong(merged_xlsx(sites, "C2:C3"), ListKind.PROVIDERS) == []
+    assert wrong(merged_xlsx(sites, "C2:C3", "G2:G3"), ListKind.PROVIDERS) == [(3, "G 机房设施类型", "merged_cell")]
+    others = [headings, (A, "中心", "国产", *one), (B, "别家", "", *two)]
+    assert wrong(merged_xlsx(others, "C2:C3"), ListKind.PROVIDERS) == [(3, "C 设施类型", "merged_cell")]
+
+
+def test_numbers_that_run_on_below_the_last_line_are_no_lines() -> None:
+    lines = [("序号", *FIRM_HEADINGS), (1, A, "甲公司", "西湖区", "小型", ""), (2,), (3, "", "", "", "", "")]
+    assert wrong(as_xlsx(lines)) == []
+
+
+def test_a_formula_that_was_never_computed_is_told_as_such_and_in_chinese_all_is_chinese() -> None:
+    assert wrong(merged_xlsx([FIRM_HEADINGS, (A, "=1+1", "西湖区", "", "")])) == [
+        (2, "B 企业名称", "formula_without_result")
+    ]
+    read = read_organisations(
+        as_xlsx([FIRM_HEADINGS, ("填表人", "甲公司", "", "", "")]), ListKind.FIRMS, region_code=HANGZHOU, language="zh"
+    )
+    assert read.errors[0].detail == "“填表人”不是有效的统一社会信用代码，请核对：应为 18 位，末位为校验码。"
+
+
+def merged_xlsx(lines: Sequence[Sequence[object]], *ranges: str) -> bytes:
+    """A sheet with merged cells, written by a program that computes no formula."""
+    book = openpyxl.Workbook()
+    sheet = book.active
+    assert sheet is not None
+    for line in lines:
+        sheet.append(list(line))
+    for merged in ranges:
+        sheet.merge_cells(merged)
+    file = BytesIO()
+    book.save(file)
+    return file.getvalue()

@@ -130,6 +130,13 @@ def test_what_is_not_certain_is_refused_with_row_and_column(
     assert wrong(as_xlsx([HEADINGS, *rows])) == found
 
 
+def test_a_list_in_another_unit_is_not_taken_for_yuan_and_signatures_follow_the_total() -> None:
+    total = ("合计", "", "", "30")
+    assert wrong(as_xlsx([["对账单", "单位：万元"], HEADINGS, ROW])) == [(1, "B 单位：万元", "unit_not_yuan")]
+    assert wrong(as_xlsx([HEADINGS, ROW, total, ("制表：张三", "", "复核：李四", "2026-11-30")])) == []
+    assert wrong(as_xlsx([HEADINGS, ROW, total, ("A-2", "", "", "1")])) == [(4, None, "row_below_total")]
+
+
 def test_excels_rounded_number_in_a_csv_is_refused_and_in_a_text_cell_certain() -> None:
     row = ("20261125123456700000", "", "", "30")
     assert wrong(as_csv([HEADINGS, row])) == [(2, "A 订单号", "number_mangled")]

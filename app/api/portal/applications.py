@@ -32,6 +32,7 @@ from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApplicationStatus
 from app.kernel.widths import is_printable
+from app.services.allocation.waitlist import WaitingRecord, list_waiting
 from app.services.applications import applying
 from app.services.applications import reads as application_reads
 from app.services.applications.applying import OTHER, ApplicationDraft
@@ -82,6 +83,10 @@ class Page:
     events: tuple[Told, ...]
     lacking: tuple[str, ...]
     """Papers that have to be there and are not."""
+    granted_fen: int | None
+    """What its voucher is worth, which a round may have made less than what was assessed."""
+    waits: WaitingRecord | None
+    """Its place where it waits in a round's order."""
 
     @property
     def is_editable(self) -> bool:
@@ -350,8 +355,17 @@ def _read(tx: Connection, caller: Caller, application_id: str, words: Words) -> 
         maximum_fen=judged["maximum"]["amount_fen"] if judged else None,
         binding=_limit_name(judged["maximum"]["binding"], words) if judged else "",
         events=tuple(Told(event.act, event.at, event.reason) for event in reversed(events)),
+        granted_fen=next((json.loads(event.details)["amount_fen"] for event in events if event.act == "approve"), None),
+        waits=_place_in_line(tx, caller, record),
         lacking=tuple(note or kind for kind, note, mandatory in asked.papers if mandatory and kind not in brought),
     )
+
+
+def _place_in_line(tx: Connection, caller: Caller, record: ApplicationRecord) -> WaitingRecord | None:
+    if record.status != ApplicationStatus.WAITLISTED:
+        return None
+    line = list_waiting(tx, caller=caller, programme_id=record.programme_id)
+    return next((one for one in line if one.application_id == record.id), None)
 
 
 def _limit_name(name: str, words: Words) -> str:

@@ -224,5 +224,13 @@ def put_on_list(tx: Connection, decision: Decision, waiting: Iterable[Applicatio
         )
 
 
+def take_off_list(tx: Connection, decision: Decision, ended: Iterable[ApplicationRecord]) -> None:
+    """Write down that they wait no more: reviewed again, to be granted, listed anew or rejected."""
+    for one in ended:
+        if one.status == ApplicationStatus.WAITLISTED:
+            details = {"approval": decision.approval_id, "maker": decision.maker_id}
+            act_on(tx, one, ApplicationAct.END_WAITING, caller=decision.checker, at=decision.at, details=details)
+
+
 def _by_id(applications: Iterable[ApplicationRecord]) -> dict[str, ApplicationRecord]:
     return {one.id: one for one in applications}

@@ -22,6 +22,7 @@ from app.services.allocation.applied import (
     lock_of_line,
     propose,
     require_proposed,
+    take_off_list,
 )
 from app.services.allocation.batches import Grants, prepare, write
 from app.services.allocation.line import InLine, next_in_line
@@ -201,13 +202,20 @@ def end_waiting(
 
 
 def execute_end_waiting(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
-    """Take them off the list. Raises `wrong_state` where one was promoted, or is about to be."""
-    lock_for_decision(tx, region_code=decision.region_code, programme_id=str(command["programme_id"]))
+    """Take them off the list; their applications are reviewed again, and nobody has to wait behind them.
+
+    Raises `wrong_state` where one was promoted, or is about to be.
+    """
+    region_code, programme_id = decision.region_code, str(command["programme_id"])
+    applications = lock_of_line(tx, region_code, programme_id)
+    programme = lock_for_decision(tx, region_code=region_code, programme_id=programme_id)
     keys = [(str(round_id), int(place)) for round_id, place in command["waiting"]]
+    ended_ids = [one.application_id for one in _live(tx, programme) if (one.round_id, one.place) in keys]
+    applied = [applications[one] for one in ended_ids if one is not None]
     ended = tx.execute(
         update(Waiting)
         .where(
-            Waiting.region_code == decision.region_code,
+            Waiting.region_code == region_code,
             tuple_(Waiting.round_id, Waiting.place).in_(keys),
             Waiting.ended_at.is_(None),
             Waiting.batch_id.is_(None),
@@ -217,6 +225,7 @@ def execute_end_waiting(tx: Connection, *, command: Mapping[str, Any], decision:
     ).all()
     if len(ended) != len(keys):
         raise AppError(Code.WRONG_STATE, actual=f"{len(ended)} / {len(keys)}", expected=f"{len(keys)} / {len(keys)}")
+    take_off_list(tx, decision, applied)
 
 
 def _live(tx: Connection, programme: ProgrammeRecord) -> list[WaitingRecord]:

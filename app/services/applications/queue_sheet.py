@@ -12,6 +12,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 
 from app.kernel.clock import SHANGHAI
 from app.kernel.regions import is_region, region_name
+from app.kernel.widths import half_width
 from app.services.applications.reads import Shown, Stage
 
 SHEET_NAME = "申领办理"
@@ -45,7 +46,8 @@ STAGES = {
 }
 assert set(STAGES) == set(Stage), "every stage has its word"
 _WIDTHS = (38, 28, 30, 22, 12, 12, 16, 16, 18, 12, 8, 18, 30, 50)
-_ACTIVE = ("=", "+", "-", "@", "\t", "\r", "\n")
+_ACTIVE = ("=", "+", "-", "@")
+"""What a spreadsheet knows a formula of a CSV file by, in any width and behind spaces, tabs and line ends."""
 
 Cell = str | Decimal | None
 
@@ -106,7 +108,7 @@ def _plain(cell: Cell) -> str:
     if isinstance(cell, Decimal):
         return f"{cell:.2f}"
     text = cell or ""
-    return f"'{text}" if text.startswith(_ACTIVE) else text
+    return f"'{text}" if half_width(text).lstrip().startswith(_ACTIVE) or text[:1].isspace() else text
 
 
 def _yuan(fen: int | None) -> Decimal | None:

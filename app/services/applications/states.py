@@ -31,6 +31,7 @@ TRANSITIONS: Mapping[Act, Mapping[Status, tuple[Status, ...]]] = {
     Act.PROPOSE: {Status.REVIEWED: (Status.REVIEWED,), Status.WAITLISTED: (Status.WAITLISTED,)},
     Act.DECLINE: {Status.REVIEWED: (Status.REVIEWED,), Status.WAITLISTED: (Status.WAITLISTED,)},
     Act.WAITLIST: {Status.REVIEWED: (Status.WAITLISTED,)},
+    Act.END_WAITING: {Status.WAITLISTED: (Status.REVIEWED,)},
     Act.APPROVE: {Status.REVIEWED: (Status.APPROVED,), Status.WAITLISTED: (Status.APPROVED,)},
     Act.REJECT: dict.fromkeys(UNDER_WAY, (Status.REJECTED,)),
     Act.WITHDRAW: {Status.DRAFT: (Status.WITHDRAWN,)} | dict.fromkeys(UNDER_WAY, (Status.WITHDRAWN,)),

@@ -13,7 +13,7 @@ from functools import partial
 
 from app.kernel.clock import FIRST_DAY, LAST_DAY
 from app.kernel.money import format_yuan, parse_yuan
-from app.kernel.widths import half_width
+from app.kernel.widths import half_width, is_printable
 from app.services.issuance.rows import MAX_FACE_VALUE_FEN, read_reference, read_text, read_uscc
 from app.services.issuance.words import NAME_LENGTH, NOTE_LENGTH, CellProblem, Field
 from app.services.sheets.cells import ERROR_VALUES, plain_number, shown, written_day
@@ -65,6 +65,8 @@ def _identifier(cell: Cell, *, typed: bool) -> str:
     """Digits of an identifier are text: of a number only 15 would be left, and no leading zero."""
     text = _text(cell)
     plain = half_width(text).strip()
+    if not is_printable("".join(plain.split())):
+        raise CellProblem("control_character")
     if _MANGLED.fullmatch(plain) or (not typed and _ROUNDED.fullmatch(plain)):
         raise CellProblem("number_mangled", actual=shown(plain))
     return text

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from app.kernel.problems import FieldError
 from app.services.issuance.words import HEADINGS, PASSED_OVER, REQUIRED, CellProblem, Field
 from app.services.sheets.cells import comparable, is_filled, shown
+from app.services.sheets.labels import other_unit
 from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
 from app.services.sheets.workbook import Cell
@@ -28,6 +29,8 @@ FIELDS: Mapping[str, Field] = {
 }
 """Every heading that is read, without the accidents of typing."""
 _PASSED_OVER = frozenset(map(comparable, PASSED_OVER))
+_FACE_VALUE = ("面值", "face_value")
+"""With another unit behind it, or none, the amounts may be in 万元."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,19 +80,20 @@ def read_headings(cells: Cells, place: int, language: Language) -> Headings:
     passed_over: set[int] = set()
     errors: list[FieldError] = []
 
-    def complain(name: str, column: str, problem: CellProblem) -> None:
+    def complain(name: str, column: str, problem: CellProblem, row_no: int = place + 1) -> None:
         errors.append(
             FieldError(
-                pointer=f"/rows/{place + 1}/{name}",
+                pointer=f"/rows/{row_no}/{name}",
                 code=problem.code,
                 detail=problem.sentence(language),
                 limit=problem.limit,
                 actual=problem.actual,
-                row=place + 1,
+                row=row_no,
                 column=column,
             )
         )
 
+    is_amount_told = False
     for n, heading in enumerate(row):
         field = field_of(heading)
         letters, words = column_letters(n + 1), shown(heading)
@@ -98,13 +102,20 @@ def read_headings(cells: Cells, place: int, language: Language) -> Headings:
         elif comparable(heading) in _PASSED_OVER:
             passed_over.add(n)
         elif is_filled(heading):
-            code = "heading_unknown" if field is None else "heading_duplicate"
-            complain(letters, f"{letters} {words}", CellProblem(code, actual=words))
+            code = "heading_duplicate" if field is not None else "heading_unknown"
+            if field is None and comparable(heading).startswith(_FACE_VALUE):
+                code, is_amount_told = "heading_unit", True
+            limit = HEADINGS[Field.FACE_VALUE] if code == "heading_unit" else None
+            complain(letters, f"{letters} {words}", CellProblem(code, limit=limit, actual=words))
         elif (used := _first_used(cells, first, n)) is not None:
             complain(letters, letters, CellProblem("heading_empty", actual=used))
     for field in REQUIRED:
-        if field not in columns:
+        if field not in columns and not (field is Field.FACE_VALUE and is_amount_told):
             complain(field, HEADINGS[field], CellProblem("heading_missing", limit=HEADINGS[field]))
+    if (found := other_unit(cells[: place + 1])) and not is_amount_told:
+        letters, words = column_letters(found[1] + 1), shown(cells[found[0]][found[1]])
+        problem = CellProblem("unit_not_yuan", limit=HEADINGS[Field.FACE_VALUE], actual=words)
+        complain(letters, f"{letters} {words}", problem, found[0] + 1)
     names = {field: f"{column_letters(n + 1)} {HEADINGS[field]}" for field, n in columns.items()}
     return Headings(columns, names, place, first, len(row), frozenset(passed_over), tuple(errors))
 

@@ -15,8 +15,9 @@ from app.kernel.problems import FieldError
 from app.services.issuance.cells import read_face_value, readers, sound
 from app.services.issuance.headings import Headings, find_headings, is_heading_row, read_headings
 from app.services.issuance.rows import MAX_ROWS, GrantRow, Layout, duplicate_references
-from app.services.issuance.words import HEADINGS, REQUIRED, TOTALS, CellProblem, Field
-from app.services.sheets.cells import comparable, is_filled
+from app.services.issuance.words import HEADINGS, REQUIRED, CellProblem, Field
+from app.services.sheets.cells import is_filled
+from app.services.sheets.labels import is_remark, is_subtotal, is_total
 from app.services.sheets.problems import Language
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.tables import Table, read_tables
@@ -70,9 +71,9 @@ def _issuance_table(data: bytes) -> tuple[Table, int]:
         )
     if not found:
         raise Unreadable(
-            f"No sheet has a row with the template's headings ({', '.join(HEADINGS.values())}); in a CSV file they are"
-            " separated by commas.",
-            f"没有任何工作表包含模板表头（{'、'.join(HEADINGS.values())}）；CSV 文件须以逗号分隔。",
+            f"No visible sheet has a row with the template's headings ({', '.join(HEADINGS.values())}). Hidden sheets"
+            " are not read; in a CSV file the headings are separated by commas.",
+            f"没有任何可见的工作表包含模板表头（{'、'.join(HEADINGS.values())}）。隐藏的不读取；CSV 文件须以逗号分隔。",
         )
     return (used or found)[0]
 
@@ -104,13 +105,15 @@ class _Reader:
         del self.errors[known:]
         if not any(is_filled(cell) for n, cell in enumerate(cells) if n not in self._headings.passed_over):
             return
-        first = comparable(next(filter(is_filled, cells))).rstrip(":")
-        if first in TOTALS:
+        first = next(filter(is_filled, cells))
+        if is_total(first):
             self._total = row_no, self._total_of(row_no, cells)
-        elif first == "小计":
+        elif is_subtotal(first):
             self._complain(row_no, Field.REFERENCE_NO, CellProblem("subtotal"))
         elif is_heading_row(cells):
             self._complain(row_no, Field.REFERENCE_NO, CellProblem("heading_repeated"))
+        elif self._is_no_grant(row_no, cells):
+            self._complain(row_no, Field.REFERENCE_NO, CellProblem("row_no_grant"))
         else:
             self.rows.append(row)
             self.errors += of_cells
@@ -162,8 +165,18 @@ class _Reader:
 
     def _below_total(self, row_no: int, cells: Sequence[Cell]) -> None:
         """Below a total stand remarks and signatures; with a required field it would be a row that no total counts."""
-        if any(is_filled(self._cell(cells, field)) for field in REQUIRED if field is not Field.REFERENCE_NO):
-            self._complain(row_no, Field.REFERENCE_NO, CellProblem("row_below_total"))
+        for field in REQUIRED:
+            cell = self._cell(cells, field)
+            if field is not Field.REFERENCE_NO and is_filled(cell) and not is_remark(cell):
+                self._complain(row_no, field, CellProblem("row_below_total"))
+                return
+
+    def _is_no_grant(self, row_no: int, cells: Sequence[Cell]) -> bool:
+        """Whether code and amount are both missing, not by a merge alone: a signature, or a row nobody filled in."""
+        places = [self._headings.columns[field] for field in (Field.USCC, Field.FACE_VALUE)]
+        return len(cells) > max(places) and all(
+            not is_filled(cells[n]) and (row_no - 1, n) not in self._merged for n in places
+        )
 
     def _total_of(self, row_no: int, cells: Sequence[Cell]) -> int | None:
         cell = self._cell(cells, Field.FACE_VALUE)

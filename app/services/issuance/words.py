@@ -41,7 +41,6 @@ FINDINGS = "校验结果"
 """The column of an annotated copy that says what is wrong with each row; passed over when the copy is sent in."""
 PASSED_OVER = (FINDINGS, "序号")
 """Columns that may stand in the sheet and mean nothing here."""
-TOTALS = frozenset({"合计", "总计", "total"})
 
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
@@ -49,6 +48,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "heading_unknown": (
         "{actual} is no column of the template. Remove the column or correct its heading.",
         "“{actual}”不是模板中的列。请删除该列或更正表头。",
+    ),
+    "heading_unit": (
+        "{actual} does not say yuan. Convert the amounts where they are in another unit, then name the column {limit}.",
+        "“{actual}”未注明以元为单位。金额如非以元填写，请先逐一换算，再将表头改为“{limit}”。",
+    ),
+    "unit_not_yuan": (
+        "{actual} stands above the headings, and {limit} says yuan. Convert the amounts to yuan, then remove the note.",
+        "表头上方写有“{actual}”，与“{limit}”不符。请先将全部金额换算为元，再删除该说明。",
     ),
     "heading_duplicate": ("The column {actual} stands twice. Remove one.", "“{actual}”列重复。请删除其中一列。"),
     "heading_empty": (
@@ -85,6 +92,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "total_wrong": ("The total says {limit}; the lines add up to {actual}.", "合计为 {limit}，明细之和为 {actual}。"),
     "sheet_too_long": ("At most {limit} rows are read; split the sheet.", "最多读取 {limit} 行，请拆分表格。"),
     "required": ("This cell must not be empty.", "此单元格不能为空。"),
+    "row_no_grant": (
+        "The row has neither a credit code nor an amount. Fill in both, or remove it; remarks stand below a row 合计.",
+        "该行既无统一社会信用代码也无面值。请补填，或删除该行；备注、签字请写在“合计”行之后。",
+    ),
     "formula_error": (
         "The cell's formula gives {actual}. Correct it or write the value itself.",
         "单元格公式结果为 {actual}。请更正公式或直接填写数值。",

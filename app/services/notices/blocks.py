@@ -11,6 +11,7 @@ from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import Connection, Integer, Row, cast, func, or_, select
+from sqlalchemy.orm import aliased
 
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import NoticeItemStatus, NoticeState, NoticeSubject
@@ -34,10 +35,11 @@ def admission_subject(programme_id: str, provider_id: str) -> str:
 def rows_left_out(tx: Connection, *, region_code: str, batch_id: str) -> dict[int, Any]:
     """The rows of a batch that must not be issued, by number, each with the item that blocks it.
 
-    Raises `notice_running` before its notice has ended. An objection follows its reference number: to submit a row in
-    another batch is no way around it.
+    Raises `notice_running` before its notice has ended, or that of another batch which shows one of its reference
+    numbers. An objection follows its reference number too: to submit a row in another batch is no way around either.
     """
-    _require_ended(tx, _locked_notices(tx, region_code, PublicNotice.batch_id == batch_id))
+    shown = [batch_id, *_batches_shown_with(tx, region_code, batch_id)]
+    _require_ended(tx, _locked_notices(tx, region_code, PublicNotice.batch_id.in_(shown)))
     blocked = {item.subject_id: item for item in blocking(_items_by_reference(tx, region_code, batch_id))}
     if not blocked:
         return {}
@@ -84,6 +86,38 @@ def blocking(items: Iterable[Any]) -> list[Any]:
         frozen = [item for item in shown if item.status == NoticeItemStatus.FROZEN]
         found += frozen[:1] or [item for item in shown[-1:] if item.status == NoticeItemStatus.REMOVED]
     return sorted(found, key=lambda item: (item.notice_id, item.item_no))
+
+
+def _batches_shown_with(tx: Connection, region_code: str, batch_id: str) -> list[str]:
+    """Other batches that are being shown to the public and have a reference number of this one.
+
+    Mostly none is being shown, and then no row is looked at.
+    """
+    batch = IssuanceBatch.__table__.alias("batch")
+    running = tx.execute(
+        select(PublicNotice.batch_id)
+        .join(batch, (batch.c.region_code == PublicNotice.region_code) & (batch.c.id == batch_id))
+        .where(
+            PublicNotice.region_code == region_code,
+            PublicNotice.programme_id == batch.c.programme_id,
+            PublicNotice.subject_kind == NoticeSubject.BATCH,
+            PublicNotice.state == NoticeState.PUBLISHED,
+            PublicNotice.ends_at > now(tx),
+            PublicNotice.batch_id != batch_id,
+        )
+    ).scalars()
+    others = sorted(other for other in set(running) if other is not None)
+    if not others:
+        return []
+    own = aliased(IssuanceRow)
+    return list(
+        tx.execute(
+            select(IssuanceRow.batch_id)
+            .distinct()
+            .join(own, (own.region_code == IssuanceRow.region_code) & (own.reference_no == IssuanceRow.reference_no))
+            .where(IssuanceRow.region_code == region_code, IssuanceRow.batch_id.in_(others), own.batch_id == batch_id)
+        ).scalars()
+    )
 
 
 def _items_by_reference(tx: Connection, region_code: str, batch_id: str) -> Sequence[Row[*tuple[Any, ...]]]:

@@ -26,9 +26,9 @@ from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
 from app.services.calendars import load_calendar
 from app.services.identity.principals import Caller
-from app.services.notices.reads import NoticeRecord, find_notice, read_notice
+from app.services.notices.reads import NoticeRecord, find_notice, is_official_of, read_notice
 from app.services.notices.subjects import MAX_ITEMS, SUBJECTS, Chosen, Item, ProgrammeShown, missing_fields
-from app.services.programmes.programmes import lock_programme
+from app.services.programmes.programmes import Issuer, ProgrammeRecord, lock_programme, lock_programme_to_issue
 from app.sql import now
 
 WORKING_DAYS = 5
@@ -65,9 +65,10 @@ class NoticeDraft:
 def draw_up(tx: Connection, *, caller: Caller, draft: NoticeDraft) -> NoticeRecord:
     """Take down the items as they stand, each as it will be shown. Nobody sees them yet but officials.
 
-    Raises `forbidden`, `not_found`, `validation_failed`, `wrong_state` for a batch that is decided, `nothing_to_show`.
+    A county's officials show batches of their own. Raises `forbidden`, `not_found`, `validation_failed`, `wrong_state`
+    for a batch that is decided, `nothing_to_show`.
     """
-    programme = lock_programme(tx, caller=caller, programme_id=draft.programme_id, role=Role.MAKER)
+    programme, issuer = _lock_programme(tx, caller, draft)
     errors = [FieldError(f"/subject/{name}", code) for name, code in missing_fields(draft.chosen)]
     if errors:
         raise AppError(Code.VALIDATION_FAILED, count=len(errors), errors=errors)
@@ -86,7 +87,7 @@ def draw_up(tx: Connection, *, caller: Caller, draft: NoticeDraft) -> NoticeReco
             region_code=programme.region_code,
             id=notice_id,
             programme_id=programme.id,
-            authority_id=programme.authority_id,
+            authority_id=issuer.authority_id,
             subject_kind=draft.chosen.kind,
             subject=canonical({name: str(value) for name, value in asdict(draft.chosen).items() if value}).decode(),
             batch_id=draft.chosen.batch_id,
@@ -127,7 +128,7 @@ def submit(tx: Connection, *, caller: Caller, notice_id: str) -> tuple[NoticeRec
 
     Raises `forbidden`, `not_found`, `wrong_state`, `calendar_not_loaded` where its end could not be told.
     """
-    notice = _locked_own(tx, caller, notice_id)
+    notice, county_code = _locked_own(tx, caller, notice_id)
     _require(notice, NoticeState.DRAFT)
     items = _items(tx, notice)
     ends_on = load_calendar(tx).add_working_days(civil_date(now(tx)), notice.working_days)
@@ -150,6 +151,7 @@ def submit(tx: Connection, *, caller: Caller, notice_id: str) -> tuple[NoticeRec
             "retention_days": notice.retention_days,
             "ends_on_if_published_today": ends_on.isoformat(),
         },
+        county_code=county_code,
     )
     return read_notice(tx, caller=caller, notice_id=notice_id), approval_id
 
@@ -187,7 +189,7 @@ def withdraw(tx: Connection, *, caller: Caller, notice_id: str, reason: str) -> 
 
     Raises `forbidden`, `not_found`, `wrong_state`, `objections_open` while one is undecided.
     """
-    notice = _locked_own(tx, caller, notice_id)
+    notice, county_code = _locked_own(tx, caller, notice_id)
     if notice.state == NoticeState.DRAFT:
         at = now(tx)
         _change(tx, notice, state=NoticeState.WITHDRAWN, withdrawn_at=at, withdrawal_reason=reason)
@@ -214,6 +216,7 @@ def withdraw(tx: Connection, *, caller: Caller, notice_id: str, reason: str) -> 
         command={"notice_id": notice.id, "reason": reason},
         effect={"title": notice.title, "count": notice.item_count, "total_fen": notice.total_fen},
         reason=reason,
+        county_code=county_code,
     )
     return read_notice(tx, caller=caller, notice_id=notice_id), approval_id
 
@@ -243,12 +246,31 @@ def items_sha256(items: Sequence[Item]) -> str:
     return sha256_hex(canonical({"items": [list(asdict(item).values()) for item in items]}))
 
 
-def _locked_own(tx: Connection, caller: Caller, notice_id: str) -> Row[Any]:
+def _lock_programme(tx: Connection, caller: Caller, draft: NoticeDraft) -> tuple[ProgrammeRecord, Issuer]:
+    """The programme, locked, and who shows something of it: its authority, or a county's a batch of its own."""
+    if draft.chosen.kind is not NoticeSubject.BATCH:
+        programme = lock_programme(tx, caller=caller, programme_id=draft.programme_id, role=Role.MAKER)
+        return programme, Issuer(programme.authority_id, None)
+    programme, issuer = lock_programme_to_issue(tx, caller=caller, programme_id=draft.programme_id)
+    if issuer.county_code is not None:
+        own = select(IssuanceBatch.id).where(
+            IssuanceBatch.region_code == programme.region_code,
+            IssuanceBatch.id == draft.chosen.batch_id,
+            IssuanceBatch.county_code == issuer.county_code,
+            IssuanceBatch.authority_id == issuer.authority_id,
+        )
+        if tx.execute(own).one_or_none() is None:
+            raise AppError(Code.NOT_FOUND, what="batch")
+    return programme, issuer
+
+
+def _locked_own(tx: Connection, caller: Caller, notice_id: str) -> tuple[Row[Any], str | None]:
+    """The caller's own notice, locked, and the county that drew it up, where one did."""
     caller.require(Role.MAKER)
     found = find_notice(tx, caller=caller, notice_id=notice_id)
-    if not caller.holds_in(Role.MAKER, found.region_code, found.authority_id):
+    if not is_official_of(caller, found, Role.MAKER):
         raise AppError(Code.NOT_FOUND, what="notice")
-    return lock_notice(tx, found.region_code, notice_id)
+    return lock_notice(tx, found.region_code, notice_id), found.county_code
 
 
 def _items(tx: Connection, notice: Row[Any]) -> list[Item]:

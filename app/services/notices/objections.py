@@ -28,7 +28,7 @@ from app.services.identity.principals import Caller, Principal
 from app.services.ledger.fences import try_fences
 from app.services.notices.masking import masked
 from app.services.notices.notices import lock_notice
-from app.services.notices.reads import find_notice
+from app.services.notices.reads import find_notice, is_official_of
 from app.services.notices.subjects import SUBJECTS
 from app.sql import now
 
@@ -276,7 +276,7 @@ def request_decision(
     """
     caller.require(Role.MAKER)
     found = find_notice(tx, caller=caller, notice_id=notice_id)
-    if not caller.holds_in(Role.MAKER, found.region_code, found.authority_id):
+    if not is_official_of(caller, found, Role.MAKER):
         raise AppError(Code.NOT_FOUND, what="notice")
     objection = _objection(tx, found, objection_id)
     _require_open(objection)
@@ -301,6 +301,7 @@ def request_decision(
         },
         amount_fen=_freed_fen(tx, found, item) if outcome is ObjectionStatus.UPHELD else None,
         reason=reason,
+        county_code=found.county_code,
     )
 
 
@@ -347,7 +348,7 @@ def _freed_fen(tx: Connection, notice: Row[Any], item: Row[Any]) -> int | None:
 def _as_official(tx: Connection, caller: Caller, notice_id: str) -> Row[Any]:
     caller.require(Role.MAKER, Role.CHECKER)
     notice = find_notice(tx, caller=caller, notice_id=notice_id)
-    if not any(caller.holds_in(role, notice.region_code, notice.authority_id) for role in (Role.MAKER, Role.CHECKER)):
+    if not is_official_of(caller, notice, Role.MAKER, Role.CHECKER):
         raise AppError(Code.NOT_FOUND, what="notice")
     return notice
 

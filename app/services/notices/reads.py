@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, and_, cast, func, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, Select, and_, cast, func, or_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import NoticeItemStatus, NoticeState, NoticeStatus, ObjectionStatus
-from app.models import NoticeItem, Objection, Organisation, Programme, PublicNotice
+from app.kernel.vocabulary import NoticeItemStatus, NoticeState, NoticeStatus, ObjectionStatus, Role
+from app.models import IssuanceBatch, NoticeItem, Objection, Organisation, Programme, PublicNotice
 from app.services.identity.principals import Caller
-from app.services.reach import region_within, within_reach
+from app.services.reach import issued_by, region_within, within_reach
 from app.sql import now
 
 
@@ -92,6 +92,12 @@ def find_notice(tx: Connection, *, caller: Caller, notice_id: str) -> Row[Any]:
     return _one(tx, notice_id, _visible_to(caller))
 
 
+def is_official_of(caller: Caller, notice: Row[Any], *roles: Role) -> bool:
+    """Whether the caller holds one of these roles where the notice was drawn up: in the city, or in the county."""
+    place = notice.county_code or notice.region_code
+    return any(caller.holds_in(role, place, notice.authority_id) for role in roles)
+
+
 def read_notice(tx: Connection, *, caller: Caller, notice_id: str) -> NoticeRecord:
     """One notice within the caller's reach. Raises `not_found`."""
     return _record(find_notice(tx, caller=caller, notice_id=notice_id), now(tx))
@@ -154,7 +160,10 @@ def _shown_at(at: datetime) -> ColumnElement[bool]:
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:
-    return within_reach(caller, region=PublicNotice.region_code, authority=PublicNotice.authority_id)
+    return or_(
+        within_reach(caller, region=PublicNotice.region_code, authority=Programme.authority_id),
+        issued_by(caller, county=IssuanceBatch.county_code, authority=PublicNotice.authority_id),
+    )
 
 
 def _one(tx: Connection, notice_id: str, condition: ColumnElement[bool]) -> Row[Any]:
@@ -187,6 +196,7 @@ def _query() -> Select[Any]:
         select(
             PublicNotice,
             Programme.title.label("programme_title"),
+            IssuanceBatch.county_code,
             Organisation.name.label("authority_name"),
             undecided.label("open_objections"),
             select(func.count()).where(*removed).scalar_subquery().label("removed_count"),
@@ -197,6 +207,15 @@ def _query() -> Select[Any]:
             and_(Programme.region_code == PublicNotice.region_code, Programme.id == PublicNotice.programme_id),
         )
         .join(Organisation, Organisation.id == PublicNotice.authority_id)
+        # A county's own notice: of a batch of its own. A city's notice of the same batch is the city's.
+        .outerjoin(
+            IssuanceBatch,
+            and_(
+                IssuanceBatch.region_code == PublicNotice.region_code,
+                IssuanceBatch.id == PublicNotice.batch_id,
+                IssuanceBatch.authority_id == PublicNotice.authority_id,
+            ),
+        )
     )
 
 

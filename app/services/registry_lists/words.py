@@ -126,7 +126,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "uscc_not_valid": (
         "{actual} is no unified social credit code: {limit}",
-        "“{actual}”不是有效的统一社会信用代码，请核对：应为 18 位，末位为校验码。（{limit}）",
+        "“{actual}”不是有效的统一社会信用代码，请核对：应为 18 位，末位为校验码。",
     ),
     "uscc_is_number": (
         "{actual} was taken for a number, of which Excel keeps 15 digits. Format the column as text, enter it again.",
@@ -234,6 +234,11 @@ _REQUIRED: Mapping[ListKind, tuple[tuple[Field, ...], ...]] = {
     ListKind.DEBARMENTS: ((Field.USCC,), (Field.NAME,), (Field.REASON,), (Field.DOCUMENT_NO,), (Field.FROM_ON,)),
 }
 
+_OF_THE_PROVIDER = (
+    Field.REGION, Field.PROVIDER_KIND, Field.FACILITY_CLASS, Field.CARDS, Field.PFLOPS, Field.RACKS,
+)  # fmt: skip
+"""What a provider with several sites says in its first line."""
+
 _NAMES: Mapping[ListKind, tuple[str, str]] = {
     ListKind.FIRMS: ("a list of firms", "企业名单"),
     ListKind.PROVIDERS: ("a list of providers", "供给方名单"),
@@ -253,6 +258,8 @@ def _layout(kind: ListKind) -> Layout:
         counted="",
         required=_REQUIRED[kind],
         sentences=SENTENCES,
+        shared=_OF_THE_PROVIDER if kind is ListKind.PROVIDERS else (),
+        shared_by=Field.USCC,
     )
 
 

@@ -37,6 +37,9 @@ class Layout:
     sentences: Mapping[str, tuple[str, str]]
     may_be_empty: tuple[str, ...] = ()
     """Columns that have to be there, so that nobody forgets them, and need not be filled in each line."""
+    shared: tuple[str, ...] = ()
+    """Columns that lines with the same `shared_by` say once, so that a merge may hide them from the second on."""
+    shared_by: str = ""
     instead_of_negative: str | None = None
     """The heading of the column in which stands what somebody would write as an amount below 0."""
 

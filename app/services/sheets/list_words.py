@@ -7,8 +7,6 @@ from collections.abc import Mapping
 from app.services.sheets import problems
 
 YUAN, FEN = frozenset({"元", "yuan", "rmb", "cny", "人民币", "人民币元"}), frozenset({"分", "fen"})
-TOTALS = frozenset({"合计", "总计", "共计", "total", "totals", "sum"})
-"""What the first filled cell of the total's row says."""
 
 SENTENCES: Mapping[str, tuple[str, str]] = {
     "heading_missing": ("The file has no column {limit}.", "文件缺少“{limit}”列。"),
@@ -19,6 +17,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "heading_unit": (
         "The unit of {actual} is neither yuan nor fen. Give the amounts in yuan.",
         "“{actual}”的单位既非元也非分，请以元为单位填写。",
+    ),
+    "unit_not_yuan": (
+        "{actual} stands above the headings, and amounts are read in yuan. Convert all of them, then remove the note.",
+        "表头上方写有“{actual}”，而金额一律按元读取。请先将全部金额换算为元，再删除该说明。",
     ),
     "no_rows": (
         "There is no line below the headings. If there was truly none, declare a count of 0.",
@@ -33,6 +35,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "formula_error": (
         "The cell's formula gives {actual}. Correct it or write the value itself.",
         "单元格公式结果为 {actual}。请更正公式或直接填写数值。",
+    ),
+    "formula_without_result": (
+        "The cell's formula was never computed. Open the file in Excel or WPS and save it, or write the value itself.",
+        "单元格公式尚未计算出结果。请用 Excel 或 WPS 打开并保存，或直接填写数值。",
+    ),
+    "merged_cell": (
+        "This cell is hidden by the merged range {limit}. Unmerge it and fill in every row.",
+        "此单元格处于合并区域 {limit} 内。请取消合并并逐行填写。",
     ),
     "number_mangled": (
         "{actual} was taken for a number, of which Excel keeps 15 digits. Format the column as text, enter it again.",

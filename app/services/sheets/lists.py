@@ -14,16 +14,17 @@ from typing import Generic, TypeVar
 
 from app.kernel.money import to_yuan
 from app.kernel.problems import AppError, Code, FieldError
-from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled
+from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled, shown
+from app.services.sheets.labels import is_remark, is_subtotal, is_total, other_unit
 from app.services.sheets.layouts import Column, Headings, Layout, find_headings, has_headings, read_headings
-from app.services.sheets.list_words import TOTALS, ListProblem
+from app.services.sheets.list_words import ListProblem
 from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.scanning import MAX_ROWS
-from app.services.sheets.tables import csv_table
+from app.services.sheets.tables import Hidden, csv_table
 from app.services.sheets.values import read_amount
-from app.services.sheets.workbook import Cell, read_sheets
+from app.services.sheets.workbook import NO_RESULT, Cell, read_worksheets
 
 L = TypeVar("L")
 T = TypeVar("T")
@@ -88,11 +89,12 @@ class Row:
 
     def take(self, of: str, read: Callable[[Cell], T]) -> T | None:
         """What stands in a field, or None where nothing does or it cannot be taken."""
-        cell = self._cell(of)
+        cell = self.cell(of)
         if not is_filled(cell):
             return None
         if isinstance(cell, str) and cell in ERROR_VALUES:
-            self.complain(ListProblem("formula_error", actual=cell), of)
+            never = cell == NO_RESULT
+            self.complain(ListProblem("formula_without_result" if never else "formula_error", actual=cell), of)
             return None
         try:
             return read(cell)
@@ -111,15 +113,20 @@ class Row:
         }
         return {name: fen for name, fen in found.items() if fen is not None}
 
+    def is_line(self, fields: Iterable[str]) -> bool:
+        """Whether one of these fields holds what is no remark and no signature."""
+        return any(is_filled(cell) and not is_remark(cell) for cell in map(self.cell, fields))
+
     def is_filled(self, of: str) -> bool:
         """Whether anything stands in a field."""
-        return is_filled(self._cell(of))
+        return is_filled(self.cell(of))
 
     def complain(self, problem: ListProblem, of: str | None = None) -> None:
         """Note a complaint about the row, or about one of its fields."""
         self._file.complain(self.row_no, problem, of)
 
-    def _cell(self, of: str) -> Cell:
+    def cell(self, of: str) -> Cell:
+        """What stands in a field; empty where the list has no such column."""
         column: Column | None = self._file.headings.columns.get(of)
         return self._cells[column.place] if column is not None and column.place < len(self._cells) else ""
 
@@ -148,7 +155,7 @@ def read_list(
 
     Raises AppError `file_unreadable` where it is no table that could be such a list.
     """
-    rows, typed = _rows(data, layout)
+    rows, merged, typed = _rows(data, layout)
     place = find_headings(rows, layout)
     if place is None:
         raise Unreadable(
@@ -158,8 +165,11 @@ def read_list(
     file: ListFile[L] = ListFile(layout, language, read_headings(rows[place], layout))
     for of, problem in file.headings.problems:
         file.errors.append(_about_heading(file, place + 1, of, problem))
-    if not file.headings.problems:
-        reader = _Reader(file, declared, read_line, width=len(rows[place]), typed=typed)
+    if layout.amounts and (found := other_unit(rows[:place])):
+        problem = ListProblem("unit_not_yuan", actual=shown(rows[found[0]][found[1]]))
+        file.errors.append(_about_heading(file, found[0] + 1, found[1], problem))
+    if not file.errors:
+        reader = _Reader(file, declared, read_line, heading=rows[place], merged=merged, typed=typed)
         for row_no, cells in enumerate(rows[place + 1 :], start=place + 2):
             if any(map(is_filled, cells)):
                 reader.read(row_no, cells)
@@ -167,18 +177,20 @@ def read_list(
     return file
 
 
-def _rows(data: bytes, layout: Layout) -> tuple[Sequence[Sequence[Cell]], bool]:
-    """All rows of the file, and whether its text cells are as they were typed."""
+def _rows(data: bytes, layout: Layout) -> tuple[Sequence[Sequence[Cell]], Hidden, bool]:
+    """All rows of the file, what merges hide of them, and whether its text cells are as they were typed."""
     if not data.startswith((_ARCHIVE, _OLD_OFFICE)):
-        return csv_table(data), False
-    sheets = list(read_sheets(data))
-    found = [sheet for sheet in sheets if has_headings(sheet, layout)]
+        return csv_table(data), {}, False
+    sheets = list(read_worksheets(data))
+    found = [sheet for sheet in sheets if has_headings(sheet.cells, layout)]
     if len(found) > 1:
         raise Unreadable(
             f"Several sheets have the headings of {layout.name_en}. Upload one at a time.",
             f"多个工作表含有{layout.name_zh}表头，请逐一上传。",
         )
-    return (found or sheets or [[]])[0], True
+    for sheet in found or sheets:
+        return sheet.cells, sheet.merged, True
+    return [], {}, True
 
 
 def _about_heading(file: ListFile[L], row_no: int, place: int, problem: ListProblem) -> FieldError:
@@ -204,11 +216,15 @@ class _Reader(Generic[L]):
         declared: Declared,
         read_line: Callable[[Row], Read[L]],
         *,
-        width: int,
+        heading: Sequence[Cell],
+        merged: Hidden,
         typed: bool,
     ) -> None:
         self._file, self._declared, self._read_line = file, declared, read_line
-        self._width, self._typed = width, typed
+        self._width, self._merged, self._typed = len(heading), merged, typed
+        self._numbering = {place for place, cell in enumerate(heading) if comparable(cell) == "序号"}
+        self._owner: Cell = ""
+        """Whom the line before was about, where several may be about the same."""
         self._total_row: int | None = None
         self._totals: dict[str, int] = {}
         self._sums: Counter[str] = Counter()
@@ -216,16 +232,18 @@ class _Reader(Generic[L]):
         self._count = 0
 
     def read(self, row_no: int, cells: Sequence[Cell]) -> None:
-        """Take one row that holds anything."""
+        """Take one row that holds anything; a number in 序号 alone is nothing."""
+        if self._numbering.issuperset(place for place, cell in enumerate(cells) if is_filled(cell)):
+            return
         row = Row(self._file, row_no, cells, typed=self._typed)
-        first = comparable(next(filter(is_filled, cells))).rstrip(":")
-        if first == "小计":
+        first = next(filter(is_filled, cells))
+        if is_subtotal(first):
             row.complain(ListProblem("subtotal"))
-        elif first in TOTALS:
+        elif is_total(first):
             self._total_row, self._totals = row_no, row.amounts()
         elif self._total_row is not None:
             # Below the total stand remarks and signatures; with an amount it would be a line that no total counts.
-            if any(map(row.is_filled, self._file.layout.amounts or self._file.layout.headings)):
+            if row.is_line(self._file.layout.amounts or self._file.layout.headings):
                 row.complain(ListProblem("row_below_total"))
         elif any(map(is_filled, cells[self._width :])):
             row.complain(ListProblem("cells_too_many", limit=self._width, actual=len(cells)))
@@ -236,8 +254,9 @@ class _Reader(Generic[L]):
     def _line(self, row: Row) -> None:
         read = self._read_line(row)
         layout = self._file.layout
+        hidden = self._tell_merged(row)
         for group in layout.required:
-            if not any(row.is_filled(of) or of in layout.may_be_empty for of in group):
+            if hidden.isdisjoint(group) and not any(row.is_filled(of) or of in layout.may_be_empty for of in group):
                 row.complain(ListProblem("required"), next(of for of in group if of in self._file.headings.columns))
         for of, mark, told in read.marks:
             if (first := self._seen.setdefault(mark, row.row_no)) != row.row_no:
@@ -245,6 +264,20 @@ class _Reader(Generic[L]):
         self._sums.update(read.amounts)
         if read.line is not None:
             self._file.lines.append(read.line)
+
+    def _tell_merged(self, row: Row) -> set[str]:
+        """Complain of each cell that a merge hides and that this line has to say; their fields."""
+        layout = self._file.layout
+        owner = row.cell(layout.shared_by) if layout.shared_by else ""
+        continues = is_filled(owner) and owner == self._owner
+        self._owner = owner
+        hidden = set()
+        for of, column in self._file.headings.columns.items():
+            merge = self._merged.get((row.row_no - 1, column.place))
+            if merge and not row.is_filled(of) and not (continues and of in layout.shared):
+                row.complain(ListProblem("merged_cell", limit=merge), of)
+                hidden.add(of)
+        return hidden
 
     def finish(self, first_row: int) -> None:
         """Hold the lines against their number and totals, once all were read."""

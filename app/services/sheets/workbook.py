@@ -19,6 +19,7 @@ from io import BytesIO
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
+from app.services.sheets.percents import as_shown, percent_styles
 from app.services.sheets.places import column_letters
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.scanning import Scan
@@ -30,6 +31,7 @@ MAX_MERGED = 1_000_000
 
 CONTENT_TYPES = "[Content_Types].xml"
 SHARED_STRINGS = "xl/sharedstrings.xml"
+STYLES = "xl/styles.xml"
 NO_RESULT = "#NO_RESULT"
 """What stands in a cell whose formula was never computed: written by a program, and not opened in Excel since."""
 
@@ -81,12 +83,13 @@ class Worksheet:
         return hidden
 
 
-def read_worksheets(data: bytes) -> Iterator[Worksheet]:
+def read_worksheets(data: bytes, *, percentages_as_numbers: bool = False) -> Iterator[Worksheet]:
     """The visible worksheets in the workbook's order, each read when it is asked for.
 
-    Raises AppError `file_unreadable` for what is no .xlsx, is encrypted, has macros, or exceeds a limit.
+    A number that is shown as a percentage is the text `50%`, so that nobody takes it for an amount, unless rates are
+    looked for. Raises AppError `file_unreadable` for what is no .xlsx, is encrypted, has macros, or exceeds a limit.
     """
-    plain = BytesIO(_plain_copy(data))
+    plain = BytesIO(_plain_copy(data, percentages_as_numbers=percentages_as_numbers))
     try:
         with CalamineWorkbook.from_filelike(plain) as workbook:
             for sheet in workbook.sheets_metadata:
@@ -97,13 +100,13 @@ def read_worksheets(data: bytes) -> Iterator[Worksheet]:
         raise Unreadable("The workbook is damaged.", "工作簿已损坏。") from error
 
 
-def read_sheets(data: bytes) -> Iterator[list[list[Cell]]]:
+def read_sheets(data: bytes, *, percentages_as_numbers: bool = False) -> Iterator[list[list[Cell]]]:
     """The cells alone of each visible worksheet. Raises as `read_worksheets`."""
-    for sheet in read_worksheets(data):
+    for sheet in read_worksheets(data, percentages_as_numbers=percentages_as_numbers):
         yield sheet.cells
 
 
-def _plain_copy(data: bytes) -> bytes:
+def _plain_copy(data: bytes, *, percentages_as_numbers: bool) -> bytes:
     """The workbook's XML parts, each within limits and well formed, in a new archive without compression."""
     if len(data) > MAX_FILE_BYTES:
         raise Unreadable(
@@ -118,25 +121,29 @@ def _plain_copy(data: bytes) -> bytes:
             )
         raise Unreadable("The file is in the format of old Excel (.xls).", "文件为旧版 Excel 格式（.xls）。")
     try:
-        return _copy_parts(data)
+        return _copy_parts(data, percentages_as_numbers=percentages_as_numbers)
     except _BROKEN_ARCHIVE as error:
         raise Unreadable("The file is not an Excel workbook.", "文件不是 Excel 工作簿。") from error
 
 
-def _copy_parts(data: bytes) -> bytes:
+def _copy_parts(data: bytes, *, percentages_as_numbers: bool) -> bytes:
     copy = BytesIO()
     with zipfile.ZipFile(BytesIO(data)) as source, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
         parts = source.infolist()
         _check_archive(parts)
         _check_content(source)
         scan = Scan()
-        # The shared strings first: the cells that use them count their length.
-        for part in sorted(parts, key=lambda part: part.filename.lower() != SHARED_STRINGS):
+        percents: frozenset[int] = frozenset()
+        # The shared strings first: the cells that use them count their length. The styles say how cells are shown.
+        first = (SHARED_STRINGS, STYLES)
+        for part in sorted(parts, key=lambda part: part.filename.lower() not in first):
             if part.filename.lower().endswith((".xml", ".rels")):
                 content = source.read(part)
                 if scan.part(content):
                     content = _FORMULA_ALONE.sub(_without_result, _ERROR_CELL.sub(rb"\1\2str\2", content))
-                target.writestr(part.filename, content)
+                if part.filename.lower() == STYLES and not percentages_as_numbers:
+                    percents = percent_styles(content)
+                target.writestr(part.filename, as_shown(content, percents))
     return copy.getvalue()
 
 

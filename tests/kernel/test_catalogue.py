@@ -1,0 +1,30 @@
+"""A refusal's Chinese sentence holds no word of the code where the word is known."""
+
+from __future__ import annotations
+
+import pytest
+
+from app.kernel.catalogue import detail
+from app.kernel.problems import Code
+
+
+@pytest.mark.parametrize(
+    ("actual", "expected", "sentence"),
+    [
+        ("accepted", "reviewed / waitlisted", "当前状态为 已受理，此操作要求 已核定、候补。"),
+        ("apl_330100_1: withdrawn", "reviewed", "当前状态为 apl_330100_1: 已撤回，此操作要求 已核定。"),
+        ("dismissed", "open", "当前状态为 不成立，此操作要求 进行中。"),
+        ("2026-11-26", "2026-01-01 – 2026-06-30", "当前状态为 2026-11-26，此操作要求 2026-01-01 – 2026-06-30。"),
+    ],
+)
+def test_states_are_told_in_chinese(actual: str, expected: str, sentence: str) -> None:
+    assert detail(Code.WRONG_STATE, "zh", {"actual": actual, "expected": expected}) == sentence
+
+
+def test_in_english_they_stand_as_they_are() -> None:
+    told = detail(Code.WRONG_STATE, "en", {"actual": "accepted", "expected": "reviewed / waitlisted"})
+    assert told == "It is accepted; this needs reviewed / waitlisted."
+
+
+def test_roles_are_told_in_chinese() -> None:
+    assert "“审核、财政”" in detail(Code.FORBIDDEN, "zh", {"role": "checker / finance"})
