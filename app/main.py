@@ -10,7 +10,6 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
-from fastapi_offline import FastAPIOffline
 
 from app import logs
 from app.api import (
@@ -26,6 +25,7 @@ from app.api import (
     debarments,
     delegations,
     disclosure,
+    docs_page,
     events,
     health,
     holds,
@@ -73,15 +73,15 @@ from app.api import (
 )
 from app.api.context import Service
 from app.api.documentation import describe
-from app.api.middleware import BodyLimit, RequestId, limit_of
+from app.api.edges.installing import guard
 from app.api.principal_cache import PrincipalCache
-from app.api.shortcut import Shortcut
 from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
+from app.services.limits.rates import Rates
 from app.services.notices.pace import Pace
 from app.services.old_answers import BodyDropper
 from app.services.reconciliation.nightly import Nightly
@@ -187,6 +187,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        rates = Rates(settings)
         log_keys = LogKeys.from_settings(settings)
         app.state.service = Service(
             settings=settings,
@@ -201,6 +202,7 @@ def create_app(settings: Settings) -> FastAPI:
             verifying=SingleFlight(),
             objections=Pace(),
             disclosure=Disclosure(database),
+            rates=rates,
         )
         desk.start()
         sweeper.start()
@@ -211,19 +213,23 @@ def create_app(settings: Settings) -> FastAPI:
         nightly.stop()
         sweeper.stop()
         desk.stop()
+        rates.close()
         writers.dispose()
         database.dispose()
 
-    app = FastAPIOffline(
-        redoc_url=None, lifespan=lifespan, generate_unique_id_function=_operation_id, telemetry=NO_TELEMETRY
+    app = FastAPI(
+        docs_url=None,
+        redoc_url=None,
+        lifespan=lifespan,
+        generate_unique_id_function=_operation_id,
+        telemetry=NO_TELEMETRY,
     )
     problems.install(app)
-    app.add_middleware(Shortcut)
-    app.add_middleware(BodyLimit, limit_of=limit_of)
-    app.add_middleware(RequestId)
+    guard(app, settings)
     for router in ROUTERS:
         app.include_router(router)
     portal.mount(app)
+    docs_page.mount(app)
     describe(app)
     return app
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import time
+from ipaddress import ip_network
 from pathlib import Path
 
 from pydantic import Field, field_validator
@@ -36,6 +37,40 @@ class Settings(BaseSettings):
     reconcile_at: time | None = Field(
         default=time(2, 30), description="When all regions are reconciled each night, Asia/Shanghai; empty: never."
     )
+
+    limit_client: str = Field(
+        default="30000/10", description="Requests of one client or person in so many seconds; empty: any number."
+    )
+    limit_source: str = Field(
+        default="6000/60", description="The same of one network address, for requests without a known token."
+    )
+    limit_voucher: str = Field(default="1000/10", description="The same for one voucher, whoever names it.")
+    hosts: str = Field(default="", description="Further names under which clients reach the service.")
+    proxies: str = Field(default="", description="Addresses or networks of the proxies that are believed.")
+    body_grace_s: float = Field(default=20, gt=0, description="How long a request's body may come by drops.")
+    outbound_networks: str = Field(default="", description="Private networks that the service may call.")
+
+    @field_validator("limit_client", "limit_source", "limit_voucher")
+    @classmethod
+    def _is_a_limit(cls, given: str) -> str:
+        quota, slash, window_s = given.partition("/")
+        if given and not (slash and quota.isascii() and quota.isdigit() and window_s.isascii() and window_s.isdigit()):
+            raise ValueError("a limit is written as requests/seconds, such as 600/60")
+        if given and not (0 < int(quota) <= 10**9 and 0 < int(window_s) <= 86_400):
+            raise ValueError("a limit is above 0, its window at most a day")
+        return given
+
+    @field_validator("hosts", "proxies", "outbound_networks")
+    @classmethod
+    def _words(cls, given: str) -> str:
+        return " ".join(given.replace(",", " ").split())
+
+    @field_validator("proxies", "outbound_networks")
+    @classmethod
+    def _are_networks(cls, given: str) -> str:
+        for one in given.split():
+            ip_network(one)
+        return given
 
     @field_validator("reconcile_at", mode="before")
     @classmethod

@@ -21,6 +21,7 @@ from fastapi import FastAPI
 from starlette.routing import BaseRoute
 
 import migrations
+from app.cli.protocol import GuardedProtocol
 from app.database import Database
 from app.embedded import databases
 from app.embedded.databases import Urls
@@ -115,6 +116,7 @@ def settings_of(urls: Urls, folder: Path) -> Settings:
         principal_cache_s=1,
         sweep_every_s=3600,
         reconcile_at=None,
+        outbound_networks="127.0.0.0/8",
     )
 
 
@@ -176,7 +178,16 @@ class Serving:
     """Starts uvicorn and stops it again; the address is what `with` gives."""
 
     def __init__(self, settings: Settings) -> None:
-        config = uvicorn.Config(app_of(settings), port=0, log_config=None, lifespan="on", timeout_graceful_shutdown=5)
+        config = uvicorn.Config(
+            app_of(settings),
+            port=0,
+            http=GuardedProtocol,
+            proxy_headers=False,
+            server_header=False,
+            log_config=None,
+            lifespan="on",
+            timeout_graceful_shutdown=5,
+        )
         self._server = _Server(config)
         self._thread = threading.Thread(target=self._server.run, daemon=True)
 

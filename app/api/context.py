@@ -15,6 +15,7 @@ from app.services.disclosure import Disclosure
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
 from app.services.identity.tokens import Tokens
+from app.services.limits.rates import Rates
 from app.services.notices.pace import Pace
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.receipts import Receipts
@@ -38,6 +39,7 @@ class Service:
     verifying: SingleFlight[str, Principal]
     objections: Pace
     disclosure: Disclosure
+    rates: Rates
 
 
 def get_service(request: Request) -> Service:

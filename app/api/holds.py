@@ -13,6 +13,7 @@ from pydantic import Field
 from app.api.authentication import CallerDep
 from app.api.bills import BillBody, VoucherCode
 from app.api.context import ServiceDep
+from app.api.edges.rates import count_voucher
 from app.api.fields import AnyId, Instant, Read, Reference, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
@@ -121,6 +122,7 @@ async def create_hold(
 ) -> Response:
     """Reserve part of a voucher before work. Redeem from it with `hold_id`, in as many bills as you like."""
     caller.require(Role.PROVIDER)
+    await count_voucher(request.scope, service.rates, body.voucher_code)
     command = PlaceHold(
         caller=caller,
         provider_id=caller.organisation_id,

@@ -31,6 +31,10 @@ STATUS: dict[Kind, int] = {
     Kind.UNCONDITIONAL: 428,
     Kind.TOO_LARGE: 413,
     Kind.WRONG_MEDIA: 415,
+    Kind.ADDRESS_TOO_LONG: 414,
+    Kind.HEADERS_TOO_LARGE: 431,
+    Kind.TOO_SLOW: 408,
+    Kind.WRONG_HOST: 421,
     Kind.INVALID: 422,
     Kind.REFUSED: 422,
     Kind.THROTTLED: 429,
@@ -56,6 +60,7 @@ POINTERS: dict[Code, str] = {
     Code.ETAG_MISSING: "/header/If-Match",
     Code.ETAG_STALE: "/header/If-Match",
     Code.UNSUPPORTED_MEDIA_TYPE: "/header/Content-Type",
+    Code.HOST_UNKNOWN: "/header/Host",
 }
 """Where in a request lies what is about a header: the same for every route."""
 

@@ -10,6 +10,7 @@ from pydantic import Field, model_validator
 from app.api.authentication import CallerDep
 from app.api.bills import BillBody, VoucherCode
 from app.api.context import ServiceDep
+from app.api.edges.rates import count_voucher_from_thread
 from app.api.fields import AnyId, Fen, Read, Wire
 from app.api.payment_codes import PaymentCodeText
 from app.api.problems import language_of
@@ -99,6 +100,7 @@ def create_quote(
 
     A payment code that is shown here stays unused.
     """
+    count_voucher_from_thread(request, service.rates, body.voucher_code)
     bill = body.bill.bill()
     given = given_code(body.payment_code, body.voucher_code, caller, service.payment_secrets)
     consent = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Annotated, Any
 
 import orjson
@@ -12,6 +13,7 @@ from pydantic import Field, ValidationError
 
 from app.api.authentication import CallerDep
 from app.api.context import Service, ServiceDep
+from app.api.edges.rates import count_rows, too_many
 from app.api.fields import Read, Wire
 from app.api.keys import IdempotencyKey
 from app.api.problems import RefusalRenderer, document, language_of, refusal_renderer
@@ -21,6 +23,7 @@ from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller
+from app.services.limits.rates import Rates
 from app.services.redemption.commands import Redeem
 
 MAX_ROWS = 1_000
@@ -66,7 +69,9 @@ async def create_redemptions(
     their first answers and tries the others again. Rows need not be decided in their order.
     """
     caller.require(Role.PROVIDER)
+    await count_rows(request.scope, service.rates, caller.principal.id, len(body.redemptions))
     read = await run_in_threadpool(_read_rows, body.redemptions, caller, service, key, request)
+    read = await _within_limits(read, service.rates)
     commands = {index: row for index, row in enumerate(read) if isinstance(row, Redeem)}
     decided = dict(zip(commands, await service.desk.submit_all(list(commands.values())), strict=True))
     rows = [_answered(decided.get(index, row), request) for index, row in enumerate(read)]
@@ -80,6 +85,17 @@ def _read_rows(
 ) -> list[Redeem | AppError]:
     render_refusal = refusal_renderer(request)
     return [_read_row(row, caller, service, f"{key}/{index}", render_refusal) for index, row in enumerate(rows)]
+
+
+async def _within_limits(rows: list[Redeem | AppError], rates: Rates) -> list[Redeem | AppError]:
+    """The rows; those of a voucher that is asked for too often are refused, each as it would be alone."""
+    counted = Counter(named for row in rows if isinstance(row, Redeem) and (named := row.voucher_code or row.hold_id))
+    refused = {
+        named: too_many(standing)
+        for named, rows_of_it in counted.items()
+        if (standing := await rates.of_voucher(named, rows_of_it)) is not None and not standing.allowed
+    }
+    return [refused.get(row.voucher_code or row.hold_id or "", row) if isinstance(row, Redeem) else row for row in rows]
 
 
 def _read_row(

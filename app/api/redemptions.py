@@ -12,6 +12,7 @@ from pydantic import Field, model_validator
 from app.api.authentication import CallerDep
 from app.api.bills import BillBody, VoucherCode
 from app.api.context import Service, ServiceDep
+from app.api.edges.rates import count_voucher
 from app.api.fields import (
     AnyId,
     Fen,
@@ -240,6 +241,7 @@ async def create_redemption(
 
     From a hold, each bill draws what all its bills so far are due, less what was drawn, and at most what it holds.
     """
+    await count_voucher(request.scope, service.rates, body.voucher_code or body.hold_id)
     return await redeem(body, caller, key, service, refusal_renderer(request))
 
 

@@ -18,6 +18,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from app.api.authentication import UNKNOWN_SOURCE, principal_of
 from app.api.context import Service
+from app.api.edges.rates import count_voucher
 from app.api.keys import idempotency_key
 from app.api.problems import RefusalRenderer, commit_unknown, problem_response
 from app.api.redemptions import RedemptionCreate, redeem
@@ -76,6 +77,7 @@ async def _taken(scope: Scope, message: Message) -> Response | None:
     request_id: str = scope["state"]["request_id"]
     render_refusal = RefusalRenderer(headers.get(b"accept-language", ""), request_id, PATH)
     try:
+        await count_voucher(scope, service.rates, body.voucher_code or body.hold_id)
         caller = Caller(principal, request_id, scope["client"][0] if scope["client"] else UNKNOWN_SOURCE)
         return await redeem(body, caller, key, service, render_refusal)
     except AppError as error:

@@ -11,6 +11,7 @@ from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
 from app.api.bills import VoucherCode
 from app.api.context import Service, ServiceDep
+from app.api.edges.rates import count_voucher_from_thread
 from app.api.fields import AnyId, Day, Instant, PositiveFen, Read, Reason, ShownInstant, Title, Wire, wrong
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
@@ -226,12 +227,13 @@ def read_vouchers(
 
 
 @router.post("/check")
-def check_voucher(body: CheckBody, caller: CallerDep, service: ServiceDep) -> CheckRead:
+def check_voucher(body: CheckBody, caller: CallerDep, service: ServiceDep, request: Request) -> CheckRead:
     """Before work: is this code usable here, by whom, until when, up to what.
 
     A payment code that is shown here stays unused.
     """
     code = body.voucher_code
+    count_voucher_from_thread(request, service.rates, code)
     given = given_code(body.payment_code, code, caller, service.payment_secrets)
     shown = consent_shown(service.database, caller=caller, voucher_code=code, given=given) if given else None
     consent = CodeConsent(shown.limit_fen, shown.valid_until) if shown else None

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-
-import httpx
+from urllib.parse import urlsplit
 
 from app.cli.output import Failure
 from app.kernel.regions import is_region
+from app.outbound import Network, Outbound, OutboundFailed, OutboundRefused, networks
 from app.services.restoration.verdicts import Head
 from app.tlog import keys
 from app.tlog.checkpoints import Checkpoint, open_checkpoint, read_checkpoint
 from app.tlog.notes import NoteError, Verifier, read_note
 
-PATIENCE_S = 15
 MAX_BYTES = 1_000_000
 
 
@@ -61,9 +61,14 @@ def _read(path: Path) -> bytes:
 
 def _fetch(url: str) -> bytes:
     try:
-        answer = httpx.get(url, timeout=PATIENCE_S, follow_redirects=True).raise_for_status()
-    except httpx.HTTPError as error:
+        with Outbound([urlsplit(url).hostname or ""], allowed=_allowed(), max_bytes=MAX_BYTES) as outbound:
+            answer = outbound.get(url)
+    except (OutboundRefused, OutboundFailed, ValueError) as error:
         raise Failure(f"无法取得检查点 {url}：{error}", "cannot fetch the checkpoint") from error
-    if len(answer.content) > MAX_BYTES:
-        raise Failure(f"{url} 的答复过大。", "the answer is too long for a checkpoint")
-    return answer.content
+    if answer.status != 200:
+        raise Failure(f"无法取得检查点 {url}：状态 {answer.status}", "cannot fetch the checkpoint")
+    return answer.body
+
+
+def _allowed() -> tuple[Network, ...]:
+    return networks(os.environ.get("VOUCHER_OUTBOUND_NETWORKS", "").replace(",", " "))

@@ -9,17 +9,16 @@ from __future__ import annotations
 import base64
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import closing, contextmanager
-from urllib.parse import urldefrag
+from urllib.parse import urldefrag, urlsplit
 
-import httpx
 import structlog
 
-from app.cli.client import is_local
 from app.cli.output import Failure
 from app.database import CommitUnknown, Database
 from app.kernel.problems import AppError
+from app.outbound import Network, Outbound, OutboundFailed, OutboundRefused, networks
 from app.services.sealing.cosigning import Due, due, keep, proof
 from app.settings import Settings
 from app.tlog.checkpoints import read_size
@@ -34,9 +33,6 @@ STRANGER_REST_S = 600.0
 """For a log that a witness does not witness: it may be told to any day, and most witnesses follow a few logs only."""
 LEAVE_S = 1.0
 """For a thread to end when it is told to; one that waits for an answer is left behind, it holds no transaction."""
-TIMEOUT = httpx.Timeout(15, connect=5)
-LIMITS = httpx.Limits(keepalive_expiry=2)
-"""Less than any server waits, so that no request is sent into a connection that is just being closed."""
 MAX_ANSWER_BYTES = 64 * 1024
 SIZE_TYPE = "text/x.tlog.size"
 
@@ -51,23 +47,25 @@ class Witness:
     """One witness. `address` is its URL, with its public key behind a `#` where that is pinned: `URL#VKEY`.
 
     Without one the key that it serves at `/vkey` is taken: enough to know a cosignature from an error, while those who
-    rely on it have its key from the audit bureau. Raises Failure for what is no address or no key.
+    rely on it have its key from the audit bureau. In a private network it is called only if that is among `allowed`.
+    Raises Failure for what is no address or no key.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, allowed: Collection[Network] = ()) -> None:
         self.url, vkey = urldefrag(address)
         self._pinned = bool(vkey)
-        if httpx.URL(self.url).scheme not in {"http", "https"}:
+        parts = urlsplit(self.url)
+        if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise Failure(f"见证方地址无效：{self.url}", "a witness's address begins with http:// or https://")
         try:
             self._key = _witness_key(vkey) if vkey else None
         except ValueError as error:
             raise Failure(f"见证方公钥无效：{vkey}", str(error)) from error
-        self._http = httpx.Client(timeout=TIMEOUT, limits=LIMITS, trust_env=not is_local(self.url))
+        self._outbound = Outbound([parts.hostname], allowed=allowed, max_bytes=MAX_ANSWER_BYTES)
 
     def close(self) -> None:
         """Let go of its connection."""
-        self._http.close()
+        self._outbound.close()
 
     def forget_key(self) -> None:
         """Ask for the key again, for it may be another one now; a pinned one stays."""
@@ -92,15 +90,10 @@ class Witness:
         return self._ask("POST", "add-checkpoint", f"old {old}\n{lines}\n{checkpoint}".encode())
 
     def _ask(self, method: str, path: str, content: bytes | None = None) -> tuple[int, str, str]:
-        body = bytearray()
         try:
-            with self._http.stream(method, f"{self.url.rstrip('/')}/{path}", content=content) as answer:
-                for part in answer.iter_bytes():
-                    body += part
-                    if len(body) > MAX_ANSWER_BYTES:
-                        raise Away("its answer is too long")
-                return answer.status_code, answer.headers.get("content-type", ""), body.decode()
-        except (httpx.HTTPError, UnicodeDecodeError) as error:
+            answer = self._outbound.call(method, f"{self.url.rstrip('/')}/{path}", content=content)
+            return answer.status, answer.headers.get("content-type", ""), answer.body.decode()
+        except (OutboundRefused, OutboundFailed, UnicodeDecodeError) as error:
             raise Away(str(error) or type(error).__name__) from error
 
 
@@ -208,7 +201,8 @@ def cosigning(settings: Settings, addresses: Sequence[str], stopped: threading.E
     if not addresses:
         yield
         return
-    witnesses = [Witness(address) for address in addresses]
+    allowed = networks(settings.outbound_networks)
+    witnesses = [Witness(address, allowed) for address in addresses]
     database = Database(settings.database_url, pool_size=len(witnesses))
     threads = [
         threading.Thread(
@@ -232,7 +226,7 @@ def cosign_once(settings: Settings, addresses: Sequence[str]) -> None:
     database = Database(settings.database_url, pool_size=1)
     try:
         for address in addresses:
-            with closing(Witness(address)) as witness:
+            with closing(Witness(address, networks(settings.outbound_networks))) as witness:
                 try:
                     Cosigning(database, witness).look(threading.Event())
                 except Away as error:

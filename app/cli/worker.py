@@ -15,6 +15,8 @@ import threading
 
 import uvicorn
 
+from app.cli.protocol import GuardedProtocol
+
 
 def main() -> None:
     """Serve until told to stop, or until the parent is gone."""
@@ -24,7 +26,9 @@ def main() -> None:
         "app.main:create_app_from_environment",
         factory=True,
         loop="uvloop",
-        http="httptools",
+        http=GuardedProtocol,
+        proxy_headers=False,  # the named proxies are believed in app/api/edges, nobody else
+        server_header=False,
         lifespan="on",
         log_level=log_level,
         access_log=False,

@@ -21,6 +21,13 @@ NOT_JSON = "the body is not JSON"
 UNPACKED = "a body without Content-Encoding"
 """What is expected where somebody sent a compressed one."""
 
+TOO_DEEP = "its JSON is nested deeper than 64 levels, or its brackets do not match"
+TOO_MANY_VALUES = "its JSON has more than 1,000,000 values"
+MEMBER_TWICE = "an object of its JSON has two members of one name"
+NOT_HTTP = "it is no request of HTTP/1.1"
+HAS_NUL = "it holds the character NUL (U+0000)"
+"""Why a request is not even looked into."""
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -1143,11 +1150,56 @@ CATALOGUE: dict[Code, Row] = {
             "今日已有 {limit} 份材料未用于任何申领。请先用于申领，或明日再上传。",
         ),
     ),
+    Code.RATE_LIMITED: Row(
+        Kind.THROTTLED,
+        ("Too many requests", "请求过于频繁"),
+        (
+            "This {whose} has made all of the {limit} requests that it may make in {window_s} seconds. Nothing was done. Repeat the same request in {wait_s} seconds, as Retry-After says.",
+            "该{whose}在 {window_s} 秒内允许的 {limit} 次请求已用完，本次请求未作任何处理。请按 Retry-After 所示，{wait_s} 秒后重发同一请求。",
+        ),
+    ),
+    Code.ADDRESS_TOO_LONG: Row(
+        Kind.ADDRESS_TOO_LONG,
+        ("Address too long", "请求地址过长"),
+        (
+            "Path and query of a request have at most {limit} characters. Ask for less at once.",
+            "请求的路径与查询参数合计不得超过 {limit} 个字符，请减少一次查询的条件。",
+        ),
+    ),
+    Code.HEADERS_TOO_LARGE: Row(
+        Kind.HEADERS_TOO_LARGE,
+        ("Headers too large", "请求头过大"),
+        (
+            "A request has at most {count} header fields of {limit} bytes together. Send fewer; cookies of other sites do not belong here.",
+            "一次请求最多 {count} 个请求头字段，合计不超过 {limit} 字节。请减少请求头（勿附带其他站点的 Cookie）。",
+        ),
+    ),
+    Code.REQUEST_TOO_SLOW: Row(
+        Kind.TOO_SLOW,
+        ("Request came too slowly", "请求传输过慢"),
+        (
+            "The request did not arrive in time, and nothing was done. Send the request again over a better connection.",
+            "请求未在限定时间内传完，本次请求未作任何处理。请在网络较好时重新发送。",
+        ),
+    ),
+    Code.HOST_UNKNOWN: Row(
+        Kind.WRONG_HOST,
+        ("Not this service's name", "主机名不属于本服务"),
+        (
+            "The service is not known under the name in the Host header. Use its public address; its operator names further ones in VOUCHER_HOSTS.",
+            "请求头 Host 中的名称不属于本服务。请使用其公布的地址；如需增加名称，由运维人员在 VOUCHER_HOSTS 中设置。",
+        ),
+    ),
 }
 assert set(CATALOGUE) == set(Code), "every code has its row"
 
 WORDS = {
     NOT_JSON: "正文不是 JSON",
+    TOO_DEEP: "JSON 嵌套超过 64 层，或括号不匹配",
+    TOO_MANY_VALUES: "JSON 中的值超过 1,000,000 个",
+    MEMBER_TWICE: "JSON 的某个对象中有重名成员",
+    NOT_HTTP: "不是 HTTP/1.1 请求",
+    HAS_NUL: "含有空字符（U+0000）",
     UNPACKED: "未压缩的正文（不带 Content-Encoding）",
     "admission": "入围记录",
     "application": "申领",
@@ -1212,6 +1264,9 @@ WORDS = {
     "paid": "已支付",
     "paused": "已暂停",
     "pending": "待处理",
+    "voucher": "券",
+    "caller": "调用方",
+    "network address": "网络地址",
     "posted": "待结算",
     "apply": "申领",
     "issue": "发放",

@@ -28,6 +28,10 @@ class Kind(Enum):
     UNCONDITIONAL = "unconditional"
     TOO_LARGE = "too_large"
     WRONG_MEDIA = "wrong_media"
+    ADDRESS_TOO_LONG = "address_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    TOO_SLOW = "too_slow"
+    WRONG_HOST = "wrong_host"
     INVALID = "invalid"
     REFUSED = "refused"
     THROTTLED = "throttled"
@@ -182,6 +186,11 @@ class Code(StrEnum):
     QUOTA_EXCEEDS_AVAILABLE = "quota_exceeds_available"
     DEBARRED = "debarred"
     RELATION_EXISTS = "relation_exists"
+    RATE_LIMITED = "rate_limited"
+    ADDRESS_TOO_LONG = "address_too_long"
+    HEADERS_TOO_LARGE = "headers_too_large"
+    REQUEST_TOO_SLOW = "request_too_slow"
+    HOST_UNKNOWN = "host_unknown"
 
 
 @dataclass(frozen=True, slots=True)

@@ -41,6 +41,14 @@ class Role(StrEnum):
     AUDIT_ADMIN = "audit_admin"
 
 
+class RateScope(StrEnum):
+    """Of what the requests are counted; the names stand in the `RateLimit` headers."""
+
+    CLIENT = "client"
+    SOURCE = "source"
+    VOUCHER = "voucher"
+
+
 class TokenScope(StrEnum):
     """What a token may be used for, within the roles of its principal; one that names none is for both."""
 

@@ -18,6 +18,7 @@ from app.models.invoices import InvoiceBase, InvoiceUse, RedInvoice, RedLetter
 from app.models.issuance import IssuanceBatch, IssuanceRow
 from app.models.jobs import Job
 from app.models.ledger import Entry, Posting, SealQueue
+from app.models.limits import RateUse
 from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
 from app.models.notices import NoticeItem, Objection, ObjectionContact, PublicNotice
 from app.models.organisations import Organisation
@@ -98,6 +99,7 @@ __all__ = [
     "Posting",
     "Programme",
     "PublicNotice",
+    "RateUse",
     "Reconciliation",
     "ReconciliationCase",
     "Recovery",

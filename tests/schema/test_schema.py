@@ -34,6 +34,7 @@ SHARED = {
     "calendar_tables",
     "calendar_days",
     "organisation_relations",
+    "rate_uses",
 }
 """What all regions share."""
 NATIONAL = {"invoice_bases", "red_invoices"}

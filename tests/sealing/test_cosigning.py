@@ -22,6 +22,7 @@ from app.cli.cosigning import Away, Cosigning, Witness, cosigning
 from app.cli.output import Failure
 from app.database import Database
 from app.embedded.databases import Urls
+from app.outbound import networks
 from app.services.sealing.cosigning import proof
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.seal import seal
@@ -39,6 +40,7 @@ from tests.witness.processes import NAME, Running, alone, witness
 from tests.world import CIXI, HANGZHOU, Counter, World, counter, ok
 
 SOON_S = 20
+LOOPBACK = networks("127.0.0.0/8")
 Asked = Callable[[Database, str], Cosigning]
 
 
@@ -98,7 +100,7 @@ def going_on(sealing: Database, keys: LogKeys, url: str) -> Iterator[threading.T
     """A sealer and the cosigning by one witness, as `voucher seal --witness` runs them, at a faster pace."""
     stopped = threading.Event()
     appending = threading.Thread(target=Sealer(sealing, keys).run, args=(stopped,))
-    asking = threading.Thread(target=Cosigning(sealing, Witness(url)).run, args=(stopped, 0.05))
+    asking = threading.Thread(target=Cosigning(sealing, Witness(url, LOOPBACK)).run, args=(stopped, 0.05))
     for thread in (appending, asking):
         thread.start()
     try:
@@ -113,7 +115,7 @@ def going_on(sealing: Database, keys: LogKeys, url: str) -> Iterator[threading.T
 def asked() -> Iterator[Asked]:
     """How one witness is asked once."""
     with ExitStack() as held:
-        yield lambda database, address: Cosigning(database, held.enter_context(closing(Witness(address))))
+        yield lambda database, address: Cosigning(database, held.enter_context(closing(Witness(address, LOOPBACK))))
 
 
 @contextmanager
@@ -126,6 +128,7 @@ def beside_the_service(url: str, environment: Mapping[str, str]) -> Iterator[Non
             **os.environ,
             **environment,
             "VOUCHER_WITNESSES": url,
+            "VOUCHER_OUTBOUND_NETWORKS": "127.0.0.0/8",
             "VOUCHER_DATABASE_URL": environment["VOUCHER_SEALER_URL"],
         },
         pass_fds=[lifeline],

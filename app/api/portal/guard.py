@@ -30,17 +30,7 @@ from app.services.organisations import read_organisation
 log = structlog.get_logger(__name__)
 
 SESSION_COOKIE = "voucher_session"
-
-HEADERS = {
-    "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; "
-        "form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
-    ),
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "same-origin",
-    "Cross-Origin-Opener-Policy": "same-origin",
-    "Cache-Control": "no-store",
-}
+SAME_ORIGIN = "same-origin"
 
 
 class SignInNeeded(Exception):
@@ -123,7 +113,7 @@ StrangerForm = Depends(stranger_form)
 
 
 class PortalRoute(APIRoute):
-    """Answers with pages whatever happens, and gives every answer the portal's headers."""
+    """Answers with pages whatever happens."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's own handler within its frame."""
@@ -134,7 +124,6 @@ class PortalRoute(APIRoute):
                 response = await handle(request)
             except Exception as error:  # noqa: BLE001 - the last resort of a page: bugs are logged there
                 response = _answer(request, error)
-            response.headers.update(HEADERS)
             return response
 
         return framed
@@ -174,8 +163,11 @@ def address(header: str) -> SplitResult:
 def _require_own_origin(request: Request, public_url: str) -> None:
     """Browsers say where a form was sent from: it must be the public address, or the one that was asked.
 
-    A request that names no origin and no referrer is refused too: no browser of today sends a form like that.
+    A request that names no origin and no referrer is refused too: no browser of today sends a form like that. Where the
+    browser says how the sender is related to us (`Sec-Fetch-Site`), only our own pages are.
     """
+    if request.headers.get("sec-fetch-site", SAME_ORIGIN) != SAME_ORIGIN:
+        raise FormRefused
     named = request.headers.get("origin") or request.headers.get("referer") or ""
     origin = address(named)
     own = urlsplit(public_url)

@@ -16,7 +16,7 @@ from starlette.exceptions import HTTPException
 
 from app.api.authentication import source_of
 from app.api.context import ServiceDep
-from app.api.portal.guard import HEADERS, FormRefused, StrangerForm, Typed
+from app.api.portal.guard import FormRefused, StrangerForm, Typed
 from app.api.portal.notice_forms import ObjectionForm, read_objection_form
 from app.api.portal.pages import STRANGER_COOKIE, environment, set_cookie
 from app.api.portal.texts import LANGUAGES, Words
@@ -37,7 +37,7 @@ LISTED, LINES = 20, 500
 
 
 class PublicRoute(APIRoute):
-    """Answers with pages whatever happens, and gives every answer the portal's headers."""
+    """Answers with pages whatever happens."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The route's own handler within its frame."""
@@ -47,8 +47,7 @@ class PublicRoute(APIRoute):
             try:
                 response = await handle(request)
             except Exception as error:  # noqa: BLE001 - the last resort of a page: bugs are logged there
-                response = _answer(request, error)
-            response.headers.update(HEADERS)
+                response = as_page(request, error)
             return response
 
         return framed
@@ -179,7 +178,8 @@ def _words(request: Request) -> Words:
     return Words(_chosen(request) or language_of(request))
 
 
-def _answer(request: Request, error: Exception) -> Response:
+def as_page(request: Request, error: Exception) -> Response:
+    """What went wrong, to whoever reads the public pages."""
     words = _words(request)
     match error:
         case AppError(code=Code.NOT_FOUND):
