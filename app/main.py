@@ -80,6 +80,7 @@ from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
+from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.notices.pace import Pace
@@ -196,6 +197,7 @@ def create_app(settings: Settings) -> FastAPI:
             payment_secrets=PaymentSecrets.from_settings(settings),
             log_keys=log_keys,
             receipts=Receipts.from_settings(settings, log_keys),
+            field_keys=FieldKeys.from_settings(settings),
             passwords=Passwords(),
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),

@@ -12,6 +12,7 @@ from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
+from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
 from app.services.identity.tokens import Tokens
@@ -33,6 +34,7 @@ class Service:
     payment_secrets: PaymentSecrets
     log_keys: LogKeys
     receipts: Receipts
+    field_keys: FieldKeys
     passwords: Passwords
     principal_cache: PrincipalCache
     verifying: SingleFlight[str, Principal]

@@ -182,6 +182,7 @@ class Code(StrEnum):
     QUOTA_EXCEEDS_AVAILABLE = "quota_exceeds_available"
     DEBARRED = "debarred"
     RELATION_EXISTS = "relation_exists"
+    FIELD_KEY_MISSING = "field_key_missing"
 
 
 @dataclass(frozen=True, slots=True)
