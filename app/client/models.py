@@ -225,6 +225,13 @@ class AccessToken(Answered, frozen=True, kw_only=True):
     scope: str
 
 
+class AccountNoRead(Answered, frozen=True, kw_only=True):
+    """The whole number of an account."""
+
+    id: str
+    account_no: str
+
+
 class AccountRead(Answered, frozen=True, kw_only=True):
     """What lies on an account of a pool, in fen; sources are negative by what they gave."""
 
@@ -235,6 +242,13 @@ class AccountRead(Answered, frozen=True, kw_only=True):
     fund_source: str
     account: Account
     balance_fen: int
+
+
+class AccountSearch(Sent, frozen=True, kw_only=True):
+    """A number, and what it is searched for."""
+
+    account_no: str
+    purpose: str
 
 
 class ActBody(Sent, frozen=True, kw_only=True):
@@ -2995,6 +3009,13 @@ class SenderRead(Answered, frozen=True, kw_only=True):
 
     name: str | None
     contact: str | None
+
+
+class SenderSearch(Sent, frozen=True, kw_only=True):
+    """A phone number or address as somebody gives it, and what it is searched for."""
+
+    contact: str
+    purpose: str
 
 
 class ShownItem(Answered, frozen=True, kw_only=True):

@@ -103,6 +103,8 @@ ONE_PERSON: dict[str, str] = {
     "POST /v1/allocation-rounds/{round_id}/draw": "Records the number announced beforehand; anybody can check it.",
     "POST /v1/public-notices": DRAFT,
     "POST /v1/public-notices/{notice_id}/objections": "The public's; it freezes one item until two answer.",
+    "POST /v1/payee-accounts/search": "Changes nothing.",
+    "POST /v1/public-notices/objections/search": "Changes nothing.",
     "DELETE /v1/public-notices/{notice_id}/objections/{objection_id}/sender": "Erases who it was.",
     "POST /v1/redemptions/{redemption_id}/refunds/{refund_id}/red-letter": OWN,
     "POST /oauth/token": "Signing in.",
