@@ -19,6 +19,7 @@ from app.api import (
     applications,
     approval_bands,
     approvals,
+    audit_events,
     bank_lists,
     calendars,
     client_keys,
@@ -78,6 +79,7 @@ from app.api.principal_cache import PrincipalCache
 from app.api.shortcut import Shortcut
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
 from app.services.encrypted_fields.keys import FieldKeys
@@ -139,6 +141,7 @@ ROUTERS = (
     movements.router,
     proofs.router,
     log_tiles.router,
+    audit_events.router,
     statements.router,
     bank_lists.router,
     reconciliations.router,
@@ -184,6 +187,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
     nightly = Nightly(database, nightly=settings.reconcile_at)
+    refusals = Refusals(database)
     dropper = BodyDropper(database, keep=timedelta(days=settings.keep_answers_days))
 
     @asynccontextmanager
@@ -203,12 +207,15 @@ def create_app(settings: Settings) -> FastAPI:
             verifying=SingleFlight(),
             objections=Pace(),
             disclosure=Disclosure(database),
+            refusals=refusals,
         )
         desk.start()
         sweeper.start()
         nightly.start()
         dropper.start()
+        refusals.start()
         yield
+        refusals.stop()
         dropper.stop()
         nightly.stop()
         sweeper.stop()

@@ -10,6 +10,7 @@ from fastapi import Depends, Request
 from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
 from app.services.encrypted_fields.keys import FieldKeys
@@ -40,6 +41,7 @@ class Service:
     verifying: SingleFlight[str, Principal]
     objections: Pace
     disclosure: Disclosure
+    refusals: Refusals
 
 
 def get_service(request: Request) -> Service:

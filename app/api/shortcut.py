@@ -77,6 +77,7 @@ async def _taken(scope: Scope, message: Message) -> Response | None:
     render_refusal = RefusalRenderer(headers.get(b"accept-language", ""), request_id, PATH)
     try:
         caller = Caller(principal, request_id, scope["client"][0] if scope["client"] else UNKNOWN_SOURCE)
+        scope["state"]["caller"] = caller
         return await redeem(body, caller, key, service, render_refusal)
     except AppError as error:
         return problem_response(Request(scope), error)

@@ -561,6 +561,32 @@ class AssessmentRead(Answered, frozen=True, kw_only=True):
     trace_sha256: str | None
 
 
+class AuditEventRead(Answered, frozen=True, kw_only=True):
+    """An event. `leaf` is the exact text that is hashed for the log, `leaf_sha256` its SHA-256.
+
+    `leaf_index` is its place in the region's log and `proof` where that is proved; both null until it is sealed.
+    `withheld` names the amounts that an audit administrator does not see in `details`.
+    """
+
+    id: str
+    region_code: str
+    at: str
+    principal_id: str
+    organisation_id: str
+    action: str
+    object_id: str
+    result: str
+    source: str
+    request_id: str
+    details: dict[str, Any]
+    withheld: list[str]
+    leaf: str
+    leaf_sha256: str
+    leaf_index: int | None
+    proof: str | None
+    """Path of the inclusion proof"""
+
+
 class AvailableBody(Sent, frozen=True, kw_only=True):
     """How much of what one fund source has available goes to the successor programme; the rest lapses."""
 

@@ -104,6 +104,19 @@ def record_read(
     )
 
 
+def record_export(tx: Connection, *, caller: Caller, what: str, object_id: str, rows: int, at: datetime) -> None:
+    """Append that something left as a file, in the log of the caller's own region: what, and how many rows of it."""
+    record(
+        tx,
+        caller=caller,
+        region_code=caller.home_region,
+        action=f"{what}.exported",
+        object_id=object_id,
+        at=at,
+        details={"rows": rows, "roles": sorted(caller.principal.roles)},
+    )
+
+
 def _append(tx: Connection, rows: Sequence[Mapping[str, object]]) -> None:
     _INSERT(tx, rows)
     _QUEUE(

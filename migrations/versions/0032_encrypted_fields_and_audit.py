@@ -26,6 +26,7 @@ def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     _payee_accounts()
     _objection_contacts()
+    _audit_events()
 
 
 def _payee_accounts() -> None:
@@ -61,6 +62,14 @@ def _objection_contacts() -> None:
         "objection_contacts",
         ["contact_tag"],
         postgresql_where=sa.text("contact_tag IS NOT NULL"),
+    )
+
+
+def _audit_events() -> None:
+    """They are read now: by time, and by who did it."""
+    op.create_index(op.f("ix_audit_events_region_code_at_id"), "audit_events", ["region_code", "at", "id"])
+    op.create_index(
+        op.f("ix_audit_events_region_code_principal_id_at"), "audit_events", ["region_code", "principal_id", "at"]
     )
 
 
