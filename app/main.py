@@ -61,10 +61,12 @@ from app.api import (
     registry_lists,
     relations,
     reports,
+    retention,
     rule_versions,
     rules,
     simulations,
     statements,
+    system,
     uploads,
     users,
     voucher_acts,
@@ -79,6 +81,7 @@ from app.api.principal_cache import PrincipalCache
 from app.api.shortcut import Shortcut
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.services.auditing.erasing import Eraser
 from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
@@ -142,6 +145,8 @@ ROUTERS = (
     proofs.router,
     log_tiles.router,
     audit_events.router,
+    retention.router,
+    system.router,
     statements.router,
     bank_lists.router,
     reconciliations.router,
@@ -188,6 +193,7 @@ def create_app(settings: Settings) -> FastAPI:
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
     nightly = Nightly(database, nightly=settings.reconcile_at)
     refusals = Refusals(database)
+    eraser = Eraser(database, keep_sessions=timedelta(days=settings.keep_sessions_days))
     dropper = BodyDropper(database, keep=timedelta(days=settings.keep_answers_days))
 
     @asynccontextmanager
@@ -214,7 +220,9 @@ def create_app(settings: Settings) -> FastAPI:
         nightly.start()
         dropper.start()
         refusals.start()
+        eraser.start()
         yield
+        eraser.stop()
         refusals.stop()
         dropper.stop()
         nightly.stop()

@@ -149,6 +149,9 @@ RecoveryStatus: TypeAlias = str
 RedemptionStatus: TypeAlias = str
 """posted, in_settlement, paid"""
 
+RetentionKind: TypeAlias = str
+"""objection_contacts"""
+
 Role: TypeAlias = str
 """registrar, maker, checker, finance, auditor, provider, firm, system_admin, security_admin, audit_admin"""
 
@@ -1636,6 +1639,22 @@ class JudgementRead(Answered, frozen=True, kw_only=True):
     facts_sha256: str
 
 
+class KeyRead(Answered, frozen=True, kw_only=True):
+    """A key by its name; nothing of it is shown."""
+
+    purpose: str
+    """`tokens`, or `fields`"""
+    name: str
+    made_at: str
+    newest: bool
+
+
+class KeyRotated(Answered, frozen=True, kw_only=True):
+    """The key that signs from now on, within seconds in every process."""
+
+    kid: str
+
+
 class KindTotalRead(Answered, frozen=True, kw_only=True):
     """What the approvals of one kind come to."""
 
@@ -2786,6 +2805,26 @@ class ResetBody(Sent, frozen=True, kw_only=True):
     reason: str
 
 
+class RetentionRead(Answered, frozen=True, kw_only=True):
+    """A setting; it counts in its region, and in those below it that have none of their own."""
+
+    region_code: str
+    kind: RetentionKind
+    keep_days: int
+    reason: str
+    set_at: str
+    set_by: str
+
+
+class RetentionWrite(Sent, frozen=True, kw_only=True):
+    """For how many days, counted from when it is needed no more: an objection answered, its notice shown no longer."""
+
+    region_code: str
+    kind: RetentionKind
+    keep_days: int
+    reason: str
+
+
 class ReturnBody(Sent, frozen=True, kw_only=True):
     """What is missing (补正), all at once, and how long the firm has."""
 
@@ -3009,6 +3048,15 @@ class SamePersonBody(Sent, frozen=True, kw_only=True):
     user_id: str
 
 
+class SealingRead(Answered, frozen=True, kw_only=True):
+    """How far the sealing of a region's log has come."""
+
+    region_code: str
+    waiting: int
+    lag_s: float
+    size: int
+
+
 class SecretRenewal(Sent, frozen=True, kw_only=True):
     """For how long the present secret stays good besides the new one."""
 
@@ -3203,6 +3251,16 @@ class StepRead(Answered, frozen=True, kw_only=True):
     decided_by: str | None
     on_behalf_of: str | None
     note: str | None
+
+
+class SystemRead(Answered, frozen=True, kw_only=True):
+    """Settings and limits in force, keys by name, and how the desk and sealing are doing."""
+
+    settings: dict[str, str | int]
+    keys: list[KeyRead]
+    desk_alive: bool
+    desk_waiting: int
+    sealing: list[SealingRead]
 
 
 class Tag(Sent, frozen=True, kw_only=True):

@@ -41,6 +41,12 @@ class Role(StrEnum):
     AUDIT_ADMIN = "audit_admin"
 
 
+class RetentionKind(StrEnum):
+    """Personal data of a region that is erased after a time that its audit administrator sets."""
+
+    OBJECTION_CONTACTS = "objection_contacts"
+
+
 class TokenScope(StrEnum):
     """What a token may be used for, within the roles of its principal; one that names none is for both."""
 

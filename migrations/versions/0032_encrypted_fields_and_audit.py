@@ -1,4 +1,4 @@
-"""Account numbers, and who sent an objection, are kept encrypted.
+"""Account numbers, and who sent an objection, are kept encrypted; who did what is read; personal data are erased.
 
 Why: they lay in clear, so whoever read the database, a backup or a replica read them. The keys are not the database's,
 so this migration encrypts nothing: it says that what is written from now on is encrypted, and `voucher migrate` (or the
@@ -7,6 +7,9 @@ anything else is done. Until then such a row can be neither read nor changed; he
 number is kept beside it, so that showing it needs no key.
 
 An account that was replaced or refused never changes, but under which key its number lies may.
+
+Audit events are read over the API now, by time and by who did it, hence two indexes; and for how long personal data are
+kept is a setting of a region (`retention_settings`), after which the service erases them. Old browser sessions go too.
 
 Revision: 0032, after 0027
 """
@@ -21,12 +24,15 @@ down_revision = "0027"
 branch_labels = None
 depends_on = None
 
+APP = "voucher_app"
+
 
 def upgrade() -> None:
     op.execute("SET LOCAL lock_timeout = '5s'")
     _payee_accounts()
     _objection_contacts()
     _audit_events()
+    _retention()
 
 
 def _payee_accounts() -> None:
@@ -70,6 +76,28 @@ def _audit_events() -> None:
     op.create_index(op.f("ix_audit_events_region_code_at_id"), "audit_events", ["region_code", "at", "id"])
     op.create_index(
         op.f("ix_audit_events_region_code_principal_id_at"), "audit_events", ["region_code", "principal_id", "at"]
+    )
+
+
+def _retention() -> None:
+    op.create_table(
+        "retention_settings",
+        sa.Column("region_code", sa.Text(collation="C"), nullable=False),
+        sa.Column("kind", sa.Text(collation="C"), nullable=False),
+        sa.Column("set_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("keep_days", sa.SmallInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("set_by", sa.Text(collation="C"), nullable=False),
+        sa.CheckConstraint("kind IN ('objection_contacts')", name=op.f("ck_retention_settings_kind_known")),
+        sa.CheckConstraint("keep_days BETWEEN 30 AND 3660", name=op.f("ck_retention_settings_days_fit")),
+        sa.CheckConstraint("region_code ~ '^[0-9]{6}$'", name=op.f("ck_retention_settings_region_code_format")),
+        sa.PrimaryKeyConstraint("region_code", "kind", "set_at", name=op.f("pk_retention_settings")),
+    )
+    op.execute(f"GRANT SELECT, INSERT ON retention_settings TO {APP}")
+    op.execute(f"GRANT DELETE ON portal_sessions TO {APP}")
+    op.execute(
+        "CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON retention_settings"
+        " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
 
 

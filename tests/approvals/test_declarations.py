@@ -104,6 +104,8 @@ ONE_PERSON: dict[str, str] = {
     "POST /v1/public-notices": DRAFT,
     "POST /v1/public-notices/{notice_id}/objections": "The public's; it freezes one item until two answer.",
     "POST /v1/payee-accounts/search": "Changes nothing.",
+    "PUT /v1/retention-settings": "Moves no money; the audit administrator's own act, recorded.",
+    "POST /v1/system/token-keys": "Moves no money; adds a key, and the old ones go on verifying.",
     "POST /v1/public-notices/objections/search": "Changes nothing.",
     "DELETE /v1/public-notices/{notice_id}/objections/{objection_id}/sender": "Erases who it was.",
     "POST /v1/redemptions/{redemption_id}/refunds/{refund_id}/red-letter": OWN,
