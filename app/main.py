@@ -18,6 +18,7 @@ from app.api import (
     applications,
     approval_bands,
     approvals,
+    audit_events,
     bank_lists,
     calendars,
     client_keys,
@@ -60,10 +61,12 @@ from app.api import (
     registry_lists,
     relations,
     reports,
+    retention,
     rule_versions,
     rules,
     simulations,
     statements,
+    system,
     uploads,
     users,
     voucher_acts,
@@ -77,8 +80,11 @@ from app.api.edges.installing import guard
 from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.services.auditing.erasing import Eraser
+from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
+from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
 from app.services.limits.rates import Rates
@@ -138,6 +144,9 @@ ROUTERS = (
     movements.router,
     proofs.router,
     log_tiles.router,
+    audit_events.router,
+    retention.router,
+    system.router,
     statements.router,
     bank_lists.router,
     reconciliations.router,
@@ -183,6 +192,8 @@ def create_app(settings: Settings) -> FastAPI:
 
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
     nightly = Nightly(database, nightly=settings.reconcile_at)
+    refusals = Refusals(database)
+    eraser = Eraser(database, keep_sessions=timedelta(days=settings.keep_sessions_days))
     dropper = BodyDropper(database, keep=timedelta(days=settings.keep_answers_days))
 
     @asynccontextmanager
@@ -197,18 +208,24 @@ def create_app(settings: Settings) -> FastAPI:
             payment_secrets=PaymentSecrets.from_settings(settings),
             log_keys=log_keys,
             receipts=Receipts.from_settings(settings, log_keys),
+            field_keys=FieldKeys.from_settings(settings),
             passwords=Passwords(),
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),
             objections=Pace(),
             disclosure=Disclosure(database),
             rates=rates,
+            refusals=refusals,
         )
         desk.start()
         sweeper.start()
         nightly.start()
         dropper.start()
+        refusals.start()
+        eraser.start()
         yield
+        eraser.stop()
+        refusals.stop()
         dropper.stop()
         nightly.stop()
         sweeper.stop()

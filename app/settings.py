@@ -31,6 +31,9 @@ class Settings(BaseSettings):
     keep_answers_days: int = Field(
         default=400, ge=400, le=36_500, description="How long the body of an answer is kept for its repetition."
     )
+    keep_sessions_days: int = Field(
+        default=90, ge=1, le=3660, description="How long an ended browser session is remembered."
+    )
     log_name: str = Field(default="", description="Name of the logs; default: the host of the public URL.")
     witnesses: str = Field(default="", description="Addresses of the logs' witnesses, with spaces between.")
     seal_promise_s: int = Field(default=86_400, ge=60, description="Within which a receipt promises to be sealed.")

@@ -38,6 +38,7 @@ from app.kernel.ids import region_of
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApplicationStatus, Role
+from app.services import audit
 from app.services.applications import applying, granting, reviewing
 from app.services.applications.judging import Judged
 from app.services.applications.queue_sheet import MAX_ROWS, write_csv, write_xlsx
@@ -142,12 +143,16 @@ def export_applications(
     """The queue as a spreadsheet, newest first; no cell is ever a formula. At most 20,000: narrow the filters."""
 
     def work(tx: Connection) -> tuple[list[Shown], datetime]:
-        return list_applications(tx, caller=caller, wanted=wanted, limit=MAX_ROWS + 1), now(tx)
+        found, at = list_applications(tx, caller=caller, wanted=wanted, limit=MAX_ROWS + 1), now(tx)
+        if len(found) > MAX_ROWS:
+            error = FieldError("/query", "too_many_rows", limit=MAX_ROWS)
+            raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
+        audit.record_export(
+            tx, caller=caller, what="applications", object_id=caller.organisation_id, rows=len(found), at=at
+        )
+        return found, at
 
     found, at = service.database.transact(work)
-    if len(found) > MAX_ROWS:
-        error = FieldError("/query", "too_many_rows", limit=MAX_ROWS)
-        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
     if form == "xlsx":
         return xlsx_response(write_xlsx(found, at=at), "applications.xlsx")
     headers = {"Content-Disposition": 'attachment; filename="applications.csv"', "X-Content-Type-Options": "nosniff"}

@@ -28,7 +28,9 @@ async def authenticate(request: Request) -> Caller:
 async def authenticate_any_scope(request: Request) -> Caller:
     """The caller whatever his token is for: every token may be given back. Raises `unauthenticated`."""
     principal = await principal_of(get_service(request), request.headers.get("Authorization"))
-    return Caller(principal, request.state.request_id, source_of(request))
+    caller = Caller(principal, request.state.request_id, source_of(request))
+    request.state.caller = caller  # who it is that a refusal was given to
+    return caller
 
 
 async def principal_of(service: Service, authorization: str | None) -> Principal:

@@ -10,8 +10,10 @@ from fastapi import Depends, Request
 from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
+from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
 from app.services.identity.tokens import Tokens
@@ -34,12 +36,14 @@ class Service:
     payment_secrets: PaymentSecrets
     log_keys: LogKeys
     receipts: Receipts
+    field_keys: FieldKeys
     passwords: Passwords
     principal_cache: PrincipalCache
     verifying: SingleFlight[str, Principal]
     objections: Pace
     disclosure: Disclosure
     rates: Rates
+    refusals: Refusals
 
 
 def get_service(request: Request) -> Service:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
+from fastapi import Query
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer, StringConstraints
 from pydantic_core import PydanticCustomError
 
@@ -80,4 +81,5 @@ Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 Printable = AfterValidator(_printable)
 Title = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Printable]
 Reason = Annotated[str, StringConstraints(strip_whitespace=True, min_length=2, max_length=500), Printable]
+Purpose = Annotated[Reason, Query(description="What it is read for; written down with who read it")]
 AnyId = Annotated[str, StringConstraints(pattern=r"^[a-z]{3}_([0-9]{6}_)?[0-9a-z]{26}$")]

@@ -10,17 +10,24 @@ from pydantic import AfterValidator, BeforeValidator, StringConstraints
 from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Read, Reason, RegionCode, ShownInstant, Title, Wire
+from app.api.fields import AnyId, Purpose, Read, Reason, RegionCode, ShownInstant, Title, Wire
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.vocabulary import PayeeAccountStatus
 from app.kernel.widths import half_width
 from app.services.approvals.decisions import read_approval
-from app.services.payments.payee_accounts import BankAccount, list_payee_accounts, propose_payee_account
+from app.services.payments.payee_accounts import (
+    BankAccount,
+    find_by_account_no,
+    list_payee_accounts,
+    propose_payee_account,
+    read_account_no,
+)
 
 router = APIRouter(prefix="/v1/payee-accounts", tags=["payments"])
 
 CNAPS_DIGITS = 12
 SHORTEST, LONGEST = 8, 32
+MOST_FOUND = 200
 
 
 def _digits(given: object) -> object:
@@ -83,6 +90,20 @@ class PayeeAccountProposed(Read):
     approval: ApprovalRead
 
 
+class AccountNoRead(Read):
+    """The whole number of an account."""
+
+    id: str
+    account_no: str
+
+
+class AccountSearch(Wire):
+    """A number, and what it is searched for."""
+
+    account_no: AccountNo
+    purpose: Reason
+
+
 @router.post("", status_code=202)
 def propose_account(body: PayeeAccountBody, caller: CallerDep, service: ServiceDep) -> PayeeAccountProposed:
     """Ask a checker that your authority pays this payee to this account. The one that is listed stays so meanwhile."""
@@ -91,6 +112,7 @@ def propose_account(body: PayeeAccountBody, caller: CallerDep, service: ServiceD
         account, approval_id = propose_payee_account(
             tx,
             caller=caller,
+            keys=service.field_keys,
             region_code=body.region_code,
             authority_id=body.authority_id,
             payee_id=body.payee_id,
@@ -118,3 +140,35 @@ def read_payee_bank_accounts(
         lambda tx: list_payee_accounts(tx, caller=caller, limit=limit + 1, before_id=cursor, payee_id=payee_id)
     )
     return page_of([PaymentAccountRead.model_validate(record) for record in records], limit)
+
+
+@router.get("/{account_id}/number")
+def read_payee_account_number(
+    account_id: AnyId, purpose: Purpose, caller: CallerDep, service: ServiceDep
+) -> AccountNoRead:
+    """The whole number of an account within your reach; that you read it, and what for, is written down."""
+    number = service.database.transact(
+        lambda tx: read_account_no(tx, caller=caller, keys=service.field_keys, account_id=account_id, purpose=purpose)
+    )
+    return AccountNoRead(id=account_id, account_no=number)
+
+
+@router.post("/search")
+def search_payee_accounts(
+    body: AccountSearch, caller: CallerDep, service: ServiceDep
+) -> tuple[PaymentAccountRead, ...]:
+    """Accounts within your reach with exactly this number, newest first, at most 200.
+
+    That you searched is written down. The number goes in the body, so that it stands in no address and no log.
+    """
+    found = service.database.transact(
+        lambda tx: find_by_account_no(
+            tx,
+            caller=caller,
+            keys=service.field_keys,
+            account_no=body.account_no,
+            purpose=body.purpose,
+            limit=MOST_FOUND,
+        )
+    )
+    return tuple(PaymentAccountRead.model_validate(record) for record in found)

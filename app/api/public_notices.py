@@ -13,7 +13,7 @@ from sqlalchemy import Connection
 from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep, source_of
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Day, Printable, Read, Reason, ShownInstant, Title, Wire
+from app.api.fields import AnyId, Day, Printable, Purpose, Read, Reason, ShownInstant, Title, Wire
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.vocabulary import NoticeItemStatus, NoticeStatus, NoticeSubject, ObjectionStatus
@@ -29,6 +29,7 @@ from app.services.notices.subjects import MAX_ITEMS, Chosen
 router = APIRouter(prefix="/v1/public-notices", tags=["public notices"])
 
 MOST_TEXT, LEAST_TEXT = 2_000, 5
+MOST_FOUND = 200
 
 
 def _plain_lines(text: str) -> str:
@@ -191,6 +192,13 @@ class ObjectionRead(Read):
     approval_id: str | None
 
 
+class SenderSearch(Wire):
+    """A phone number or address as somebody gives it, and what it is searched for."""
+
+    contact: Contact
+    purpose: Reason
+
+
 class SenderRead(Read):
     """Who sent it, as he wrote it."""
 
@@ -314,9 +322,30 @@ def create_objection(
     service.objections.take(source_of(request))
     new = NewObjection(body.item_no, body.text, body.name, body.contact)
     received = service.database.transact(
-        lambda tx: objections.object_to(tx, request_id=request.state.request_id, notice_id=notice_id, new=new)
+        lambda tx: objections.object_to(
+            tx, keys=service.field_keys, request_id=request.state.request_id, notice_id=notice_id, new=new
+        )
     )
     return ObjectionReceived.model_validate(received)
+
+
+@router.post("/objections/search")
+def search_objections(body: SenderSearch, caller: CallerDep, service: ServiceDep) -> tuple[ObjectionRead, ...]:
+    """Objections to your authority's notices that were sent with exactly this contact, newest first, at most 200.
+
+    For whoever asks what is held of them. Spaces, hyphens and case do not count. That you searched is written down.
+    """
+    found = service.database.transact(
+        lambda tx: objections.find_by_contact(
+            tx,
+            caller=caller,
+            keys=service.field_keys,
+            contact=body.contact,
+            purpose=body.purpose,
+            limit=MOST_FOUND,
+        )
+    )
+    return tuple(ObjectionRead.model_validate(record) for record in found)
 
 
 @router.get("/{notice_id}/objections")
@@ -325,17 +354,28 @@ def read_objections(
 ) -> Page[ObjectionRead]:
     """The objections to a notice, newest first."""
     records = service.database.transact(
-        lambda tx: objections.list_objections(tx, caller=caller, notice_id=notice_id, limit=limit + 1, before_id=cursor)
+        lambda tx: objections.list_objections(
+            tx, caller=caller, keys=service.field_keys, notice_id=notice_id, limit=limit + 1, before_id=cursor
+        )
     )
     return page_of([ObjectionRead.model_validate(record) for record in records], limit)
 
 
 @router.get("/{notice_id}/objections/{objection_id}/sender")
-def read_objection_sender(notice_id: AnyId, objection_id: AnyId, caller: CallerDep, service: ServiceDep) -> SenderRead:
-    """Who sent an objection; that you have looked is written down."""
+def read_objection_sender(
+    notice_id: AnyId, objection_id: AnyId, purpose: Purpose, caller: CallerDep, service: ServiceDep
+) -> SenderRead:
+    """Who sent an objection; that you have looked, and what for, is written down."""
     return SenderRead.model_validate(
         service.database.transact(
-            lambda tx: objections.read_sender(tx, caller=caller, notice_id=notice_id, objection_id=objection_id)
+            lambda tx: objections.read_sender(
+                tx,
+                caller=caller,
+                keys=service.field_keys,
+                notice_id=notice_id,
+                objection_id=objection_id,
+                purpose=purpose,
+            )
         )
     )
 

@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import model_validator
+from sqlalchemy import Connection
 
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
@@ -14,6 +15,7 @@ from app.api.fields import AnyId, Day, Read, RegionCode, ShownInstant, Wire
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.vocabulary import DifferenceGroup, Sides
+from app.services import audit
 from app.services.reconciliation.comparing import Period
 from app.services.reconciliation.reconcile import (
     ReconciliationRecord,
@@ -22,6 +24,7 @@ from app.services.reconciliation.reconcile import (
     reconcile,
 )
 from app.services.reconciliation.report_sheet import write_report
+from app.sql import now
 
 router = APIRouter(prefix="/v1/reconciliations", tags=["reconciliations"])
 
@@ -172,9 +175,17 @@ def read_one_reconciliation(
     ] = None,
 ) -> ReconciliationRead | Response:
     """One check with its findings and comparisons; amounts of the sheet are in 元."""
-    record = service.database.transact(
-        lambda tx: read_reconciliation(tx, caller=caller, reconciliation_id=reconciliation_id)
-    )
-    if format == "xlsx" or (format is None and XLSX in request.headers.get("accept", "")):
+    as_sheet = format == "xlsx" or (format is None and XLSX in request.headers.get("accept", ""))
+
+    def work(tx: Connection) -> ReconciliationRecord:
+        record = read_reconciliation(tx, caller=caller, reconciliation_id=reconciliation_id)
+        if as_sheet:
+            audit.record_export(
+                tx, caller=caller, what="reconciliation", object_id=reconciliation_id, rows=1, at=now(tx)
+            )
+        return record
+
+    record = service.database.transact(work)
+    if as_sheet:
         return xlsx_response(write_report(record), "reconciliation.xlsx")
     return _shown(record)

@@ -19,6 +19,7 @@ from app.api.fields import AnyId, Instant, Read, ShownInstant
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.rates import Rounding, round_to
 from app.kernel.vocabulary import Role
+from app.services import audit
 from app.services.budgets.execution import ACCOUNTS, ExecutionRow, Standing, execution, total_of
 from app.services.budgets.execution_sheet import write_execution
 from app.services.budgets.forecast import ASSUMPTIONS, Forecast, RunsOut, Unknown
@@ -144,12 +145,18 @@ def read_execution(
 
     def work(tx: Connection) -> tuple[list[ExecutionRow], datetime, dict[str, Forecast]]:
         rows = execution(tx, caller=caller, fiscal_year=fiscal_year, programme_id=programme_id, as_of=as_of)
-        at = as_of or now(tx)  # after the figures: whatever they hold has happened by then
+        moment = now(tx)
+        at = as_of or moment  # after the figures: whatever they hold has happened by then
+        if as_sheet:
+            audit.record_export(
+                tx, caller=caller, what="execution", object_id=caller.organisation_id, rows=len(rows), at=moment
+            )
         return rows, at, forecasts(tx, rows, at=at) if forecast and as_of is None else {}
 
+    as_sheet = format == "xlsx" or (format is None and XLSX in request.headers.get("accept", ""))
     rows, at, expected = service.database.transact(work)
     by = tuple(dict.fromkeys(group_by or ()))
-    if format == "xlsx" or (format is None and XLSX in request.headers.get("accept", "")):
+    if as_sheet:
         return xlsx_response(write_execution(rows, at=at, groups=grouped(rows, by)), "budget-execution.xlsx")
     filters = {"fiscal_year": fiscal_year, "programme_id": programme_id}
     asked = {name: str(value) for name, value in filters.items() if value is not None}

@@ -79,6 +79,7 @@ async def _taken(scope: Scope, message: Message) -> Response | None:
     try:
         await count_voucher(scope, service.rates, body.voucher_code or body.hold_id)
         caller = Caller(principal, request_id, scope["client"][0] if scope["client"] else UNKNOWN_SOURCE)
+        scope["state"]["caller"] = caller
         return await redeem(body, caller, key, service, render_refusal)
     except AppError as error:
         return problem_response(Request(scope), error)

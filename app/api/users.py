@@ -166,7 +166,7 @@ def read_users(
 def read_one_user(user_id: AnyId, caller: CallerDep, service: ServiceDep) -> UserRead:
     """One person."""
     return UserRead.model_validate(
-        service.database.transact(lambda tx: people.read_user(tx, caller=caller, user_id=user_id))
+        service.database.transact(lambda tx: people.look_up_user(tx, caller=caller, user_id=user_id))
     )
 
 

@@ -1,26 +1,30 @@
-"""`voucher keys`: the keys that sign access tokens and payment codes, exchanged while the service runs."""
+"""`voucher keys`: the keys that sign tokens and payment codes, and that encrypt fields, exchanged while it runs."""
 
 from __future__ import annotations
 
 import json
+import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from app.cli.local import state_dir
+from app.cli.encrypting import MISSING, bring_under_newest, missing_in_chinese, owner
+from app.cli.local import owner_database, state_dir
 from app.cli.output import Failure, console, say
 from app.kernel.clock import SHANGHAI, utc_now
+from app.services.encrypted_fields.keys import FOLDER, FieldKeys, add_field_key, names_in, remove_field_key
+from app.services.encrypted_fields.rotation import left_to_do, missing_keys, standings
 from app.services.identity.signing_keys import LOOK_EVERY_S, SigningKeys, add_key, made_at, retire_key
 from app.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="签名密钥 / Signing keys")
+app = typer.Typer(no_args_is_help=True, help="签名密钥与字段密钥 / Signing keys, and keys of encrypted fields")
 
 
 @app.callback()
 def keys() -> None:
-    """访问令牌与付款码的签名密钥 / The keys that sign access tokens and payment codes."""
+    """访问令牌与付款码的签名密钥，及字段加密密钥 / Keys that sign tokens and payment codes, and that encrypt fields."""
 
 
 @app.command("list")
@@ -80,6 +84,58 @@ def retire(
         f"已停用 {kid}，{LOOK_EVERY_S:.0f} 秒内生效；已验证过的令牌至多再用一分钟。",
         "retired; within a minute it verifies nothing",
     )
+
+
+@app.command("rotate-fields")
+def rotate_fields() -> None:
+    """新增字段密钥，并用其重新加密全部个人及银行信息 / Encrypt all personal and bank data anew, under a new key.
+
+    服务可照常运行。中断后再次运行即从中断处继续。须能以所有者身份访问数据库（VOUCHER_OWNER_URL，缺省为内置数据库）。
+    The service goes on meanwhile. Cut short, run it again: it goes on where it stood.
+    """
+    folder = state_dir() / FOLDER
+    with owner_database() as url, owner(url) as database:
+        found = database.transact(standings)
+        missing = missing_keys(found, names_in(folder))
+        if missing:
+            raise Failure(missing_in_chinese(missing, state_dir()), MISSING)
+        FieldKeys.load_or_create(folder)
+        if left_to_do(found, names_in(folder)[-1]):
+            say("继续上次未完成的轮换。", "going on with a rotation that was cut short")
+        else:
+            say(f"新的字段密钥 {add_field_key(folder)}。", "new field key; running processes write with it soon")
+            time.sleep(LOOK_EVERY_S)  # until no process writes with the old one any more
+            found = database.transact(standings)
+        newest = names_in(folder)[-1]
+        bring_under_newest(database, FieldKeys(folder), left_to_do(found, newest))
+    for old in names_in(folder)[:-1]:
+        say(
+            f"数据库中已无以 {old} 加密的内容；更早的备份仍需要它，待其删除后再运行 voucher keys retire-field {old}。",
+            "nothing is under it any more, but older backups are: retire it when they are gone",
+        )
+
+
+@app.command("retire-field")
+def retire_field(name: Annotated[str, typer.Argument(help="字段密钥名 / Name of the field key")]) -> None:
+    """停用一把旧字段密钥 / Remove a field key that nothing in the database is under any more.
+
+    更早的备份仍以其加密，没有它便无法读取。
+    Backups from before the rotation are still under it and cannot be read without.
+    """
+    folder = state_dir() / FOLDER
+    known = names_in(folder)
+    if name not in known:
+        raise Failure(f"没有名为 {name} 的字段密钥。", "no field key of this name in field-keys")
+    if name == known[-1]:
+        raise Failure("正在使用的字段密钥不能停用，请先运行 voucher keys rotate-fields。", "it is in use: rotate first")
+    with owner_database() as url, owner(url) as database:
+        count = sum(one.values.get(name, 0) for one in database.transact(standings))
+    if count:
+        raise Failure(
+            f"仍有 {count} 项内容以其加密，请先运行 voucher keys rotate-fields。", "values are under it: rotate first"
+        )
+    remove_field_key(folder, name)
+    say(f"已停用字段密钥 {name}。", "removed")
 
 
 def _longest() -> timedelta:

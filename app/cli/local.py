@@ -10,6 +10,7 @@ from pathlib import Path
 
 import migrations
 from app.cli.backing_up import archive_of, back_up, settings_of
+from app.cli.encrypting import encrypt_what_is_clear
 from app.cli.output import Failure, say
 from app.database import Database
 from app.embedded import base_backup, databases
@@ -46,6 +47,7 @@ def embedded_database() -> Iterator[Urls]:
         if found.revision is not None and found.due:
             _before_upgrade(server, urls, state, found)
         migrations.upgrade(urls.owner_url)
+        encrypt_what_is_clear(urls.owner_url, state)
         yield urls
 
 
@@ -85,6 +87,22 @@ def service_databases() -> Iterator[tuple[str, str | None]]:
     )
     with embedded_database() as urls:
         yield urls.app_url, urls.sealer_url
+
+
+@contextmanager
+def owner_database() -> Iterator[str]:
+    """The database as its owner: VOUCHER_OWNER_URL as it is, else the embedded one. Raises as the others."""
+    given = os.environ.get("VOUCHER_OWNER_URL")
+    if given:
+        _require_migrated(given)
+        yield given
+    elif os.environ.get("VOUCHER_DATABASE_URL"):
+        raise Failure(
+            "请在 VOUCHER_OWNER_URL 中给出数据库所有者的地址。", "set VOUCHER_OWNER_URL to the database as its owner"
+        )
+    else:
+        with embedded_database() as urls:
+            yield urls.owner_url
 
 
 @contextmanager

@@ -11,6 +11,7 @@ import typer
 from sqlalchemy.exc import OperationalError
 
 import migrations
+from app.cli.encrypting import encrypt_what_is_clear
 from app.cli.local import end_orderly_on_sigterm, require_sealer_url, service_databases, state_dir
 from app.cli.output import Failure, say, step
 from app.cli.serving import listen, serving
@@ -32,6 +33,7 @@ def migrate() -> None:
     try:
         with step("升级数据库结构", "migrating"):
             migrations.upgrade(url)
+        encrypt_what_is_clear(url, state_dir())
     except OperationalError as error:
         raise Failure("无法连接数据库。", f"cannot reach the database: {error.orig}") from error
     except RuntimeError as error:

@@ -149,6 +149,9 @@ RecoveryStatus: TypeAlias = str
 RedemptionStatus: TypeAlias = str
 """posted, in_settlement, paid"""
 
+RetentionKind: TypeAlias = str
+"""objection_contacts"""
+
 Role: TypeAlias = str
 """registrar, maker, checker, finance, auditor, provider, firm, system_admin, security_admin, audit_admin"""
 
@@ -225,6 +228,13 @@ class AccessToken(Answered, frozen=True, kw_only=True):
     scope: str
 
 
+class AccountNoRead(Answered, frozen=True, kw_only=True):
+    """The whole number of an account."""
+
+    id: str
+    account_no: str
+
+
 class AccountRead(Answered, frozen=True, kw_only=True):
     """What lies on an account of a pool, in fen; sources are negative by what they gave."""
 
@@ -235,6 +245,13 @@ class AccountRead(Answered, frozen=True, kw_only=True):
     fund_source: str
     account: Account
     balance_fen: int
+
+
+class AccountSearch(Sent, frozen=True, kw_only=True):
+    """A number, and what it is searched for."""
+
+    account_no: str
+    purpose: str
 
 
 class ActBody(Sent, frozen=True, kw_only=True):
@@ -545,6 +562,32 @@ class AssessmentRead(Answered, frozen=True, kw_only=True):
     entry_id: str | None
     facts_sha256: str | None
     trace_sha256: str | None
+
+
+class AuditEventRead(Answered, frozen=True, kw_only=True):
+    """An event. `leaf` is the exact text that is hashed for the log, `leaf_sha256` its SHA-256.
+
+    `leaf_index` is its place in the region's log and `proof` where that is proved; both null until it is sealed.
+    `withheld` names the amounts that an audit administrator does not see in `details`.
+    """
+
+    id: str
+    region_code: str
+    at: str
+    principal_id: str
+    organisation_id: str
+    action: str
+    object_id: str
+    result: str
+    source: str
+    request_id: str
+    details: dict[str, Any]
+    withheld: list[str]
+    leaf: str
+    leaf_sha256: str
+    leaf_index: int | None
+    proof: str | None
+    """Path of the inclusion proof"""
 
 
 class AvailableBody(Sent, frozen=True, kw_only=True):
@@ -1594,6 +1637,22 @@ class JudgementRead(Answered, frozen=True, kw_only=True):
     binding_limit: str
     trace: dict[str, Any]
     facts_sha256: str
+
+
+class KeyRead(Answered, frozen=True, kw_only=True):
+    """A key by its name; nothing of it is shown."""
+
+    purpose: str
+    """`tokens`, or `fields`"""
+    name: str
+    made_at: str
+    newest: bool
+
+
+class KeyRotated(Answered, frozen=True, kw_only=True):
+    """The key that signs from now on, within seconds in every process."""
+
+    kid: str
 
 
 class KindTotalRead(Answered, frozen=True, kw_only=True):
@@ -2746,6 +2805,26 @@ class ResetBody(Sent, frozen=True, kw_only=True):
     reason: str
 
 
+class RetentionRead(Answered, frozen=True, kw_only=True):
+    """A setting; it counts in its region, and in those below it that have none of their own."""
+
+    region_code: str
+    kind: RetentionKind
+    keep_days: int
+    reason: str
+    set_at: str
+    set_by: str
+
+
+class RetentionWrite(Sent, frozen=True, kw_only=True):
+    """For how many days, counted from when it is needed no more: an objection answered, its notice shown no longer."""
+
+    region_code: str
+    kind: RetentionKind
+    keep_days: int
+    reason: str
+
+
 class ReturnBody(Sent, frozen=True, kw_only=True):
     """What is missing (补正), all at once, and how long the firm has."""
 
@@ -2969,6 +3048,15 @@ class SamePersonBody(Sent, frozen=True, kw_only=True):
     user_id: str
 
 
+class SealingRead(Answered, frozen=True, kw_only=True):
+    """How far the sealing of a region's log has come."""
+
+    region_code: str
+    waiting: int
+    lag_s: float
+    size: int
+
+
 class SecretRenewal(Sent, frozen=True, kw_only=True):
     """For how long the present secret stays good besides the new one."""
 
@@ -2995,6 +3083,13 @@ class SenderRead(Answered, frozen=True, kw_only=True):
 
     name: str | None
     contact: str | None
+
+
+class SenderSearch(Sent, frozen=True, kw_only=True):
+    """A phone number or address as somebody gives it, and what it is searched for."""
+
+    contact: str
+    purpose: str
 
 
 class ShownItem(Answered, frozen=True, kw_only=True):
@@ -3156,6 +3251,16 @@ class StepRead(Answered, frozen=True, kw_only=True):
     decided_by: str | None
     on_behalf_of: str | None
     note: str | None
+
+
+class SystemRead(Answered, frozen=True, kw_only=True):
+    """Settings and limits in force, keys by name, and how the desk and sealing are doing."""
+
+    settings: dict[str, str | int]
+    keys: list[KeyRead]
+    desk_alive: bool
+    desk_waiting: int
+    sealing: list[SealingRead]
 
 
 class Tag(Sent, frozen=True, kw_only=True):

@@ -820,6 +820,14 @@ CATALOGUE: dict[Code, Row] = {
             "{relation_id} 已登记同一主体在相同日期内的该类关系。请先终止原登记，或填写不重叠的日期。",
         ),
     ),
+    Code.FIELD_KEY_MISSING: Row(
+        Kind.UNAVAILABLE,
+        ("Key of an encrypted field missing", "缺少字段加密密钥"),
+        (
+            "This value was encrypted with the key {key}, which this service does not have. Its operator has to put the field keys back.",
+            "该信息由密钥 {key} 加密，本服务没有该密钥。请运维人员恢复字段密钥（field-keys）后重试。",
+        ),
+    ),
     Code.PRICE_ABOVE_LIST: Row(
         Kind.REFUSED,
         ("Price above the admitted list", "单价高于入围价目"),

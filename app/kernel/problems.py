@@ -191,6 +191,7 @@ class Code(StrEnum):
     HEADERS_TOO_LARGE = "headers_too_large"
     REQUEST_TOO_SLOW = "request_too_slow"
     HOST_UNKNOWN = "host_unknown"
+    FIELD_KEY_MISSING = "field_key_missing"
 
 
 @dataclass(frozen=True, slots=True)

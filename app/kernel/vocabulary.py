@@ -41,6 +41,12 @@ class Role(StrEnum):
     AUDIT_ADMIN = "audit_admin"
 
 
+class RetentionKind(StrEnum):
+    """Personal data of a region that is erased after a time that its audit administrator sets."""
+
+    OBJECTION_CONTACTS = "objection_contacts"
+
+
 class RateScope(StrEnum):
     """Of what the requests are counted; the names stand in the `RateLimit` headers."""
 

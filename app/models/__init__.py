@@ -32,6 +32,7 @@ from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.relations import OrganisationRelation
 from app.models.restorations import Restoration, RestorationRelease
+from app.models.retention import RetentionSetting
 from app.models.statements import Statement, StatementLine
 from app.models.uploads import Upload
 from app.models.vouchers import Allotment, Extension, Mandate, Voucher
@@ -111,6 +112,7 @@ __all__ = [
     "ReminderMark",
     "Restoration",
     "RestorationRelease",
+    "RetentionSetting",
     "RoleGrant",
     "RuleVersion",
     "SealQueue",

@@ -27,4 +27,9 @@ class AuditEvent(Base):
     details: Mapped[CanonicalJson]
     leaf: Mapped[bytes] = mapped_column(LargeBinary)
 
-    __table_args__ = (Index(None, "region_code", "object_id", "id"), region_code_format())
+    __table_args__ = (
+        Index(None, "region_code", "object_id", "id"),
+        Index(None, "region_code", "at", "id"),
+        Index(None, "region_code", "principal_id", "at"),
+        region_code_format(),
+    )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import date, datetime
 from typing import Annotated
 
-from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, MetaData, SmallInteger, Text
+from sqlalchemy import BigInteger, CheckConstraint, Date, DateTime, LargeBinary, MetaData, SmallInteger, Text
 from sqlalchemy.orm import DeclarativeBase, mapped_column
 
 Id = Annotated[str, mapped_column(Text(collation="C"))]
@@ -16,6 +16,12 @@ RegionCode = Annotated[str, mapped_column(Text(collation="C"))]
 
 Words = Annotated[str, mapped_column(Text)]
 """Text that people wrote."""
+
+Encrypted = Annotated[str, mapped_column(Text(collation="C"))]
+"""A personal or bank value, encrypted by `app/services/encrypted_fields`; never written in clear (`encrypted`)."""
+
+SearchTag = Annotated[bytes, mapped_column(LargeBinary)]
+"""HMAC by which an equal encrypted value is found."""
 
 CanonicalJson = Annotated[str, mapped_column(Text)]
 """RFC 8785 JSON kept as the text that was hashed, so that its SHA-256 can be recomputed from the row."""
@@ -50,3 +56,8 @@ def one_of(column: str, values: type, name: str | None = None) -> CheckConstrain
 def region_code_format() -> CheckConstraint:
     """A CHECK that the region code is six digits."""
     return CheckConstraint("region_code ~ '^[0-9]{6}$'", name="region_code_format")
+
+
+def encrypted(*columns: str, name: str = "encrypted") -> CheckConstraint:
+    """A CHECK that these columns (where not null) hold encrypted values."""
+    return CheckConstraint(" AND ".join(f"{column} ~ '^f1[.]'" for column in columns), name=name)

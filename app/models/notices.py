@@ -11,12 +11,15 @@ from app.models.base import (
     CanonicalJson,
     CivilDate,
     Count,
+    Encrypted,
     Fen,
     Id,
     Instant,
     RegionCode,
+    SearchTag,
     Small,
     Words,
+    encrypted,
     one_of,
     region_code_format,
 )
@@ -156,10 +159,14 @@ class ObjectionContact(Base):
 
     region_code: Mapped[RegionCode] = mapped_column(primary_key=True)
     objection_id: Mapped[Id] = mapped_column(primary_key=True)
-    name: Mapped[Words | None]
-    contact: Mapped[Words | None]
+    name: Mapped[Encrypted | None]
+    contact: Mapped[Encrypted | None]
+    contact_tag: Mapped[SearchTag | None]
 
     __table_args__ = (
+        Index(None, "contact_tag", postgresql_where="contact_tag IS NOT NULL"),
+        encrypted("name", "contact"),
+        CheckConstraint("(contact IS NULL) = (contact_tag IS NULL)", name="contact_found"),
         ForeignKeyConstraint(["region_code", "objection_id"], ["objections.region_code", "objections.id"]),
         CheckConstraint("num_nonnulls(name, contact) > 0", name="says_something"),
     )

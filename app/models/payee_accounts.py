@@ -6,11 +6,22 @@ from sqlalchemy import CheckConstraint, ForeignKey, Index
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.vocabulary import PayeeAccountStatus
-from app.models.base import Base, Id, Instant, RegionCode, Words, one_of, region_code_format
+from app.models.base import (
+    Base,
+    Encrypted,
+    Id,
+    Instant,
+    RegionCode,
+    SearchTag,
+    Words,
+    encrypted,
+    one_of,
+    region_code_format,
+)
 
 
 class PayeeAccount(Base):
-    """One bank account. Its number is kept whole for the bank, and shown masked to everybody."""
+    """One bank account. Its number is kept encrypted; shown to everybody is its masked form."""
 
     __tablename__ = "payee_accounts"
 
@@ -21,7 +32,9 @@ class PayeeAccount(Base):
     account_name: Mapped[Words]
     bank_name: Mapped[Words]
     cnaps: Mapped[Id]
-    account_no: Mapped[Id]
+    account_no: Mapped[Encrypted]
+    account_no_tag: Mapped[SearchTag]
+    account_no_masked: Mapped[Id]
     status: Mapped[Id]
     proposed_at: Mapped[Instant]
     proposed_by: Mapped[Id]
@@ -41,7 +54,9 @@ class PayeeAccount(Base):
         Index(None, "payee_id", "id"),
         one_of("status", PayeeAccountStatus),
         CheckConstraint("cnaps ~ '^[0-9]{12}$'", name="cnaps_twelve_digits"),
-        CheckConstraint("account_no ~ '^[0-9]{8,32}$'", name="account_no_digits"),
+        Index(None, "account_no_tag"),
+        encrypted("account_no"),
+        CheckConstraint("account_no_masked ~ '^([0-9]{4})?[*]{4}[0-9]{4}$'", name="masked"),
         CheckConstraint(
             "(status = 'proposed') = (decided_at IS NULL) AND (decided_at IS NULL) = (decided_by IS NULL)"
             " AND (status = 'replaced') = (replaced_at IS NOT NULL)",

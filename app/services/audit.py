@@ -10,6 +10,7 @@ from sqlalchemy import Connection
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
+from app.kernel.masking import mask_numbers
 from app.kernel.vocabulary import LeafKind
 from app.models import AuditEvent, SealQueue
 from app.services.identity.principals import Caller
@@ -70,6 +71,50 @@ def record_all(
     rows = [_row(caller, region, action, one, at, "done", details) for region, one, details in subjects]
     _append(tx, rows)
     return [str(row["id"]) for row in rows]
+
+
+def record_read(
+    tx: Connection,
+    *,
+    caller: Caller,
+    region_code: str,
+    action: str,
+    object_id: str,
+    fields: Sequence[str],
+    purpose: str,
+    at: datetime,
+    result: str = "done",
+    details: Details | None = None,
+) -> str:
+    """Append that personal or bank data was read whole: which fields, in which roles and for what, never the value.
+
+    In the same transaction as the reading, so that nothing is shown of which this could not be written. Long numbers in
+    the purpose are masked: it is typed by hand.
+    """
+    told: Details = {"fields": list(fields), "purpose": mask_numbers(purpose), "roles": sorted(caller.principal.roles)}
+    return record(
+        tx,
+        caller=caller,
+        region_code=region_code,
+        action=action,
+        object_id=object_id,
+        at=at,
+        result=result,
+        details={**(details or {}), **told},
+    )
+
+
+def record_export(tx: Connection, *, caller: Caller, what: str, object_id: str, rows: int, at: datetime) -> None:
+    """Append that something left as a file, in the log of the caller's own region: what, and how many rows of it."""
+    record(
+        tx,
+        caller=caller,
+        region_code=caller.home_region,
+        action=f"{what}.exported",
+        object_id=object_id,
+        at=at,
+        details={"rows": rows, "roles": sorted(caller.principal.roles)},
+    )
 
 
 def _append(tx: Connection, rows: Sequence[Mapping[str, object]]) -> None:

@@ -57,6 +57,6 @@ def test_a_notice_from_its_draft_to_an_answered_objection(world: World, shell: S
         assert anybody_else.shown_notices.objection(notice_id, objection).reason == "经核查，情况属实。"
     with VoucherClient(world.base_url, token=token(city.maker)) as client:
         objections = client.public_notices.objections
-        assert objections.sender(notice_id, objection).name == "张三"
+        assert objections.sender(notice_id, objection, purpose="核实异议").name == "张三"
         objections.erase_sender(notice_id, objection)
         assert [one.sender for one in objections.list(notice_id)] == [None]

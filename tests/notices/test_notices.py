@@ -12,10 +12,11 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from app.kernel.clock import end_of_day, rfc3339
+from app.kernel.masking import mask_numbers, masked
 from app.kernel.vocabulary import Role
 from app.services.calendars import load_calendar
 from app.services.notices.blocks import blocking
-from app.services.notices.masking import mask_numbers, masked, shown_identifier, shown_name
+from app.services.notices.masking import shown_identifier, shown_name
 from app.services.notices.notices import WORKING_DAYS
 from app.services.notices.pace import MOST, Pace
 from tests.notices.showing import Showing, load_years, showing, today
@@ -246,14 +247,14 @@ def test_who_objects_is_masked_read_on_record_and_erased(desk: Showing) -> None:
     (listed,) = ok(desk.city.auditor.get(path))["data"]
     assert (listed["sender"], listed["contact"]) == ("张**", "13*******00")
     one = f"{path}/{received['objection_id']}"
-    assert desk.city.auditor.get(f"{one}/sender").status_code == 403
-    assert ok(desk.city.maker.get(f"{one}/sender")) == {"name": "张三丰", "contact": "13800138000"}
+    assert desk.city.auditor.get(f"{one}/sender", purpose="核实异议").status_code == 403
+    assert ok(desk.city.maker.get(f"{one}/sender", purpose="核实异议")) == {"name": "张三丰", "contact": "13800138000"}
     assert problem(desk.city.maker.http.delete(f"{one}/sender")) == (409, "wrong_state")
     told = desk.world.anonymous().get(f"/v1/notices/{notice_id}/objections/{received['objection_id']}")
     assert ok(told)["status"] == "open"
     ok(desk.decide(notice_id, received["objection_id"], "dismissed"))
     assert desk.city.maker.http.delete(f"{one}/sender").status_code == 204
-    assert problem(desk.city.maker.get(f"{one}/sender")) == (404, "not_found")
+    assert problem(desk.city.maker.get(f"{one}/sender", purpose="核实异议")) == (404, "not_found")
     told = ok(desk.world.anonymous().get(f"/v1/notices/{notice_id}/objections/{received['objection_id']}"))
     assert (told["status"], told["reason"]) == ("dismissed", "经核查，予以答复。")
 

@@ -66,6 +66,7 @@ def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
         if session is None or principal is None:
             return None
         caller = Caller(principal, request.state.request_id, source_of(request))
+        request.state.caller = caller
         organisation = read_organisation(tx, caller=caller, organisation_id=principal.organisation_id)
         return Visitor(caller, session, organisation.name)
 

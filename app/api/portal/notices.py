@@ -105,7 +105,9 @@ def _take(request: Request, service: ServiceDep, notice_id: str, form: Objection
     try:
         service.objections.take(source_of(request))
         received = service.database.transact(
-            lambda tx: object_to(tx, request_id=request.state.request_id, notice_id=notice_id, new=new)
+            lambda tx: object_to(
+                tx, keys=service.field_keys, request_id=request.state.request_id, notice_id=notice_id, new=new
+            )
         )
     except AppError as error:
         refused = form.refused(error, _words(request))

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from app.client.models import (
+    AccountNoRead,
+    AccountSearch,
     BounceBody,
     ConfirmBody,
     DisclosureRead,
@@ -70,6 +72,14 @@ class PayeeAccounts:
     def propose(self, body: PayeeAccountBody) -> PayeeAccountProposed:
         """Ask a second person to let a payee be paid there."""
         return self._wire.change("POST", "/v1/payee-accounts", PayeeAccountProposed, body)
+
+    def number(self, account_id: str, *, purpose: str) -> AccountNoRead:
+        """The whole number of one; that you read it, and what for, is written down."""
+        return self._wire.fetch(f"/v1/payee-accounts/{account_id}/number", AccountNoRead, purpose=purpose)
+
+    def search(self, body: AccountSearch) -> Sequence[PaymentAccountRead]:
+        """Those with exactly this number; that you searched is written down."""
+        return self._wire.change("POST", "/v1/payee-accounts/search", tuple[PaymentAccountRead, ...], body)
 
 
 class Recoveries:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from app.client.models import (
     ApprovalRead,
@@ -16,6 +16,7 @@ from app.client.models import (
     ObjectionWrite,
     ReasonWrite,
     SenderRead,
+    SenderSearch,
     ShownItem,
     ShownNotice,
 )
@@ -77,9 +78,15 @@ class Objections:
         path = f"/v1/public-notices/{notice_id}/objections/{objection_id}/decide"
         return self._wire.change("POST", path, ApprovalRead, body)
 
-    def sender(self, notice_id: str, objection_id: str) -> SenderRead:
-        """Who objected, as given; each look at it is written down."""
-        return self._wire.fetch(f"/v1/public-notices/{notice_id}/objections/{objection_id}/sender", SenderRead)
+    def sender(self, notice_id: str, objection_id: str, *, purpose: str) -> SenderRead:
+        """Who objected, as given; each look at it is written down, with what it was for."""
+        path = f"/v1/public-notices/{notice_id}/objections/{objection_id}/sender"
+        return self._wire.fetch(path, SenderRead, purpose=purpose)
+
+    def search(self, body: SenderSearch) -> Sequence[ObjectionRead]:
+        """Those to your authority that were sent with exactly this contact; that you asked is written down."""
+        path = "/v1/public-notices/objections/search"
+        return self._wire.change("POST", path, tuple[ObjectionRead, ...], body)
 
     def erase_sender(self, notice_id: str, objection_id: str) -> None:
         """Forget who objected; the objection stays."""

@@ -19,18 +19,21 @@ def clash(one: Grant, other: Grant) -> bool:
     """Whether one natural person may not hold both.
 
     Maker and checker of one authority; finance and an authority's official; an administrator and whoever decides on
-    money, or another of the three; who audits a region and who decides there; who receives and who decides.
+    money, sees or receives it, or another of the three; who audits a region and who decides there; who receives and who
+    decides.
     """
     pair = {one.role, other.role}
+    if len(pair) == 2 and pair & ADMINISTRATORS:
+        return Role.REGISTRAR not in pair
     if pair == {Role.MAKER, Role.CHECKER}:
         return one.authority_id == other.authority_id
     if len(pair) < 2:
         return False
     if not pair & DECIDES_ON_MONEY:
-        return pair <= ADMINISTRATORS
+        return False
     if Role.AUDITOR in pair:
         return covers(one.region_code, other.region_code) or covers(other.region_code, one.region_code)
-    return pair <= DECIDES_ON_MONEY or bool(pair & (ADMINISTRATORS | RECEIVES))
+    return pair <= DECIDES_ON_MONEY or bool(pair & RECEIVES)
 
 
 def first_clash(wanted: Sequence[Grant], held: Sequence[Grant]) -> tuple[Grant, Grant] | None:

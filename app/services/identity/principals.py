@@ -63,6 +63,11 @@ class Caller:
         """The caller's own organisation."""
         return self.principal.organisation_id
 
+    @property
+    def home_region(self) -> str:
+        """The region of the caller's own organisation: whose log tells what concerns no region in particular."""
+        return self.principal.organisation_region
+
     def holds(self, role: Role) -> bool:
         """Whether the caller holds the role anywhere."""
         return role in self.principal.roles

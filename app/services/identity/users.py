@@ -24,6 +24,9 @@ from app.sql import now
 READERS = (Role.REGISTRAR, Role.SECURITY_ADMIN, Role.AUDITOR)
 """They see the people and machines of their regions; everybody sees himself."""
 
+REGISTRY = "registry"
+"""For what people are read who are looked up in the registry of users."""
+
 LOGIN_LENGTH = 64
 LOGIN = re.compile(f"[a-z0-9][a-z0-9._@-]{{1,{LOGIN_LENGTH - 1}}}")
 
@@ -138,7 +141,7 @@ def read_user(tx: Connection, *, caller: Caller, user_id: str) -> UserRecord:
 def list_users(
     tx: Connection, *, caller: Caller, limit: int, before_id: str | None = None, organisation_id: str | None = None
 ) -> list[UserRecord]:
-    """People within the caller's reach, newest first, at most `limit`."""
+    """People within the caller's reach, newest first, at most `limit`; that they were read is written down."""
     query = _query().where(_visible_to(caller)).order_by(User.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(User.id < before_id)
@@ -146,7 +149,32 @@ def list_users(
         query = query.where(User.organisation_id == organisation_id)
     rows = tx.execute(query).all()
     held = live_roles(tx, [row.id for row in rows])
+    _note_reading(tx, caller, caller.organisation_id, [row.id for row in rows])
     return [_record(row, held[row.id]) for row in rows]
+
+
+def look_up_user(tx: Connection, *, caller: Caller, user_id: str) -> UserRecord:
+    """One person as `read_user`; that it was read is written down. Raises `not_found`."""
+    user = read_user(tx, caller=caller, user_id=user_id)
+    _note_reading(tx, caller, user_id, [user_id])
+    return user
+
+
+def _note_reading(tx: Connection, caller: Caller, object_id: str, user_ids: Sequence[str]) -> None:
+    """Write down who read which people's names; nothing of who read his own."""
+    others = [one for one in user_ids if one != caller.principal_id]
+    if others:
+        audit.record_read(
+            tx,
+            caller=caller,
+            region_code=caller.home_region,
+            action="user.read",
+            object_id=object_id,
+            fields=("login", "name"),
+            purpose=REGISTRY,
+            at=now(tx),
+            details={"users": others},
+        )
 
 
 def _visible_to(caller: Caller) -> ColumnElement[bool]:

@@ -1,15 +1,9 @@
-"""What is not shown of people: numbers of phones, identity cards and accounts. Pure."""
+"""How organisations are named to everybody: a person's numbers are masked. Pure."""
 
 from __future__ import annotations
 
-import re
-
+from app.kernel.masking import mask_numbers, masked
 from app.kernel.vocabulary import IdentifierType
-
-LEAST_DIGITS = 7
-"""So many digits in one number, spaces and hyphens between them or not, and it may be somebody's."""
-
-_NUMBER = re.compile(r"(?<![0-9A-Za-z])\+?[0-9](?:[ \-]?[0-9]){5,}[0-9Xx]?(?![0-9A-Za-z])")
 
 
 def shown_identifier(kind: str, value: str) -> str:
@@ -20,19 +14,3 @@ def shown_identifier(kind: str, value: str) -> str:
 def shown_name(kind: str, name: str) -> str:
     """A name as registered; of a team without legal personality without any number of a person."""
     return name if kind == IdentifierType.USCC else mask_numbers(name)
-
-
-def mask_numbers(text: str) -> str:
-    """The text with every long number masked: `联系 138****8000`."""
-    return _NUMBER.sub(_masked_if_long, text)
-
-
-def masked(value: str) -> str:
-    """A quarter of it at each end (four characters at most), stars between."""
-    kept = min(4, len(value) // 4)
-    return value[:kept] + "*" * (len(value) - 2 * kept) + value[len(value) - kept :]
-
-
-def _masked_if_long(found: re.Match[str]) -> str:
-    number = found[0]
-    return masked(number) if sum(map(str.isdigit, number)) >= LEAST_DIGITS else number

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, and_, delete, func, select, update
+from sqlalchemy import Connection, Row, Select, and_, delete, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel.canonical import sha256_hex
 from app.kernel.ids import is_id, new_id, region_of
+from app.kernel.masking import masked
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import (
     ApprovalKind,
@@ -21,12 +22,13 @@ from app.kernel.vocabulary import (
     ObjectionStatus,
     Role,
 )
-from app.models import NoticeItem, Objection, ObjectionContact, Voucher
+from app.models import NoticeItem, Objection, ObjectionContact, PublicNotice, Voucher
 from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
+from app.services.encrypted_fields.columns import OBJECTION_CONTACT, OBJECTION_NAME
+from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.principals import Caller, Principal
 from app.services.ledger.fences import try_fences
-from app.services.notices.masking import masked
 from app.services.notices.notices import lock_notice
 from app.services.notices.reads import find_notice, is_official_of
 from app.services.notices.subjects import SUBJECTS
@@ -90,7 +92,7 @@ def anybody(region_code: str, *, request_id: str) -> Caller:
     return Caller(Principal("public", "public", region_code, ()), request_id, source="public")
 
 
-def object_to(tx: Connection, *, request_id: str, notice_id: str, new: NewObjection) -> Received:
+def object_to(tx: Connection, *, keys: FieldKeys, request_id: str, notice_id: str, new: NewObjection) -> Received:
     """Take an objection in, and freeze its item alone. The same text to the same item counts once.
 
     Raises `not_found`, `notice_removed`, `notice_over`, `too_many_objections` where hundreds are undecided.
@@ -133,7 +135,10 @@ def object_to(tx: Connection, *, request_id: str, notice_id: str, new: NewObject
     if new.name or new.contact:
         tx.execute(
             insert(ObjectionContact).values(
-                region_code=region_code, objection_id=objection_id, name=new.name, contact=new.contact
+                region_code=region_code,
+                objection_id=objection_id,
+                **OBJECTION_NAME.values(keys, new.name or None, region_code, objection_id),
+                **OBJECTION_CONTACT.values(keys, new.contact or None, region_code, objection_id),
             )
         )
     if item.status == NoticeItemStatus.LISTED:
@@ -169,11 +174,123 @@ def read_received(tx: Connection, *, notice_id: str, objection_id: str) -> Recei
 
 
 def list_objections(
-    tx: Connection, *, caller: Caller, notice_id: str, limit: int, before_id: str | None = None
+    tx: Connection, *, caller: Caller, keys: FieldKeys, notice_id: str, limit: int, before_id: str | None = None
 ) -> list[ObjectionRecord]:
     """The objections to a notice within the caller's reach, newest first. Raises `not_found`."""
     notice = find_notice(tx, caller=caller, notice_id=notice_id)
     query = (
+        _with_contacts()
+        .where(Objection.region_code == notice.region_code, Objection.notice_id == notice_id)
+        .order_by(Objection.id.desc())
+        .limit(limit)
+    )
+    if before_id is not None:
+        query = query.where(Objection.id < before_id)
+    return [_shown(keys, row) for row in tx.execute(query)]
+
+
+def _shown(keys: FieldKeys, row: Row[Any]) -> ObjectionRecord:
+    sender = _sender(keys, row)
+    return ObjectionRecord(
+        id=row.id,
+        notice_id=row.notice_id,
+        item_no=row.item_no,
+        item_name=row.item_name,
+        text=row.text,
+        status=row.status,
+        received_at=row.received_at,
+        sender=sender.name and sender.name[:1] + "*" * (len(sender.name) - 1),
+        contact=sender.contact and masked(sender.contact),
+        decided_at=row.decided_at,
+        reason=row.reason,
+        approval_id=row.approval_id,
+    )
+
+
+def _sender(keys: FieldKeys, row: Row[*tuple[Any, ...]]) -> Sender:
+    """Who sent the objection of a row with its key and contact; nobody where nobody said so."""
+    return Sender(
+        OBJECTION_NAME.read(keys, row.name, row.region_code, row.id),
+        OBJECTION_CONTACT.read(keys, row.contact, row.region_code, row.id),
+    )
+
+
+def read_sender(
+    tx: Connection, *, caller: Caller, keys: FieldKeys, notice_id: str, objection_id: str, purpose: str
+) -> Sender:
+    """Who sent an objection; an official of the authority may ask, and that he did, and what for, is written down.
+
+    Raises `forbidden`, `not_found`, also where nobody said who he is or it was erased.
+    """
+    notice, at = _as_official(tx, caller, notice_id), now(tx)
+    row = tx.execute(
+        select(ObjectionContact.region_code, Objection.id, ObjectionContact.name, ObjectionContact.contact)
+        .join(
+            Objection,
+            and_(Objection.region_code == ObjectionContact.region_code, Objection.id == ObjectionContact.objection_id),
+        )
+        .where(
+            Objection.region_code == notice.region_code,
+            Objection.id == objection_id,
+            Objection.notice_id == notice_id,
+        )
+    ).one_or_none()
+    if row is None:
+        raise AppError(Code.NOT_FOUND, what="sender")
+    audit.record_read(
+        tx,
+        caller=caller,
+        region_code=notice.region_code,
+        action="objection.sender_read",
+        object_id=objection_id,
+        fields=("name", "contact"),
+        purpose=purpose,
+        at=at,
+    )
+    return _sender(keys, row)
+
+
+def find_by_contact(
+    tx: Connection, *, caller: Caller, keys: FieldKeys, contact: str, purpose: str, limit: int
+) -> list[ObjectionRecord]:
+    """Objections to notices of the caller's authorities that were sent with exactly this contact, newest first.
+
+    So whoever asks what is held of him can be answered. Spaces, hyphens and case do not count. That it was asked is
+    written down, without the contact. Raises `forbidden`.
+    """
+    caller.require(Role.MAKER, Role.CHECKER)
+    grants = caller.regions(Role.MAKER, Role.CHECKER)
+    mine = or_(
+        *(
+            and_(PublicNotice.region_code == grant.region_code, PublicNotice.authority_id == grant.authority_id)
+            for grant in grants
+        )
+    )
+    query = _with_contacts().join(
+        PublicNotice,
+        and_(PublicNotice.region_code == Objection.region_code, PublicNotice.id == Objection.notice_id),
+    )
+    found = tx.execute(
+        query.where(mine, ObjectionContact.contact_tag.in_(OBJECTION_CONTACT.tags(keys, contact)))
+        .order_by(Objection.id.desc())
+        .limit(limit)
+    ).all()
+    audit.record_read(
+        tx,
+        caller=caller,
+        region_code=caller.home_region,
+        action="objection.sender_searched",
+        object_id=caller.organisation_id,
+        fields=("contact",),
+        purpose=purpose,
+        at=now(tx),
+        details={"found": [row.id for row in found]},
+    )
+    return [_shown(keys, row) for row in found]
+
+
+def _with_contacts() -> Select[*tuple[Any, ...]]:
+    return (
         select(Objection, NoticeItem.name.label("item_name"), ObjectionContact.name, ObjectionContact.contact)
         .join(
             NoticeItem,
@@ -187,60 +304,7 @@ def list_objections(
             ObjectionContact,
             and_(ObjectionContact.region_code == Objection.region_code, ObjectionContact.objection_id == Objection.id),
         )
-        .where(Objection.region_code == notice.region_code, Objection.notice_id == notice_id)
-        .order_by(Objection.id.desc())
-        .limit(limit)
     )
-    if before_id is not None:
-        query = query.where(Objection.id < before_id)
-    return [
-        ObjectionRecord(
-            id=row.id,
-            notice_id=row.notice_id,
-            item_no=row.item_no,
-            item_name=row.item_name,
-            text=row.text,
-            status=row.status,
-            received_at=row.received_at,
-            sender=row.name and row.name[:1] + "*" * (len(row.name) - 1),
-            contact=row.contact and masked(row.contact),
-            decided_at=row.decided_at,
-            reason=row.reason,
-            approval_id=row.approval_id,
-        )
-        for row in tx.execute(query)
-    ]
-
-
-def read_sender(tx: Connection, *, caller: Caller, notice_id: str, objection_id: str) -> Sender:
-    """Who sent an objection; an official of the authority may ask, and that he did is written down.
-
-    Raises `forbidden`, `not_found`, also where nobody said who he is or it was erased.
-    """
-    notice, at = _as_official(tx, caller, notice_id), now(tx)
-    row = tx.execute(
-        select(ObjectionContact.name, ObjectionContact.contact)
-        .join(
-            Objection,
-            and_(Objection.region_code == ObjectionContact.region_code, Objection.id == ObjectionContact.objection_id),
-        )
-        .where(
-            Objection.region_code == notice.region_code,
-            Objection.id == objection_id,
-            Objection.notice_id == notice_id,
-        )
-    ).one_or_none()
-    if row is None:
-        raise AppError(Code.NOT_FOUND, what="sender")
-    audit.record(
-        tx,
-        caller=caller,
-        region_code=notice.region_code,
-        action="objection.sender_read",
-        object_id=objection_id,
-        at=at,
-    )
-    return Sender(row.name, row.contact)
 
 
 def erase_sender(tx: Connection, *, caller: Caller, notice_id: str, objection_id: str) -> None:

@@ -7,14 +7,17 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
-from app.kernel.ids import new_id
+from app.kernel.ids import new_id, region_of
 from app.kernel.names import same_name
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApprovalKind, OrganisationKind, PayeeAccountStatus, Role
 from app.models import Organisation, PayeeAccount
+from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
+from app.services.encrypted_fields.columns import ACCOUNT_NO
+from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
 from app.sql import now
@@ -57,6 +60,7 @@ def propose_payee_account(
     tx: Connection,
     *,
     caller: Caller,
+    keys: FieldKeys,
     region_code: str,
     authority_id: str,
     payee_id: str,
@@ -92,7 +96,8 @@ def propose_payee_account(
             account_name=account.account_name,
             bank_name=account.bank_name,
             cnaps=account.cnaps,
-            account_no=account.account_no,
+            account_no_masked=masked(account.account_no),
+            **ACCOUNT_NO.values(keys, account.account_no, region_code, account_id),
             status=PayeeAccountStatus.PROPOSED,
             proposed_at=now(tx),
             proposed_by=caller.principal_id,
@@ -148,18 +153,74 @@ def list_payee_accounts(
     tx: Connection, *, caller: Caller, limit: int, before_id: str | None = None, payee_id: str | None = None
 ) -> list[PayeeAccountRecord]:
     """Accounts within the caller's reach, replaced ones too, newest first; a payee sees its own. Raises `forbidden`."""
-    reach = within_reach(
-        caller,
-        region=PayeeAccount.region_code,
-        authority=PayeeAccount.authority_id,
-        own={Role.PROVIDER: PayeeAccount.payee_id, Role.FIRM: PayeeAccount.payee_id},
-    )
-    query = select(PayeeAccount).where(reach).order_by(PayeeAccount.id.desc()).limit(limit)
+    query = select(PayeeAccount).where(_within_reach(caller)).order_by(PayeeAccount.id.desc()).limit(limit)
     if before_id is not None:
         query = query.where(PayeeAccount.id < before_id)
     if payee_id is not None:
         query = query.where(PayeeAccount.payee_id == payee_id)
     return [_record(row) for row in tx.execute(query)]
+
+
+def read_account_no(tx: Connection, *, caller: Caller, keys: FieldKeys, account_id: str, purpose: str) -> str:
+    """The whole number of an account within the caller's reach: to be held against the letter, or given to the bank.
+
+    That it was read, by whom and what for, is written down first. Raises `forbidden`, `not_found`, `field_key_missing`.
+    """
+    row = tx.execute(
+        select(PayeeAccount).where(
+            PayeeAccount.region_code == region_of(account_id), PayeeAccount.id == account_id, _within_reach(caller)
+        )
+    ).one_or_none()
+    if row is None:
+        raise AppError(Code.NOT_FOUND, what="payee account")
+    audit.record_read(
+        tx,
+        caller=caller,
+        region_code=row.region_code,
+        action="payee_account.number_read",
+        object_id=row.id,
+        fields=("account_no",),
+        purpose=purpose,
+        at=now(tx),
+    )
+    return keys.decrypt(row.account_no, ACCOUNT_NO.place(row.region_code, row.id))
+
+
+def find_by_account_no(
+    tx: Connection, *, caller: Caller, keys: FieldKeys, account_no: str, purpose: str, limit: int
+) -> list[PayeeAccountRecord]:
+    """Accounts within the caller's reach with exactly this number, newest first: who is paid to it, or ever was.
+
+    That it was asked is written down, without the number. Raises `forbidden`.
+    """
+    reach = _within_reach(caller)
+    found = tx.execute(
+        select(PayeeAccount)
+        .where(reach, PayeeAccount.account_no_tag.in_(ACCOUNT_NO.tags(keys, account_no)))
+        .order_by(PayeeAccount.id.desc())
+        .limit(limit)
+    ).all()
+    audit.record_read(
+        tx,
+        caller=caller,
+        region_code=caller.home_region,
+        action="payee_account.number_searched",
+        object_id=caller.organisation_id,
+        fields=("account_no",),
+        purpose=purpose,
+        at=now(tx),
+        details={"found": [row.id for row in found]},
+    )
+    return [_record(row) for row in found]
+
+
+def _within_reach(caller: Caller) -> ColumnElement[bool]:
+    return within_reach(
+        caller,
+        region=PayeeAccount.region_code,
+        authority=PayeeAccount.authority_id,
+        own={Role.PROVIDER: PayeeAccount.payee_id, Role.FIRM: PayeeAccount.payee_id},
+    )
 
 
 def listed_account(tx: Connection, region_code: str, authority_id: str, payee_id: str) -> Row[*tuple[Any, ...]] | None:
@@ -202,7 +263,7 @@ def shown_account(row: Any) -> dict[str, str]:
         "account_name": row.account_name,
         "bank_name": row.bank_name,
         "cnaps": row.cnaps,
-        "account_no": masked(row.account_no),
+        "account_no": row.account_no_masked,
     }
 
 
@@ -229,5 +290,4 @@ def _decide(tx: Connection, row: Any, status: PayeeAccountStatus, decision: Deci
 
 
 def _record(row: Any) -> PayeeAccountRecord:
-    values = {name: getattr(row, name) for name in PayeeAccountRecord.__slots__ if name != "account_no_masked"}
-    return PayeeAccountRecord(**values, account_no_masked=masked(row.account_no))
+    return PayeeAccountRecord(**{name: getattr(row, name) for name in PayeeAccountRecord.__slots__})

@@ -11,7 +11,7 @@ from sqlalchemy import Connection
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import Role
+from app.kernel.vocabulary import LeafKind, Role
 from app.services.identity.principals import Caller
 from app.services.sealing.reading import load_size, load_tiles, reads_all
 from app.sql import Statement
@@ -20,11 +20,12 @@ from app.tlog.tiles import node_reader, tiles_read
 
 _LEAF = Statement(
     """
-    SELECT given.organisation_id, given.at, sha256(CAST('\\x00' AS bytea) || given.leaf) AS leaf_hash, l.leaf_index
+    SELECT given.kind, given.organisation_id, given.at, l.leaf_index,
+        sha256(CAST('\\x00' AS bytea) || given.leaf) AS leaf_hash
     FROM (
-        SELECT id, organisation_id, at, leaf FROM entries WHERE region_code = :region AND id = :id
+        SELECT 'entry' AS kind, id, organisation_id, at, leaf FROM entries WHERE region_code = :region AND id = :id
         UNION ALL
-        SELECT id, organisation_id, at, leaf FROM audit_events WHERE region_code = :region AND id = :id
+        SELECT 'audit_event', id, organisation_id, at, leaf FROM audit_events WHERE region_code = :region AND id = :id
     ) AS given
     LEFT JOIN log_leaves l ON l.region_code = :region AND l.leaf_id = given.id
     """
@@ -61,12 +62,12 @@ class Consistency:
 def prove_inclusion(tx: Connection, *, caller: Caller, entry_id: str, size: int | None, promise_s: int) -> Inclusion:
     """The proof for an entry or audit event, in the newest head or in the tree of `size` leaves.
 
-    Finance and auditors have it for every leaf of their regions, a provider for the entries that it caused: whoever
-    holds a receipt can hold us to it. Raises `not_found`, `not_yet_sealed`, and `validation_failed` for a size that
-    the log does not have or at which the leaf was not in it yet.
+    Finance and auditors have it for every leaf of their regions, audit administrators for audit events, a provider for
+    the entries that it caused: whoever holds a receipt can hold us to it. Raises `not_found`, `not_yet_sealed`, and
+    `validation_failed` for a size that the log does not have or at which the leaf was not in it yet.
     """
     region_code = region_of(entry_id) or ""
-    caller.require(Role.FINANCE, Role.AUDITOR, Role.PROVIDER)
+    caller.require(Role.FINANCE, Role.AUDITOR, Role.PROVIDER, Role.AUDIT_ADMIN)
     rows = _LEAF(tx, {"region": region_code, "id": entry_id})
     if not rows or not _may_see(caller, region_code, rows[0]):
         raise AppError(Code.NOT_FOUND, what="entry")
@@ -95,12 +96,13 @@ def prove_consistency(
 ) -> Consistency:
     """The proof between two sizes of a region's log, the second the newest head's where none is given.
 
-    For finance and auditors of the region and for providers. Raises `not_found`, and `validation_failed` for sizes
-    that the log does not have.
+    For finance, auditors and audit administrators of the region and for providers. Raises `not_found`, and
+    `validation_failed` for sizes that the log does not have.
     """
-    caller.require(Role.FINANCE, Role.AUDITOR, Role.PROVIDER)
+    caller.require(Role.FINANCE, Role.AUDITOR, Role.PROVIDER, Role.AUDIT_ADMIN)
     log = load_size(tx, region_code)
-    if log is None or not (caller.holds(Role.PROVIDER) or reads_all(caller, region_code)):
+    may_ask = caller.holds(Role.PROVIDER) or caller.holds_in(Role.AUDIT_ADMIN, region_code)
+    if log is None or not (may_ask or reads_all(caller, region_code)):
         raise AppError(Code.NOT_FOUND, what="log")
     second = log.size if second is None else second
     _require_size("to", second, 0, log.size)
@@ -118,7 +120,8 @@ def _read(tx: Connection, region_code: str, prove: Any) -> list[bytes]:
 
 def _may_see(caller: Caller, region_code: str, leaf: Any) -> bool:
     own = caller.holds(Role.PROVIDER) and leaf.organisation_id == caller.organisation_id
-    return own or reads_all(caller, region_code)
+    audited = leaf.kind == LeafKind.AUDIT_EVENT and caller.holds_in(Role.AUDIT_ADMIN, region_code)
+    return own or audited or reads_all(caller, region_code)
 
 
 def _require_size(name: str, size: int, least: int, most: int) -> None:
