@@ -31,6 +31,7 @@ from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.relations import OrganisationRelation
 from app.models.restorations import Restoration, RestorationRelease
+from app.models.signing_in import KnownPlace, RecoveryCode, SecondFactor, SignInFailures
 from app.models.statements import Statement, StatementLine
 from app.models.uploads import Upload
 from app.models.vouchers import Allotment, Extension, Mandate, Voucher
@@ -74,6 +75,7 @@ __all__ = [
     "IssuanceBatch",
     "IssuanceRow",
     "Job",
+    "KnownPlace",
     "Log",
     "LogBatch",
     "LogCosignature",
@@ -101,6 +103,7 @@ __all__ = [
     "Reconciliation",
     "ReconciliationCase",
     "Recovery",
+    "RecoveryCode",
     "RecoveryTransfer",
     "RedInvoice",
     "RedLetter",
@@ -112,6 +115,8 @@ __all__ = [
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
+    "SecondFactor",
+    "SignInFailures",
     "SpentToken",
     "Statement",
     "StatementLine",
