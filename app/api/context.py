@@ -16,6 +16,7 @@ from app.services.disclosure import Disclosure
 from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
+from app.services.identity.signing_in import Door
 from app.services.identity.tokens import Tokens
 from app.services.limits.rates import Rates
 from app.services.notices.pace import Pace
@@ -44,6 +45,11 @@ class Service:
     disclosure: Disclosure
     rates: Rates
     refusals: Refusals
+
+    @property
+    def door(self) -> Door:
+        """What signing in works with."""
+        return Door(self.database, self.passwords, self.field_keys, self.settings.staff_second_factor)
 
 
 def get_service(request: Request) -> Service:

@@ -5,27 +5,29 @@ from __future__ import annotations
 import json
 import sys
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import datetime
 from typing import Annotated
 
 import typer
 
-from app.cli.client import PATIENCE, Api, language
+from app.cli.client import PATIENCE, Api, Refused, language
 from app.cli.output import Failure, say
+from app.cli.proving import ask_code, enrol, keep_session, prove_kept, show_recovery_codes, verify_again
 from app.client import VoucherClient
 from app.client.signing_in import Session, current_session, home, kept_at
 from app.embedded.private import write_private
 from app.kernel.clock import SHANGHAI
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+DEVICES = "devices.json"
 
 
-def sign_in(url: str, login: str, password: str) -> Session:
+def sign_in(url: str, login: str, password: str, *, code: str | None = None, device: str | None = None) -> Session:
     """Fetch a personal token. Raises Refused, Failure."""
+    given = {"login": login, "password": password, "code": code, "device": device}
     with Api(url) as api:
-        made = api.post("/v1/personal-tokens", {"login": login, "password": password})
-    return Session(url, login, made["user_id"], made["token"], made["expires_at"])
+        made = api.post("/v1/personal-tokens", {name: value for name, value in given.items() if value is not None})
+    return Session(url, login, made["user_id"], made["token"], made["expires_at"], made["device"])
 
 
 def signed_in() -> Api:
@@ -41,7 +43,9 @@ def official() -> VoucherClient:
     session = current_session()
     if session is None:
         raise Failure("尚未登录或登录已过期，请先运行 voucher login。", "not signed in: run voucher login first")
-    return VoucherClient(session.url, token=session.token, language=language(), patience=PATIENCE)
+    return VoucherClient(
+        session.url, token=session.token, prove=prove_kept(session), language=language(), patience=PATIENCE
+    )
 
 
 def login(
@@ -54,21 +58,47 @@ def login(
     password_stdin: Annotated[
         bool, typer.Option("--password-stdin", help="从标准输入读取密码 / Read the password from standard input")
     ] = False,
+    code: Annotated[
+        str | None, typer.Option(help="动态验证码或恢复码（默认需要时询问） / Code of the second factor; asked for")
+    ] = None,
 ) -> None:
-    """登录并在本机保存个人令牌（至多 12 小时） / Sign in and keep a personal token (12 hours at most)."""
+    """登录并在本机保存个人令牌（至多 12 小时） / Sign in and keep a personal token (12 hours at most).
+
+    账号已启用二次验证的，须填写动态码；角色要求而尚未启用的，在此设置。
+    With a second factor its code is asked for; whose role needs one sets it up here.
+    """
     name = name or typer.prompt("登录名 / Login")
     password = sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("密码 / Password", hide_input=True)
-    session = sign_in(url.rstrip("/"), name, password)
-    home().mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(kept_at(), json.dumps(asdict(session)))
+    url = url.rstrip("/")
+    session = _entered(url, name, password, code)
+    keep_session(session)
+    if session.device:
+        _keep_device(url, name, session.device)
     say(f"已登录：{session.login} @ {session.url}", f"signed in until {_local(session.expires_at)}")
 
 
-def logout() -> None:
+def logout(
+    *,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="在所有设备退出，个人令牌全部失效 / All sessions and all tokens")
+    ] = False,
+) -> None:
     """删除本机保存的令牌 / Forget the token kept on this machine."""
+    if everywhere:
+        with signed_in() as api:
+            api.send("DELETE", "/v1/personal-tokens/all")
     with suppress(FileNotFoundError):
         kept_at().unlink()
-    say("已退出。", "signed out")
+    say("已在所有设备退出。" if everywhere else "已退出。", "signed out everywhere" if everywhere else "signed out")
+
+
+def step_up(
+    code: Annotated[
+        str | None, typer.Option(help="动态验证码或恢复码（默认询问） / Code of the second factor; asked for")
+    ] = None,
+) -> None:
+    """再次验证身份，以便审核等重要操作 / Prove again who one is, for approvals and other acts of weight."""
+    verify_again(code)
 
 
 def whoami() -> None:
@@ -80,6 +110,41 @@ def whoami() -> None:
     roles = ", ".join(f"{role['role']} {role['region_code']}" for role in me["roles"]) or "-"
     say(f"{me['name']}（{me['login']}）@ {session.url}", roles)
     say("令牌有效期至", f"token good until {_local(session.expires_at)}")
+
+
+def _entered(url: str, login: str, password: str, code: str | None) -> Session:
+    """Sign in, with a code where one is needed, and with a second factor set up where that is."""
+    device = _device(url, login)
+    try:
+        session = sign_in(url, login, password, code=code, device=device)
+    except Refused as refused:
+        if refused.code == "second_factor_needed" and code is None:
+            session = sign_in(url, login, password, code=ask_code(), device=device)
+        elif refused.code == "second_factor_enrolment_needed":
+            made, codes = enrol(url, login, password, device)
+            session = Session(url, login, made["user_id"], made["token"], made["expires_at"], made["device"])
+            show_recovery_codes(codes)
+        else:
+            raise
+    return session
+
+
+def _devices() -> dict[str, str]:
+    """What this machine is known by, for each service and login: strangers' failures do not keep it out."""
+    try:
+        kept = json.loads((home() / DEVICES).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in kept.items()} if isinstance(kept, dict) else {}
+
+
+def _device(url: str, login: str) -> str | None:
+    return _devices().get(f"{url} {login.lower()}")
+
+
+def _keep_device(url: str, login: str, device: str) -> None:
+    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(home() / DEVICES, json.dumps(_devices() | {f"{url} {login.lower()}": device}))
 
 
 def _local(instant: str) -> str:

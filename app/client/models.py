@@ -51,7 +51,8 @@ ApprovalKind: TypeAlias = str
 grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, allocate,
 cancel_allocation, promote_waiting, end_waiting, grant_applications, extend_voucher, publish_notice,
 withdraw_notice, decide_objection, close_programme, suspend_provider, resume_provider, delist_provider,
-move_quota, debar, lift_debarment, resume_programme, set_approval_bands, delegate_power, change_payee_account
+move_quota, debar, lift_debarment, resume_programme, set_approval_bands, delegate_power, change_payee_account,
+reset_second_factor
 """
 
 ApprovalStatus: TypeAlias = str
@@ -1106,6 +1107,17 @@ class CountsRead(Answered, frozen=True, kw_only=True):
     overdue: int
 
 
+class Credentials(Sent, frozen=True, kw_only=True):
+    """Login and password of a person, and the code of the second factor where there is one."""
+
+    login: str
+    password: str
+    code: str | UnsetType | None = UNSET
+    """The six digits that the authenticator shows, or a recovery code; each counts once"""
+    device: str | UnsetType | None = UNSET
+    """What an earlier sign-in from this program returned: others' failures do not keep it out"""
+
+
 class CutRead(Answered, frozen=True, kw_only=True):
     """What one reason took from the base or from the subsidy; the two are never added up."""
 
@@ -1374,6 +1386,16 @@ class ExtensionRead(Answered, frozen=True, kw_only=True):
     document_no: str | None
     approval_id: str
     extended_at: str
+
+
+class FactorConfirm(Sent, frozen=True, kw_only=True):
+    """Login and password again, and the first code that the authenticator shows."""
+
+    login: str
+    password: str
+    first_code: str
+    device: str | UnsetType | None = UNSET
+    """What an earlier sign-in from this program returned: others' failures do not keep it out"""
 
 
 class FieldChangeRead(Answered, frozen=True, kw_only=True):
@@ -2139,20 +2161,25 @@ class PersonRead(Answered, frozen=True, kw_only=True):
 
 
 class PersonalToken(Answered, frozen=True, kw_only=True):
-    """A token that acts as this person, shown this once."""
+    """A token that acts as this person, shown this once. `device` goes into the next sign-in from this program."""
 
     token: str
     token_type: str
     user_id: str
     organisation_id: str
     expires_at: str
+    device: str | None
 
 
 class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
-    """Login and password of a person."""
+    """How a person signs in, and for how long."""
 
     login: str
     password: str
+    code: str | UnsetType | None = UNSET
+    """The six digits that the authenticator shows, or a recovery code; each counts once"""
+    device: str | UnsetType | None = UNSET
+    """What an earlier sign-in from this program returned: others' failures do not keep it out"""
     expires_in_s: int | UnsetType | None = UNSET
     """Seconds; left out, as long as is allowed"""
 
@@ -3057,6 +3084,26 @@ class SealingRead(Answered, frozen=True, kw_only=True):
     size: int
 
 
+class SecondFactorBegun(Answered, frozen=True, kw_only=True):
+    """What goes into the authenticator, shown this once: as text, and as the address that a QR code holds."""
+
+    secret: str
+    otpauth_uri: str
+
+
+class SecondFactorConfirmed(Answered, frozen=True, kw_only=True):
+    """Codes for when the authenticator is lost, shown this once, each good once; and a token: you are signed in."""
+
+    recovery_codes: list[str]
+    personal_token: PersonalToken
+
+
+class SecondFactorReset(Answered, frozen=True, kw_only=True):
+    """The approval that waits for a security administrator; null where it is done already."""
+
+    approval_id: str | None
+
+
 class SecretRenewal(Sent, frozen=True, kw_only=True):
     """For how long the present secret stays good besides the new one."""
 
@@ -3251,6 +3298,16 @@ class StepRead(Answered, frozen=True, kw_only=True):
     decided_by: str | None
     on_behalf_of: str | None
     note: str | None
+
+
+class StepUp(Sent, frozen=True, kw_only=True):
+    """The code of the second factor; the password where the person has none."""
+
+    code: str | UnsetType | None = UNSET
+    """The six digits that the authenticator shows, or a recovery code; each counts once"""
+    password: str | UnsetType | None = UNSET
+    device: str | UnsetType | None = UNSET
+    """What an earlier sign-in from this program returned: others' failures do not keep it out"""
 
 
 class SystemRead(Answered, frozen=True, kw_only=True):

@@ -22,8 +22,15 @@ TOKEN_MARGIN_S = 60
 """A token is renewed so long before it runs out."""
 
 
+Prove = Callable[[httpx.Client, str], str | None]
+"""Gets a person's code, and with it a new token in place of this one; None where nobody can be asked."""
+
+
 class Signing(Protocol):
     """What gives a request its token."""
+
+    def step_up(self, http: httpx.Client) -> bool:
+        """Prove anew who is asking, where the service wants that; whether it could be done."""
 
     def token(self, http: httpx.Client, *, renew: bool) -> str:
         """A token that is good for a while; with `renew` another one than before, if there can be one.
@@ -47,6 +54,7 @@ class Session:
     user_id: str
     token: str
     expires_at: str
+    device: str | None = None
 
     @property
     def is_over(self) -> bool:
@@ -74,18 +82,33 @@ def current_session() -> Session | None:
 
 
 class Given:
-    """A token that somebody else looks after: the text of one, or what is called for one before each request."""
+    """A token that somebody else looks after: the text of one, or what is called for one before each request.
 
-    def __init__(self, token: str | Callable[[], str]) -> None:
-        self._token = token
+    With `prove` a person is asked for a code when an act needs a fresh one (`step_up_needed`): once for each request.
+    """
+
+    def __init__(self, token: str | Callable[[], str], prove: Prove | None = None) -> None:
+        self._token, self._prove = token, prove
 
     def token(self, http: httpx.Client, *, renew: bool) -> str:  # noqa: ARG002 - there is only this one
         """As it was given."""
         return self._token if isinstance(self._token, str) else self._token()
 
+    def step_up(self, http: httpx.Client) -> bool:
+        """Exchange the token for one with a fresh proof; whether somebody could be asked for it."""
+        proven = None if self._prove is None else self._prove(http, self.token(http, renew=False))
+        if proven is None:
+            return False
+        self._token = proven
+        return True
+
 
 class ClientCredentials:
     """A machine's access token (OAuth 2.0), fetched when it is first needed and again before it runs out."""
+
+    def step_up(self, http: httpx.Client) -> bool:  # noqa: ARG002 - a machine has no second factor
+        """Never: a machine proves itself with every token."""
+        return False
 
     def __init__(self, client_id: str, secret: str) -> None:
         self.client_id, self._secret = client_id, secret

@@ -30,6 +30,10 @@ PAGE = 200
 """Items of a list fetched at a time: as many as the service gives."""
 
 
+STEP_UP_NEEDED = "step_up_needed"
+"""The act needs a fresh proof of its person (RFC 9470); nothing was done."""
+
+
 class Again(Enum):
     """What may be sent again when no answer came."""
 
@@ -164,7 +168,7 @@ class Wire:
 
     def _until_answered(self, call: _Call) -> httpx.Response:
         began, attempt = time.monotonic(), 0
-        renew = was_renewed = was_sent = False
+        renew = was_renewed = was_proven = was_sent = False
         while True:
             attempt += 1
             asked_s: float | None = None
@@ -187,7 +191,12 @@ class Wire:
                 was_sent = True
                 if response.is_success:
                     return response
-                if response.status_code == 401 and self._signing is not None and not was_renewed:
+                code = _document(response).get("code") if response.status_code == 401 else None
+                if code == STEP_UP_NEEDED and self._signing is not None and not was_proven:
+                    was_proven = True
+                    if self._signing.step_up(self._http):
+                        continue
+                elif response.status_code == 401 and self._signing is not None and not was_renewed:
                     renew = was_renewed = True  # the service's keys were changed, or its address
                     continue
                 asked_s = retry_after_s(response.headers, at=utc_now())

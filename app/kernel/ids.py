@@ -58,6 +58,7 @@ class Prefix(StrEnum):
     APPROVAL_BANDS = "bnd"
     DELEGATION = "dlg"
     PAYEE_ACCOUNT = "pac"
+    SECOND_FACTOR = "sfa"
 
 
 SHARED = frozenset(
@@ -71,6 +72,7 @@ SHARED = frozenset(
         Prefix.RESTORATION,
         Prefix.RELATION,
         Prefix.PERSON,
+        Prefix.SECOND_FACTOR,
     }
 )
 """What belongs to no region: their ids have no region part."""

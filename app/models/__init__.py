@@ -33,6 +33,7 @@ from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReferen
 from app.models.relations import OrganisationRelation
 from app.models.restorations import Restoration, RestorationRelease
 from app.models.retention import RetentionSetting
+from app.models.signing_in import KnownPlace, RecoveryCode, SecondFactor, SignInFailures
 from app.models.statements import Statement, StatementLine
 from app.models.uploads import Upload
 from app.models.vouchers import Allotment, Extension, Mandate, Voucher
@@ -76,6 +77,7 @@ __all__ = [
     "IssuanceBatch",
     "IssuanceRow",
     "Job",
+    "KnownPlace",
     "Log",
     "LogBatch",
     "LogCosignature",
@@ -104,6 +106,7 @@ __all__ = [
     "Reconciliation",
     "ReconciliationCase",
     "Recovery",
+    "RecoveryCode",
     "RecoveryTransfer",
     "RedInvoice",
     "RedLetter",
@@ -116,6 +119,8 @@ __all__ = [
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
+    "SecondFactor",
+    "SignInFailures",
     "SpentToken",
     "Statement",
     "StatementLine",

@@ -11,7 +11,7 @@ An account that was replaced or refused never changes, but under which key its n
 Audit events are read over the API now, by time and by who did it, hence two indexes; and for how long personal data are
 kept is a setting of a region (`retention_settings`), after which the service erases them. Old browser sessions go too.
 
-Revision: 0032, after 0027
+Revision: 0032, after 0031
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0032"
-down_revision = "0027"
+down_revision = "0031"
 branch_labels = None
 depends_on = None
 

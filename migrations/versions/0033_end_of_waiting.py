@@ -3,7 +3,7 @@
 Why: it stayed on the waiting list for ever, and others were refused because it had waited longer. The act has a word of
 its own, and a CHECK holds the list of acts.
 
-Revision: 0033, after 0027
+Revision: 0033, after 0032
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0033"
-down_revision = "0027"
+down_revision = "0032"
 branch_labels = None
 depends_on = None
 

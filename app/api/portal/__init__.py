@@ -7,6 +7,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.api.portal import (
+    account,
     applications,
     calculator,
     mandates,
@@ -47,6 +48,7 @@ def mount(app: FastAPI) -> None:
     app.mount("/portal/static", _Assets(directory=pages.STATIC), name="portal-static")
     for router in (
         signing_in.router,
+        account.router,
         mandates.router,
         payment_codes.router,
         surrender.router,

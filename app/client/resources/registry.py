@@ -11,6 +11,8 @@ from app.client.models import (
     ClientKeyRead,
     ClientKeys,
     ClientRead,
+    Credentials,
+    FactorConfirm,
     InvitationRead,
     LeavingBody,
     OrganisationChange,
@@ -25,8 +27,12 @@ from app.client.models import (
     RolesBody,
     RolesTaken,
     SamePersonBody,
+    SecondFactorBegun,
+    SecondFactorConfirmed,
+    SecondFactorReset,
     SecretRenewal,
     SecretRenewed,
+    StepUp,
     UserCreate,
     UserCreated,
     UserRead,
@@ -112,6 +118,26 @@ class Users:
     def personal_token(self, body: PersonalTokenCreate) -> PersonalToken:
         """Sign in as a person: a token for some hours."""
         return self._wire.change("POST", "/v1/personal-tokens", PersonalToken, body)
+
+    def step_up(self, body: StepUp) -> PersonalToken:
+        """Prove again who I am: a new token, with which acts of weight are open for some minutes."""
+        return self._wire.change("POST", "/v1/personal-tokens/step-up", PersonalToken, body)
+
+    def sign_out_everywhere(self) -> None:
+        """End all my sessions, and let no token of mine be good any more."""
+        self._wire.send("DELETE", "/v1/personal-tokens/all", again=Again.NEVER)
+
+    def begin_second_factor(self, body: Credentials) -> SecondFactorBegun:
+        """A secret for an authenticator, shown this once; it counts once it is confirmed."""
+        return self._wire.change("POST", "/v1/second-factors", SecondFactorBegun, body)
+
+    def confirm_second_factor(self, body: FactorConfirm) -> SecondFactorConfirmed:
+        """Let it count, by its first code: recovery codes, and a token."""
+        return self._wire.change("POST", "/v1/second-factors/confirm", SecondFactorConfirmed, body)
+
+    def reset_second_factor(self, user_id: str, body: ResetBody) -> SecondFactorReset:
+        """Take away the second factor of somebody who has lost it; an official's once it is approved."""
+        return self._wire.change("POST", f"/v1/users/{user_id}/second-factor-resets", SecondFactorReset, body)
 
     def revoke_personal_token(self) -> None:
         """Sign out: the token that signs this request is good for nothing more."""

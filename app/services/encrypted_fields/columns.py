@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from sqlalchemy import Column, Table
 
 from app.kernel.encrypted_fields import FieldPlace
-from app.models import ObjectionContact, PayeeAccount
+from app.models import ObjectionContact, PayeeAccount, SecondFactor
 from app.models.base import Base
 from app.services.encrypted_fields.keys import FieldKeys
 
@@ -65,5 +65,7 @@ ACCOUNT_NO = EncryptedColumn(_of(PayeeAccount), "account_no", "account_no_tag")
 OBJECTION_NAME = EncryptedColumn(_of(ObjectionContact), "name")
 OBJECTION_CONTACT = EncryptedColumn(_of(ObjectionContact), "contact", "contact_tag")
 
-ENCRYPTED: Sequence[EncryptedColumn] = (ACCOUNT_NO, OBJECTION_NAME, OBJECTION_CONTACT)
+SECOND_FACTOR = EncryptedColumn(_of(SecondFactor), "sealed_secret")
+
+ENCRYPTED: Sequence[EncryptedColumn] = (ACCOUNT_NO, OBJECTION_NAME, OBJECTION_CONTACT, SECOND_FACTOR)
 """All of them. A test asks of every column of text that sounds like a person's or a bank's what becomes of it."""

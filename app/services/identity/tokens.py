@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.kernel.clock import utc_now
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import TokenScope
+from app.services.identity.principals import Proof
 from app.services.identity.signing_keys import SigningKeys
 from app.settings import Settings
 
@@ -51,6 +52,10 @@ class _Payload(BaseModel):
     """When the password was set that opened the door, in microseconds since 1970; persons' tokens have it."""
     scope: Annotated[str, Field(pattern="^(read|write|read write)$")] | None = None
     """For what it may be used, where that is less than everything."""
+    auth_time: _Seconds | None = None
+    """When the person last proved who he is (RFC 9068, 9470); persons' tokens have it."""
+    amr: Annotated[list[str], Field(max_length=10)] | None = None
+    """How (RFC 8176): `mfa` says that it was with a second factor."""
 
 
 class IssuedToken(NamedTuple):
@@ -72,6 +77,7 @@ class Claims:
     expires_at: datetime
     password_us: int | None
     scopes: frozenset[TokenScope]
+    proof: Proof | None
 
 
 class Tokens:
@@ -106,15 +112,17 @@ class Tokens:
         ttl_s: int,
         password_at: datetime | None = None,
         scopes: Collection[TokenScope] = ALL_SCOPES,
+        proof: Proof | None = None,
     ) -> IssuedToken:
         """A token for the principal, good for `ttl_s` seconds.
 
         `password_at` is a person's `tokens_valid_from`, read when the password was checked: the token dies with it.
         Seconds of two clocks would leave a gap, in which a token outlives its password or a new one is refused.
+        Without `proof` it opens nothing that asks for a fresh one.
         """
         issued = int(self._clock().timestamp())
         expires, jti = issued + ttl_s, secrets.token_urlsafe(16)
-        claims: dict[str, str | int] = {
+        claims: dict[str, str | int | list[str]] = {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": subject,
@@ -127,6 +135,9 @@ class Tokens:
             claims["pwd_us"] = microseconds(password_at)
         if frozenset(scopes) != ALL_SCOPES:
             claims["scope"] = " ".join(sorted(scopes))
+        if proof is not None:
+            claims["auth_time"] = min(int(proof.at.timestamp()), issued)  # the database's clock may be ahead
+            claims["amr"] = ["pwd", "otp", "mfa"] if proof.second_factor else ["pwd"]
         kid, key = self._keys.current
         token = self._jwt.encode(claims, key, ALGORITHM, {"typ": TYPE, "kid": kid})
         return IssuedToken(token, jti, _instant(expires))
@@ -145,6 +156,7 @@ class Tokens:
             _instant(payload.exp),
             payload.pwd_us,
             ALL_SCOPES if payload.scope is None else frozenset(map(TokenScope, payload.scope.split())),
+            None if payload.auth_time is None else Proof(_instant(payload.auth_time), "mfa" in (payload.amr or ())),
         )
         if claims.expires_at <= self._clock():
             raise AppError(Code.UNAUTHENTICATED)
