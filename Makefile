@@ -47,10 +47,11 @@ format: $(DEV)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-## make bench         redemptions over HTTP beside pgbench on the same PostgreSQL, about ten minutes; ARGS=--help
+## make bench         redemptions over HTTP beside pgbench, about ten minutes, then bench-issuing; with ARGS the first alone
 .PHONY: bench bench-rules
-bench: $(RUNTIME)
+bench: $(DEV)
 	@$(BIN)/python -m benchmarks.redemptions $(ARGS)
+	$(if $(ARGS),,@$(BIN)/python -m benchmarks.issuing)
 
 ## make bench-rules   how many bills a second the rules judge; figures to compare, none to pass
 bench-rules: $(RUNTIME)

@@ -414,7 +414,7 @@ CATALOGUE: dict[Code, Row] = {
     Code.FILE_UNREADABLE: Row(
         Kind.INVALID,
         ("File cannot be read", "文件无法读取"),
-        ("{why_en} Save it as .xlsx and try again.", "{why_zh}请另存为 .xlsx 后重试。"),
+        ("{why_en}", "{why_zh}"),
     ),
     Code.SHEET_INVALID: Row(
         Kind.INVALID,

@@ -36,7 +36,7 @@ def why(data: bytes) -> str:
         read_sheet(data, language="en")
     assert refused.value.code is Code.FILE_UNREADABLE
     assert refused.value.context["why_zh"]
-    return str(refused.value.context["why_en"])
+    return str(refused.value.context["why_en"]).removesuffix(" Save it as .xlsx and try again.")
 
 
 # -- what is read ------------------------------------------------------------------------------------------------------

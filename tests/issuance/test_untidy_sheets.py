@@ -308,3 +308,16 @@ def test_the_annotated_copy_says_beside_each_row_what_is_wrong_and_comes_back_co
     again = read_sheet(copy, language="zh")
     assert found(again) == found(sheet)
     assert write_annotated(again, ()) != b""
+
+
+def test_what_to_do_is_what_helps() -> None:
+    for data, anew in (
+        (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + bytes(600), True),
+        (b"PK", True),
+        (b'a,"b', True),
+        (workbook_of({"一": [FOUR, GOOD], "二": [FOUR, GOOD]}), False),
+        (workbook_of({"一": [["x"]]}), False),
+    ):
+        with pytest.raises(AppError) as refused:
+            read_sheet(data, language="zh")
+        assert ("请另存为 .xlsx 后重试" in refused.value.context["why_zh"]) is anew

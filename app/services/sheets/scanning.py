@@ -70,7 +70,7 @@ class Scan:
         try:
             parser.Parse(content, True)
         except (expat.ExpatError, ValueError) as error:
-            raise Unreadable("The workbook is damaged.", "工作簿已损坏。") from error
+            raise Unreadable("The workbook is damaged.", "工作簿已损坏。", saved_anew=True) from error
 
     # -- the usual way of writing ---------------------------------------------------------------------------------
 
@@ -119,7 +119,7 @@ class Scan:
     # -- every other way --------------------------------------------------------------------------------------------
 
     def _doctype(self, *_: object) -> None:
-        raise Unreadable("The workbook holds a document type declaration.", "工作簿含有文档类型声明。")
+        raise Unreadable("The workbook holds a document type declaration.", "工作簿含有文档类型声明。", saved_anew=True)
 
     def _start(self, tag: str, attributes: dict[str, str]) -> None:
         name = tag.rpartition(":")[2]

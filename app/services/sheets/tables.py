@@ -40,6 +40,7 @@ def read_tables(data: bytes) -> Iterator[Table]:
         raise Unreadable(
             "The file is a web page or XML under the name of a spreadsheet.",
             "文件实为网页或 XML，仅扩展名为表格。",
+            saved_anew=True,
         )
     if len(data) > MAX_FILE_BYTES:
         raise Unreadable(

@@ -19,6 +19,7 @@ def csv_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
         raise Unreadable(
             f"From line {records.line_num} on it is not readable as CSV.",
             f"第 {records.line_num} 行起无法按 CSV 读取。",
+            saved_anew=True,
         ) from error
 
 
@@ -31,4 +32,6 @@ def decoded(data: bytes) -> str:
             continue
         if "\0" not in text:
             return text
-    raise Unreadable("The file is neither UTF-8 nor GB18030 text.", "文件既非 UTF-8 也非 GB18030 文本。")
+    raise Unreadable(
+        "The file is neither UTF-8 nor GB18030 text.", "文件既非 UTF-8 也非 GB18030 文本。", saved_anew=True
+    )

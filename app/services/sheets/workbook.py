@@ -97,7 +97,7 @@ def read_worksheets(data: bytes, *, percentages_as_numbers: bool = False) -> Ite
                     source = workbook.get_sheet_by_name(sheet.name)
                     yield Worksheet(source.to_python(skip_empty_area=False), source)  # type: ignore[arg-type]
     except CalamineError as error:
-        raise Unreadable("The workbook is damaged.", "工作簿已损坏。") from error
+        raise Unreadable("The workbook is damaged.", "工作簿已损坏。", saved_anew=True) from error
 
 
 def read_sheets(data: bytes, *, percentages_as_numbers: bool = False) -> Iterator[list[list[Cell]]]:
@@ -119,11 +119,13 @@ def _plain_copy(data: bytes, *, percentages_as_numbers: bool) -> bytes:
                 "The workbook is protected by a password. Remove it (File, Info, Protect Workbook).",
                 "工作簿设有密码。请先取消密码（文件—信息—保护工作簿）。",
             )
-        raise Unreadable("The file is in the format of old Excel (.xls).", "文件为旧版 Excel 格式（.xls）。")
+        raise Unreadable(
+            "The file is in the format of old Excel (.xls).", "文件为旧版 Excel 格式（.xls）。", saved_anew=True
+        )
     try:
         return _copy_parts(data, percentages_as_numbers=percentages_as_numbers)
     except _BROKEN_ARCHIVE as error:
-        raise Unreadable("The file is not an Excel workbook.", "文件不是 Excel 工作簿。") from error
+        raise Unreadable("The file is not an Excel workbook.", "文件不是 Excel 工作簿。", saved_anew=True) from error
 
 
 def _copy_parts(data: bytes, *, percentages_as_numbers: bool) -> bytes:
@@ -163,15 +165,15 @@ def _check_archive(parts: list[zipfile.ZipInfo]) -> None:
             f"工作簿解压后超过 {MAX_UNPACKED_BYTES} 字节或 {MAX_PARTS} 个部件。",
         )
     if any(part.flag_bits & 0x1 for part in parts):
-        raise Unreadable("The workbook is protected by a password.", "工作簿设有密码。")
+        raise Unreadable("The workbook is protected by a password. Remove it.", "工作簿设有密码。请先取消密码。")
     if len({part.filename.lower() for part in parts}) < len(parts):
-        raise Unreadable("The workbook holds a part twice.", "工作簿内部件重复。")
+        raise Unreadable("The workbook holds a part twice.", "工作簿内部件重复。", saved_anew=True)
 
 
 def _check_content(source: zipfile.ZipFile) -> None:
     """What it is follows from the declared content types, never from the file's name."""
     types = source.read(CONTENT_TYPES) if CONTENT_TYPES in source.namelist() else b""
     if _MACROS.search(types):
-        raise Unreadable("The workbook has macros (.xlsm, .xlsb).", "工作簿含有宏（.xlsm、.xlsb）。")
+        raise Unreadable("The workbook has macros (.xlsm, .xlsb).", "工作簿含有宏（.xlsm、.xlsb）。", saved_anew=True)
     if _XLSX not in types:
-        raise Unreadable("The file is not an Excel workbook.", "文件不是 Excel 工作簿。")
+        raise Unreadable("The file is not an Excel workbook.", "文件不是 Excel 工作簿。", saved_anew=True)
