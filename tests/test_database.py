@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from app.database import Database, timed_out_on_lock
 from app.embedded.databases import Urls
 from app.embedded.server import Server
-from app.sql import Statement, copied, pipelined
+from app.sql import Statement, pipelined, streamed
 from tests.world import uscc_of
 
 ARRAYS = pytest.mark.parametrize(
@@ -90,9 +90,10 @@ def test_a_work_that_fails_ends_all_and_is_told(database: Database, failing: int
 
 
 def test_very_many_rows_are_taken_one_after_the_other(database: Database) -> None:
-    query = "SELECT n, CASE WHEN n > %(most)s THEN '\\xff'::bytea END FROM generate_series(1, 3) AS n"
-    rows = database.snapshot(lambda tx: list(copied(tx, query, ("int4", "bytea"), {"most": 2})))
-    assert rows == [(1, None), (2, None), (3, b"\xff")]
+    """Two hundred and three: more than two of the hundreds that come together."""
+    query = "SELECT n, CASE WHEN n > %(most)s THEN '\\xff'::bytea END FROM generate_series(1, 203) AS n"
+    rows = database.snapshot(lambda tx: list(streamed(tx, query, {"most": 202})))
+    assert rows == [*((n, None) for n in range(1, 203)), (203, b"\xff")]
 
 
 ORGANISATION = text(

@@ -107,8 +107,9 @@ _COLUMNS = f"""
 
 _MARKS = f"""
     WITH moved AS (
-        SELECT p.region_code, p.pool_id, p.payee_id, p.source, p.destination, p.amount_fen
+        SELECT p.region_code, p.pool_id, p.payee_id, p.source, p.destination, sum(p.amount_fen) AS amount_fen
         FROM postings p JOIN log_leaves l ON l.region_code = p.region_code AND l.leaf_id = p.entry_id
+        GROUP BY 1, 2, 3, 4, 5
     )
     SELECT coalesce(s.region_code, m.region_code) AS region_code,
         concat_ws(' ', 'mark of', coalesce(s.holder_id, m.holder_id), coalesce(s.account, m.account)) AS subject,

@@ -35,14 +35,14 @@ _CAUSES = """
     WHERE (h.voucher_id, h.provider_id, h.mandate_id, h.payment_code_id, h.rule_version_id)
         IS DISTINCT FROM (r.voucher_id, r.provider_id, r.mandate_id, r.payment_code_id, r.rule_version_id)
     UNION ALL
-    SELECT r.region_code, 'voucher of ' || r.id, r.firm_id || ' ' || r.programme_id, v.firm_id || ' ' || v.programme_id
-    FROM redemptions r JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
+    SELECT r.region_code, 'voucher and mandate of ' || r.id,
+        concat_ws(' ', r.firm_id, r.programme_id, r.voucher_id, r.provider_id),
+        concat_ws(' ', v.firm_id, v.programme_id, m.voucher_id, m.provider_id)
+    FROM redemptions r
+    JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
+    LEFT JOIN mandates m ON m.region_code = r.region_code AND m.id = r.mandate_id
     WHERE v.firm_id <> r.firm_id OR v.programme_id <> r.programme_id
-    UNION ALL
-    SELECT r.region_code, 'mandate of ' || r.id, r.voucher_id || ' ' || r.provider_id,
-        m.voucher_id || ' ' || m.provider_id
-    FROM redemptions r JOIN mandates m ON m.region_code = r.region_code AND m.id = r.mandate_id
-    WHERE m.voucher_id <> r.voucher_id OR m.provider_id <> r.provider_id
+        OR m.voucher_id <> r.voucher_id OR m.provider_id <> r.provider_id
     UNION ALL
     SELECT r.region_code, 'payment code of ' || r.id,
         concat_ws(' ', r.voucher_id, r.provider_id, r.id, r.drawn_fen),

@@ -79,26 +79,31 @@ _POSTED = f"""
     WHERE e.kind IN ('order_payment', 'confirm_payment', 'bounce')
     GROUP BY e.region_code, e.id HAVING count(s.entry_id) <> 1
     UNION ALL
-    SELECT region_code, id, expected, actual FROM (
-        SELECT r.region_code, r.id,
-            CASE r.status WHEN 'posted' THEN '0 0' ELSE (r.subsidy_fen - r.refunded_fen) || ' '
-                || CASE r.status WHEN 'paid' THEN r.subsidy_fen - r.refunded_fen ELSE 0 END END AS expected,
-            coalesce(sum(CASE s.kind WHEN 'order_payment' THEN s.amount_fen WHEN 'bounce' THEN -s.amount_fen
-                ELSE 0 END), 0)
-            || ' ' || coalesce(sum(CASE WHEN s.kind = 'confirm_payment' THEN s.amount_fen
-                WHEN s.kind = 'bounce' AND s.source = 'disbursed' THEN -s.amount_fen ELSE 0 END), 0) AS actual
-        FROM redemptions r
-        LEFT JOIN ({_STEPS}) AS s ON s.region_code = r.region_code AND s.redemption_id = r.id
-        GROUP BY r.region_code, r.id, r.status, r.subsidy_fen, r.refunded_fen
-    ) AS paid WHERE expected <> actual
+    SELECT r.region_code, r.id, due.ordered_fen || ' ' || due.paid_fen,
+        coalesce(s.ordered_fen, 0) || ' ' || coalesce(s.paid_fen, 0)
+    FROM redemptions r
+    LEFT JOIN (
+        SELECT region_code, redemption_id,
+            sum(CASE kind WHEN 'order_payment' THEN amount_fen WHEN 'bounce' THEN -amount_fen ELSE 0 END)
+                AS ordered_fen,
+            sum(CASE WHEN kind = 'confirm_payment' THEN amount_fen
+                WHEN kind = 'bounce' AND source = 'disbursed' THEN -amount_fen ELSE 0 END) AS paid_fen
+        FROM ({_STEPS}) AS step GROUP BY region_code, redemption_id
+    ) AS s ON s.region_code = r.region_code AND s.redemption_id = r.id
+    CROSS JOIN LATERAL (SELECT
+        CASE r.status WHEN 'posted' THEN 0 ELSE r.subsidy_fen - r.refunded_fen END AS ordered_fen,
+        CASE r.status WHEN 'paid' THEN r.subsidy_fen - r.refunded_fen ELSE 0 END AS paid_fen
+    ) AS due
+    WHERE coalesce(s.ordered_fen, 0) <> due.ordered_fen OR coalesce(s.paid_fen, 0) <> due.paid_fen
 """
 
 _RECOVERIES = """
-    SELECT r.region_code, r.id AS subject, r.recovered_fen::text AS expected,
-        coalesce(sum(v.amount_fen), 0)::text AS actual
-    FROM redemptions r LEFT JOIN recoveries v
-        ON v.region_code = r.region_code AND v.redemption_id = r.id AND v.status <> 'refunded'
-    GROUP BY r.region_code, r.id, r.recovered_fen HAVING coalesce(sum(v.amount_fen), 0) <> r.recovered_fen
+    SELECT r.region_code, r.id AS subject, r.recovered_fen::text AS expected, coalesce(v.fen, 0)::text AS actual
+    FROM redemptions r LEFT JOIN (
+        SELECT region_code, redemption_id, sum(amount_fen) AS fen FROM recoveries WHERE status <> 'refunded'
+        GROUP BY region_code, redemption_id
+    ) AS v ON v.region_code = r.region_code AND v.redemption_id = r.id
+    WHERE coalesce(v.fen, 0) <> r.recovered_fen
     UNION ALL
     SELECT v.region_code, 'state of ' || v.id, v.status, r.status
     FROM recoveries v JOIN redemptions r ON r.region_code = v.region_code AND r.id = v.redemption_id
@@ -161,7 +166,7 @@ _REVERSALS = """
     SELECT e.region_code, e.id AS subject, 'mirrors ' || coalesce(e.reverses_id, '-') AS expected,
         m.line || ' differs' AS actual
     FROM entries e JOIN postings m ON m.region_code = e.region_code AND m.entry_id = e.id
-    WHERE e.kind = 'reverse' AND NOT EXISTS (
+    WHERE e.reverses_id IS NOT NULL AND NOT EXISTS (
         SELECT 1 FROM postings p WHERE p.region_code = e.region_code AND p.entry_id = e.reverses_id
             AND p.pool_id = m.pool_id AND p.source = m.destination AND p.destination = m.source
             AND p.amount_fen = m.amount_fen AND p.voucher_id IS NOT DISTINCT FROM m.voucher_id
@@ -170,12 +175,13 @@ _REVERSALS = """
     SELECT e.region_code, 'reversed ' || p.entry_id, count(*)::text, (
         SELECT count(*) FROM postings m WHERE m.region_code = e.region_code AND m.entry_id = e.id)::text
     FROM entries e JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.reverses_id
-    WHERE e.kind = 'reverse'
+    WHERE e.reverses_id IS NOT NULL
     GROUP BY e.region_code, e.id, p.entry_id
     HAVING count(*) <> (SELECT count(*) FROM postings m WHERE m.region_code = e.region_code AND m.entry_id = e.id)
     UNION ALL
     SELECT region_code, id, 'reverse', kind FROM entries WHERE (kind = 'reverse') <> (reverses_id IS NOT NULL)
 """
+"""What names an entry that it reverses has an index; that it is a reversal, and all reversals do so, is the last."""
 
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
