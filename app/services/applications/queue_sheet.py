@@ -8,12 +8,11 @@ from datetime import datetime
 from decimal import Decimal
 from io import BytesIO, StringIO
 
-import xlsxwriter  # type: ignore[import-untyped]
-
 from app.kernel.clock import SHANGHAI
 from app.kernel.regions import is_region, region_name
 from app.kernel.widths import half_width
 from app.services.applications.reads import Shown, Stage
+from app.services.sheets.writing import new_workbook
 
 SHEET_NAME = "申领办理"
 MAX_ROWS = 20_000
@@ -55,8 +54,7 @@ Cell = str | Decimal | None
 def write_xlsx(applications: Sequence[Shown], *, at: datetime) -> bytes:
     """An .xlsx with one row per application. Text stays text, whatever sign it begins with."""
     file = BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(file, options) as workbook:
+    with new_workbook(file) as workbook:
         workbook.set_properties({"title": SHEET_NAME, "created": at.astimezone(SHANGHAI).replace(tzinfo=None)})
         sheet = workbook.add_worksheet(SHEET_NAME)
         heading = workbook.add_format({"bold": True, "bottom": 1, "bg_color": "#DDEBF7"})

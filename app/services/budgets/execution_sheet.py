@@ -13,6 +13,7 @@ from app.kernel.clock import SHANGHAI
 from app.kernel.regions import is_region, region_name
 from app.services.budgets.execution import ACCOUNTS, ExecutionRow, Standing, total_of
 from app.services.budgets.groups import Group
+from app.services.sheets.writing import new_workbook
 
 SHEET_NAME = "预算执行"
 
@@ -50,8 +51,7 @@ def write_execution(rows: Sequence[ExecutionRow], *, at: datetime, groups: Seque
     Text stays text, whatever sign it begins with.
     """
     file = BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(file, options) as workbook:
+    with new_workbook(file) as workbook:
         workbook.set_properties({"title": SHEET_NAME, "created": at.astimezone(SHANGHAI).replace(tzinfo=None)})
         sheet = _Sheet(workbook, SHEET_NAME, _WIDTHS)
         sheet.headings(NAME_HEADINGS)

@@ -24,6 +24,7 @@ from app.services.sheets.cells import comparable
 from app.services.sheets.places import column_number
 from app.services.sheets.problems import Language
 from app.services.sheets.workbook import Cell
+from app.services.sheets.writing import new_workbook
 
 REPORT_NAME = "校验报告"
 LONGEST = 32_767
@@ -41,7 +42,7 @@ _WIDTH, _FINDINGS_WIDTH = 22, 80
 def write_annotated(sheet: Sheet, errors: Sequence[FieldError]) -> bytes:
     """The copy as an .xlsx; `errors` are all complaints, those of the sheet itself and those found besides."""
     file = BytesIO()
-    with xlsxwriter.Workbook(file, {"constant_memory": True, "strings_to_formulas": False}) as workbook:
+    with new_workbook(file, row_by_row=True) as workbook:
         _write_sheet(workbook, sheet, errors)
         _write_report(workbook, sheet.layout.language, errors)
     return file.getvalue()

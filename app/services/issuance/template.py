@@ -12,6 +12,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 from app.kernel.money import MAX_FEN
 from app.services.issuance.sheet import SHEET_NAME, TEMPLATE_VERSION
 from app.services.issuance.words import HEADINGS, NAME_LENGTH, NOTE_LENGTH, REFERENCE_LENGTH, REQUIRED, Field
+from app.services.sheets.writing import new_workbook
 
 GUIDE_NAME = "说明"
 
@@ -61,7 +62,7 @@ _GUIDE: Mapping[Field, tuple[str, str]] = {
 def write_template() -> bytes:
     """The .xlsx, always the same bytes: a sheet with the headings only, and a sheet that explains them."""
     file = BytesIO()
-    with xlsxwriter.Workbook(file, {"in_memory": True}) as workbook:
+    with new_workbook(file) as workbook:
         workbook.set_properties({"title": TEMPLATE_VERSION, "created": _MADE_AT})
         heading = workbook.add_format({"bold": True, "bottom": 1, "bg_color": "#DDEBF7"})
         _write_sheet(workbook, heading)

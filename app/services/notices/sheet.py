@@ -11,6 +11,7 @@ import xlsxwriter  # type: ignore[import-untyped]
 
 from app.kernel.clock import SHANGHAI, civil_date
 from app.services.notices.reads import ItemRecord, NoticeRecord
+from app.services.sheets.writing import new_workbook
 
 SHEET_NAME = "公示名单"
 HEADINGS = ("序号", "企业名称", "统一社会信用代码", "项目", "金额（元）", "备注")
@@ -21,9 +22,8 @@ _LAST = len(HEADINGS) - 1
 def write_notice(notice: NoticeRecord, items: Sequence[ItemRecord]) -> bytes:
     """The .xlsx. Text stays text, whatever sign it begins with; amounts are numbers in 元. `项目` and 备注 as shown."""
     file = BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
     issued_on = civil_date(notice.published_at or notice.created_at)
-    with xlsxwriter.Workbook(file, options) as workbook:
+    with new_workbook(file) as workbook:
         made_at = (notice.published_at or notice.created_at).astimezone(SHANGHAI).replace(tzinfo=None)
         workbook.set_properties({"title": notice.title, "created": made_at})
         _Sheet(workbook).write(notice, items, issued_on)

@@ -14,6 +14,7 @@ from app.kernel.clock import SHANGHAI
 from app.kernel.regions import region_name
 from app.kernel.vocabulary import Sides
 from app.services.reconciliation.reconcile import ReconciliationRecord
+from app.services.sheets.writing import new_workbook
 
 GROUPS = {
     "matched": "一致",
@@ -55,8 +56,7 @@ _BANK_DIFFERENCES = (
 def write_report(record: ReconciliationRecord) -> bytes:
     """An .xlsx of a stored report. Text stays text, whatever sign it begins with."""
     file = BytesIO()
-    options = {"in_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
-    with xlsxwriter.Workbook(file, options) as workbook:
+    with new_workbook(file) as workbook:
         made_at = record.started_at.astimezone(SHANGHAI)
         workbook.set_properties({"title": record.id, "created": made_at.replace(tzinfo=None)})
         write = _Writer(workbook)

@@ -6,9 +6,8 @@ from collections.abc import Collection, Mapping
 from datetime import datetime
 from io import BytesIO
 
-import xlsxwriter  # type: ignore[import-untyped]
-
 from app.services.sheets.layouts import Layout
+from app.services.sheets.writing import new_workbook
 
 GUIDE_NAME = "说明"
 
@@ -20,7 +19,7 @@ def write_list_template(
 ) -> bytes:
     """The .xlsx, always the same bytes. `guide` says of each field whether it must be filled, and what with."""
     file = BytesIO()
-    with xlsxwriter.Workbook(file, {"in_memory": True}) as workbook:
+    with new_workbook(file) as workbook:
         workbook.set_properties({"title": version, "created": _MADE_AT})
         heading = workbook.add_format({"bold": True, "bottom": 1, "bg_color": "#DDEBF7"})
         text = workbook.add_format({"num_format": "@"})
