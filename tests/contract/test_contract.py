@@ -28,6 +28,8 @@ PUBLIC = {
     "read_signing_keys",
     "read_authorization_server",
     "create_personal_token",
+    "begin_second_factor",
+    "confirm_second_factor",
     "read_rules_schema",
     "read_accelerators",
     "read_units",
