@@ -38,6 +38,7 @@ from app.api import (
     notices,
     oauth,
     organisations,
+    outside_identities,
     packs,
     payee_accounts,
     payment_codes,
@@ -74,13 +75,16 @@ from app.api import (
 from app.api.context import Service
 from app.api.documentation import describe
 from app.api.middleware import BodyLimit, RequestId, limit_of
+from app.api.portal.openid import callback_uri
 from app.api.principal_cache import PrincipalCache
 from app.api.shortcut import Shortcut
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.openid import Provider, load_providers
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
 from app.services.identity.passwords import Passwords
+from app.services.identity.proving import Proving
 from app.services.identity.tokens import Tokens
 from app.services.notices.pace import Pace
 from app.services.old_answers import BodyDropper
@@ -99,6 +103,7 @@ ROUTERS = (
     relations.router,
     debarments.router,
     users.router,
+    outside_identities.router,
     clients.router,
     client_keys.router,
     personal_tokens.router,
@@ -182,31 +187,38 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
+    providers = load_providers(settings.openid_file) if settings.openid_file else ()
     nightly = Nightly(database, nightly=settings.reconcile_at)
     dropper = BodyDropper(database, keep=timedelta(days=settings.keep_answers_days))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         log_keys = LogKeys.from_settings(settings)
+        tokens = Tokens.from_settings(settings)
+        openid = {one.id: Provider(one, redirect_uri=callback_uri(settings, one.id)) for one in providers}
         app.state.service = Service(
             settings=settings,
             database=database,
             desk=desk,
-            tokens=Tokens.from_settings(settings),
+            tokens=tokens,
             payment_secrets=PaymentSecrets.from_settings(settings),
             log_keys=log_keys,
             receipts=Receipts.from_settings(settings, log_keys),
             passwords=Passwords(),
+            proving=Proving(database, tokens.keys, issuer=tokens.issuer, wants_nonce=settings.dpop_nonce),
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),
             objections=Pace(),
             disclosure=Disclosure(database),
+            openid=openid,
         )
         desk.start()
         sweeper.start()
         nightly.start()
         dropper.start()
         yield
+        for provider in openid.values():
+            await provider.close()
         dropper.stop()
         nightly.stop()
         sweeper.stop()

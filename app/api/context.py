@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -10,10 +11,12 @@ from fastapi import Depends, Request
 from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.openid import Provider
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
+from app.services.identity.proving import Proving
 from app.services.identity.tokens import Tokens
 from app.services.notices.pace import Pace
 from app.services.sealing.keys import LogKeys
@@ -34,10 +37,13 @@ class Service:
     log_keys: LogKeys
     receipts: Receipts
     passwords: Passwords
+    proving: Proving
     principal_cache: PrincipalCache
     verifying: SingleFlight[str, Principal]
     objections: Pace
     disclosure: Disclosure
+    openid: Mapping[str, Provider]
+    """Outside providers at which people may sign in, by our name of each."""
 
 
 def get_service(request: Request) -> Service:

@@ -65,6 +65,8 @@ for command in (
     login.login,
     login.logout,
     login.whoami,
+    login.tokens,
+    login.revoke_token,
     officials.api,
     backup.backup,
     restore.restore,

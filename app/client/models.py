@@ -1006,6 +1006,7 @@ class ClientRead(Answered, frozen=True, kw_only=True):
     name: str
     organisation_id: str
     roles: list[RoleRead]
+    dpop_required: bool
     disabled_at: str | None
     created_at: str
     created_by: str
@@ -1201,6 +1202,12 @@ class DistrictCountsRead(Answered, frozen=True, kw_only=True):
     district_code: str
     district_name: str
     stages: dict[str, int]
+
+
+class DpopBody(Sent, frozen=True, kw_only=True):
+    """Whether the machine's access tokens must be bound to a key of its own (DPoP, RFC 9449)."""
+
+    required: bool
 
 
 class DrawBody(Sent, frozen=True, kw_only=True):
@@ -1916,6 +1923,24 @@ class OrganisationRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
+class OutsideIdentities(Answered, frozen=True, kw_only=True):
+    """Links of a person, newest first, the ended ones too."""
+
+    data: list[OutsideIdentityRead]
+
+
+class OutsideIdentityRead(Answered, frozen=True, kw_only=True):
+    """A link to a subject of an outside provider. The subject itself is kept nowhere, only its digest."""
+
+    id: str
+    user_id: str
+    issuer: str
+    invited_by: str
+    linked_at: str
+    ended_at: str | None
+    ended_by: str | None
+
+
 class PayeeAccountBody(Sent, frozen=True, kw_only=True):
     """A payee's account. `account_name` is the payee's legal name; numbers are text, so that no digit is lost."""
 
@@ -2082,20 +2107,51 @@ class PersonRead(Answered, frozen=True, kw_only=True):
 class PersonalToken(Answered, frozen=True, kw_only=True):
     """A token that acts as this person, shown this once."""
 
+    id: str
     token: str
     token_type: str
+    scope: str
     user_id: str
     organisation_id: str
     expires_at: str
 
 
+class PersonalTokenByCode(Sent, frozen=True, kw_only=True):
+    """The code that the page showed after signing in at an outside provider, and the secret behind the challenge."""
+
+    expires_in_s: int | UnsetType | None = UNSET
+    """Seconds; left out, as long as is allowed"""
+    scope: str | UnsetType | None = UNSET
+    """`read` is good for GET alone and changes nothing; left out, `read write`"""
+    code: str
+    verifier: str
+
+
 class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
     """Login and password of a person."""
 
-    login: str
-    password: str
     expires_in_s: int | UnsetType | None = UNSET
     """Seconds; left out, as long as is allowed"""
+    scope: str | UnsetType | None = UNSET
+    """`read` is good for GET alone and changes nothing; left out, `read write`"""
+    login: str
+    password: str
+
+
+class PersonalTokenRead(Answered, frozen=True, kw_only=True):
+    """A token that was given out, without itself."""
+
+    id: str
+    scope: str
+    created_at: str
+    expires_at: str
+    revoked_at: str | None
+
+
+class PersonalTokens(Answered, frozen=True, kw_only=True):
+    """The caller's tokens, newest first."""
+
+    data: list[PersonalTokenRead]
 
 
 class PlainProfile(Sent, frozen=True, kw_only=True):
@@ -3206,6 +3262,12 @@ class UnitRead(Answered, frozen=True, kw_only=True):
     en: str
     zh: str
     counts: str
+
+
+class UnlinkBody(Sent, frozen=True, kw_only=True):
+    """Why a person signs in this way no more."""
+
+    reason: str
 
 
 class UploadRead(Answered, frozen=True, kw_only=True):

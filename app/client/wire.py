@@ -164,7 +164,7 @@ class Wire:
 
     def _until_answered(self, call: _Call) -> httpx.Response:
         began, attempt = time.monotonic(), 0
-        renew = was_renewed = was_sent = False
+        renew = was_renewed = was_heard = was_sent = False
         while True:
             attempt += 1
             asked_s: float | None = None
@@ -187,6 +187,10 @@ class Wire:
                 was_sent = True
                 if response.is_success:
                     return response
+                if response.status_code == 401 and self._signing is not None and not was_heard:
+                    was_heard = self._signing.heard(response)
+                    if was_heard:
+                        continue
                 if response.status_code == 401 and self._signing is not None and not was_renewed:
                     renew = was_renewed = True  # the service's keys were changed, or its address
                     continue
@@ -204,8 +208,8 @@ class Wire:
 
     def _sign(self, call: _Call, *, renew: bool) -> None:
         if self._signing is not None:
-            token = self._signing.token(self._http, renew=renew)
-            call.parts["headers"]["Authorization"] = f"Bearer {token}"
+            signed = self._signing.headers(self._http, call.method, call.path, renew=renew)
+            call.parts["headers"].update(signed)
 
 
 @dataclass(slots=True)

@@ -58,6 +58,8 @@ class Prefix(StrEnum):
     APPROVAL_BANDS = "bnd"
     DELEGATION = "dlg"
     PAYEE_ACCOUNT = "pac"
+    OUTSIDE_IDENTITY = "oid"
+    PERSONAL_TOKEN = "ptk"  # noqa: S105 - a prefix
 
 
 SHARED = frozenset(
@@ -71,6 +73,8 @@ SHARED = frozenset(
         Prefix.RESTORATION,
         Prefix.RELATION,
         Prefix.PERSON,
+        Prefix.OUTSIDE_IDENTITY,
+        Prefix.PERSONAL_TOKEN,
     }
 )
 """What belongs to no region: their ids have no region part."""

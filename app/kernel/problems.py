@@ -182,6 +182,11 @@ class Code(StrEnum):
     QUOTA_EXCEEDS_AVAILABLE = "quota_exceeds_available"
     DEBARRED = "debarred"
     RELATION_EXISTS = "relation_exists"
+    OUTSIDE_IDENTITY_UNKNOWN = "outside_identity_unknown"
+    OUTSIDE_IDENTITY_TAKEN = "outside_identity_taken"
+    SIGN_IN_CODE_INVALID = "sign_in_code_invalid"
+    DPOP_PROOF_INVALID = "dpop_proof_invalid"
+    DPOP_NONCE_NEEDED = "dpop_nonce_needed"
 
 
 @dataclass(frozen=True, slots=True)

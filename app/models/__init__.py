@@ -21,6 +21,7 @@ from app.models.ledger import Entry, Posting, SealQueue
 from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
 from app.models.notices import NoticeItem, Objection, ObjectionContact, PublicNotice
 from app.models.organisations import Organisation
+from app.models.outside import OutsideIdentity, PersonalToken, SignInCode
 from app.models.payee_accounts import PayeeAccount
 from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
@@ -86,12 +87,14 @@ __all__ = [
     "OrderNumber",
     "Organisation",
     "OrganisationRelation",
+    "OutsideIdentity",
     "PayeeAccount",
     "PaymentCode",
     "PaymentCodeUse",
     "PaymentItem",
     "PaymentOrder",
     "PaymentResult",
+    "PersonalToken",
     "Pool",
     "PortalSession",
     "PositionCounter",
@@ -112,6 +115,7 @@ __all__ = [
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
+    "SignInCode",
     "SpentToken",
     "Statement",
     "StatementLine",

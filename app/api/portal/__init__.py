@@ -11,6 +11,7 @@ from app.api.portal import (
     calculator,
     mandates,
     notices,
+    openid,
     pages,
     payment_codes,
     signing_in,
@@ -47,6 +48,7 @@ def mount(app: FastAPI) -> None:
     app.mount("/portal/static", _Assets(directory=pages.STATIC), name="portal-static")
     for router in (
         signing_in.router,
+        openid.router,
         mandates.router,
         payment_codes.router,
         surrender.router,

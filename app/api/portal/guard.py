@@ -148,7 +148,7 @@ def _answer(request: Request, error: Exception) -> Response:
             response.delete_cookie(SESSION_COOKIE)
             return response
         case NotAFirm():
-            response = pages.show(request, "not_a_firm.html", {}, status=403)
+            response = pages.show(request, "not_a_firm.html", {"command": "voucher login"}, status=403)
             response.delete_cookie(SESSION_COOKIE)
             return response
         case FormRefused():

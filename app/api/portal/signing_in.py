@@ -19,6 +19,7 @@ from app.api.portal.guard import (
     Typed,
     address,
 )
+from app.api.portal.openid import USED_COOKIE, choices
 from app.api.portal.pages import LANGUAGE_AGE_S, LANGUAGE_COOKIE, leave, see_other, set_cookie, show, words_of
 from app.api.portal.texts import LANGUAGES
 from app.kernel.catalogue import detail
@@ -137,11 +138,25 @@ def switch_language(request: Request, language: str) -> Response:
 
 
 def _sign_in_page(request: Request, *, login: str = "", problem: str | None = None, status: int = 200) -> Response:
-    return show(request, "sign_in.html", {"login": login, "problem": problem}, status=status)
+    providers = choices(request)
+    used = request.cookies.get(USED_COOKIE)
+    context = {
+        "login": login,
+        "problem": problem,
+        "providers": providers,
+        "used": next((one for one in providers if one.id == used), None),
+    }
+    return show(request, "sign_in.html", context, status=status)
 
 
 def _invitation_page(
     request: Request, login: str, *, errors: dict[str, str] | None = None, status: int = 200
 ) -> Response:
-    context = {"login": login, "errors": errors or {}, "minimum": MIN_LENGTH}
+    context = {
+        "login": login,
+        "errors": errors or {},
+        "minimum": MIN_LENGTH,
+        "providers": choices(request),
+        "secret": request.path_params["secret"],
+    }
     return show(request, "invitation.html", context, status=status)

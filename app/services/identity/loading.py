@@ -24,7 +24,7 @@ def load_bearer(tx: Connection, claims: Claims) -> Principal | None:
         if claims.password_us != (None if set_at is None else microseconds(set_at)):
             return None
     principal = load_principal(tx, claims.subject)
-    return None if principal is None else replace(principal, scopes=claims.scopes)
+    return None if principal is None else replace(principal, scopes=claims.scopes, key_thumbprint=claims.key_thumbprint)
 
 
 def password_at(tx: Connection, user_id: str) -> datetime | None:

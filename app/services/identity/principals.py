@@ -38,6 +38,8 @@ class Principal:
     grants: tuple[Grant, ...]
     scopes: frozenset[TokenScope] = frozenset(TokenScope)
     """For what the token that it came with may be used."""
+    key_thumbprint: str | None = None
+    """Of the key that must prove each request with that token; None where bearing it is enough."""
 
     @cached_property
     def roles(self) -> frozenset[Role]:

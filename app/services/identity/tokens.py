@@ -37,6 +37,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
 
+class _Confirmation(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    jkt: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{43}$")]
+
+
 class _Payload(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -51,6 +57,8 @@ class _Payload(BaseModel):
     """When the password was set that opened the door, in microseconds since 1970; persons' tokens have it."""
     scope: Annotated[str, Field(pattern="^(read|write|read write)$")] | None = None
     """For what it may be used, where that is less than everything."""
+    cnf: _Confirmation | None = None
+    """The key that must prove each request, where there is one (RFC 9449, section 6.1)."""
 
 
 class IssuedToken(NamedTuple):
@@ -72,6 +80,8 @@ class Claims:
     expires_at: datetime
     password_us: int | None
     scopes: frozenset[TokenScope]
+    key_thumbprint: str | None
+    """Of the key that must prove each request; None where whoever bears the token may use it."""
 
 
 class Tokens:
@@ -106,15 +116,17 @@ class Tokens:
         ttl_s: int,
         password_at: datetime | None = None,
         scopes: Collection[TokenScope] = ALL_SCOPES,
+        key_thumbprint: str | None = None,
     ) -> IssuedToken:
         """A token for the principal, good for `ttl_s` seconds.
 
         `password_at` is a person's `tokens_valid_from`, read when the password was checked: the token dies with it.
         Seconds of two clocks would leave a gap, in which a token outlives its password or a new one is refused.
+        `key_thumbprint` binds it to a key: without a proof by that key it is good for nothing.
         """
         issued = int(self._clock().timestamp())
         expires, jti = issued + ttl_s, secrets.token_urlsafe(16)
-        claims: dict[str, str | int] = {
+        claims: dict[str, str | int | dict[str, str]] = {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": subject,
@@ -127,6 +139,8 @@ class Tokens:
             claims["pwd_us"] = microseconds(password_at)
         if frozenset(scopes) != ALL_SCOPES:
             claims["scope"] = " ".join(sorted(scopes))
+        if key_thumbprint is not None:
+            claims["cnf"] = {"jkt": key_thumbprint}
         kid, key = self._keys.current
         token = self._jwt.encode(claims, key, ALGORITHM, {"typ": TYPE, "kid": kid})
         return IssuedToken(token, jti, _instant(expires))
@@ -145,10 +159,16 @@ class Tokens:
             _instant(payload.exp),
             payload.pwd_us,
             ALL_SCOPES if payload.scope is None else frozenset(map(TokenScope, payload.scope.split())),
+            None if payload.cnf is None else payload.cnf.jkt,
         )
         if claims.expires_at <= self._clock():
             raise AppError(Code.UNAUTHENTICATED)
         return claims
+
+    @property
+    def keys(self) -> SigningKeys:
+        """The keys that sign."""
+        return self._keys
 
     def jwks(self) -> dict[str, Any]:
         """The public keys, for whoever wants to check our tokens."""
