@@ -39,6 +39,7 @@ from app.api import (
     notices,
     oauth,
     organisations,
+    outside_identities,
     packs,
     payee_accounts,
     payment_codes,
@@ -78,15 +79,18 @@ from app.api import (
 from app.api.context import Service
 from app.api.documentation import describe
 from app.api.edges.installing import guard
+from app.api.portal.openid import callback_uri
 from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.openid import Provider, load_providers
 from app.services.auditing.erasing import Eraser
 from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
 from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
+from app.services.identity.proving import Proving
 from app.services.identity.tokens import Tokens
 from app.services.limits.rates import Rates
 from app.services.notices.pace import Pace
@@ -106,6 +110,7 @@ ROUTERS = (
     relations.router,
     debarments.router,
     users.router,
+    outside_identities.router,
     clients.router,
     client_keys.router,
     personal_tokens.router,
@@ -193,6 +198,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
     sweeper = Sweeper(database, every_s=settings.sweep_every_s)
+    providers = load_providers(settings.openid_file) if settings.openid_file else ()
     nightly = Nightly(database, nightly=settings.reconcile_at)
     refusals = Refusals(database)
     eraser = Eraser(database, keep_sessions=timedelta(days=settings.keep_sessions_days))
@@ -202,22 +208,26 @@ def create_app(settings: Settings) -> FastAPI:
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         rates = Rates(settings)
         log_keys = LogKeys.from_settings(settings)
+        tokens = Tokens.from_settings(settings)
+        openid = {one.id: Provider(one, redirect_uri=callback_uri(settings, one.id)) for one in providers}
         app.state.service = Service(
             settings=settings,
             database=database,
             desk=desk,
-            tokens=Tokens.from_settings(settings),
+            tokens=tokens,
             payment_secrets=PaymentSecrets.from_settings(settings),
             log_keys=log_keys,
             receipts=Receipts.from_settings(settings, log_keys),
             field_keys=FieldKeys.from_settings(settings),
             passwords=Passwords(),
+            proving=Proving(database, tokens.keys, issuer=tokens.issuer, wants_nonce=settings.dpop_nonce),
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),
             objections=Pace(),
             disclosure=Disclosure(database),
             rates=rates,
             refusals=refusals,
+            openid=openid,
         )
         desk.start()
         sweeper.start()
@@ -228,6 +238,8 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         eraser.stop()
         refusals.stop()
+        for provider in openid.values():
+            await provider.close()
         dropper.stop()
         nightly.stop()
         sweeper.stop()

@@ -20,6 +20,7 @@ class Settings(BaseSettings):
     public_url: str = Field(default="http://127.0.0.1:8000", description="Where clients reach the service; the issuer.")
     access_token_ttl_s: int = Field(default=600, ge=60, le=600)
     personal_token_ttl_s: int = Field(default=12 * 3600, ge=60, le=12 * 3600)
+    dpop_nonce: bool = Field(default=False, description="Whether proofs of keys (DPoP) must carry the service's nonce.")
     principal_cache_s: int = Field(default=15, ge=0, le=60, description="How long a verified token is trusted unseen.")
     session_idle_s: int = Field(default=1800, ge=60)
     session_max_s: int = Field(default=12 * 3600, ge=60)
@@ -43,6 +44,9 @@ class Settings(BaseSettings):
     log_name: str = Field(default="", description="Name of the logs; default: the host of the public URL.")
     witnesses: str = Field(default="", description="Addresses of the logs' witnesses, with spaces between.")
     seal_promise_s: int = Field(default=86_400, ge=60, description="Within which a receipt promises to be sealed.")
+    openid_file: Path | None = Field(
+        default=None, description="The outside OpenID Connect providers at which people may sign in (TOML)."
+    )
     reconcile_at: time | None = Field(
         default=time(2, 30), description="When all regions are reconciled each night, Asia/Shanghai; empty: never."
     )
@@ -84,4 +88,9 @@ class Settings(BaseSettings):
     @field_validator("reconcile_at", mode="before")
     @classmethod
     def _empty_is_never(cls, given: object) -> object:
+        return None if given == "" else given
+
+    @field_validator("openid_file", mode="before")
+    @classmethod
+    def _empty_is_none(cls, given: object) -> object:
         return None if given == "" else given

@@ -143,9 +143,9 @@ def books(server: Server, template: str, tmp_path_factory: pytest.TempPathFactor
         yield made
 
 
-def serving(settings: Settings) -> Serving:
-    """The service on a free port, in a thread of its own."""
-    return Serving(settings)
+def serving(settings: Settings, *, port: int = 0) -> Serving:
+    """The service on a free port, or on this one, in a thread of its own."""
+    return Serving(settings, port)
 
 
 def app_of(settings: Settings) -> FastAPI:
@@ -181,10 +181,10 @@ class _Server(uvicorn.Server):
 class Serving:
     """Starts uvicorn and stops it again; the address is what `with` gives."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, port: int = 0) -> None:
         config = uvicorn.Config(
             app_of(settings),
-            port=0,
+            port=port,
             http=GuardedProtocol,
             proxy_headers=False,
             server_header=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hmac
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -28,23 +29,35 @@ async def authenticate(request: Request) -> Caller:
 
 
 async def authenticate_any_scope(request: Request) -> Caller:
-    """The caller whatever his token is for: every token may be given back. Raises `unauthenticated`."""
-    principal = await principal_of(get_service(request), request.headers.get("Authorization"))
+    """The caller whatever his token is for: every token may be given back.
+
+    Raises `unauthenticated`, and where the token is bound to a key `dpop_proof_invalid`, `dpop_nonce_needed`.
+    """
+    service, authorization = get_service(request), request.headers.get("Authorization")
+    scheme, token = get_authorization_scheme_param(authorization)
+    if scheme.lower() == "dpop":
+        principal = await run_in_threadpool(_proven, service, request, token)
+    else:
+        principal = await principal_of(service, authorization)
     caller = Caller(principal, request.state.request_id, source_of(request))
     request.state.caller = caller  # who it is that a refusal was given to
     return caller
 
 
 async def principal_of(service: Service, authorization: str | None) -> Principal:
-    """Whose token an Authorization header carries. Raises `unauthenticated`.
+    """Whose bearer token an Authorization header carries. Raises `unauthenticated`.
 
-    A token that is not remembered is verified once, however many requests wait for it.
+    A token that is not remembered is verified once, however many requests wait for it. One that is bound to a key is
+    nobody's without a proof, so it is refused here, remembered or not (`dpop_proof_invalid`).
     """
     scheme, token = get_authorization_scheme_param(authorization)
     if scheme.lower() != "bearer" or not token:
         raise AppError(Code.UNAUTHENTICATED)
     known = service.principal_cache.get(token)
-    return known or await service.verifying.do(token, run_in_threadpool(_verified, service, token))
+    principal = known or await service.verifying.do(token, run_in_threadpool(_verified, service, token))
+    if principal.key_thumbprint is not None:
+        raise AppError(Code.DPOP_PROOF_INVALID, why="Authorization: DPoP")
+    return principal
 
 
 UNKNOWN_SOURCE = "unknown"
@@ -76,4 +89,20 @@ def _verified(service: Service, token: str) -> Principal:
     if principal is None:
         raise AppError(Code.UNAUTHENTICATED)
     service.principal_cache.put(token, principal, expires_at=claims.expires_at)
+    return principal
+
+
+def _proven(service: Service, request: Request, token: str) -> Principal:
+    """Whose token a request carries that proves to hold its key (RFC 9449, section 7.1)."""
+    given = request.headers.getlist("DPoP")
+    if not token or len(given) != 1:
+        raise AppError(Code.DPOP_PROOF_INVALID, why="DPoP")
+    principal = service.principal_cache.get(token) or _verified(service, token)
+    if principal.key_thumbprint is None:
+        raise AppError(Code.DPOP_PROOF_INVALID, why="cnf")
+    path = request.scope["raw_path"].decode("ascii", "replace")
+    proof = service.proving.check(given[0], method=request.method, path=path, token=token)
+    if not hmac.compare_digest(proof.thumbprint, principal.key_thumbprint):
+        raise AppError(Code.DPOP_PROOF_INVALID, why="jkt")
+    service.proving.take(proof, subject_id=principal.id)
     return principal

@@ -14,8 +14,8 @@ from app.api.fields import AnyId, Read, ShownInstant, Wire
 from app.api.oauth import NO_STORE
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.users import LeavingBody, RoleRead, RolesAsked, RolesBody, RolesTaken, RolesWanted
+from app.services.identity import client_keys, leaving
 from app.services.identity import clients as machines
-from app.services.identity import leaving
 from app.services.profiles import Line
 
 router = APIRouter(prefix="/v1/clients", tags=["clients"])
@@ -37,9 +37,16 @@ class ClientRead(Read):
     name: str
     organisation_id: str
     roles: tuple[RoleRead, ...]
+    dpop_required: bool
     disabled_at: ShownInstant | None
     created_at: ShownInstant
     created_by: str
+
+
+class DpopBody(Wire):
+    """Whether the machine's access tokens must be bound to a key of its own (DPoP, RFC 9449)."""
+
+    required: bool
 
 
 class ClientCreated(Read):
@@ -103,6 +110,20 @@ def ask_client_roles(client_id: AnyId, body: RolesBody, caller: FreshCallerDep, 
         )
     )
     return RolesAsked(approval_id=approval_id)
+
+
+@router.post("/{client_id}/dpop")
+def require_client_dpop(client_id: AnyId, body: DpopBody, caller: CallerDep, service: ServiceDep) -> ClientRead:
+    """Let a machine fetch tokens with a proof of its key alone, or again without: the latter is a registrar's act.
+
+    Tokens that it has run out by themselves, within ten minutes.
+    """
+
+    def work(tx: Connection) -> ClientRead:
+        client_keys.require_proof(tx, caller=caller, client_id=client_id, required=body.required)
+        return ClientRead.model_validate(machines.read_client(tx, caller=caller, client_id=client_id))
+
+    return service.database.transact(work)
 
 
 @router.post("/{client_id}/roles/revoke")

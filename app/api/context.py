@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, cast
 
@@ -10,12 +11,14 @@ from fastapi import Depends, Request
 from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.openid import Provider
 from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
 from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
+from app.services.identity.proving import Proving
 from app.services.identity.signing_in import Door
 from app.services.identity.tokens import Tokens
 from app.services.limits.rates import Rates
@@ -39,12 +42,15 @@ class Service:
     receipts: Receipts
     field_keys: FieldKeys
     passwords: Passwords
+    proving: Proving
     principal_cache: PrincipalCache
     verifying: SingleFlight[str, Principal]
     objections: Pace
     disclosure: Disclosure
     rates: Rates
     refusals: Refusals
+    openid: Mapping[str, Provider]
+    """Outside providers at which people may sign in, by our name of each."""
 
     @property
     def door(self) -> Door:

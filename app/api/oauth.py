@@ -17,12 +17,13 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.authentication import source_of
 from app.api.context import Service, ServiceDep
-from app.kernel.problems import AppError
+from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import TokenKind, TokenScope
 from app.services.identity.assertions import TYPE as ASSERTION_TYPE
 from app.services.identity.assertions import NotTaken
-from app.services.identity.client_keys import authenticate_assertion
+from app.services.identity.client_keys import authenticate_assertion, needs_proof
 from app.services.identity.clients import authenticate_client
+from app.services.identity.proofs import Proof
 from app.services.identity.public_keys import ALGORITHMS
 from app.services.identity.spending import spend
 from app.services.identity.tokens import ALL_SCOPES
@@ -70,7 +71,7 @@ class AccessToken(BaseModel):
     """The successful answer of RFC 6749, section 5.1."""
 
     access_token: str
-    token_type: Literal["Bearer"]
+    token_type: Literal["Bearer", "DPoP"]
     expires_in: int
     scope: str
 
@@ -78,27 +79,32 @@ class AccessToken(BaseModel):
 class OAuthError(Exception):
     """A refusal in the shape of RFC 6749, section 5.2, which OAuth libraries understand."""
 
-    def __init__(self, error: str, description: str, *, status: int = 400) -> None:
+    def __init__(self, error: str, description: str, *, status: int = 400, nonce: str | None = None) -> None:
         super().__init__(error)
-        self.error, self.description, self.status = error, description, status
+        self.error, self.description, self.status, self.nonce = error, description, status, nonce
 
     def response(self) -> Response:
         """The refusal on the wire."""
         headers = dict(NO_STORE)
         if self.status == 401:
             headers["WWW-Authenticate"] = 'Basic realm="compute-vouchers", charset="UTF-8"'
+        if self.nonce is not None:
+            headers["DPoP-Nonce"] = self.nonce
         body = {"error": self.error, "error_description": self.description}
         return JSONResponse(body, status_code=self.status, headers=headers)
 
 
 @router.post("/oauth/token", response_model=AccessToken, openapi_extra={"requestBody": _REQUEST_BODY})
 async def issue_access_token(request: Request, service: ServiceDep) -> Response:
-    """Exchange a machine client's id and secret for an access token (client_credentials)."""
+    """Exchange a machine client's id and secret, or its signed assertion, for an access token (client_credentials).
+
+    With a proof in the header `DPoP` (RFC 9449) the token is bound to its key and of the type `DPoP`.
+    """
     try:
         form = _form(request.headers.get("content-type", ""), await request.body())
         _check_grant(form)
-        scopes = _scopes(form.get("scope", ""))
-        token = await run_in_threadpool(_issue, service, request.headers.get("authorization"), form, scopes)
+        asked = _Asked(request.headers.get("authorization"), form, _scopes(form.get("scope", "")), _proof(request))
+        token = await run_in_threadpool(_issue, service, asked)
     except OAuthError as refusal:
         return _refused(request, refusal)
     return JSONResponse(token.model_dump(), headers=NO_STORE)
@@ -137,6 +143,7 @@ async def read_authorization_server(service: ServiceDep) -> dict[str, Any]:
         "response_types_supported": [],  # required by RFC 8414; there is no authorization endpoint
         "token_endpoint_auth_methods_supported": _METHODS,
         "token_endpoint_auth_signing_alg_values_supported": sorted(ALGORITHMS.values()),
+        "dpop_signing_alg_values_supported": sorted(ALGORITHMS.values()),
         "revocation_endpoint": f"{issuer}/oauth/revoke",
         "revocation_endpoint_auth_methods_supported": _METHODS,
         "revocation_endpoint_auth_signing_alg_values_supported": sorted(ALGORITHMS.values()),
@@ -146,18 +153,66 @@ async def read_authorization_server(service: ServiceDep) -> dict[str, Any]:
 _METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post"]
 
 
-def _issue(
-    service: Service, authorization: str | None, form: Mapping[str, str], scopes: frozenset[TokenScope]
-) -> AccessToken:
-    client = _signed_in(service, authorization, form)
+class _Asked(NamedTuple):
+    """A request for a token."""
+
+    authorization: str | None
+    form: Mapping[str, str]
+    scopes: frozenset[TokenScope]
+    proof: str | None
+
+
+def _issue(service: Service, asked: _Asked) -> AccessToken:
+    # Before the client signs in: its assertion is good once, and a proof may have to be signed again with a nonce.
+    proof = None if asked.proof is None else _checked(service, asked.proof)
+    client = _signed_in(service, asked.authorization, asked.form)
+    if proof is not None:
+        _take(service, proof, client.client_id)
+    elif service.database.transact(lambda tx: needs_proof(tx, client_id=client.client_id)):
+        raise OAuthError("invalid_dpop_proof", "This client's tokens are bound to a key: send a proof in DPoP.")
     ttl_s = service.settings.access_token_ttl_s
-    issued = service.tokens.issue(client.client_id, client.organisation_id, ttl_s=ttl_s, scopes=scopes)
+    issued = service.tokens.issue(
+        client.client_id,
+        client.organisation_id,
+        ttl_s=ttl_s,
+        scopes=asked.scopes,
+        key_thumbprint=None if proof is None else proof.thumbprint,
+    )
     return AccessToken(
         access_token=issued.token,
-        token_type="Bearer",  # noqa: S106 - the scheme
+        token_type="Bearer" if proof is None else "DPoP",
         expires_in=ttl_s,
-        scope=" ".join(sorted(scopes)),
+        scope=" ".join(sorted(asked.scopes)),
     )
+
+
+def _proof(request: Request) -> str | None:
+    given = request.headers.getlist("dpop")
+    if len(given) > 1:
+        raise OAuthError("invalid_dpop_proof", "More than one proof.")
+    return given[0] if given else None
+
+
+def _checked(service: Service, proof: str) -> Proof:
+    try:
+        return service.proving.check(proof, method="POST", path="/oauth/token", token=None)
+    except AppError as error:
+        raise _proof_refused(error) from error
+
+
+def _take(service: Service, proof: Proof, client_id: str) -> None:
+    try:
+        service.proving.take(proof, subject_id=client_id)
+    except AppError as error:
+        if error.code is not Code.DPOP_PROOF_INVALID:
+            raise
+        raise _proof_refused(error) from error
+
+
+def _proof_refused(error: AppError) -> OAuthError:
+    if error.code is Code.DPOP_NONCE_NEEDED:
+        return OAuthError("use_dpop_nonce", "Sign again with the nonce of DPoP-Nonce.", nonce=error.context["nonce"])
+    return OAuthError("invalid_dpop_proof", f"The proof is not taken; wrong is: {error.context['why']}.")
 
 
 def _revoke(service: Service, authorization: str | None, form: Mapping[str, str]) -> None:

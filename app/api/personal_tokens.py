@@ -2,33 +2,52 @@
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
 from fastapi.security.utils import get_authorization_scheme_param
 from pydantic import Field
+from sqlalchemy import Connection
 
-from app.api.authentication import AnyScopeDep, source_of
+from app.api.authentication import AnyScopeDep, CallerDep, source_of
 from app.api.context import Service, ServiceDep
-from app.api.fields import Read, ShownInstant, Wire
+from app.api.fields import AnyId, Read, ShownInstant, Wire
 from app.api.oauth import NO_STORE
 from app.kernel.clock import utc_now
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import SessionStage
-from app.services.identity import sessions, totp
+from app.kernel.vocabulary import SessionStage, TokenScope
+from app.services.identity import personal_tokens, sessions, totp
 from app.services.identity.attempts import Place
-from app.services.identity.loading import password_at
 from app.services.identity.opaque import new_secret
 from app.services.identity.passwords import TYPED_LENGTH
+from app.services.identity.personal_tokens import GivenToken
 from app.services.identity.principals import Caller
 from app.services.identity.signing_in import Entered, Knock, sign_in
 from app.services.identity.spending import revoke_token
-from app.services.identity.step_up import step_up
+from app.services.identity.step_up import step_up, with_proof
 from app.services.identity.users import LOGIN_LENGTH
 
 router = APIRouter(prefix="/v1/personal-tokens", tags=["personal tokens"])
+
+ScopeWord = Literal["read", "write", "read write"]
+
+
+class TokenAsked(Wire):
+    """For how long and for what a token is wanted."""
+
+    expires_in_s: Annotated[
+        int | None, Field(strict=True, ge=60, le=12 * 3600, description="Seconds; left out, as long as is allowed")
+    ] = None
+    scope: Annotated[
+        ScopeWord | None,
+        Field(description="`read` is good for GET alone and changes nothing; left out, `read write`"),
+    ] = None
+
+    def scopes(self) -> frozenset[TokenScope]:
+        """The scopes asked for."""
+        return frozenset(map(TokenScope, (self.scope or "read write").split()))
+
 
 DEVICE_LENGTH = 64
 TypedCode = Annotated[
@@ -59,12 +78,15 @@ class Credentials(Wire):
     device: Device = None
 
 
-class PersonalTokenCreate(Credentials):
-    """How a person signs in, and for how long."""
+class PersonalTokenCreate(Credentials, TokenAsked):
+    """How a person signs in, for how long and what for."""
 
-    expires_in_s: Annotated[
-        int | None, Field(strict=True, ge=60, le=12 * 3600, description="Seconds; left out, as long as is allowed")
-    ] = None
+
+class PersonalTokenByCode(TokenAsked):
+    """The code that the page showed after signing in at an outside provider, and the secret behind the challenge."""
+
+    code: Annotated[str, Field(max_length=200)]
+    verifier: Annotated[str, Field(max_length=200)]
 
 
 class StepUp(Wire):
@@ -78,12 +100,30 @@ class StepUp(Wire):
 class PersonalToken(Read):
     """A token that acts as this person, shown this once. `device` goes into the next sign-in from this program."""
 
+    id: str
     token: str
     token_type: Literal["Bearer"]
+    scope: ScopeWord
     user_id: str
     organisation_id: str
     expires_at: ShownInstant
     device: str | None
+
+
+class PersonalTokenRead(Read):
+    """A token that was given out, without itself."""
+
+    id: str
+    scope: ScopeWord
+    created_at: ShownInstant
+    expires_at: ShownInstant
+    revoked_at: ShownInstant | None
+
+
+class PersonalTokens(Read):
+    """The caller's tokens, newest first."""
+
+    data: list[PersonalTokenRead]
 
 
 @router.post("", status_code=201)
@@ -95,22 +135,15 @@ def create_personal_token(
     Every failure before the code has the same answer. Officials without a second factor have to set one up first.
     """
     device = body.device or new_secret()
-    entered, set_at = sign_in(
-        service.door,
-        knock_of(request, body, "personal_token", device=device),
-        then=lambda tx, entered: (entered, password_at(tx, entered.caller.principal_id)),
-    )
+
+    def then(tx: Connection, entered: Entered) -> tuple[Entered, GivenToken | None]:
+        is_in = entered.stage is SessionStage.FULL
+        return entered, give_token(tx, service, entered.caller, body) if is_in else None
+
+    entered, given = sign_in(service.door, knock_of(request, body, "personal_token", device=device), then=then)
     require_entered(service, entered)
-    longest_s = service.settings.personal_token_ttl_s
-    issued = service.tokens.issue(
-        entered.caller.principal_id,
-        entered.caller.organisation_id,
-        ttl_s=min(body.expires_in_s or longest_s, longest_s),
-        password_at=set_at,
-        proof=entered.caller.principal.proof,
-    )
-    response.headers.update(NO_STORE)
-    return shown_token(entered.caller, issued.token, issued.expires_at, device)
+    assert given is not None, "who is in was given a token"
+    return shown_token(entered.caller, given, device, response)
 
 
 @router.post("/step-up", status_code=201)
@@ -126,17 +159,48 @@ def step_up_personal_token(
     place = Place(source_of(request), body.device)
     proof = step_up(service.door, caller=caller, code=body.code, password=body.password, place=place)
     claims = service.tokens.verify(_token(request))
-    set_at = service.database.transact(lambda tx: password_at(tx, caller.principal_id))
-    issued = service.tokens.issue(
-        caller.principal_id,
-        caller.organisation_id,
-        ttl_s=max(int((claims.expires_at - utc_now()).total_seconds()), 1),
-        password_at=set_at,
-        scopes=claims.scopes,
-        proof=proof,
+    given = service.database.transact(
+        lambda tx: personal_tokens.give_token(
+            tx,
+            caller=with_proof(caller, proof),
+            tokens=service.tokens,
+            ttl_s=max(int((claims.expires_at - utc_now()).total_seconds()), 1),
+            scopes=claims.scopes,
+        )
     )
-    response.headers.update(NO_STORE)
-    return shown_token(caller, issued.token, issued.expires_at, body.device)
+    return shown_token(caller, given, body.device, response)
+
+
+@router.post("/by-code", status_code=201)
+def create_personal_token_by_code(
+    body: PersonalTokenByCode, service: ServiceDep, request: Request, response: Response
+) -> PersonalToken:
+    """Sign in with the code that the portal showed after signing in at an outside provider.
+
+    Whoever asks made up `verifier` before, and sent the browser off with its challenge (SHA-256, base64url) to
+    `/portal/openid/{provider}/token/{challenge}`. Where a second factor is needed, the provider has to ask for it.
+    """
+
+    def work(tx: Connection) -> tuple[Caller, GivenToken]:
+        signed_in = personal_tokens.take_code(
+            tx,
+            code=body.code,
+            verifier=body.verifier,
+            staff_second_factor=service.settings.staff_second_factor,
+            request_id=request.state.request_id,
+            source=source_of(request),
+        )
+        return signed_in, give_token(tx, service, signed_in, body)
+
+    caller, given = service.database.transact(work)
+    return shown_token(caller, given, None, response)
+
+
+@router.get("")
+def read_personal_tokens(caller: CallerDep, service: ServiceDep) -> PersonalTokens:
+    """Your own tokens, with what they are for; those that have run out for a day, too."""
+    records = service.database.transact(lambda tx: personal_tokens.list_tokens(tx, caller=caller))
+    return PersonalTokens(data=[PersonalTokenRead.model_validate(record) for record in records])
 
 
 @router.delete("/current", status_code=204)
@@ -144,7 +208,12 @@ def revoke_personal_token(caller: AnyScopeDep, service: ServiceDep, request: Req
     """Revoke the token that this request carries: within a minute it is good nowhere."""
     token = _token(request)
     claims = service.tokens.verify(token)
-    service.database.transact(lambda tx: revoke_token(tx, caller=caller, jti=claims.jti, expires_at=claims.expires_at))
+
+    def work(tx: Connection) -> None:
+        revoke_token(tx, caller=caller, jti=claims.jti, expires_at=claims.expires_at)
+        personal_tokens.note_revoked(tx, caller=caller, jti=claims.jti)
+
+    service.database.transact(work)
     service.principal_cache.forget(token)
 
 
@@ -155,6 +224,12 @@ def sign_out_everywhere(caller: AnyScopeDep, service: ServiceDep, request: Reque
         raise AppError(Code.FORBIDDEN, role="user")
     service.database.transact(lambda tx: sessions.sign_out_everywhere(tx, caller=caller))
     service.principal_cache.forget(_token(request))
+
+
+@router.delete("/{token_id}", status_code=204)
+def revoke_one_personal_token(token_id: AnyId, caller: CallerDep, service: ServiceDep) -> None:
+    """Revoke one of your own tokens: within a minute it is good nowhere."""
+    service.database.transact(lambda tx: personal_tokens.end_token(tx, caller=caller, token_id=token_id))
 
 
 def knock_of(request: Request, body: Credentials, purpose: str, *, device: str | None) -> Knock:
@@ -177,13 +252,30 @@ def _token(request: Request) -> str:
     return token
 
 
-def shown_token(caller: Caller, token: str, expires_at: datetime, device: str | None) -> PersonalToken:
-    """A token that was just issued, on the wire."""
-    return PersonalToken(
-        token=token,
-        token_type="Bearer",  # noqa: S106 - the scheme
-        user_id=caller.principal_id,
-        organisation_id=caller.organisation_id,
-        expires_at=expires_at,
-        device=device,
+def give_token(tx: Connection, service: Service, caller: Caller, asked: TokenAsked) -> GivenToken:
+    """A token for somebody who has just signed in, as asked for and no longer than is allowed."""
+    longest_s = service.settings.personal_token_ttl_s
+    return personal_tokens.give_token(
+        tx,
+        caller=caller,
+        tokens=service.tokens,
+        ttl_s=min(asked.expires_in_s or longest_s, longest_s),
+        scopes=asked.scopes(),
+    )
+
+
+def shown_token(caller: Caller, given: GivenToken, device: str | None, response: Response) -> PersonalToken:
+    """A token that was just given, on the wire; no cache keeps the answer."""
+    response.headers.update(NO_STORE)
+    return PersonalToken.model_validate(
+        {
+            "id": given.record.id,
+            "token": given.issued.token,
+            "token_type": "Bearer",
+            "scope": given.record.scope,
+            "user_id": caller.principal_id,
+            "organisation_id": caller.organisation_id,
+            "expires_at": given.issued.expires_at,
+            "device": device,
+        }
     )

@@ -16,6 +16,7 @@ from app.kernel.catalogue import CATALOGUE, NOT_JSON, detail, title
 from app.kernel.places import field_error, field_errors, in_language, joined, places_of, told
 from app.kernel.problems import AppError, Code, FieldError, Kind
 from app.services.idempotency import Answer
+from app.services.identity.public_keys import ALGORITHMS
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -49,6 +50,12 @@ NEVER_STORED = frozenset({Code.REQUEST_IN_PROGRESS, Code.REPLAY_EXPIRED})
 """Except those that are about the key itself."""
 
 
+DPOP_CHALLENGES: dict[Code, str] = {
+    Code.DPOP_PROOF_INVALID: "invalid_dpop_proof",
+    Code.DPOP_NONCE_NEEDED: "use_dpop_nonce",
+}
+"""What is wrong with a proof, in the words of RFC 9449, section 7.1."""
+DPOP_ALGS = " ".join(sorted(ALGORITHMS.values()))
 JSON = "JSON (RFC 8259)"
 KEY_HEADER = "/header/Idempotency-Key"
 POINTERS: dict[Code, str] = {
@@ -157,6 +164,10 @@ def problem_response(request: Request, error: AppError) -> Response:
         headers["Retry-After"] = str(error.retry_after_s)
     if status == 401:
         headers["WWW-Authenticate"] = 'Bearer realm="compute-vouchers"'
+    if (challenge := DPOP_CHALLENGES.get(error.code)) is not None:
+        headers["WWW-Authenticate"] = f'DPoP realm="compute-vouchers", error="{challenge}", algs="{DPOP_ALGS}"'
+    if error.code is Code.DPOP_NONCE_NEEDED:
+        headers["DPoP-Nonce"] = error.context["nonce"]
     if error.code is Code.INSUFFICIENT_SCOPE:
         headers["WWW-Authenticate"] = 'Bearer realm="compute-vouchers", error="insufficient_scope"'
     if error.code is Code.STEP_UP_NEEDED:  # RFC 9470

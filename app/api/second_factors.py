@@ -10,7 +10,16 @@ from pydantic import Field
 from app.api.context import ServiceDep
 from app.api.fields import Read, Wire
 from app.api.oauth import NO_STORE
-from app.api.personal_tokens import Credentials, Device, PersonalToken, TypedPassword, knock_of, shown_token
+from app.api.personal_tokens import (
+    Credentials,
+    Device,
+    PersonalToken,
+    TokenAsked,
+    TypedPassword,
+    give_token,
+    knock_of,
+    shown_token,
+)
 from app.services.identity import totp
 from app.services.identity.enrolling import begin_enrolment, confirm_enrolment
 from app.services.identity.opaque import new_secret
@@ -61,15 +70,8 @@ def confirm_second_factor(
     credentials = Credentials(login=body.login, password=body.password)
     knock = knock_of(request, credentials, "second_factor", device=device)
     enrolled = confirm_enrolment(service.door, knock, first_code=body.first_code)
-    issued = service.tokens.issue(
-        enrolled.caller.principal_id,
-        enrolled.caller.organisation_id,
-        ttl_s=service.settings.personal_token_ttl_s,
-        password_at=enrolled.tokens_valid_from,
-        proof=enrolled.caller.principal.proof,
-    )
-    response.headers.update(NO_STORE)
+    given = service.database.transact(lambda tx: give_token(tx, service, enrolled.caller, TokenAsked()))
     return SecondFactorConfirmed(
         recovery_codes=enrolled.recovery_codes,
-        personal_token=shown_token(enrolled.caller, issued.token, issued.expires_at, device),
+        personal_token=shown_token(enrolled.caller, given, device, response),
     )

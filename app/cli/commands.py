@@ -66,6 +66,8 @@ for command in (
     login.logout,
     login.step_up,
     login.whoami,
+    login.tokens,
+    login.revoke_token,
     officials.api,
     backup.backup,
     restore.restore,

@@ -2,32 +2,76 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
+import secrets
 import sys
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
 from app.cli.client import PATIENCE, Api, Refused, language
-from app.cli.output import Failure, say
+from app.cli.output import Failure, console, say
 from app.cli.proving import ask_code, enrol, keep_session, prove_kept, show_recovery_codes, verify_again
 from app.client import VoucherClient
 from app.client.signing_in import Session, current_session, home, kept_at
 from app.embedded.private import write_private
 from app.kernel.clock import SHANGHAI
 
+SCOPES = {"read": "只读 / read", "write": "只写 / write", "read write": "读写 / read write"}
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEVICES = "devices.json"
 
 
-def sign_in(url: str, login: str, password: str, *, code: str | None = None, device: str | None = None) -> Session:
-    """Fetch a personal token. Raises Refused, Failure."""
+NOTHING: Mapping[str, object] = MappingProxyType({})
+
+
+def sign_in(
+    url: str,
+    login: str,
+    password: str,
+    *,
+    code: str | None = None,
+    device: str | None = None,
+    asked: Mapping[str, object] = NOTHING,
+) -> Session:
+    """Fetch a personal token, as `asked` for. Raises Refused, Failure."""
     given = {"login": login, "password": password, "code": code, "device": device}
+    proof = {name: value for name, value in given.items() if value is not None}
+    return _fetched(url, "/v1/personal-tokens", proof, asked, login)
+
+
+def sign_in_by_code(url: str, provider: str, *, asked: Mapping[str, object], read: Callable[[], str]) -> Session:
+    """Send the person to a browser, `read` the code that the page shows there, and fetch a personal token for it.
+
+    Raises Refused, Failure.
+    """
+    verifier = secrets.token_urlsafe(32)
+    challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
+    say("请在浏览器中打开下面的地址登录，再把页面显示的代码粘贴到这里：", "open this in a browser and paste the code:")
+    console.print(f"{url}/portal/openid/{provider}/token/{challenge}", markup=False, soft_wrap=True)
+    code = read().strip()
+    return _fetched(url, "/v1/personal-tokens/by-code", {"code": code, "verifier": verifier}, asked, None)
+
+
+def _fetched(
+    url: str, path: str, proof: Mapping[str, object], asked: Mapping[str, object], login: str | None
+) -> Session:
     with Api(url) as api:
-        made = api.post("/v1/personal-tokens", {name: value for name, value in given.items() if value is not None})
-    return Session(url, login, made["user_id"], made["token"], made["expires_at"], made["device"])
+        made = api.post(path, {**proof, **asked})
+    if login is None:
+        with Api(url, made["token"]) as api:
+            login = str(api.get(f"/v1/users/{made['user_id']}")["login"])
+    return _session(url, login, made)
+
+
+def _session(url: str, login: str, made: Mapping[str, str]) -> Session:
+    return Session(url, login, made["user_id"], made["token"], made["expires_at"], made["device"], made["scope"])
 
 
 def signed_in() -> Api:
@@ -56,10 +100,23 @@ def login(
     ] = None,
     *,
     password_stdin: Annotated[
-        bool, typer.Option("--password-stdin", help="从标准输入读取密码 / Read the password from standard input")
+        bool,
+        typer.Option(
+            "--password-stdin", help="从标准输入读取密码或代码 / Read the password or code from standard input"
+        ),
     ] = False,
     code: Annotated[
         str | None, typer.Option(help="动态验证码或恢复码（默认需要时询问） / Code of the second factor; asked for")
+    ] = None,
+    provider: Annotated[
+        str | None,
+        typer.Option("--with", help="用统一身份平台登录，如 zwfw / Sign in at an outside provider, by its name here"),
+    ] = None,
+    read_only: Annotated[
+        bool, typer.Option("--read-only", help="令牌只能查看，不能改动 / A token that only reads and changes nothing")
+    ] = False,
+    hours: Annotated[
+        int | None, typer.Option(min=1, max=12, help="令牌有效小时数 / How many hours the token is good for")
     ] = None,
 ) -> None:
     """登录并在本机保存个人令牌（至多 12 小时） / Sign in and keep a personal token (12 hours at most).
@@ -67,14 +124,29 @@ def login(
     账号已启用二次验证的，须填写动态码；角色要求而尚未启用的，在此设置。
     With a second factor its code is asked for; whose role needs one sets it up here.
     """
-    name = name or typer.prompt("登录名 / Login")
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("密码 / Password", hide_input=True)
     url = url.rstrip("/")
-    session = _entered(url, name, password, code)
+    asked: dict[str, object] = ({"scope": "read"} if read_only else {}) | (
+        {"expires_in_s": hours * 3600} if hours else {}
+    )
+    if provider is not None:
+        session = sign_in_by_code(
+            url,
+            provider,
+            asked=asked,
+            read=sys.stdin.readline if password_stdin else lambda: str(typer.prompt("代码 / Code", hide_input=True)),
+        )
+    else:
+        name = name or typer.prompt("登录名 / Login")
+        password = (
+            sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("密码 / Password", hide_input=True)
+        )
+        session = _entered(url, name, password, code, asked)
     keep_session(session)
     if session.device:
-        _keep_device(url, name, session.device)
+        _keep_device(url, session.login, session.device)
     say(f"已登录：{session.login} @ {session.url}", f"signed in until {_local(session.expires_at)}")
+    if read_only:
+        say("该令牌只能查看，不能改动。", "this token only reads")
 
 
 def logout(
@@ -110,19 +182,40 @@ def whoami() -> None:
     roles = ", ".join(f"{role['role']} {role['region_code']}" for role in me["roles"]) or "-"
     say(f"{me['name']}（{me['login']}）@ {session.url}", roles)
     say("令牌有效期至", f"token good until {_local(session.expires_at)}")
+    say("令牌权限", SCOPES.get(session.scope, session.scope))
 
 
-def _entered(url: str, login: str, password: str, code: str | None) -> Session:
+def tokens() -> None:
+    """本人的个人令牌及其权限 / Your personal tokens, with what they are for."""
+    with signed_in() as api:
+        mine = api.get("/v1/personal-tokens")["data"]
+    for token in mine:
+        ended = "已撤销 / revoked" if token["revoked_at"] else f"至 / until {_local(token['expires_at'])}"
+        console.print(f"{token['id']}  {SCOPES.get(token['scope'], token['scope'])}  {ended}", markup=False)
+    if not mine:
+        say("没有个人令牌。", "no personal tokens")
+
+
+def revoke_token(
+    token: Annotated[str, typer.Argument(help="令牌编号 ptk_… / Id of the token")],
+) -> None:
+    """撤销本人的一个个人令牌 / Revoke one of your personal tokens."""
+    with signed_in() as api:
+        api.send("DELETE", f"/v1/personal-tokens/{token}")
+    say("已撤销，一分钟内失效。", "revoked, good nowhere within a minute")
+
+
+def _entered(url: str, login: str, password: str, code: str | None, asked: Mapping[str, object]) -> Session:
     """Sign in, with a code where one is needed, and with a second factor set up where that is."""
     device = _device(url, login)
     try:
-        session = sign_in(url, login, password, code=code, device=device)
+        session = sign_in(url, login, password, code=code, device=device, asked=asked)
     except Refused as refused:
         if refused.code == "second_factor_needed" and code is None:
-            session = sign_in(url, login, password, code=ask_code(), device=device)
+            session = sign_in(url, login, password, code=ask_code(), device=device, asked=asked)
         elif refused.code == "second_factor_enrolment_needed":
             made, codes = enrol(url, login, password, device)
-            session = Session(url, login, made["user_id"], made["token"], made["expires_at"], made["device"])
+            session = _session(url, login, made)
             show_recovery_codes(codes)
         else:
             raise

@@ -180,7 +180,7 @@ class _Sender:
             attempt += 1
             asked: httpx.Headers | None = None
             try:
-                headers["Authorization"] = f"Bearer {self._tokens[client_id].token(http, renew=renewed)}"
+                headers.update(self._tokens[client_id].headers(http, method, path, renew=renewed))
                 response = http.request(method, path, headers=headers, content=content)
                 if response.status_code == 401 and not renewed:
                     renewed = True  # the service's keys were changed, or its address

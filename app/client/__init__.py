@@ -24,6 +24,7 @@ from app.client.problems import (
     Unreachable,
     Unreadable,
 )
+from app.client.proving import ProofKey
 from app.client.resources.vouchers import BatchForm
 from app.client.signing_in import ClientCredentials
 from app.client.wire import Patience, Upload
@@ -41,6 +42,7 @@ __all__ = [
     "NotSignedIn",
     "Patience",
     "Problem",
+    "ProofKey",
     "TooMany",
     "Unauthenticated",
     "Unavailable",

@@ -1050,6 +1050,7 @@ class ClientRead(Answered, frozen=True, kw_only=True):
     name: str
     organisation_id: str
     roles: list[RoleRead]
+    dpop_required: bool
     disabled_at: str | None
     created_at: str
     created_by: str
@@ -1256,6 +1257,12 @@ class DistrictCountsRead(Answered, frozen=True, kw_only=True):
     district_code: str
     district_name: str
     stages: dict[str, int]
+
+
+class DpopBody(Sent, frozen=True, kw_only=True):
+    """Whether the machine's access tokens must be bound to a key of its own (DPoP, RFC 9449)."""
+
+    required: bool
 
 
 class DrawBody(Sent, frozen=True, kw_only=True):
@@ -1997,6 +2004,24 @@ class OrganisationRead(Answered, frozen=True, kw_only=True):
     created_by: str
 
 
+class OutsideIdentities(Answered, frozen=True, kw_only=True):
+    """Links of a person, newest first, the ended ones too."""
+
+    data: list[OutsideIdentityRead]
+
+
+class OutsideIdentityRead(Answered, frozen=True, kw_only=True):
+    """A link to a subject of an outside provider. The subject itself is kept nowhere, only its digest."""
+
+    id: str
+    user_id: str
+    issuer: str
+    invited_by: str
+    linked_at: str
+    ended_at: str | None
+    ended_by: str | None
+
+
 class PayeeAccountBody(Sent, frozen=True, kw_only=True):
     """A payee's account. `account_name` is the payee's legal name; numbers are text, so that no digit is lost."""
 
@@ -2163,25 +2188,56 @@ class PersonRead(Answered, frozen=True, kw_only=True):
 class PersonalToken(Answered, frozen=True, kw_only=True):
     """A token that acts as this person, shown this once. `device` goes into the next sign-in from this program."""
 
+    id: str
     token: str
     token_type: str
+    scope: str
     user_id: str
     organisation_id: str
     expires_at: str
     device: str | None
 
 
-class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
-    """How a person signs in, and for how long."""
+class PersonalTokenByCode(Sent, frozen=True, kw_only=True):
+    """The code that the page showed after signing in at an outside provider, and the secret behind the challenge."""
 
+    expires_in_s: int | UnsetType | None = UNSET
+    """Seconds; left out, as long as is allowed"""
+    scope: str | UnsetType | None = UNSET
+    """`read` is good for GET alone and changes nothing; left out, `read write`"""
+    code: str
+    verifier: str
+
+
+class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
+    """How a person signs in, for how long and what for."""
+
+    expires_in_s: int | UnsetType | None = UNSET
+    """Seconds; left out, as long as is allowed"""
+    scope: str | UnsetType | None = UNSET
+    """`read` is good for GET alone and changes nothing; left out, `read write`"""
     login: str
     password: str
     code: str | UnsetType | None = UNSET
     """The six digits that the authenticator shows, or a recovery code; each counts once"""
     device: str | UnsetType | None = UNSET
     """What an earlier sign-in from this program returned: others' failures do not keep it out"""
-    expires_in_s: int | UnsetType | None = UNSET
-    """Seconds; left out, as long as is allowed"""
+
+
+class PersonalTokenRead(Answered, frozen=True, kw_only=True):
+    """A token that was given out, without itself."""
+
+    id: str
+    scope: str
+    created_at: str
+    expires_at: str
+    revoked_at: str | None
+
+
+class PersonalTokens(Answered, frozen=True, kw_only=True):
+    """The caller's tokens, newest first."""
+
+    data: list[PersonalTokenRead]
 
 
 class PlainProfile(Sent, frozen=True, kw_only=True):
@@ -3368,6 +3424,12 @@ class UnitRead(Answered, frozen=True, kw_only=True):
     en: str
     zh: str
     counts: str
+
+
+class UnlinkBody(Sent, frozen=True, kw_only=True):
+    """Why a person signs in this way no more."""
+
+    reason: str
 
 
 class UploadRead(Answered, frozen=True, kw_only=True):

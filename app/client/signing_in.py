@@ -15,6 +15,7 @@ from typing import Protocol
 import httpx
 
 from app.client.problems import NotSignedIn
+from app.client.proving import ProofKey
 from app.client.retries import is_transient
 from app.kernel.clock import utc_now
 
@@ -32,11 +33,14 @@ class Signing(Protocol):
     def step_up(self, http: httpx.Client) -> bool:
         """Prove anew who is asking, where the service wants that; whether it could be done."""
 
-    def token(self, http: httpx.Client, *, renew: bool) -> str:
-        """A token that is good for a while; with `renew` another one than before, if there can be one.
+    def headers(self, http: httpx.Client, method: str, path: str, *, renew: bool) -> dict[str, str]:
+        """The headers with which a request says who sends it; with `renew` by another token, if there can be one.
 
         Raises NotSignedIn, and httpx.TransportError where the service is just away.
         """
+
+    def heard(self, response: httpx.Response) -> bool:
+        """Whether a refusal says what to sign differently, so that the request is worth repeating as it is."""
 
 
 def home() -> Path:
@@ -55,6 +59,8 @@ class Session:
     token: str
     expires_at: str
     device: str | None = None
+    scope: str = "read write"
+    """What the token may be used for; `read` changes nothing."""
 
     @property
     def is_over(self) -> bool:
@@ -90,37 +96,67 @@ class Given:
     def __init__(self, token: str | Callable[[], str], prove: Prove | None = None) -> None:
         self._token, self._prove = token, prove
 
-    def token(self, http: httpx.Client, *, renew: bool) -> str:  # noqa: ARG002 - there is only this one
-        """As it was given."""
-        return self._token if isinstance(self._token, str) else self._token()
+    def headers(self, http: httpx.Client, method: str, path: str, *, renew: bool) -> dict[str, str]:  # noqa: ARG002 - one
+        """The token as it was given."""
+        return {"Authorization": f"Bearer {self._present()}"}
+
+    def heard(self, response: httpx.Response) -> bool:  # noqa: ARG002 - there is nothing to sign differently
+        """Never."""
+        return False
 
     def step_up(self, http: httpx.Client) -> bool:
         """Exchange the token for one with a fresh proof; whether somebody could be asked for it."""
-        proven = None if self._prove is None else self._prove(http, self.token(http, renew=False))
+        proven = None if self._prove is None else self._prove(http, self._present())
         if proven is None:
             return False
         self._token = proven
         return True
 
+    def _present(self) -> str:
+        return self._token if isinstance(self._token, str) else self._token()
+
 
 class ClientCredentials:
-    """A machine's access token (OAuth 2.0), fetched when it is first needed and again before it runs out."""
+    """A machine's access token (OAuth 2.0), fetched when it is first needed and again before it runs out.
+
+    With a `proof_key` it is bound to that key (DPoP, RFC 9449), and each request carries a proof of its own.
+    """
+
+    def __init__(self, client_id: str, secret: str, *, proof_key: ProofKey | None = None) -> None:
+        self.client_id, self._secret, self._proof_key = client_id, secret, proof_key
+        self._token, self._good_until = "", 0.0
+        self._nonce: str | None = None
+        self._renewing = threading.Lock()
+
+    def headers(self, http: httpx.Client, method: str, path: str, *, renew: bool) -> dict[str, str]:
+        """A token that is good for a while, and a proof of its key where it has one.
+
+        Raises NotSignedIn, httpx.TransportError where the service is just away.
+        """
+        token = self._good_token(http, renew=renew)
+        if self._proof_key is None:
+            return {"Authorization": f"Bearer {token}"}
+        proof = self._proof_key.proof(method, _address(http, path), token=token, nonce=self._nonce)
+        return {"Authorization": f"DPoP {token}", "DPoP": proof}
+
+    def heard(self, response: httpx.Response) -> bool:
+        """Whether the service wants its nonce in the proof, which the next one then has."""
+        nonce = response.headers.get("DPoP-Nonce")
+        if self._proof_key is None or nonce is None or nonce == self._nonce:
+            return False
+        self._nonce = nonce
+        return True
 
     def step_up(self, http: httpx.Client) -> bool:  # noqa: ARG002 - a machine has no second factor
         """Never: a machine proves itself with every token."""
         return False
 
-    def __init__(self, client_id: str, secret: str) -> None:
-        self.client_id, self._secret = client_id, secret
-        self._token, self._good_until = "", 0.0
-        self._renewing = threading.Lock()
-
-    def token(self, http: httpx.Client, *, renew: bool) -> str:
-        """A token that is good for a while. Raises NotSignedIn, httpx.TransportError where the service is just away."""
+    def _good_token(self, http: httpx.Client, *, renew: bool) -> str:
         with self._renewing:
             if renew or time.monotonic() >= self._good_until:
-                form = {"grant_type": "client_credentials"}
-                response = http.post("/oauth/token", data=form, auth=(self.client_id, self._secret))
+                response = self._asked(http)
+                if self.heard(response):
+                    response = self._asked(http)
                 if is_transient(response.status_code, None):
                     raise httpx.RemoteProtocolError(f"no token: {response.status_code}")
                 if not response.is_success:
@@ -129,3 +165,14 @@ class ClientCredentials:
                 self._token = granted["access_token"]
                 self._good_until = time.monotonic() + max(granted["expires_in"] - TOKEN_MARGIN_S, 1)
             return self._token
+
+    def _asked(self, http: httpx.Client) -> httpx.Response:
+        path, headers = "/oauth/token", {}
+        if self._proof_key is not None:
+            headers["DPoP"] = self._proof_key.proof("POST", _address(http, path), nonce=self._nonce)
+        form = {"grant_type": "client_credentials"}
+        return http.post(path, data=form, headers=headers, auth=(self.client_id, self._secret))
+
+
+def _address(http: httpx.Client, path: str) -> str:
+    return str(http.base_url).rstrip("/") + path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import ip_address
@@ -31,6 +31,7 @@ PAGE = 200
 
 
 STEP_UP_NEEDED = "step_up_needed"
+NONCE, PROOF, RENEWAL = "nonce", "proof", "renewal"  # of a new token: the service's keys were changed, or its address
 """The act needs a fresh proof of its person (RFC 9470); nothing was done."""
 
 
@@ -168,7 +169,8 @@ class Wire:
 
     def _until_answered(self, call: _Call) -> httpx.Response:
         began, attempt = time.monotonic(), 0
-        renew = was_renewed = was_proven = was_sent = False
+        renew = was_sent = False
+        tried: set[str] = set()
         while True:
             attempt += 1
             asked_s: float | None = None
@@ -191,13 +193,9 @@ class Wire:
                 was_sent = True
                 if response.is_success:
                     return response
-                code = _document(response).get("code") if response.status_code == 401 else None
-                if code == STEP_UP_NEEDED and self._signing is not None and not was_proven:
-                    was_proven = True
-                    if self._signing.step_up(self._http):
-                        continue
-                elif response.status_code == 401 and self._signing is not None and not was_renewed:
-                    renew = was_renewed = True  # the service's keys were changed, or its address
+                had_renewed = RENEWAL in tried
+                if self._remedied(response, tried):
+                    renew = RENEWAL in tried and not had_renewed
                     continue
                 asked_s = retry_after_s(response.headers, at=utc_now())
                 problem = problem_of(response.status_code, _document(response), retry_after_s=asked_s)
@@ -211,10 +209,28 @@ class Wire:
                 raise failure
             time.sleep(pause_s)
 
+    def _remedied(self, response: httpx.Response, tried: set[str]) -> bool:
+        """Whether a 401 is worth another try: with a fresh proof, the service's nonce, a new token; each once."""
+        signing = self._signing
+        if response.status_code != 401 or signing is None:
+            return False
+        remedies: list[tuple[str, Callable[[], bool]]] = [
+            (NONCE, lambda: signing.heard(response)),
+            (RENEWAL, lambda: True),
+        ]
+        if _document(response).get("code") == STEP_UP_NEEDED:
+            remedies = [(PROOF, lambda: signing.step_up(self._http))]
+        for name, works in remedies:
+            if name not in tried:
+                tried.add(name)
+                if works():
+                    return True
+        return False
+
     def _sign(self, call: _Call, *, renew: bool) -> None:
         if self._signing is not None:
-            token = self._signing.token(self._http, renew=renew)
-            call.parts["headers"]["Authorization"] = f"Bearer {token}"
+            signed = self._signing.headers(self._http, call.method, call.path, renew=renew)
+            call.parts["headers"].update(signed)
 
 
 @dataclass(slots=True)

@@ -220,6 +220,46 @@ CATALOGUE: dict[Code, Row] = {
             "该链接已使用、已过期或已被替换。请联系登记员重新获取。",
         ),
     ),
+    Code.OUTSIDE_IDENTITY_UNKNOWN: Row(
+        Kind.FORBIDDEN,
+        ("Not linked to an account here", "尚未关联本系统账号"),
+        (
+            "You are signed in at the platform, but no account here is linked to you there. Ask your registrar for an invitation, open it, and choose the platform.",
+            "您已在该平台登录，但本系统没有与之关联的账号。请联系登记员获取邀请链接，打开后选择以该平台登录。",
+        ),
+    ),
+    Code.OUTSIDE_IDENTITY_TAKEN: Row(
+        Kind.CONFLICT,
+        ("Linked to another account already", "已关联其他账号"),
+        (
+            "Your identity at the platform signs in as another account here, and it can be one account's only. Ask your registrar to end that link first; the invitation stays good.",
+            "您在该平台的身份已关联本系统的另一账号，一个身份只能关联一个账号。请联系登记员先解除原关联；本邀请链接仍然有效。",
+        ),
+    ),
+    Code.SIGN_IN_CODE_INVALID: Row(
+        Kind.UNAUTHENTICATED,
+        ("Code no longer valid", "登录代码无效"),
+        (
+            "The code was used, has expired, was mistyped, or belongs to another program. Run voucher login again.",
+            "该代码已使用、已过期、输入有误，或不属于本程序。请重新运行 voucher login。",
+        ),
+    ),
+    Code.DPOP_PROOF_INVALID: Row(
+        Kind.UNAUTHENTICATED,
+        ("Proof of the key is missing or wrong", "密钥持有证明缺失或有误"),
+        (
+            "This token is bound to a key: send it as Authorization: DPoP, with a new proof in DPoP for each request. What is wrong here: {why}.",
+            "该令牌已绑定密钥：须以 Authorization: DPoP 发送，并在每次请求的 DPoP 头中附上新的证明。本次有误之处：{why}。",
+        ),
+    ),
+    Code.DPOP_NONCE_NEEDED: Row(
+        Kind.UNAUTHENTICATED,
+        ("Proof must carry the service's nonce", "证明须含服务端随机数"),
+        (
+            "Sign the proof again with the nonce of the DPoP-Nonce header of this answer, and repeat the request.",
+            "请以本应答 DPoP-Nonce 头中的随机数重新签署证明，并重发请求。",
+        ),
+    ),
     Code.PASSWORD_TOO_WEAK: Row(
         Kind.INVALID,
         ("Password too weak", "密码强度不足"),

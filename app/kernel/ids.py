@@ -59,6 +59,8 @@ class Prefix(StrEnum):
     DELEGATION = "dlg"
     PAYEE_ACCOUNT = "pac"
     SECOND_FACTOR = "sfa"
+    OUTSIDE_IDENTITY = "oid"
+    PERSONAL_TOKEN = "ptk"  # noqa: S105 - a prefix
 
 
 SHARED = frozenset(
@@ -73,6 +75,8 @@ SHARED = frozenset(
         Prefix.RELATION,
         Prefix.PERSON,
         Prefix.SECOND_FACTOR,
+        Prefix.OUTSIDE_IDENTITY,
+        Prefix.PERSONAL_TOKEN,
     }
 )
 """What belongs to no region: their ids have no region part."""

@@ -196,6 +196,11 @@ class Code(StrEnum):
     REQUEST_TOO_SLOW = "request_too_slow"
     HOST_UNKNOWN = "host_unknown"
     FIELD_KEY_MISSING = "field_key_missing"
+    OUTSIDE_IDENTITY_UNKNOWN = "outside_identity_unknown"
+    OUTSIDE_IDENTITY_TAKEN = "outside_identity_taken"
+    SIGN_IN_CODE_INVALID = "sign_in_code_invalid"
+    DPOP_PROOF_INVALID = "dpop_proof_invalid"
+    DPOP_NONCE_NEEDED = "dpop_nonce_needed"
 
 
 @dataclass(frozen=True, slots=True)

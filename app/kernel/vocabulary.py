@@ -67,6 +67,8 @@ class TokenKind(StrEnum):
 
     ASSERTION = "assertion"  # a machine's signed claim to be itself: good once
     ACCESS = "access"  # an access or personal token that was revoked
+    SIGN_IN = "sign_in"  # the answer of an outside provider to one try to sign in: good once
+    PROOF = "proof"  # a machine's proof that it holds the key of its token (RFC 9449): good once
 
 
 class SessionStage(StrEnum):

@@ -22,6 +22,7 @@ from app.models.limits import RateUse
 from app.models.logs import AccountMark, Log, LogBatch, LogCosignature, LogLeaf, LogTile
 from app.models.notices import NoticeItem, Objection, ObjectionContact, PublicNotice
 from app.models.organisations import Organisation
+from app.models.outside import OutsideIdentity, PersonalToken, SignInCode
 from app.models.payee_accounts import PayeeAccount
 from app.models.payment_codes import PaymentCode, PaymentCodeUse
 from app.models.payments import PaymentItem, PaymentOrder, PaymentResult
@@ -90,12 +91,14 @@ __all__ = [
     "OrderNumber",
     "Organisation",
     "OrganisationRelation",
+    "OutsideIdentity",
     "PayeeAccount",
     "PaymentCode",
     "PaymentCodeUse",
     "PaymentItem",
     "PaymentOrder",
     "PaymentResult",
+    "PersonalToken",
     "Pool",
     "PortalSession",
     "PositionCounter",
@@ -120,6 +123,7 @@ __all__ = [
     "RuleVersion",
     "SealQueue",
     "SecondFactor",
+    "SignInCode",
     "SignInFailures",
     "SpentToken",
     "Statement",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint
+from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from app.kernel.vocabulary import Role, SessionStage, TokenKind
@@ -46,6 +46,8 @@ class Client(Base):
     previous_secret_sha256: Mapped[bytes | None] = mapped_column(LargeBinary)
     """Renewed, and still good until `previous_secret_until`, so that no machine stands still meanwhile."""
     previous_secret_until: Mapped[Instant | None]
+    dpop_required: Mapped[bool] = mapped_column(server_default=false())
+    """Whether its access tokens are always bound to a key of its own (RFC 9449)."""
     disabled_at: Mapped[Instant | None]
     created_at: Mapped[Instant]
     created_by: Mapped[Id]

@@ -5,7 +5,7 @@ restarted. A row is what one subject has been given in one window of one limit; 
 (`app/services/limits`), so a row is written some twenty times a window and not at every request. It is no evidence:
 rows of windows that are over are deleted. Nothing here is a region's: an address and a client call for any.
 
-Revision: 0031, after 0028
+Revision: 0031, after 0029
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = "0031"
-down_revision = "0028"
+down_revision = "0029"
 branch_labels = None
 depends_on = None
 

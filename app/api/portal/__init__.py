@@ -12,6 +12,7 @@ from app.api.portal import (
     calculator,
     mandates,
     notices,
+    openid,
     pages,
     payment_codes,
     signing_in,
@@ -49,6 +50,7 @@ def mount(app: FastAPI) -> None:
     for router in (
         signing_in.router,
         account.router,
+        openid.router,
         mandates.router,
         payment_codes.router,
         surrender.router,

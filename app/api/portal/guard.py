@@ -199,7 +199,7 @@ def _answer(request: Request, error: Exception) -> Response:
         case EnrolmentNeeded():
             return pages.leave(request, FACTOR_PAGE)
         case NotAFirm():
-            return pages.show(request, "not_a_firm.html", {}, status=403)
+            return pages.show(request, "not_a_firm.html", {"command": "voucher login"}, status=403)
         case FormRefused():
             return pages.show_message(request, "form", status=403)
         case AppError():

@@ -39,6 +39,7 @@ NOTICES = frozenset(
         "second_factor_removed",
         "session_closed",
         "signed_out_everywhere",
+        "identity_linked",
         "mandate_granted",
         "mandate_withdrawn",
         "surrendered",
@@ -116,7 +117,7 @@ def show_refusal(request: Request, error: AppError) -> Response:
     else:
         heading = title(error.code, words.language)
         sentence = detail(error.code, words.language, error.context)
-        response = _problem(request, heading, sentence, status=STATUS[kind])
+        response = show_problem(request, heading, sentence, status=STATUS[kind])
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response
@@ -126,7 +127,7 @@ def show_message(request: Request, name: str, *, status: int, reference: str | N
     """One of the portal's own messages: `missing`, `form`, `bug`, `unavailable`."""
     words = words_of(request)
     heading, sentence = words(f"problem.{name}.title"), words(f"problem.{name}.body")
-    return _problem(request, heading, sentence, status=status, reference=reference)
+    return show_problem(request, heading, sentence, status=status, reference=reference)
 
 
 def cookie(request: Request, name: str) -> str | None:
@@ -169,7 +170,10 @@ def yuan(fen: int) -> str:
     return format_yuan(fen) if fen >= 0 else signed_yuan(fen)
 
 
-def _problem(request: Request, heading: str, sentence: str, *, status: int, reference: str | None = None) -> Response:
+def show_problem(
+    request: Request, heading: str, sentence: str, *, status: int, reference: str | None = None
+) -> Response:
+    """A page that says what went wrong and what to do; where htmx asks, a line above the page."""
     response = show(
         request,
         "problem.html",

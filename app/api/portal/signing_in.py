@@ -36,6 +36,7 @@ from app.api.portal.pages import (
     show,
     words_of,
 )
+from app.api.portal.providers import USED_COOKIE, choices
 from app.api.portal.texts import LANGUAGES
 from app.kernel.catalogue import detail
 from app.kernel.problems import AppError, Code
@@ -77,7 +78,7 @@ def sign_in(request: Request, service: ServiceDep, login: TypedLogin = "", passw
 
     def begin(tx: Connection, entered: Entered) -> tuple[str, str]:
         secret = start_session(tx, request, service, entered.caller, stage=entered.stage)
-        return secret, _after(entered)
+        return secret, after(entered)
 
     try:
         secret, path = signing_in.sign_in(service.door, knock, then=begin)
@@ -211,7 +212,8 @@ def home_of(visitor: Visitor) -> str:
     return _home(visitor.caller) if visitor.is_in else FACTOR_PAGE
 
 
-def _after(entered: Entered) -> str:
+def after(entered: Entered) -> str:
+    """Where somebody goes who has just signed in as far as this."""
     pages = {SessionStage.CODE: CODE_PAGE, SessionStage.ENROL: FACTOR_PAGE}
     return pages.get(entered.stage) or _home(entered.caller)
 
@@ -221,11 +223,25 @@ def _home(caller: Caller) -> str:
 
 
 def _sign_in_page(request: Request, *, login: str = "", problem: str | None = None, status: int = 200) -> Response:
-    return show(request, "sign_in.html", {"login": login, "problem": problem}, status=status)
+    providers = choices(request)
+    used = cookie(request, USED_COOKIE)
+    context = {
+        "login": login,
+        "problem": problem,
+        "providers": providers,
+        "used": next((one for one in providers if one.id == used), None),
+    }
+    return show(request, "sign_in.html", context, status=status)
 
 
 def _invitation_page(
     request: Request, login: str, *, errors: dict[str, str] | None = None, status: int = 200
 ) -> Response:
-    context = {"login": login, "errors": errors or {}, "minimum": MIN_LENGTH}
+    context = {
+        "login": login,
+        "errors": errors or {},
+        "minimum": MIN_LENGTH,
+        "providers": choices(request),
+        "secret": request.path_params["secret"],
+    }
     return show(request, "invitation.html", context, status=status)

@@ -164,6 +164,24 @@ def withdraw_secret(tx: Connection, *, caller: Caller, client_id: str) -> None:
     _tell(tx, caller, client.region_code, client.id, "client.secret_withdrawn", now(tx), {})
 
 
+def require_proof(tx: Connection, *, caller: Caller, client_id: str, required: bool) -> None:
+    """Say whether the machine's tokens are always bound to a key (RFC 9449).
+
+    The machine itself may ask for more, never for less: whoever stole its secret would. Raises `not_found`,
+    `forbidden`.
+    """
+    client = _own_or_kept(tx, caller, client_id)
+    if not required:
+        caller.require(Role.REGISTRAR)
+    tx.execute(update(Client).where(Client.id == client.id).values(dpop_required=required))
+    _tell(tx, caller, client.region_code, client.id, "client.proof_required", now(tx), {"required": int(required)})
+
+
+def needs_proof(tx: Connection, *, client_id: str) -> bool:
+    """Whether this machine's tokens are always bound to a key."""
+    return tx.execute(select(Client.dpop_required).where(Client.id == client_id)).scalar_one()
+
+
 def authenticate_assertion(tx: Connection, *, assertion: str, issuer: str) -> tuple[str, str]:
     """The machine that signed, and its organisation. Raises `NotTaken`, also for an assertion that was used before."""
     named = read_named(assertion)

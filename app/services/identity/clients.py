@@ -35,6 +35,7 @@ class ClientRecord:
     name: str
     organisation_id: str
     roles: tuple[Grant, ...]
+    dpop_required: bool
     disabled_at: datetime | None
     created_at: datetime
     created_by: str
@@ -170,6 +171,7 @@ def _record(row: Row[Any], roles: tuple[Grant, ...]) -> ClientRecord:
         name=row.name,
         organisation_id=row.organisation_id,
         roles=roles,
+        dpop_required=row.dpop_required,
         disabled_at=row.disabled_at,
         created_at=row.created_at,
         created_by=row.created_by,

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import TypeVar
 
 from sqlalchemy import Connection
@@ -17,7 +16,6 @@ from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import SessionStage
 from app.services.identity import attempts, second_factors
 from app.services.identity.attempts import Place
-from app.services.identity.loading import password_at
 from app.services.identity.principals import Caller, Proof
 from app.services.identity.second_factors import Begun
 from app.services.identity.signing_in import Door, Entered, Knock, sign_in
@@ -33,7 +31,6 @@ class Enrolled:
 
     caller: Caller
     recovery_codes: tuple[str, ...]
-    tokens_valid_from: datetime | None
 
 
 def begin_enrolment(door: Door, knock: Knock) -> Begun:
@@ -63,7 +60,7 @@ def confirm_enrolment(door: Door, knock: Knock, *, first_code: str) -> Enrolled:
         at = now(tx)
         attempts.got_in(tx, reserved, user_id=caller.principal_id, place=knock.place, with_code=True, at=at)
         proven = with_proof(caller, Proof(at, second_factor=True))
-        return Enrolled(proven, tuple(codes), password_at(tx, caller.principal_id))
+        return Enrolled(proven, tuple(codes))
 
     enrolled = sign_in(door, replace(knock, code=None), then=confirm)
     if enrolled is None:

@@ -33,7 +33,9 @@ class Invited:
 
 
 @dataclass(frozen=True, slots=True)
-class _OpenInvitation:
+class OpenInvitation:
+    """An invitation that is not used and has not run out."""
+
     id: str
     user_id: str
     login: str
@@ -86,7 +88,7 @@ def invite(
 
 def invited_login(tx: Connection, *, secret: str) -> str:
     """The login that the holder of this secret sets a password for. Raises `invitation_invalid`."""
-    return _open_invitation(tx, secret).login
+    return open_invitation(tx, secret).login
 
 
 def redeem_invitation(
@@ -96,13 +98,13 @@ def redeem_invitation(
 
     No connection is held while the password is hashed. Raises `invitation_invalid`, `password_too_weak`, `busy`.
     """
-    person = database.transact(lambda tx: _open_invitation(tx, secret))
+    person = database.transact(lambda tx: open_invitation(tx, secret))
     password_hash = passwords.hash(password, login=person.login)
 
     def redeem(tx: Connection) -> str:
         # The person's row is what inviting and signing in lock too; what it guards is read behind the lock.
         tx.execute(select(User.id).where(User.id == person.user_id).with_for_update(key_share=True))
-        invitation = _open_invitation(tx, secret)
+        invitation = open_invitation(tx, secret)
         principal = load_principal(tx, invitation.user_id)
         if principal is None:
             raise AppError(Code.INVITATION_INVALID)
@@ -127,7 +129,8 @@ def redeem_invitation(
     return database.transact(redeem)
 
 
-def _open_invitation(tx: Connection, secret: str) -> _OpenInvitation:
+def open_invitation(tx: Connection, secret: str) -> OpenInvitation:
+    """The open invitation with this secret. Raises `invitation_invalid`."""
     row = tx.execute(
         select(Invitation.id, Invitation.user_id, User.login)
         .join(User, User.id == Invitation.user_id)
@@ -139,4 +142,4 @@ def _open_invitation(tx: Connection, secret: str) -> _OpenInvitation:
     ).one_or_none()
     if row is None:
         raise AppError(Code.INVITATION_INVALID)
-    return _OpenInvitation(row.id, row.user_id, row.login)
+    return OpenInvitation(row.id, row.user_id, row.login)

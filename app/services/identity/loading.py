@@ -34,7 +34,7 @@ def load_bearer(tx: Connection, claims: Claims, *, staff_second_factor: bool) ->
     proof = claims.proof
     if must_have_second_factor(principal, staff=staff_second_factor) and not (proof and proof.second_factor):
         raise AppError(Code.SECOND_FACTOR_NEEDED)
-    return replace(principal, scopes=claims.scopes, proof=proof)
+    return replace(principal, scopes=claims.scopes, proof=proof, key_thumbprint=claims.key_thumbprint)
 
 
 def password_at(tx: Connection, user_id: str) -> datetime | None:

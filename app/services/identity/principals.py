@@ -49,6 +49,8 @@ class Principal:
     """For what the token that it came with may be used."""
     proof: Proof | None = None
     """What the token that it came with says of its person's last proof; machines' say nothing."""
+    key_thumbprint: str | None = None
+    """Of the key that must prove each request with that token; None where bearing it is enough."""
 
     @cached_property
     def roles(self) -> frozenset[Role]:

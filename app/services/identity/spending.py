@@ -20,16 +20,37 @@ def spend(tx: Connection, *, subject_id: str, kind: TokenKind, jti: str, expires
 
     What has run out of the same principal is forgotten on the way.
     """
+    return spend_digest(tx, subject_id=subject_id, kind=kind, jti_sha256=jti_digest(jti), expires_at=expires_at)
+
+
+def spend_digest(tx: Connection, *, subject_id: str, kind: TokenKind, jti_sha256: bytes, expires_at: datetime) -> bool:
+    """The same for a token of which only the digest of its `jti` is known."""
     tx.execute(
         delete(SpentToken).where(SpentToken.subject_id == subject_id, SpentToken.expires_at < func.clock_timestamp())
     )
     spent = tx.execute(
         insert(SpentToken)
-        .values(subject_id=subject_id, kind=kind, jti_sha256=_digest(jti), expires_at=expires_at)
+        .values(subject_id=subject_id, kind=kind, jti_sha256=jti_sha256, expires_at=expires_at)
         .on_conflict_do_nothing()
         .returning(SpentToken.subject_id)
     ).one_or_none()
     return spent is not None
+
+
+def spend_once(tx: Connection, *, subject_id: str, kind: TokenKind, jti: str, expires_at: datetime) -> bool:
+    """The same without forgetting anything: for what comes with every request (`forget_spent`)."""
+    spent = tx.execute(
+        insert(SpentToken)
+        .values(subject_id=subject_id, kind=kind, jti_sha256=jti_digest(jti), expires_at=expires_at)
+        .on_conflict_do_nothing()
+        .returning(SpentToken.subject_id)
+    ).one_or_none()
+    return spent is not None
+
+
+def forget_spent(tx: Connection, *, kind: TokenKind) -> None:
+    """Forget everything of one kind that has run out."""
+    tx.execute(delete(SpentToken).where(SpentToken.kind == kind, SpentToken.expires_at < func.clock_timestamp()))
 
 
 def revoke_token(tx: Connection, *, caller: Caller, jti: str, expires_at: datetime) -> None:
@@ -43,15 +64,16 @@ def revoke_token(tx: Connection, *, caller: Caller, jti: str, expires_at: dateti
             action="token.revoked",
             object_id=subject_id,
             at=now(tx),
-            details={"jti_sha256": _digest(jti).hex()},
+            details={"jti_sha256": jti_digest(jti).hex()},
         )
 
 
 def is_spent(tx: Connection, *, subject_id: str, kind: TokenKind, jti: str) -> bool:
     """Whether the token is good no more."""
-    key = (SpentToken.subject_id == subject_id, SpentToken.kind == kind, SpentToken.jti_sha256 == _digest(jti))
+    key = (SpentToken.subject_id == subject_id, SpentToken.kind == kind, SpentToken.jti_sha256 == jti_digest(jti))
     return tx.execute(select(SpentToken.kind).where(*key)).one_or_none() is not None
 
 
-def _digest(jti: str) -> bytes:
+def jti_digest(jti: str) -> bytes:
+    """What is kept of a token's `jti`."""
     return hashlib.sha256(jti.encode()).digest()

@@ -38,6 +38,12 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _US = timedelta(microseconds=1)
 
 
+class _Confirmation(BaseModel):
+    model_config = ConfigDict(strict=True, extra="forbid")
+
+    jkt: Annotated[str, Field(pattern="^[A-Za-z0-9_-]{43}$")]
+
+
 class _Payload(BaseModel):
     model_config = ConfigDict(strict=True, extra="forbid")
 
@@ -56,6 +62,8 @@ class _Payload(BaseModel):
     """When the person last proved who he is (RFC 9068, 9470); persons' tokens have it."""
     amr: Annotated[list[str], Field(max_length=10)] | None = None
     """How (RFC 8176): `mfa` says that it was with a second factor."""
+    cnf: _Confirmation | None = None
+    """The key that must prove each request, where there is one (RFC 9449, section 6.1)."""
 
 
 class IssuedToken(NamedTuple):
@@ -78,6 +86,8 @@ class Claims:
     password_us: int | None
     scopes: frozenset[TokenScope]
     proof: Proof | None
+    key_thumbprint: str | None
+    """Of the key that must prove each request; None where whoever bears the token may use it."""
 
 
 class Tokens:
@@ -113,16 +123,18 @@ class Tokens:
         password_at: datetime | None = None,
         scopes: Collection[TokenScope] = ALL_SCOPES,
         proof: Proof | None = None,
+        key_thumbprint: str | None = None,
     ) -> IssuedToken:
         """A token for the principal, good for `ttl_s` seconds.
 
         `password_at` is a person's `tokens_valid_from`, read when the password was checked: the token dies with it.
         Seconds of two clocks would leave a gap, in which a token outlives its password or a new one is refused.
-        Without `proof` it opens nothing that asks for a fresh one.
+        Without `proof` it opens nothing that asks for a fresh one. `key_thumbprint` binds it to a key: without a proof
+        by that key it is good for nothing.
         """
         issued = int(self._clock().timestamp())
         expires, jti = issued + ttl_s, secrets.token_urlsafe(16)
-        claims: dict[str, str | int | list[str]] = {
+        claims: dict[str, str | int | list[str] | dict[str, str]] = {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": subject,
@@ -138,6 +150,8 @@ class Tokens:
         if proof is not None:
             claims["auth_time"] = min(int(proof.at.timestamp()), issued)  # the database's clock may be ahead
             claims["amr"] = ["pwd", "otp", "mfa"] if proof.second_factor else ["pwd"]
+        if key_thumbprint is not None:
+            claims["cnf"] = {"jkt": key_thumbprint}
         kid, key = self._keys.current
         token = self._jwt.encode(claims, key, ALGORITHM, {"typ": TYPE, "kid": kid})
         return IssuedToken(token, jti, _instant(expires))
@@ -157,10 +171,16 @@ class Tokens:
             payload.pwd_us,
             ALL_SCOPES if payload.scope is None else frozenset(map(TokenScope, payload.scope.split())),
             None if payload.auth_time is None else Proof(_instant(payload.auth_time), "mfa" in (payload.amr or ())),
+            None if payload.cnf is None else payload.cnf.jkt,
         )
         if claims.expires_at <= self._clock():
             raise AppError(Code.UNAUTHENTICATED)
         return claims
+
+    @property
+    def keys(self) -> SigningKeys:
+        """The keys that sign."""
+        return self._keys
 
     def jwks(self) -> dict[str, Any]:
         """The public keys, for whoever wants to check our tokens."""
