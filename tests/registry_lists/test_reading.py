@@ -168,6 +168,20 @@ def test_what_a_merge_hides_is_told_unless_it_goes_on_about_the_same_provider() 
     assert wrong(merged_xlsx(others, "C2:C3"), ListKind.PROVIDERS) == [(3, "C 设施类型", "merged_cell")]
 
 
+@pytest.mark.parametrize(
+    ("upper", "lower"),
+    [
+        (("统一社会信用代码", "企业信息", ""), ("", "企业名称", "所属区县")),
+        (("统一社会信用代码", "企业名称", "登记"), ("", "", "所属区县")),
+    ],
+)
+def test_headings_over_two_rows_are_read_together(upper: tuple[str, ...], lower: tuple[str, ...]) -> None:
+    data = merged_xlsx([("名单", "", ""), upper, lower, (A, "甲公司", "西湖区")], "A2:A3")
+    read = read_organisations(data, ListKind.FIRMS, region_code=HANGZHOU, language="zh")
+    assert read.errors == []
+    assert [(line.row_no, line.identifier_value, line.region_code) for line in read.lines] == [(4, A, "330106")]
+
+
 def test_numbers_that_run_on_below_the_last_line_are_no_lines() -> None:
     lines = [("序号", *FIRM_HEADINGS), (1, A, "甲公司", "西湖区", "小型", ""), (2,), (3, "", "", "", "", "")]
     assert wrong(as_xlsx(lines)) == []

@@ -84,6 +84,25 @@ def find_headings(rows: Sequence[Sequence[Cell]], layout: Layout) -> int | None:
     return known.index(most) if most else None
 
 
+def joined_headings(rows: Sequence[Sequence[Cell]], place: int, layout: Layout) -> tuple[list[Cell], int]:
+    """The headings of that row and, where they take two, of the one below or above it; the place of the first line.
+
+    As where 企业信息 is merged over two columns. By words alone: the row below goes on where it holds headings only
+    and none of them stands under another.
+    """
+    row = list(rows[place])
+    below = list(rows[place + 1]) if place + 1 < len(rows) else []
+    told = [n for n, cell in enumerate(below) if is_filled(cell)]
+    if told and all(_field(below[n], layout) and not (n < len(row) and _field(row[n], layout)) for n in told):
+        wide = [*row, *[""] * (len(below) - len(row))]
+        return [below[n] if n in told else cell for n, cell in enumerate(wide)], place + 2
+    above = rows[place - 1] if place else []
+    for n, cell in enumerate(above[: len(row)]):
+        if not is_filled(row[n]) and _field(cell, layout):
+            row[n] = cell
+    return row, place + 1
+
+
 def has_headings(rows: Sequence[Sequence[Cell]], layout: Layout) -> bool:
     """Whether a sheet has a row of headings: at least two, or that of the amounts."""
     place = find_headings(rows, layout)

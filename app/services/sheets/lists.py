@@ -16,7 +16,15 @@ from app.kernel.money import to_yuan
 from app.kernel.problems import AppError, Code, FieldError
 from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled, shown
 from app.services.sheets.labels import is_remark, is_subtotal, is_total, other_unit
-from app.services.sheets.layouts import Column, Headings, Layout, find_headings, has_headings, read_headings
+from app.services.sheets.layouts import (
+    Column,
+    Headings,
+    Layout,
+    find_headings,
+    has_headings,
+    joined_headings,
+    read_headings,
+)
 from app.services.sheets.list_words import ListProblem
 from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
@@ -162,18 +170,19 @@ def read_list(
             f"No row has the headings of {layout.name_en} ({', '.join(layout.headings.values())}).",
             f"没有任何一行包含{layout.name_zh}表头（{'、'.join(layout.headings.values())}）。",
         )
-    file: ListFile[L] = ListFile(layout, language, read_headings(rows[place], layout))
+    heading, first = joined_headings(rows, place, layout)
+    file: ListFile[L] = ListFile(layout, language, read_headings(heading, layout))
     for of, problem in file.headings.problems:
         file.errors.append(_about_heading(file, place + 1, of, problem))
     if layout.amounts and (found := other_unit(rows[:place])):
         problem = ListProblem("unit_not_yuan", actual=shown(rows[found[0]][found[1]]))
         file.errors.append(_about_heading(file, found[0] + 1, found[1], problem))
     if not file.errors:
-        reader = _Reader(file, declared, read_line, heading=rows[place], merged=merged, typed=typed)
-        for row_no, cells in enumerate(rows[place + 1 :], start=place + 2):
+        reader = _Reader(file, declared, read_line, heading=heading, merged=merged, typed=typed)
+        for row_no, cells in enumerate(rows[first:], start=first + 1):
             if any(map(is_filled, cells)):
                 reader.read(row_no, cells)
-        reader.finish(place + 2)
+        reader.finish(first + 1)
     return file
 
 
