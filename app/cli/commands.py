@@ -34,7 +34,17 @@ from app.cli import (
     witness,
 )
 from app.cli.endings import status_of, tell
-from app.cli.office import allocation, applications, approvals, budgets, issuing, notices, programmes, vouchers
+from app.cli.office import (
+    allocation,
+    applications,
+    approvals,
+    auditing,
+    budgets,
+    issuing,
+    notices,
+    programmes,
+    vouchers,
+)
 from app.cli.output import Failure
 from app.client import ClientError
 from app.embedded.archive import BackupFailed
@@ -87,6 +97,7 @@ app.add_typer(applications.app, name="application")
 app.add_typer(notices.app, name="notice")
 app.add_typer(people.app, name="user")
 app.add_typer(keys.app, name="keys")
+app.add_typer(auditing.app, name="audit")
 app.add_typer(rules.app, name="rules")
 app.add_typer(statements.app, name="statements")
 app.add_typer(bank_lists.app, name="bank-lists")

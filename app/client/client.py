@@ -12,6 +12,7 @@ from app.client.problems import NotSignedIn
 from app.client.resources.allocation import AllocationRounds, Waitlists
 from app.client.resources.applications import Applications, Uploads
 from app.client.resources.approvals import ApprovalBands, Approvals, Delegations
+from app.client.resources.auditing import AuditEvents, Retention, System
 from app.client.resources.ledger import Ledger
 from app.client.resources.money import PayeeAccounts, PaymentOrders, Recoveries, Reports, YearCloses
 from app.client.resources.notices import PublicNotices, ShownNotices
@@ -53,6 +54,7 @@ class VoucherClient:
         self.applications = Applications(self.wire)
         self.approval_bands = ApprovalBands(self.wire)
         self.approvals = Approvals(self.wire)
+        self.audit_events = AuditEvents(self.wire)
         self.bank_lists = BankLists(self.wire)
         self.calendars = Calendars(self.wire)
         self.cases = Cases(self.wire)
@@ -75,8 +77,10 @@ class VoucherClient:
         self.redemptions = Redemptions(self.wire)
         self.reports = Reports(self.wire)
         self.related_parties = RelatedParties(self.wire)
+        self.retention = Retention(self.wire)
         self.shown_notices = ShownNotices(self.wire)
         self.statements = Statements(self.wire)
+        self.system = System(self.wire)
         self.uploads = Uploads(self.wire)
         self.users = Users(self.wire)
         self.vouchers = Vouchers(self.wire)

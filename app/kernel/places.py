@@ -14,6 +14,26 @@ from app.kernel.clock import rfc3339
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, FieldError, Scalar
 
+PRIVATE = frozenset(
+    {
+        "account_no",
+        "client_assertion",
+        "client_secret",
+        "code",
+        "contact",
+        "digits",
+        "login",
+        "name",
+        "new_password",
+        "otp",
+        "password",
+        "payment_code",
+        "secret",
+        "token",
+        "totp",
+    }
+)
+"""Fields of which a refusal does not tell back what was given: it may be a secret, or a person's."""
 SHOWN = 100
 """Characters of a wrong value that are told back."""
 
@@ -334,6 +354,8 @@ def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
         actual = told
     field = bounds["field"].split("/") if isinstance(bounds.get("field"), str) else ()
     pointer = pointer_of(item["loc"], document, missing=item["type"] == "missing") + joined(field)
+    if item["type"] == "extra_forbidden" or not PRIVATE.isdisjoint(pointer.split("/")):
+        actual = None
     return FieldError(pointer, item["type"], detail=_sentence(item, bounds), limit=limit, actual=actual)
 
 
