@@ -78,6 +78,7 @@ from app.api.principal_cache import PrincipalCache
 from app.api.shortcut import Shortcut
 from app.api.single_flight import SingleFlight
 from app.database import Database
+from app.reach import EVERYWHERE
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
 from app.services.identity.passwords import Passwords
@@ -181,9 +182,10 @@ def create_app(settings: Settings) -> FastAPI:
         queue_limit=settings.desk_queue_limit,
     )
 
-    sweeper = Sweeper(database, every_s=settings.sweep_every_s)
-    nightly = Nightly(database, nightly=settings.reconcile_at)
-    dropper = BodyDropper(database, keep=timedelta(days=settings.keep_answers_days))
+    everywhere = database.reaching(EVERYWHERE)
+    sweeper = Sweeper(everywhere, every_s=settings.sweep_every_s)
+    nightly = Nightly(everywhere, nightly=settings.reconcile_at)
+    dropper = BodyDropper(everywhere, keep=timedelta(days=settings.keep_answers_days))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -200,7 +202,7 @@ def create_app(settings: Settings) -> FastAPI:
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),
             objections=Pace(),
-            disclosure=Disclosure(database),
+            disclosure=Disclosure(everywhere),
         )
         desk.start()
         sweeper.start()

@@ -11,8 +11,10 @@ from starlette.concurrency import run_in_threadpool
 from app.api.context import Service, get_service
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import TokenScope
+from app.reach import of_request
 from app.services.identity.loading import load_bearer
 from app.services.identity.principals import Caller, Principal
+from app.services.reach import reach_of
 
 
 async def authenticate(request: Request) -> Caller:
@@ -28,6 +30,7 @@ async def authenticate(request: Request) -> Caller:
 async def authenticate_any_scope(request: Request) -> Caller:
     """The caller whatever his token is for: every token may be given back. Raises `unauthenticated`."""
     principal = await principal_of(get_service(request), request.headers.get("Authorization"))
+    of_request.set(reach_of(principal))
     return Caller(principal, request.state.request_id, source_of(request))
 
 

@@ -12,6 +12,7 @@ from app.cli.login import DEFAULT_URL
 from app.cli.output import Failure, console, say
 from app.database import Database
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role
+from app.reach import EVERYWHERE
 from app.services.identity.bootstrap import FIRST_ROLES, bootstrap
 from app.services.organisations import NewOrganisation
 
@@ -43,7 +44,7 @@ def let_in(
         raise Failure(f"命令行只准入 {', '.join(sorted(FIRST_ROLES))}。", "others are let in by these two")
     new = NewOrganisation(OrganisationKind.REGISTRY, IdentifierType.USCC, uscc, organisation, region, {})
     with service_database() as url:
-        database = Database(url, pool_size=2)
+        database = Database(url, pool_size=2, reach=EVERYWHERE)
         try:
             _, secret = database.transact(
                 lambda tx: bootstrap(

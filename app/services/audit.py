@@ -12,6 +12,7 @@ from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import LeafKind
 from app.models import AuditEvent, SealQueue
+from app.reach import note
 from app.services.identity.principals import Caller
 from app.sql import BulkInsert
 
@@ -73,6 +74,7 @@ def record_all(
 
 
 def _append(tx: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    note(tx, {str(row["region_code"]) for row in rows})
     _INSERT(tx, rows)
     _QUEUE(
         tx,

@@ -12,20 +12,23 @@ from fastapi import Depends, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from app.api.authentication import source_of
-from app.api.context import ServiceDep
+from app.api.context import Service, ServiceDep
 from app.api.portal import pages
 from app.api.portal.tokens import is_strangers
 from app.database import CommitUnknown
 from app.kernel.problems import AppError
 from app.kernel.vocabulary import Role
+from app.reach import of_request
 from app.services.identity import sessions
 from app.services.identity.loading import load_principal
 from app.services.identity.passwords import TYPED_LENGTH
 from app.services.identity.principals import Caller
 from app.services.organisations import read_organisation
+from app.services.reach import reach_of
 
 log = structlog.get_logger(__name__)
 
@@ -64,8 +67,18 @@ class Visitor:
     organisation_name: str
 
 
-def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
+async def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
     """The person of the session's cookie, or None. Raises NotAFirm where the firm's role has been taken away."""
+    visitor = await run_in_threadpool(_load_visitor, request, service)
+    if visitor is not None and not visitor.caller.holds(Role.FIRM):
+        raise NotAFirm
+    if visitor is not None:
+        of_request.set(reach_of(visitor.caller.principal))
+    request.state.visitor = visitor
+    return visitor
+
+
+def _load_visitor(request: Request, service: Service) -> Visitor | None:
     secret = request.cookies.get(SESSION_COOKIE)
     if not secret:
         return None
@@ -79,11 +92,7 @@ def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
         organisation = read_organisation(tx, caller=caller, organisation_id=principal.organisation_id)
         return Visitor(caller, session, organisation.name)
 
-    visitor = service.database.transact(load)
-    if visitor is not None and not visitor.caller.holds(Role.FIRM):
-        raise NotAFirm
-    request.state.visitor = visitor
-    return visitor
+    return service.database.transact(load)
 
 
 def signed_in(visitor: Annotated[Visitor | None, Depends(find_visitor)]) -> Visitor:
