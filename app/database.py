@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -24,6 +25,7 @@ from sqlalchemy.pool import QueuePool
 
 from app.arrays import register
 from app.kernel.problems import AppError, Code
+from app.reach import Reach, declare, of_request
 
 T = TypeVar("T")
 
@@ -68,7 +70,10 @@ _SNAPSHOT = text("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
 
 
 class Database:
-    """Transactions on one PostgreSQL, as one role."""
+    """Transactions on one PostgreSQL, as one role, each with its reach: what it was given, else the request's.
+
+    As the service's role a transaction with no reach sees no row of any region and writes none.
+    """
 
     def __init__(
         self,
@@ -78,7 +83,9 @@ class Database:
         lock_timeout_ms: int = 5_000,
         settings: Mapping[str, str] = NO_SETTINGS,
         plans_kept_s: float = PLANS_KEPT_S,
+        reach: Reach | None = None,
     ) -> None:
+        self._reach = reach
         self.engine = create_engine(
             url,
             pool_size=pool_size,
@@ -96,6 +103,12 @@ class Database:
         event.listen(self.engine, "connect", _send_arrays_as_they_are)
         event.listen(self.engine, "checkout", _forgetting_plans(plans_kept_s))
 
+    def reaching(self, reach: Reach) -> Database:
+        """The same database, its connections shared, for transactions that reach so far whatever the request's."""
+        other = copy.copy(self)
+        other._reach = reach  # noqa: SLF001 - one of us
+        return other
+
     def transact(self, work: Callable[[Connection], T]) -> T:
         """Run `work` in one transaction and return its result after COMMIT has succeeded.
 
@@ -103,10 +116,17 @@ class Database:
         so it touches nothing but `tx`. Raises what `work` raises; `CommitUnknown` where the outcome is open;
         AppError `unavailable` where there is no database, `busy` where a lock was not to be had in time.
         """
+        return self._retrying(work, snapshot=False)
+
+    def snapshot(self, work: Callable[[Connection], T]) -> T:
+        """Run `work` read-only over one consistent snapshot (REPEATABLE READ)."""
+        return self._retrying(work, snapshot=True)
+
+    def _retrying(self, work: Callable[[Connection], T], *, snapshot: bool) -> T:
         for attempt in range(ATTEMPTS):
             last = attempt == ATTEMPTS - 1
             try:
-                return self._once(work)
+                return self._once(work, snapshot=snapshot)
             except IntegrityError as error:
                 raise _known_problem(error) from error
             except DBAPIError as error:
@@ -123,15 +143,6 @@ class Database:
                 raise AppError(Code.BUSY, retry_after_s=1) from error
         raise AssertionError("the last attempt returns or raises")
 
-    def snapshot(self, work: Callable[[Connection], T]) -> T:
-        """Run `work` read-only over one consistent snapshot (REPEATABLE READ)."""
-
-        def over_snapshot(tx: Connection) -> T:
-            tx.execute(_SNAPSHOT)
-            return work(tx)
-
-        return self.transact(over_snapshot)
-
     def share_snapshot(self, tx: Connection, works: Sequence[Callable[[Connection], T]]) -> list[T]:
         """Run works over the snapshot of `tx` (see `snapshot`), on it and on a second connection; what each gave.
 
@@ -139,6 +150,7 @@ class Database:
         first failure is raised when all that was begun has ended; nothing is begun after it.
         """
         waiting = deque(enumerate(works))
+        reach = self._present_reach()  # of this thread: the other knows nothing of the request
         found: dict[int, T] = {}
         name = tx.execute(text("SELECT pg_export_snapshot()")).scalar_one()
         tx.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))  # who is done first waits for the other
@@ -154,6 +166,7 @@ class Database:
             with helper, helper.begin():
                 helper.execute(_SNAPSHOT)
                 helper.exec_driver_sql(f"SET TRANSACTION SNAPSHOT '{name}'")  # a setting takes no parameter
+                declare(helper, reach)
                 work_off(helper)
 
         def work_off(connection: Connection) -> None:
@@ -193,10 +206,17 @@ class Database:
         """Close the pooled connections."""
         self.engine.dispose()
 
-    def _once(self, work: Callable[[Connection], T]) -> T:
+    def _present_reach(self) -> Reach:
+        return of_request.get() if self._reach is None else self._reach
+
+    def _once(self, work: Callable[[Connection], T], *, snapshot: bool) -> T:
         with self.engine.connect() as tx:
             transaction = tx.begin()
             try:
+                if snapshot:
+                    tx.execute(_SNAPSHOT)
+                if reach := self._present_reach():
+                    declare(tx, reach)
                 result = work(tx)
             except BaseException:
                 transaction.rollback()

@@ -84,6 +84,7 @@ from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.openid import Provider, load_providers
+from app.reach import EVERYWHERE
 from app.services.auditing.erasing import Eraser
 from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
@@ -197,12 +198,13 @@ def create_app(settings: Settings) -> FastAPI:
         queue_limit=settings.desk_queue_limit,
     )
 
-    sweeper = Sweeper(database, every_s=settings.sweep_every_s)
+    everywhere = database.reaching(EVERYWHERE)
+    sweeper = Sweeper(everywhere, every_s=settings.sweep_every_s)
     providers = load_providers(settings.openid_file) if settings.openid_file else ()
-    nightly = Nightly(database, nightly=settings.reconcile_at)
-    refusals = Refusals(database)
-    eraser = Eraser(database, keep_sessions=timedelta(days=settings.keep_sessions_days))
-    dropper = BodyDropper(database, keep=timedelta(days=settings.keep_answers_days))
+    nightly = Nightly(everywhere, nightly=settings.reconcile_at)
+    refusals = Refusals(everywhere)
+    eraser = Eraser(everywhere, keep_sessions=timedelta(days=settings.keep_sessions_days))
+    dropper = BodyDropper(everywhere, keep=timedelta(days=settings.keep_answers_days))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -224,7 +226,7 @@ def create_app(settings: Settings) -> FastAPI:
             principal_cache=PrincipalCache(settings.principal_cache_s),
             verifying=SingleFlight(),
             objections=Pace(),
-            disclosure=Disclosure(database),
+            disclosure=Disclosure(everywhere),
             rates=rates,
             refusals=refusals,
             openid=openid,

@@ -27,6 +27,7 @@ from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server, temporary
 from app.main import create_app
+from app.reach import EVERYWHERE
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
 from tests.past import remember
@@ -68,10 +69,15 @@ def urls(server: Server, template: str) -> Iterator[Urls]:
     databases.drop(server, database=name)
 
 
+def everywhere(urls: Urls) -> Database:
+    """A database as the service's own role, for a test to look at all regions; also over a connection of its engine."""
+    return Database(urls.app_url, pool_size=20, settings={"app.regions": "%"}, reach=EVERYWHERE)
+
+
 @pytest.fixture
 def database(urls: Urls) -> Iterator[Database]:
     """A fresh database as the service's own role."""
-    database = Database(urls.app_url, pool_size=20)
+    database = everywhere(urls)
     yield database
     database.dispose()
 
@@ -128,7 +134,7 @@ def settings_of(urls: Urls, folder: Path) -> Settings:
 def standing(server: Server, template: str, folder: Path, *, database: str, **changes: object) -> Iterator[World]:
     """A running service on a fresh database of that name, which stays, with nobody connected to it."""
     urls = databases.clone(server, template=template, database=database)
-    settings, own = settings_of(urls, folder).model_copy(update=changes), Database(urls.app_url, pool_size=20)
+    settings, own = settings_of(urls, folder).model_copy(update=changes), everywhere(urls)
     with serving(settings) as base_url:
         world = World(base_url, own, Tokens.from_settings(settings))
         yield world

@@ -19,6 +19,7 @@ from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role, VoucherKind
 from app.models import Hold, Organisation, Pool, Voucher
+from app.reach import EVERYWHERE
 from app.services.approvals.decisions import approve
 from app.services.budgets.appropriations import request_appropriation
 from app.services.budgets.year_close import CloseRequest, request_year_close
@@ -65,7 +66,7 @@ class Books(RuleBasedStateMachine):
         super().__init__()
         self.name = f"books_{next(_numbers)}"
         urls = databases.clone(self.server, template=self.template, database=self.name)
-        self.database = Database(urls.app_url, pool_size=3)
+        self.database = Database(urls.app_url, pool_size=3, reach=EVERYWHERE)
         self.steps = 0
         self.pools = dict.fromkeys(SHARES, 0)
         self.closed = False

@@ -16,6 +16,7 @@ from sqlalchemy.exc import DBAPIError, IntegrityError
 from app.database import Database, timed_out_on_lock
 from app.embedded.databases import Urls
 from app.embedded.server import Server
+from app.reach import EVERYWHERE
 from app.sql import Statement, pipelined, streamed
 from tests.world import uscc_of
 
@@ -56,7 +57,10 @@ def test_a_statement_packs_an_array_to_the_same_values(database: Database, kind:
 @pytest.mark.parametrize("pool_size", [1, 2])
 def test_two_connections_share_one_snapshot_and_one_does_where_there_is_no_other(urls: Urls, pool_size: int) -> None:
     """What is written while the works run is seen by none of them; what they give stands in their order."""
-    database, other = Database(urls.app_url, pool_size=pool_size), Database(urls.app_url)
+    database, other = (
+        Database(urls.app_url, pool_size=pool_size, reach=EVERYWHERE),
+        Database(urls.app_url, reach=EVERYWHERE),
+    )
     count = text("SELECT count(*), pg_backend_pid() FROM organisations")
     writing = iter(range(8))
 

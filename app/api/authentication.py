@@ -13,9 +13,11 @@ from app.api.context import Service, get_service
 from app.kernel.clock import utc_now
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import TokenScope
+from app.reach import of_request
 from app.services.identity.loading import load_bearer
 from app.services.identity.principals import Caller, Principal
 from app.services.identity.staff import require_fresh
+from app.services.reach import reach_of
 
 
 async def authenticate(request: Request) -> Caller:
@@ -40,6 +42,7 @@ async def authenticate_any_scope(request: Request) -> Caller:
     else:
         principal = await principal_of(service, authorization)
     caller = Caller(principal, request.state.request_id, source_of(request))
+    of_request.set(reach_of(principal))
     request.state.caller = caller  # who it is that a refusal was given to
     return caller
 

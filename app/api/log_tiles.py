@@ -9,6 +9,7 @@ from fastapi import APIRouter, Path, Query, Response
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import RegionCode
+from app.reach import PUBLISHED
 from app.services.sealing.reading import read_bundle_of, read_checkpoint, read_log_keys, read_tile
 
 router = APIRouter(prefix="/v1/logs", tags=["logs"])
@@ -29,7 +30,9 @@ TilePath = Annotated[
 @router.get("/{region_code}/checkpoint", response_class=Response, responses=TEXT)
 def read_log_checkpoint(region_code: RegionCode, service: ServiceDep, size: Size = None) -> Response:
     """The signed head of the region's log (C2SP tlog-checkpoint) with its witnesses' cosignatures. Public."""
-    note = service.database.transact(lambda tx: read_checkpoint(tx, region_code=region_code, size=size))
+    note = service.database.reaching(PUBLISHED).transact(
+        lambda tx: read_checkpoint(tx, region_code=region_code, size=size)
+    )
     return Response(note, media_type="text/plain; charset=utf-8")
 
 
@@ -39,7 +42,9 @@ def read_log_verification_keys(region_code: RegionCode, service: ServiceDep) -> 
 
     The newest is the first. Write them down when you begin to rely on a log; do not ask for them anew each time.
     """
-    keys = service.database.transact(lambda tx: read_log_keys(tx, service.log_keys, region_code=region_code))
+    keys = service.database.reaching(PUBLISHED).transact(
+        lambda tx: read_log_keys(tx, service.log_keys, region_code=region_code)
+    )
     return Response("".join(f"{key}\n" for key in keys), media_type="text/plain; charset=utf-8")
 
 

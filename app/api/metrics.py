@@ -12,6 +12,7 @@ from collections.abc import Iterator, Sequence
 from fastapi import APIRouter, Response
 
 from app.api.context import ServiceDep
+from app.reach import EVERYWHERE
 from app.services.sealing.lag import Lag, read_lags
 
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
@@ -22,7 +23,7 @@ router = APIRouter(tags=["health"])
 @router.get("/metrics", response_class=Response, responses={200: {"content": {"text/plain": {}}}})
 def read_metrics(service: ServiceDep) -> Response:
     """Sealing lag, queue and log size by region; commands waiting at this process's desk and answered by it."""
-    lags = service.database.transact(read_lags)
+    lags = service.database.reaching(EVERYWHERE).transact(read_lags)
     process = f'{{process="{os.getpid()}"}}'
     lines = [*_by_region(lags)]
     lines += _metric("voucher_desk_waiting", "gauge", "Commands that wait at the desk.")

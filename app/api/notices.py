@@ -14,6 +14,7 @@ from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.public_notices import ObjectionReceived
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.vocabulary import NoticeStatus
+from app.reach import PUBLISHED
 from app.services.notices.objections import read_received
 from app.services.notices.reads import list_shown, read_items, read_shown
 from app.services.notices.sheet import write_notice
@@ -67,7 +68,7 @@ def read_shown_notices(
     region_code: Annotated[RegionCode | None, Query(description="With the regions below it")] = None,
 ) -> Page[ShownNotice]:
     """The notices that are shown now, newest first."""
-    records = service.database.transact(
+    records = service.database.reaching(PUBLISHED).transact(
         lambda tx: list_shown(tx, limit=limit + 1, before_id=cursor, region_code=region_code)
     )
     return page_of([ShownNotice.model_validate(record) for record in records], limit)
@@ -76,7 +77,9 @@ def read_shown_notices(
 @router.get("/{notice_id}")
 def read_shown_notice(notice_id: AnyId, service: ServiceDep) -> ShownNotice:
     """One notice; 410 `notice_removed` once it is no longer shown."""
-    return ShownNotice.model_validate(service.database.transact(lambda tx: read_shown(tx, notice_id=notice_id)))
+    return ShownNotice.model_validate(
+        service.database.reaching(PUBLISHED).transact(lambda tx: read_shown(tx, notice_id=notice_id))
+    )
 
 
 @router.get("/{notice_id}/items")
@@ -93,7 +96,7 @@ def read_shown_items(
         items = read_items(tx, notice, limit=limit + 1, after_no=cursor, public=True)
         return tuple(ShownItem.model_validate(item) for item in items)
 
-    found = service.database.transact(work)
+    found = service.database.reaching(PUBLISHED).transact(work)
     shown = found[:limit]
     return ShownItemPage(data=shown, next_cursor=str(shown[-1].item_no) if len(found) > limit else None)
 
@@ -106,12 +109,14 @@ def read_shown_sheet(notice_id: AnyId, service: ServiceDep) -> Response:
         notice = read_shown(tx, notice_id=notice_id)
         return write_notice(notice, read_items(tx, notice, limit=MAX_ITEMS, public=True))
 
-    return xlsx_response(service.database.transact(work), f"{notice_id}.xlsx")
+    return xlsx_response(service.database.reaching(PUBLISHED).transact(work), f"{notice_id}.xlsx")
 
 
 @router.get("/{notice_id}/objections/{objection_id}")
 def read_received_objection(notice_id: AnyId, objection_id: AnyId, service: ServiceDep) -> ObjectionReceived:
     """What became of an objection, for whoever knows its id; also after the notice is no longer shown."""
     return ObjectionReceived.model_validate(
-        service.database.transact(lambda tx: read_received(tx, notice_id=notice_id, objection_id=objection_id))
+        service.database.reaching(PUBLISHED).transact(
+            lambda tx: read_received(tx, notice_id=notice_id, objection_id=objection_id)
+        )
     )

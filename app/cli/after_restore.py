@@ -17,6 +17,7 @@ from app.cli.output import Failure, say, table
 from app.database import Database
 from app.kernel.clock import SHANGHAI
 from app.kernel.regions import is_region
+from app.reach import EVERYWHERE
 from app.services.restoration.marks import (
     Mark,
     compare_logs,
@@ -71,7 +72,7 @@ def after_restore(
     """
     heads = read_heads(checkpoint or [], log_key or [])
     with _owned_database() as url:
-        database = Database(url)
+        database = Database(url, reach=EVERYWHERE)
         try:
             if mark is not None:
                 database.transact(lambda tx: leave_mark(tx, backup=mark, restored_to=None, last_commit_at=None))

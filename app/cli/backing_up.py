@@ -23,6 +23,7 @@ from app.embedded.databases import Urls
 from app.embedded.home import home_at
 from app.embedded.private import write_private
 from app.embedded.server import NO_SETTINGS, Server
+from app.reach import EVERYWHERE
 
 ENABLED = "backup.json"
 PERCENT = 100
@@ -90,7 +91,7 @@ def keys_in(state: Path) -> dict[str, str]:
 
 
 def _facts(state: Path, urls: Urls) -> dict[str, Any]:
-    database = Database(urls.owner_url)
+    database = Database(urls.owner_url, reach=EVERYWHERE)
     try:
         logs = database.snapshot(_logs)
     finally:

@@ -19,6 +19,7 @@ from app.cli.output import Failure
 from app.database import CommitUnknown, Database
 from app.kernel.problems import AppError
 from app.outbound import Network, Outbound, OutboundFailed, OutboundRefused, networks
+from app.reach import EVERYWHERE
 from app.services.sealing.cosigning import Due, due, keep, proof
 from app.settings import Settings
 from app.tlog.checkpoints import read_size
@@ -203,7 +204,7 @@ def cosigning(settings: Settings, addresses: Sequence[str], stopped: threading.E
         return
     allowed = networks(settings.outbound_networks)
     witnesses = [Witness(address, allowed) for address in addresses]
-    database = Database(settings.database_url, pool_size=len(witnesses))
+    database = Database(settings.database_url, pool_size=len(witnesses), reach=EVERYWHERE)
     threads = [
         threading.Thread(
             target=Cosigning(database, witness).run, args=(stopped,), name=f"cosigning {witness.url}", daemon=True
@@ -223,7 +224,7 @@ def cosigning(settings: Settings, addresses: Sequence[str], stopped: threading.E
 
 def cosign_once(settings: Settings, addresses: Sequence[str]) -> None:
     """Have the newest heads cosigned now. Raises Failure where a witness is away."""
-    database = Database(settings.database_url, pool_size=1)
+    database = Database(settings.database_url, pool_size=1, reach=EVERYWHERE)
     try:
         for address in addresses:
             with closing(Witness(address, networks(settings.outbound_networks))) as witness:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from app.cli.output import progress, say
 from app.database import Database
+from app.reach import EVERYWHERE
 from app.services.encrypted_fields.keys import FOLDER, FieldKeys, names_in
 from app.services.encrypted_fields.rotation import (
     CLEAR,
@@ -57,7 +58,7 @@ def bring_under_newest(database: Database, keys: FieldKeys, values: int, *, only
 @contextmanager
 def owner(url: str) -> Iterator[Database]:
     """The database as its owner, while inside."""
-    database = Database(url, pool_size=2)
+    database = Database(url, pool_size=2, reach=EVERYWHERE)
     try:
         yield database
     finally:

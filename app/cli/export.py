@@ -11,9 +11,10 @@ from typing import Annotated
 import typer
 
 from app.cli.counting import counted
-from app.cli.local import end_orderly_on_sigterm, service_database, state_dir
+from app.cli.local import end_orderly_on_sigterm, reading_database, state_dir
 from app.cli.output import Failure, say
 from app.database import Database
+from app.reach import EVERYWHERE
 from app.services.export.export import Exported, PackExists, Request
 from app.services.export.export import export as write_pack
 from app.services.export.handing_out import pinned_keys
@@ -54,11 +55,11 @@ def export(
     folder = pack.with_name(pack.name + ".partial") if is_tar else pack
     if is_tar and pack.exists():
         raise Failure(f"{pack} 已存在。", "it exists already")
-    with service_database() as url:
+    with reading_database() as url:
         settings = Settings(database_url=url, state_dir=state_dir())
         more = dict.fromkeys((*(vkey or ()), *pinned_keys(settings.witnesses)))
         request = Request(folder, region, every_head, lambda origin: _vkeys(settings, origin), tuple(more))
-        database = Database(url, pool_size=2)
+        database = Database(url, pool_size=2, reach=EVERYWHERE)
         try:
             with counted("导出", "exporting leaves") as progress:
                 done = write_pack(database, request, progress=progress)

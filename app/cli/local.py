@@ -106,6 +106,21 @@ def owner_database() -> Iterator[str]:
 
 
 @contextmanager
+def reading_database() -> Iterator[str]:
+    """The database for who writes nothing: VOUCHER_AUDITOR_URL, else VOUCHER_DATABASE_URL, else the embedded one.
+
+    The embedded one as the auditor's role. Raises as `service_database` does.
+    """
+    given = os.environ.get("VOUCHER_AUDITOR_URL") or os.environ.get("VOUCHER_DATABASE_URL")
+    if given:
+        _require_migrated(given)
+        yield given
+        return
+    with embedded_database() as urls:
+        yield urls.auditor_url
+
+
+@contextmanager
 def sealer_database() -> Iterator[str]:
     """The database as the sealer's role: VOUCHER_SEALER_URL as it is, else the embedded one. Raises as the others."""
     given = os.environ.get("VOUCHER_SEALER_URL")

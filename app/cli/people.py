@@ -14,6 +14,7 @@ from app.cli.output import Failure, console, say
 from app.database import Database
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role
 from app.models import User
+from app.reach import EVERYWHERE
 from app.services.identity.bootstrap import FIRST_ROLES, PRINCIPAL_ID, bootstrap
 from app.services.identity.loading import load_principal
 from app.services.identity.principals import Caller, Principal
@@ -49,7 +50,7 @@ def let_in(
         raise Failure(f"命令行只准入 {', '.join(sorted(FIRST_ROLES))}。", "others are let in by these two")
     new = NewOrganisation(OrganisationKind.REGISTRY, IdentifierType.USCC, uscc, organisation, region, {})
     with service_database() as url:
-        database = Database(url, pool_size=2)
+        database = Database(url, pool_size=2, reach=EVERYWHERE)
         try:
             _, secret = database.transact(
                 lambda tx: bootstrap(
@@ -87,7 +88,7 @@ def reset_second_factor(login: Annotated[str, typer.Option(help="登录名 / Log
         return remove(tx, caller=command_line, user_id=person.id, region_code=region, reason=REASON)
 
     with service_database() as url:
-        database = Database(url, pool_size=2)
+        database = Database(url, pool_size=2, reach=EVERYWHERE)
         try:
             was_there = database.transact(work)
         finally:

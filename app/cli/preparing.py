@@ -17,6 +17,7 @@ from app.cli.state import DemoState, load_state
 from app.database import Database
 from app.embedded.locks import FileLock
 from app.kernel.clock import fiscal_year, utc_now
+from app.reach import EVERYWHERE
 
 ALONE_S = 600
 LOG = "service.log"
@@ -57,7 +58,7 @@ def own_service(listening: socket.socket) -> Iterator[Own]:
                 )
             )
             service.wait_ready()
-        database = Database(urls.app_url)
+        database = Database(urls.app_url, reach=EVERYWHERE)
         stack.callback(database.dispose)
         yield Own(database, service)
 

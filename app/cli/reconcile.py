@@ -12,11 +12,12 @@ import orjson
 import typer
 
 from app.cli.client import Api
-from app.cli.local import service_database, state_dir
+from app.cli.local import reading_database, state_dir
 from app.cli.output import Failure, say, step, table, yuan
 from app.cli.totals import show_report
 from app.client.signing_in import current_session
 from app.database import Database
+from app.reach import EVERYWHERE
 from app.services.reconciliation.checking import Difference, Finding, Report
 from app.services.reconciliation.comparing import Period
 from app.services.reconciliation.reconcile import check_invariants, shown_comparison
@@ -65,20 +66,22 @@ def reconcile(
 ) -> None:
     """核对账目、对账单与银行结果，有差异时以状态 1 结束 / Check invariants, statements, bank lists; 1 if any differ.
 
-    设置了 VOUCHER_DATABASE_URL 时直接核对数据库（不生成差异事项）；否则通过已登录的服务；再否则核对本机内置数据库。
-    Straight on VOUCHER_DATABASE_URL where that is set (no cases are made), else over the API as the person signed in,
-    else on the embedded database.
+    设置了 VOUCHER_AUDITOR_URL（只读角色）或 VOUCHER_DATABASE_URL 时直接核对数据库，不生成差异事项；
+    否则通过已登录的服务；再否则核对本机内置数据库。
+    Straight on VOUCHER_AUDITOR_URL (a role that only reads) or VOUCHER_DATABASE_URL where one is set (no cases are
+    made), else over the API as the person signed in, else on the embedded database.
     """
     period = _period(first, last)
-    session = None if os.environ.get("VOUCHER_DATABASE_URL") else current_session()
+    given = os.environ.get("VOUCHER_AUDITOR_URL") or os.environ.get("VOUCHER_DATABASE_URL")
+    session = None if given else current_session()
     if session is not None:
         if region is None:
             raise Failure("通过接口核对须指定 --region。", "over the API a region is needed: --region")
         days = {} if period is None else {"period_from": str(period.first), "period_until": str(period.last)}
         with Api(session.url, session.token) as api, step("核对账目", "checking the books"):
             answer = api.post("/v1/reconciliations", {"region_code": region, **days})
-    elif os.environ.get("VOUCHER_DATABASE_URL") or (state_dir() / "postgres").exists():
-        with service_database() as url, step("核对账目", "checking the books"):
+    elif given or (state_dir() / "postgres").exists():
+        with reading_database() as url, step("核对账目", "checking the books"):
             answer = _check(url, region, period)
     else:
         raise Failure(
@@ -107,7 +110,7 @@ def _period(first: datetime | None, last: datetime | None) -> Period | None:
 
 def _check(url: str, region: str | None, period: Period | None) -> dict[str, Any]:
     """The same document as the API's, of a check that stores nothing."""
-    database = Database(url)
+    database = Database(url, reach=EVERYWHERE)
     try:
         report = check_invariants(database, region, period=period)
     finally:

@@ -26,6 +26,7 @@ from app.embedded.databases import APP, OWNER
 from app.embedded.home import Home, open_home
 from app.embedded.recovery import Recovered, recovered
 from app.kernel.clock import SHANGHAI
+from app.reach import EVERYWHERE
 from app.services.reconciliation.checking import Report
 from app.services.reconciliation.reconcile import check_invariants
 from app.services.restoration.marks import leave_mark
@@ -228,7 +229,7 @@ def _look_over(plan: Plan, server: Recovered) -> tuple[Report, bool]:
     owner_url = server.url(OWNER, DATABASE)
     with step("升级数据库结构", "migrating"):
         migrations.upgrade(owner_url)
-    owner, service = Database(owner_url), Database(server.url(APP, DATABASE))
+    owner, service = Database(owner_url, reach=EVERYWHERE), Database(server.url(APP, DATABASE), reach=EVERYWHERE)
     try:
         owner.transact(lambda tx: leave_mark(tx, backup=plan.backup.name, restored_to=plan.to, last_commit_at=at))
         regions, marks = compare_and_release(owner, plan.heads)

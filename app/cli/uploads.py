@@ -7,6 +7,7 @@ import typer
 from app.cli.local import service_database, state_dir
 from app.cli.output import Failure, say
 from app.database import Database
+from app.reach import EVERYWHERE
 from app.services.uploads.store import store_in
 from app.services.uploads.uploads import lost, with_rows
 
@@ -17,7 +18,7 @@ app = typer.Typer(no_args_is_help=True, help="上传材料的存储 / The store 
 def sweep() -> None:
     """删除没有登记的文件（上传中断所留） / Remove files that no upload names: what interrupted uploads left."""
     with service_database() as url:
-        database = Database(url, pool_size=2)
+        database = Database(url, pool_size=2, reach=EVERYWHERE)
         try:
             removed = store_in(state_dir()).sweep(lambda hashes: database.transact(lambda tx: with_rows(tx, hashes)))
         finally:
@@ -29,7 +30,7 @@ def sweep() -> None:
 def check() -> None:
     """逐份核对材料与其 SHA-256，缺失时以状态 1 结束 / Hold every document against its SHA-256; 1 if any is lost."""
     with service_database() as url:
-        database = Database(url, pool_size=2)
+        database = Database(url, pool_size=2, reach=EVERYWHERE)
         try:
             missing = database.transact(lambda tx: lost(tx, store_in(state_dir())))
         finally:

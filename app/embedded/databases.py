@@ -1,4 +1,4 @@
-"""Databases on an embedded server and the roles that use them: one owns; one works, one seals, and both own nothing.
+"""Databases on an embedded server and the roles that use them: one owns; three work, seal or read, and own nothing.
 
 What the others may touch inside a database is granted by the migrations; here they may connect and no more.
 `deploy/postgres-init.sh` does the same for a PostgreSQL in a container.
@@ -19,16 +19,18 @@ from app.embedded.server import Server
 OWNER = "voucher_owner"
 APP = "voucher_app"
 SEALER = "voucher_sealer"
-ROLES = (OWNER, APP, SEALER)
+AUDITOR = "voucher_auditor"
+ROLES = (OWNER, APP, SEALER, AUDITOR)
 PREPARING = 0x766F7563  # advisory lock: roles are changed by one process at a time
 
 
 class Urls(NamedTuple):
-    """The addresses of one database: for migrations, for the service, and for the sealer."""
+    """The addresses of one database: for migrations, for the service, for the sealer, and for who only reads."""
 
     owner_url: str
     app_url: str
     sealer_url: str
+    auditor_url: str
 
 
 def prepare(server: Server, *, database: str) -> Urls:
@@ -65,6 +67,7 @@ def urls(server: Server, *, database: str) -> Urls:
         server.url(OWNER, server.secret(OWNER), database),
         server.url(APP, server.secret(APP), database),
         server.url(SEALER, server.secret(SEALER), database),
+        server.url(AUDITOR, server.secret(AUDITOR), database),
     )
 
 
@@ -107,6 +110,6 @@ def _create(connection: psycopg.Connection, database: str, *, template: str) -> 
 
 def _restrict(connection: psycopg.Connection, database: str) -> None:
     """Nobody but these roles may connect; a copy does not inherit this from its template."""
-    name, roles = sql.Identifier(database), sql.SQL(", ").join(map(sql.Identifier, (APP, SEALER)))
+    name, roles = sql.Identifier(database), sql.SQL(", ").join(map(sql.Identifier, (APP, SEALER, AUDITOR)))
     connection.execute(sql.SQL("REVOKE ALL ON DATABASE {} FROM PUBLIC").format(name))
     connection.execute(sql.SQL("GRANT CONNECT ON DATABASE {} TO {}").format(name, roles))

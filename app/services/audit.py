@@ -13,6 +13,7 @@ from app.kernel.ids import new_id
 from app.kernel.masking import mask_numbers
 from app.kernel.vocabulary import LeafKind
 from app.models import AuditEvent, SealQueue
+from app.reach import note
 from app.services.identity.principals import Caller
 from app.sql import BulkInsert
 
@@ -118,6 +119,7 @@ def record_export(tx: Connection, *, caller: Caller, what: str, object_id: str, 
 
 
 def _append(tx: Connection, rows: Sequence[Mapping[str, object]]) -> None:
+    note(tx, {str(row["region_code"]) for row in rows})
     _INSERT(tx, rows)
     _QUEUE(
         tx,

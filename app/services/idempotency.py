@@ -15,6 +15,7 @@ from app.database import CommitUnknown, Database, timed_out_on_lock
 from app.kernel.canonical import canonical
 from app.kernel.problems import AppError, Code
 from app.models import IdempotencyKey
+from app.reach import enter
 from app.services.identity.principals import Caller
 from app.services.ledger.fences import try_fences
 from app.sql import now
@@ -89,6 +90,7 @@ def run_once(
     given = fingerprint(route, command)
 
     def once(tx: Connection) -> Answer:
+        enter(tx, {region_code})
         try_fences(tx, {region_code}, wait=True)
         if not _claim(tx, scope, given):
             return replay_of(_stored(tx, scope), given)

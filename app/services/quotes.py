@@ -16,6 +16,7 @@ from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ProgrammeStatus, Role
 from app.models import Programme
+from app.reach import enter
 from app.services.identity.principals import Caller
 from app.services.programmes.programmes import ProgrammeRecord, read_programme
 from app.services.redemption.assessing import Drawing, draw, gather, holders_of
@@ -170,6 +171,7 @@ def quote(
     """
     caller.require(Role.FIRM, Role.PROVIDER)
     programme = read_programme(tx, caller=caller, programme_id=programme_id)
+    enter(tx, [programme.region_code])
     voucher = _voucher(tx, caller, programme, voucher_id, voucher_code)
     at = now(tx)
     consent: MandateState | PaymentCodeState | None = None

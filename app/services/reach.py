@@ -9,7 +9,11 @@ from sqlalchemy import ColumnElement, and_, false, or_
 
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
-from app.services.identity.principals import Caller
+from app.reach import Reach
+from app.services.identity.principals import REACHES_DOWN, Caller, Grant, Principal
+
+OWN_ONLY = frozenset({Role.FIRM, Role.PROVIDER})
+"""Roles that see what is their organisation's, wherever it lies, and nothing of a region for being in it."""
 
 
 def region_within(column: Any, region_code: str) -> ColumnElement[bool]:
@@ -65,3 +69,21 @@ def issued_by(caller: Caller, *, county: Any, authority: Any) -> ColumnElement[b
         ),
         *(county == grant.region_code for grant in caller.regions(Role.FINANCE, Role.AUDITOR)),
     )
+
+
+def reach_of(principal: Principal) -> Reach:
+    """What the database lets a principal see before any query asks: his regions, and his organisation's rows. Pure.
+
+    An official's region has those above it with it, for what a county issues of a city's quota lies in the city's; a
+    registrar's, auditor's or administrator's those below it, too. The queries say the rest.
+    """
+    regions = {pattern for grant in principal.grants for pattern in _patterns(grant)}
+    return Reach(tuple(sorted(regions)), principal.organisation_id)
+
+
+def _patterns(grant: Grant) -> set[str]:
+    code = grant.region_code
+    if grant.role in OWN_ONLY:
+        return set()
+    own = f"{region_prefix(code)}%" if grant.role in REACHES_DOWN else code
+    return {own, f"{code[:4]}00", f"{code[:2]}0000"}

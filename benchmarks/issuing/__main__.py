@@ -37,6 +37,7 @@ import psycopg
 from app.cli.worker import collect_seldom
 from app.database import Database
 from app.embedded.server import Server, temporary
+from app.reach import EVERYWHERE
 from app.services.approvals.decisions import approve
 from app.services.budgets.appropriations import request_appropriation
 from app.services.issuance.annotated import write_annotated
@@ -90,7 +91,7 @@ class Bench:
 
     def __init__(self, server: Server, took: Took, rows: int, wrong: int, approvals: int) -> None:
         self._server, self._took, self._rows, self._wrong, self._approvals = server, took, rows, wrong, approvals
-        self._database = Database(prepared(server, NAME).app_url)
+        self._database = Database(prepared(server, NAME).app_url, reach=EVERYWHERE)
         self._people = self._database.transact(lambda tx: people_of(tx, REGION))
         self._firms = firms(max(1, rows // 10))
         self._database.transact(lambda tx: register(tx, self._firms, REGION))

@@ -17,6 +17,7 @@ from sqlalchemy import Connection, text
 
 from app.database import Database
 from app.embedded.server import temporary
+from app.reach import EVERYWHERE
 from app.services.reconciliation.checking import snapshot_settings
 from app.services.reconciliation.invariants import INVARIANTS
 from app.services.reconciliation.invariants.caps import over_caps
@@ -43,7 +44,7 @@ def main() -> int:
     with temporary(settings={"synchronous_commit": "off", "max_wal_size": "8GB"}) as server:
         urls = prepared(server, "reconciliation")
         fill(server, urls, entries=asked.entries)
-        database = Database(urls.app_url)
+        database = Database(urls.app_url, reach=EVERYWHERE)
         works: dict[str, Callable[[], object]] = {"plain grouped sum": lambda: _counted(database, PLAIN)}
         works |= {
             f"{of.number} {of.name}": lambda query=of.query: _counted(database, query)  # type: ignore[misc]

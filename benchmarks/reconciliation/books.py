@@ -19,6 +19,7 @@ from app.database import Database
 from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server
+from app.reach import EVERYWHERE
 from app.services.identity.signing_keys import SigningKeys
 from app.services.rules.model import Rules
 from app.services.sealing.keys import LogKeys
@@ -150,7 +151,7 @@ _COUNTERS = (
 def fill(server: Server, urls: Urls, *, entries: int) -> Scheme:
     """Books with about so many entries: one in eleven issues a voucher, the others redeem."""
     vouchers = max(1, entries // (PER_VOUCHER + 1))
-    database = Database(urls.app_url)
+    database = Database(urls.app_url, reach=EVERYWHERE)
     of = scheme(
         database,
         REGION,

@@ -23,6 +23,7 @@ from app.database import Database
 from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server, running
+from app.reach import EVERYWHERE
 from app.services.identity.tokens import Tokens
 from app.services.reconciliation.reconcile import check_invariants
 from app.settings import Settings
@@ -163,7 +164,7 @@ class Bench:
     def _books(self, server: Server, name: str, stack: ExitStack) -> tuple[Urls, Database]:
         urls = databases.prepare(server, database=name)
         migrations.upgrade(urls.owner_url)
-        database = Database(urls.app_url)
+        database = Database(urls.app_url, reach=EVERYWHERE)
         stack.callback(database.dispose)
         return urls, database
 

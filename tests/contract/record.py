@@ -12,6 +12,7 @@ from app.api.documentation import EXAMPLES
 from app.database import Database
 from app.embedded import databases
 from app.embedded.server import temporary
+from app.reach import EVERYWHERE
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
 from tests.conftest import serving
@@ -24,7 +25,7 @@ def main() -> None:
         urls = databases.prepare(server, database="examples")
         migrations.upgrade(urls.owner_url)
         settings = Settings(database_url=urls.app_url, state_dir=Path(folder))
-        database = Database(urls.app_url)
+        database = Database(urls.app_url, reach=EVERYWHERE)
         with serving(settings) as base_url:
             world = World(base_url, database, Tokens.from_settings(settings))
             steps = _recorded(world)

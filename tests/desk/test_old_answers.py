@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 
 from app.database import Database
 from app.embedded.databases import Urls
+from app.reach import EVERYWHERE
 from app.services.old_answers import BodyDropper, Slice, drop_bodies, note_regions
 from app.settings import Settings
 from tests.payment_codes.codes import make
@@ -94,7 +95,7 @@ def test_of_two_processes_each_takes_up_another_region(database: Database, urls:
     fill(database, 2)
     fill(database, 2, region=NINGBO)
     database.transact(note_regions)
-    other = Database(urls.app_url, pool_size=2)
+    other = Database(urls.app_url, pool_size=2, reach=EVERYWHERE)
 
     def beside(tx: Any) -> list[Slice | None]:
         first = drop_bodies(tx, keep=KEEP)

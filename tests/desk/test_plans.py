@@ -14,6 +14,7 @@ from app.database import Database
 from app.embedded.databases import Urls
 from app.kernel.vocabulary import Role
 from app.main import DESK_SETTINGS
+from app.reach import EVERYWHERE
 from app.services.approvals.decisions import approve
 from app.services.idempotency import Answer
 from app.services.identity.principals import Caller, Grant, Principal
@@ -58,7 +59,7 @@ def owner(urls: Urls) -> Iterator[Engine]:
 @pytest.fixture
 def desk_session(urls: Urls) -> Iterator[Database]:
     """The desk's one session, whose plans soon grow old."""
-    session = Database(urls.app_url, pool_size=1, settings=DESK_SETTINGS, plans_kept_s=KEPT_S)
+    session = Database(urls.app_url, pool_size=1, settings=DESK_SETTINGS, plans_kept_s=KEPT_S, reach=EVERYWHERE)
     yield session
     session.dispose()
 
@@ -66,7 +67,7 @@ def desk_session(urls: Urls) -> Iterator[Database]:
 @pytest.fixture
 def session(urls: Urls) -> Iterator[Database]:
     """A session of the service that does all that is asked."""
-    session = Database(urls.app_url, pool_size=1)
+    session = Database(urls.app_url, pool_size=1, reach=EVERYWHERE)
     yield session
     session.dispose()
 

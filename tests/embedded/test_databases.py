@@ -25,10 +25,11 @@ def test_preparing_in_parallel_and_again_gives_the_same_addresses(server: Server
     with ThreadPoolExecutor(4) as pool:
         prepared = list(pool.map(lambda _: prepare(server, database="raced"), range(4)))
     assert len(set(prepared)) == 1
-    owner_url, app_url, sealer_url = prepared[0]
+    owner_url, app_url, sealer_url, auditor_url = prepared[0]
     assert ask(owner_url, "SELECT current_user") == "voucher_owner"
     assert ask(app_url, "SELECT current_user") == "voucher_app"
     assert ask(sealer_url, "SELECT current_user") == "voucher_sealer"
+    assert ask(auditor_url, "SELECT current_user") == "voucher_auditor"
 
 
 def test_the_owner_owns_the_database_and_the_others_own_and_may_nothing(server: Server) -> None:
@@ -51,13 +52,14 @@ def test_the_owner_owns_the_database_and_the_others_own_and_may_nothing(server: 
                 run(url, forbidden)
 
 
-def test_the_app_and_the_sealer_can_connect_to_their_databases_only(server: Server) -> None:
-    _, app_url, sealer_url = prepare(server, database="allowed")
+def test_app_sealer_and_auditor_can_connect_to_their_databases_only(server: Server) -> None:
+    _, app_url, sealer_url, auditor_url = prepare(server, database="allowed")
     run(server.superuser_url, "CREATE ROLE stranger LOGIN PASSWORD 'stranger'")
     for url in (
         app_url.replace("/allowed", "/postgres"),
         app_url.replace("/allowed", "/template1"),
         sealer_url.replace("/allowed", "/template1"),
+        auditor_url.replace("/allowed", "/postgres"),
         server.url("stranger", "stranger", "allowed"),
     ):
         with pytest.raises(OperationalError, match="permission denied"):

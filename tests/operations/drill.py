@@ -23,6 +23,7 @@ from app.embedded.home import home_at
 from app.embedded.postmaster import HOST, SUPERUSER, processes
 from app.embedded.private import secret
 from app.embedded.server import Server, running
+from app.reach import EVERYWHERE
 from tests.cli.processes import Started
 
 GONE_S = 20
@@ -82,7 +83,7 @@ def opened(state: Path, *, sealer: bool = False) -> Iterator[Database]:
     """The restored database as the service's or the sealer's role, on a server of its own."""
     with running(state / "postgres", settings={"fsync": "off"}) as server:
         urls = databases.prepare(server, database=DATABASE)
-        database = Database(urls.sealer_url if sealer else urls.app_url)
+        database = Database(urls.sealer_url if sealer else urls.app_url, reach=EVERYWHERE)
         yield database
         database.dispose()
 

@@ -20,6 +20,7 @@ from app.embedded.archive import open_archive
 from app.embedded.base_backup import archive_all
 from app.embedded.home import home_at
 from app.embedded.server import running
+from app.reach import EVERYWHERE
 from app.services.identity.tokens import Tokens
 from app.services.reconciliation.reconcile import check_invariants
 from app.services.sealing.keys import LogKeys
@@ -64,7 +65,7 @@ class Drill:
             state_dir=self.state,
             public_url=self.service.address(),
         )
-        self.database = Database(self.settings.database_url)
+        self.database = Database(self.settings.database_url, reach=EVERYWHERE)
         self._closing.callback(self.database.dispose)
         world = World(self.service.address(), self.database, Tokens.from_settings(self.settings))
         self._closing.callback(world.close)

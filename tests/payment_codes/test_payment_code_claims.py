@@ -18,6 +18,7 @@ from app.embedded.databases import Urls
 from app.kernel.ids import new_id
 from app.kernel.payment_digits import digits_of
 from app.kernel.problems import Code
+from app.reach import EVERYWHERE
 from app.services.redemption.decisions import Refused
 from app.services.redemption.payment_codes import (
     PaymentCodeGiven,
@@ -177,7 +178,7 @@ def test_two_services_race_for_one_code_and_the_loser_waits_for_the_outcome(
         claimed.set()
         assert go_on.wait(10)
 
-    other = Database(urls.app_url, pool_size=2)
+    other = Database(urls.app_url, pool_size=2, reach=EVERYWHERE)
     with ThreadPoolExecutor(2) as pool:
         first = pool.submit(database.transact, slow)
         assert claimed.wait(10)

@@ -15,6 +15,7 @@ from app.database import Database
 from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server
+from app.reach import EVERYWHERE
 from app.services.reconciliation.reconcile import check_invariants
 from tests.conftest import standing
 from tests.world import CIXI, NINGBO, Counter, World, counter, ok, problem
@@ -63,7 +64,7 @@ def tampered(server: Server, books: str, statements: str) -> Iterator[Database]:
     """A copy of the books with what only somebody with the server in his hands could do to them."""
     urls = databases.clone(server, template=books, database=f"{books}_tampered")
     tamper(server, urls, statements)
-    database = Database(urls.app_url, pool_size=2)
+    database = Database(urls.app_url, pool_size=2, reach=EVERYWHERE)
     yield database
     database.dispose()
     databases.drop(server, database=f"{books}_tampered")

@@ -46,8 +46,35 @@ QUERIES = {
                 AND t.table_name = c.table_name AND t.privilege_type = c.privilege_type)
         GROUP BY c.table_name, c.privilege_type
     """,
-    "owned by the service or the sealer": """
-        SELECT relname FROM pg_class WHERE relowner IN ('voucher_app'::regrole, 'voucher_sealer'::regrole)
+    "columns the auditor may read": """
+        SELECT table_name || ' ' || string_agg(column_name, ', ' ORDER BY column_name)
+        FROM information_schema.role_column_grants
+        WHERE grantee = 'voucher_auditor' AND privilege_type = 'SELECT' GROUP BY table_name
+    """,
+    "owned by another role than the owner": """
+        SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace
+        AND relowner <> 'voucher_owner'::regrole
+    """,
+    "roles": """
+        SELECT rolname || ' superuser ' || rolsuper || ' bypassrls ' || rolbypassrls || ' createrole ' || rolcreaterole
+            || ' createdb ' || rolcreatedb || ' replication ' || rolreplication
+        FROM pg_roles WHERE rolname LIKE 'voucher%'
+    """,
+    "row-level security": """
+        SELECT relname || ' ' || CASE WHEN NOT relrowsecurity THEN 'off'
+            WHEN relforcerowsecurity THEN 'enabled, forced' ELSE 'enabled' END
+        FROM pg_class WHERE relnamespace = 'public'::regnamespace AND relkind = 'r'
+    """,
+    "policies": """
+        SELECT tablename || ' ' || policyname || ' ' || cmd || ' ' || permissive || ' TO '
+            || array_to_string(roles, ', ') || coalesce(' USING ' || qual, '')
+            || coalesce(' WITH CHECK ' || with_check, '')
+        FROM pg_policies WHERE schemaname = 'public'
+    """,
+    "functions": r"""
+        SELECT pg_get_functiondef(oid) FROM pg_proc WHERE pronamespace = 'public'::regnamespace
+        AND proname IN (SELECT 'reach' UNION ALL SELECT 'own_organisation' UNION ALL
+            SELECT p.proname FROM pg_proc p WHERE p.proname LIKE 'sees\_%')
     """,
     "open to everybody": """
         SELECT table_name || ' ' || privilege_type FROM information_schema.role_table_grants

@@ -14,6 +14,7 @@ import migrations
 from app.database import Database
 from app.embedded import databases
 from app.embedded.server import Server, temporary
+from app.reach import EVERYWHERE
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
 from tests.apart import run_apart
@@ -42,7 +43,7 @@ def fragile(throwaway: Server, tmp_path: Path) -> Iterator[tuple[World, Workers]
     urls = databases.prepare(throwaway, database="voucher")
     migrations.upgrade(urls.owner_url)
     settings = Settings(database_url=urls.app_url, state_dir=tmp_path / "state")
-    database = Database(urls.app_url)
+    database = Database(urls.app_url, reach=EVERYWHERE)
     with serving(settings) as base_url, workers_of(settings, tmp_path) as workers:
         world = World(base_url, database, Tokens.from_settings(settings))
         yield world, workers

@@ -17,6 +17,7 @@ from app.database import Database
 from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server
+from app.reach import EVERYWHERE
 from app.services.export.export import Exported, Request, export
 from app.services.identity.tokens import Tokens
 from app.services.sealing.keys import LogKeys
@@ -49,7 +50,7 @@ class Books:
         """A copy of the books, or of their backup."""
         name = f"{MADE}_{next(_copies)}"
         urls = databases.clone(self.server, template=of, database=name)
-        database = Database(urls.app_url, pool_size=4)
+        database = Database(urls.app_url, pool_size=4, reach=EVERYWHERE)
         try:
             yield Copy(self, urls, database)
         finally:
@@ -143,7 +144,7 @@ def making(
     """
     urls = databases.clone(server, template=template, database=MADE)
     settings = Settings(database_url=urls.app_url, state_dir=state_dir, principal_cache_s=1, sweep_every_s=3600)
-    database = Database(urls.app_url, pool_size=20)
+    database = Database(urls.app_url, pool_size=20, reach=EVERYWHERE)
     keys = LogKeys.from_settings(settings)
     world = World("", database, Tokens.from_settings(settings))
     try:

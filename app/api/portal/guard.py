@@ -12,15 +12,17 @@ from fastapi import Depends, Form, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.routing import APIRoute
 from sqlalchemy import Connection
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 
 from app.api.authentication import source_of
-from app.api.context import ServiceDep
+from app.api.context import Service, ServiceDep
 from app.api.portal import pages
 from app.api.portal.tokens import is_strangers
 from app.database import CommitUnknown
 from app.kernel.problems import AppError
 from app.kernel.vocabulary import Role, SessionStage
+from app.reach import of_request
 from app.services.identity import sessions
 from app.services.identity.loading import load_principal
 from app.services.identity.passwords import TYPED_LENGTH
@@ -28,6 +30,7 @@ from app.services.identity.principals import Caller
 from app.services.identity.second_factors import has_factor as has_second_factor
 from app.services.identity.staff import must_have_second_factor
 from app.services.organisations import read_organisation
+from app.services.reach import reach_of
 
 log = structlog.get_logger(__name__)
 
@@ -80,8 +83,16 @@ class Visitor:
         return self.is_in and self.caller.holds(Role.FIRM)
 
 
-def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
+async def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
     """The person of the session's cookie, or None."""
+    visitor = await run_in_threadpool(_load_visitor, request, service)
+    if visitor is not None:
+        of_request.set(reach_of(visitor.caller.principal))
+    request.state.visitor = visitor
+    return visitor
+
+
+def _load_visitor(request: Request, service: Service) -> Visitor | None:
     secret = pages.cookie(request, SESSION_COOKIE)
     if not secret:
         return None
@@ -99,9 +110,7 @@ def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
         must_enrol = not has_factor and must_have_second_factor(principal, staff=staff)
         return Visitor(caller, session, organisation.name, has_factor, must_enrol)
 
-    visitor = service.database.transact(load)
-    request.state.visitor = visitor
-    return visitor
+    return service.database.transact(load)
 
 
 def in_session(visitor: Annotated[Visitor | None, Depends(find_visitor)]) -> Visitor:

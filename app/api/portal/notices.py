@@ -27,6 +27,7 @@ from app.kernel.catalogue import CATALOGUE, detail, title
 from app.kernel.clock import civil_date
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
+from app.reach import PUBLISHED
 from app.services.notices.objections import NewObjection, object_to, read_received
 from app.services.notices.reads import ItemRecord, NoticeRecord, list_shown, read_items, read_shown
 
@@ -62,7 +63,7 @@ TypedText = Annotated[str, Form(max_length=4 * MOST_TEXT)]
 def notices_page(request: Request, service: ServiceDep, before: Annotated[str | None, Query()] = None) -> Response:
     """The notices that are shown now, newest first."""
     after = before if before is not None and is_id(before, "ntc") else None
-    found = service.database.snapshot(lambda tx: list_shown(tx, limit=LISTED + 1, before_id=after))
+    found = service.database.reaching(PUBLISHED).snapshot(lambda tx: list_shown(tx, limit=LISTED + 1, before_id=after))
     older = found[LISTED - 1].id if len(found) > LISTED else None
     return _show(request, "notices.html", {"notices": found[:LISTED], "older": older})
 
@@ -97,14 +98,16 @@ def send_objection(
 @router.get("/{notice_id}/objections/{objection_id}")
 def objection_page(request: Request, service: ServiceDep, notice_id: str, objection_id: str) -> Response:
     """What became of an objection, for whoever has its address."""
-    objection = service.database.snapshot(lambda tx: read_received(tx, notice_id=notice_id, objection_id=objection_id))
+    objection = service.database.reaching(PUBLISHED).snapshot(
+        lambda tx: read_received(tx, notice_id=notice_id, objection_id=objection_id)
+    )
     return _show(request, "objection.html", {"objection": objection})
 
 
 def _take(request: Request, service: ServiceDep, notice_id: str, form: ObjectionForm, new: NewObjection) -> Response:
     try:
         service.objections.take(source_of(request))
-        received = service.database.transact(
+        received = service.database.reaching(PUBLISHED).transact(
             lambda tx: object_to(
                 tx, keys=service.field_keys, request_id=request.state.request_id, notice_id=notice_id, new=new
             )
@@ -131,7 +134,7 @@ def _notice(
         notice = read_shown(tx, notice_id=notice_id)
         return notice, read_items(tx, notice, limit=LINES + 1, after_no=after, public=True)
 
-    notice, items = service.database.snapshot(load)
+    notice, items = service.database.reaching(PUBLISHED).snapshot(load)
     assert notice.published_at is not None, "what is shown was published"
     shown = {
         "notice": notice,

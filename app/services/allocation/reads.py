@@ -14,6 +14,7 @@ from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import AllocationStatus, AwardReason, Role
 from app.models import AllocationCandidate, AllocationRound, IssuanceRow, Organisation, Programme
+from app.reach import enter
 from app.services.allocation.plans import VERSION, Awarded, awards_document
 from app.services.allocation.stored import awards_known, load_frozen, places_in
 from app.services.identity.principals import Caller
@@ -136,6 +137,7 @@ def read_record(tx: Connection, *, round_id: str) -> dict[str, Any]:
 
     Firms stand in it by their ids, not by their names. Raises `not_found`.
     """
+    enter(tx, [region_of(round_id)])
     found = tx.execute(
         select(AllocationRound).where(
             AllocationRound.region_code == region_of(round_id), AllocationRound.id == round_id

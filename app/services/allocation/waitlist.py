@@ -13,6 +13,7 @@ from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApprovalKind, Role, WaitingEnd
 from app.models import AllocationCandidate, Organisation, Waiting
+from app.reach import enter
 from app.services.allocation.applied import (
     Applications,
     approve,
@@ -83,6 +84,7 @@ def list_waiting(tx: Connection, *, caller: Caller, programme_id: str) -> list[W
     official = is_official_of(caller, programme)
     if not official and not caller.holds(Role.FIRM):
         raise AppError(Code.FORBIDDEN, role=f"{Role.MAKER} / {Role.CHECKER} / {Role.FINANCE} / {Role.FIRM}")
+    enter(tx, [programme.region_code])  # a firm's place follows from who is before it
     found = _live(tx, programme)
     return [one for one in found if official or one.firm_id == caller.organisation_id]
 

@@ -9,6 +9,7 @@ from app.kernel.problems import AppError, Code
 from app.kernel.regions import city_of
 from app.kernel.vocabulary import ApplicationLevel, ApplicationStatus, Role
 from app.models import Application
+from app.reach import enter
 from app.services.applications.records import ApplicationRecord, load, record_of, records
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
@@ -66,6 +67,7 @@ def read(tx: Connection, *, caller: Caller, application_id: str) -> ApplicationR
 def lock_own(tx: Connection, *, caller: Caller, application_id: str) -> ApplicationRecord:
     """A firm's own application, locked. Raises `forbidden` for who is no firm, `not_found` for another's."""
     caller.require(Role.FIRM)
+    enter(tx, [region_of(application_id)])
     found = load(tx, region_of(application_id), application_id, lock=True)
     if found is None or found.firm_id != caller.organisation_id:
         raise AppError(Code.NOT_FOUND, what="application")

@@ -16,6 +16,7 @@ from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import covers
 from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, Checkpoint, ProgrammeStatus, Role
 from app.models import Application, ApplicationDocument, Organisation, Upload
+from app.reach import enter
 from app.services.applications.access import lock_own
 from app.services.applications.eligibility import Step
 from app.services.applications.judging import Judged, judge_application, load_documents, load_grounds, refuse_ineligible
@@ -63,6 +64,7 @@ def create_application(tx: Connection, *, caller: Caller, draft: ApplicationDraf
     """
     caller.require(Role.FIRM)
     programme = read_programme(tx, caller=caller, programme_id=draft.programme_id)
+    enter(tx, [programme.region_code])
     _require_running(programme)
     at = now(tx)
     rules = _rules_of(tx, programme, at=at)

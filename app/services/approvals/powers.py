@@ -11,6 +11,7 @@ from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.models import Delegation, RoleGrant, User
+from app.reach import enter
 from app.services.identity.principals import Caller, Grant
 
 DECIDERS = (Role.CHECKER, Role.FINANCE, Role.SECURITY_ADMIN)
@@ -57,9 +58,12 @@ def powers_of(tx: Connection, caller: Caller) -> tuple[Power, ...]:
         )
         .order_by(Delegation.id)
     )
-    return own + tuple(
+    powers = tuple(
         Power(Grant(Role(row.role), row.region_code, row.authority_id), row.delegator_id, row.id) for row in lent
     )
+    if powers:
+        enter(tx, [power.grant.region_code for power in powers])
+    return own + powers
 
 
 def require_any(powers: Sequence[Power]) -> None:

@@ -10,10 +10,12 @@ from threading import BoundedSemaphore
 from app.database import Database
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Role
+from app.reach import Reach
 from app.services import audit
 from app.services.export.archive import PackStream, stream
 from app.services.export.export import Request
 from app.services.identity.principals import Caller
+from app.services.reach import region_prefix
 from app.services.sealing.keys import LogKeys
 from app.sql import now
 
@@ -57,6 +59,7 @@ def hand_out(
         tuple(dict.fromkeys(pinned_keys(witnesses))),
         begun=begun,
     )
+    database = database.reaching(Reach((f"{region_prefix(region_code)}%",)))  # it is read beside the request
     at = database.transact(now)
     if not _places.acquire(blocking=False):
         raise AppError(Code.BUSY, retry_after_s=30)

@@ -21,6 +21,7 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import JobKind, JobStatus
 from app.models import Job
+from app.reach import within
 from app.services.identity.principals import Caller
 from app.services.jobs.progress import Progress
 from app.sql import now
@@ -111,7 +112,8 @@ def read_job(tx: Connection, *, caller: Caller, job_id: str) -> JobRecord:
 def heard_of(database: Database, job: JobRecord, progress: Progress) -> Iterator[None]:
     """Within it the job's row tells how far `progress` has come, in transactions of its own."""
     done = threading.Event()
-    thread = threading.Thread(target=_keep_telling, args=(database, job, progress, done), name=job.id, daemon=True)
+    there = database.reaching(within(job.region_code))
+    thread = threading.Thread(target=_keep_telling, args=(there, job, progress, done), name=job.id, daemon=True)
     thread.start()
     try:
         yield

@@ -23,6 +23,7 @@ from app.kernel.vocabulary import (
     Role,
 )
 from app.models import NoticeItem, Objection, ObjectionContact, PublicNotice, Voucher
+from app.reach import enter
 from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
 from app.services.encrypted_fields.columns import OBJECTION_CONTACT, OBJECTION_NAME
@@ -100,6 +101,7 @@ def object_to(tx: Connection, *, keys: FieldKeys, request_id: str, notice_id: st
     region_code = region_of(notice_id)
     if region_code is None:
         raise AppError(Code.NOT_FOUND, what="notice")
+    enter(tx, [region_code])
     try_fences(tx, {region_code}, wait=True)
     notice = lock_notice(tx, region_code, notice_id)
     at = now(tx)
@@ -161,6 +163,7 @@ def read_received(tx: Connection, *, notice_id: str, objection_id: str) -> Recei
     """What became of an objection, for whoever knows its id. Raises `not_found`."""
     if not (is_id(notice_id, "ntc") and is_id(objection_id, "obj")):
         raise AppError(Code.NOT_FOUND, what="objection")
+    enter(tx, [region_of(notice_id)])
     row = tx.execute(
         select(Objection).where(
             Objection.region_code == region_of(notice_id),

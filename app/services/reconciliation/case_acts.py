@@ -11,6 +11,7 @@ from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import CaseState, Role
 from app.models import CaseNote, Entry, ReconciliationCase
+from app.reach import enter
 from app.services import audit
 from app.services.identity.loading import load_principal
 from app.services.identity.principals import Caller
@@ -36,6 +37,7 @@ def assign(tx: Connection, *, caller: Caller, case_id: str, owner_id: str) -> No
 def write_note(tx: Connection, *, caller: Caller, case_id: str, words: str) -> None:
     """Add what there is to say: whoever can read the case, the provider too. Raises `forbidden`, `not_found`."""
     case, _ = read_case(tx, caller=caller, case_id=case_id)
+    enter(tx, [case.region_code])
     _note(tx, caller, case, "noted", words, at=now(tx))
 
 

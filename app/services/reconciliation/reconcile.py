@@ -15,6 +15,7 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.models import Reconciliation
+from app.reach import EVERYWHERE, Reach
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.reach import region_prefix, within_reach
@@ -64,9 +65,12 @@ def reconcile(
     if not _may_read(caller, region_code):
         raise AppError(Code.NOT_FOUND, what="region")
     below = caller.holds_in(Role.AUDITOR, region_code)
-    report = check_invariants(database, region_code, below=below, period=period)
     prefix = region_prefix(region_code) if below else region_code
-    return database.transact(lambda tx: _store(tx, caller, region_code, prefix, report))
+    # What is counted once in the whole country is recounted from all regions, whoever asks; shown is what he may see.
+    report = check_invariants(database.reaching(EVERYWHERE), region_code, below=below, period=period)
+    return database.reaching(Reach((f"{prefix}%",))).transact(
+        lambda tx: _store(tx, caller, region_code, prefix, report)
+    )
 
 
 def reconcile_regions(database: Database, regions: Sequence[str], *, caller: Caller, period: Period) -> int:

@@ -18,6 +18,7 @@ from sqlalchemy import Connection
 from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import EventKind, HoldStatus
+from app.reach import enter
 from app.services.ledger.fences import ask_fences
 from app.services.redemption import effects
 from app.services.redemption.assessing import holders_of as position_holders
@@ -72,8 +73,10 @@ def decide_batch(tx: Connection, commands: Sequence[Command], *, wait: bool) -> 
     outcomes = Outcomes(commands)
     ids = [new_id(command.PREFIX, command.region_code) for command in commands]
     claiming = Claiming(tx, outcomes, ids)
+    regions = {command.region_code for command in commands}
     with pipelined(tx):
-        fences = ask_fences(tx, {command.region_code for command in commands}, wait=wait)
+        enter(tx, regions)
+        fences = ask_fences(tx, regions, wait=wait)
         found = ask_found(tx, commands)
     free, at = fences()
     claiming.fence(free, at=at)

@@ -11,6 +11,7 @@ from sqlalchemy import Connection, select
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.models import RedLetter, Refund
+from app.reach import enter
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.redemption.invoice_counters import lock_bases
@@ -52,6 +53,7 @@ def record_red_letter(
     """
     caller.require(Role.PROVIDER)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
+    enter(tx, [redemption.region_code])
     lock_vouchers(tx, [(redemption.region_code, redemption.voucher_id)], wait=True)
     of_refund = (Refund.region_code == redemption.region_code, Refund.id == refund_id)
     facts = tx.execute(

@@ -7,6 +7,7 @@ from sqlalchemy import Connection
 from app.database import Database
 from app.kernel.codes import region_of_code
 from app.kernel.vocabulary import Role
+from app.reach import enter
 from app.services.identity.principals import Caller
 from app.services.redemption.decisions import Refused
 from app.services.redemption.loading import find_vouchers, lock_vouchers
@@ -43,6 +44,7 @@ def _judge(
     """The same as a value: a refusal that was raised would take the count back with it."""
     region_code = region_of_code(voucher_code)
     code = (region_code, voucher_code)
+    enter(tx, [region_code])
     found = find_vouchers(tx, [code]).get(code)
     if found is None:
         return None

@@ -16,6 +16,7 @@ from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import OrganisationKind, Role
 from app.models import Organisation, Statement, StatementLine
+from app.reach import enter
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.period_files import Days, find_repeated, find_replaced, store_file
@@ -127,6 +128,7 @@ def _provider(tx: Connection, caller: Caller, upload: Upload) -> Any:
     for_another = caller.holds_in(Role.FINANCE, upload.region_code)
     if not for_another and not caller.holds_in(Role.PROVIDER, upload.region_code):
         raise AppError(Code.NOT_FOUND, what="region")
+    enter(tx, [upload.region_code])
     provider_id = upload.provider_id or caller.organisation_id
     found = tx.execute(
         select(Organisation.id, Organisation.identifier_value).where(
@@ -155,6 +157,7 @@ def _take_in(
     *,
     dry_run: bool,
 ) -> UploadReport:
+    enter(tx, [upload.region_code])
     tx.execute(_ALONE, {"region_code": upload.region_code, "provider_id": provider_id})
     repeated = _repeated(tx, provider_id, upload, file_sha256)
     if repeated is not None:

@@ -15,6 +15,7 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import DocumentType, Role
 from app.models import Application, ApplicationDocument, Upload
+from app.reach import enter
 from app.services import audit
 from app.services.applications.access import visible_to
 from app.services.identity.principals import Caller
@@ -115,6 +116,7 @@ def _require_moderation(tx: Connection, caller: Caller, region_code: str) -> Non
 def _record(
     tx: Connection, caller: Caller, region_code: str, stored: Stored, file_name: str
 ) -> tuple[UploadRecord, bool]:
+    enter(tx, [region_code])
     at = now(tx)
     upload_id = new_id("upl", region_code)
     name = clean_name(file_name, stored.type)

@@ -12,6 +12,7 @@ from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import AdmissionStatus, OrganisationKind, Role, VoucherStatus
 from app.models import Admission, Mandate, Organisation, Voucher
+from app.reach import enter
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.vouchers.reads import VoucherRecord, read_voucher
@@ -178,6 +179,7 @@ def require_admitted(tx: Connection, voucher: VoucherRecord, provider_id: str) -
 def own_voucher_locked(tx: Connection, caller: Caller, voucher_id: str) -> VoucherRecord:
     """The firm's own voucher, locked: its consents change under this lock. Raises `forbidden`, `voucher_not_found`."""
     caller.require(Role.FIRM)
+    enter(tx, [region_of(voucher_id)])
     found = tx.execute(
         select(Voucher.region_code)
         .where(

@@ -26,6 +26,7 @@ from app.models import (
     Redemption,
     Voucher,
 )
+from app.reach import enter
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import VOUCHER_PART
 from app.services.reach import issued_by, within_reach
@@ -318,6 +319,7 @@ def check(
     `provider_not_admitted`, `consent_missing`, `programme_paused`, `programme_closed`, `debarred`.
     """
     caller.require(Role.PROVIDER)
+    enter(tx, [region_code])
     row = tx.execute(_query().where(Voucher.region_code == region_code, Voucher.code == code)).one_or_none()
     if row is None:
         raise AppError(Code.VOUCHER_NOT_FOUND)
