@@ -25,6 +25,7 @@ from app.client import (
     Unreadable,
 )
 from app.client.problems import MOST_PLACES, Failed
+from app.client.wire import STEP_UP_NEEDED
 
 DONE, REFUSED, USAGE, NO_ANSWER, SIGN_IN, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
@@ -68,7 +69,9 @@ def tell(error: Failure | ClientError) -> None:
         return
     chinese = next((zh for kind, zh in _CHINESE.items() if isinstance(error, kind)), None)
     print(f"{chinese} / {error}" if chinese else error, file=sys.stderr)
-    if isinstance(error, Unauthenticated):
+    if isinstance(error, Unauthenticated) and error.code == STEP_UP_NEEDED:
+        print("请先运行 voucher step-up。 / run voucher step-up first", file=sys.stderr)
+    elif isinstance(error, Unauthenticated):
         print("请先运行 voucher login。 / run voucher login first", file=sys.stderr)
     if isinstance(error, Undecided):
         again = (

@@ -12,6 +12,7 @@ import segno
 import typer
 
 from app.cli.client import Api, Refused, language
+from app.cli.endings import SIGN_IN
 from app.cli.output import Failure, console, say
 from app.client.problems import problem_of
 from app.client.signing_in import Prove, Session, current_session, home, kept_at
@@ -27,6 +28,7 @@ def ask_code() -> str:
         raise Failure(
             "此账号需要动态验证码：请加 --code，或在终端中运行。",
             "a code is needed: give --code, or run it in a terminal",
+            status=SIGN_IN,
         )
     return str(typer.prompt("动态验证码或恢复码 / Code", err=True))
 
