@@ -85,6 +85,25 @@ _PROBLEM: dict[str, Any] = {
 }
 
 
+_PROBLEM_BODY = {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+_FIELD = {"schema": {"type": "string"}}
+EDGES: dict[str, Any] = {
+    "408": {"description": "The request came too slowly: `request_too_slow`", "content": _PROBLEM_BODY},
+    "413": {"description": "The body is larger than this route takes: `body_too_large`", "content": _PROBLEM_BODY},
+    "429": {
+        "description": "Too often: `rate_limited`, or a limit of the route's own. Nothing was done; repeat it later.",
+        "headers": {
+            "Retry-After": {"schema": {"type": "integer"}, "description": "Seconds to wait"},
+            "RateLimit": _FIELD | {"description": "What is left of each quota, and for how long (IETF draft)"},
+            "RateLimit-Policy": _FIELD | {"description": "Each quota and its window in seconds (IETF draft)"},
+        },
+        "content": _PROBLEM_BODY,
+    },
+    "431": {"description": "Too many or too long header fields: `headers_too_large`", "content": _PROBLEM_BODY},
+}
+"""What any request may meet before it reaches its route."""
+
+
 def describe(app: FastAPI) -> None:
     """Make `app.openapi()` give the full contract."""
 
@@ -110,12 +129,15 @@ def _document(app: FastAPI) -> dict[str, Any]:
             "description": "Machines: POST /oauth/token. Persons: POST /v1/personal-tokens.",
         }
     }
+    components["responses"] = EDGES
     problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for path, operations in document["paths"].items():
         for operation in operations.values():
             operation["responses"].pop("422", None)
             if path.startswith("/v1/"):
                 operation["responses"]["4XX"] = problem
+                for status in ("429", "431") if "requestBody" not in operation else ("408", "413", "429", "431"):
+                    operation["responses"][status] = {"$ref": f"#/components/responses/{status}"}
                 operation["responses"]["5XX"] = problem
                 for parameter in operation.get("parameters", ()):
                     if parameter["name"].lower() in REQUIRED_HEADERS and path not in WRITTEN_OR_CHANGED:

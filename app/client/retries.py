@@ -24,10 +24,13 @@ def is_transient(status: int, code: str | None) -> bool:
 
 
 def pause_s(attempt: int, headers: Mapping[str, str] | None = None) -> float:
-    """Seconds to wait after the `attempt`-th try (from 1): doubling, at least what the service asks for, bounded."""
+    """Seconds to wait after the `attempt`-th try (from 1): doubling to a few, and what the service asks for if longer.
+
+    Of that at most PATIENCE_S: it is the window of a rate limit, or it is not worth waiting for.
+    """
     asked = (headers or {}).get("retry-after", "")
     doubled = FIRST_PAUSE_S * 2.0 ** min(attempt - 1, 16)
-    return min(max(doubled, float(asked) if asked.isdigit() else 0.0), LONGEST_PAUSE_S)
+    return max(min(doubled, LONGEST_PAUSE_S), min(float(asked), PATIENCE_S) if asked.isdigit() else 0.0)
 
 
 def retry_after_s(headers: Mapping[str, str], *, at: datetime) -> float | None:

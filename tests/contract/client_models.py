@@ -104,7 +104,7 @@ def _without_problems(part: Any) -> Any:
 def _refs(node: Any) -> Iterator[str]:
     if isinstance(node, dict):
         for key, value in node.items():
-            if key == "$ref":
+            if key == "$ref" and not value.startswith("#/components/responses/"):
                 yield value.rsplit("/", 1)[-1]
             elif key not in {"example", "examples", "discriminator"}:
                 yield from _refs(value)

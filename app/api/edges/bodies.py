@@ -82,7 +82,7 @@ class BodyGuard:
         headers = dict(scope["headers"])
         if headers.get(b"content-encoding", b"identity").lower() not in _PLAIN_ENCODINGS:
             raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, pointer="/header/Content-Encoding", expected=UNPACKED)
-        json = is_json(Request(scope))
+        json = headers.get(b"content-type") == b"application/json" or is_json(Request(scope))
         limit = self._limit_of(scope["path"], json=json)
         announced = headers.get(b"content-length", b"0")
         if announced.isdigit() and (len(announced) > 18 or int(announced) > limit):

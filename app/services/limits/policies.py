@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ipaddress
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Self
 
 from app.kernel.vocabulary import RateScope
@@ -63,9 +64,14 @@ def network_of(address: str) -> str:
 
 def policy_header(standings: list[Standing]) -> str:
     """`RateLimit-Policy` of draft-ietf-httpapi-ratelimit-headers: the quotas and their windows."""
-    return ", ".join(f'"{one.policy.scope}";q={one.policy.quota};w={one.policy.window_s}' for one in standings)
+    return ", ".join(_written(one.policy) for one in standings)
+
+
+@lru_cache
+def _written(policy: Policy) -> str:
+    return f'"{policy.scope}";q={policy.quota};w={policy.window_s}'
 
 
 def limit_header(standings: list[Standing]) -> str:
     """`RateLimit` of the same draft: what is left, and for how many seconds."""
-    return ", ".join(f'"{one.policy.scope}";r={max(one.left, 0)};t={one.reset_s}' for one in standings)
+    return ", ".join(f'"{one.policy.scope.value}";r={max(one.left, 0)};t={one.reset_s}' for one in standings)
