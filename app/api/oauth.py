@@ -22,7 +22,8 @@ from app.kernel.vocabulary import TokenKind, TokenScope
 from app.services.identity.assertions import TYPE as ASSERTION_TYPE
 from app.services.identity.assertions import NotTaken
 from app.services.identity.client_keys import authenticate_assertion
-from app.services.identity.clients import authenticate_client
+from app.services.identity.clients import authenticate_client, find_machine, note_signed_in
+from app.services.identity.principals import Caller, Principal
 from app.services.identity.public_keys import ALGORITHMS
 from app.services.identity.spending import spend
 from app.services.identity.tokens import ALL_SCOPES
@@ -78,9 +79,11 @@ class AccessToken(BaseModel):
 class OAuthError(Exception):
     """A refusal in the shape of RFC 6749, section 5.2, which OAuth libraries understand."""
 
-    def __init__(self, error: str, description: str, *, status: int = 400) -> None:
+    def __init__(self, error: str, description: str, *, status: int = 400, tried_on: Principal | None = None) -> None:
         super().__init__(error)
         self.error, self.description, self.status = error, description, status
+        self.tried_on = tried_on
+        """The client whose secret or key it should have been."""
 
     def response(self) -> Response:
         """The refusal on the wire."""
@@ -98,7 +101,7 @@ async def issue_access_token(request: Request, service: ServiceDep) -> Response:
         form = _form(request.headers.get("content-type", ""), await request.body())
         _check_grant(form)
         scopes = _scopes(form.get("scope", ""))
-        token = await run_in_threadpool(_issue, service, request.headers.get("authorization"), form, scopes)
+        token = await run_in_threadpool(_issue, service, request, form, scopes)
     except OAuthError as refusal:
         return _refused(request, refusal)
     return JSONResponse(token.model_dump(), headers=NO_STORE)
@@ -146,10 +149,12 @@ async def read_authorization_server(service: ServiceDep) -> dict[str, Any]:
 _METHODS = ["private_key_jwt", "client_secret_basic", "client_secret_post"]
 
 
-def _issue(
-    service: Service, authorization: str | None, form: Mapping[str, str], scopes: frozenset[TokenScope]
-) -> AccessToken:
-    client = _signed_in(service, authorization, form)
+def _issue(service: Service, request: Request, form: Mapping[str, str], scopes: frozenset[TokenScope]) -> AccessToken:
+    client = _signed_in(service, request.headers.get("authorization"), form)
+    request_id, source = request.state.request_id, source_of(request)
+    service.database.transact(
+        lambda tx: note_signed_in(tx, client_id=client.client_id, request_id=request_id, source=source)
+    )
     ttl_s = service.settings.access_token_ttl_s
     issued = service.tokens.issue(client.client_id, client.organisation_id, ttl_s=ttl_s, scopes=scopes)
     return AccessToken(
@@ -185,7 +190,7 @@ def _signed_in(service: Service, authorization: str | None, form: Mapping[str, s
     client_id, secret = _credentials(authorization, form)
     organisation_id = service.database.transact(lambda tx: authenticate_client(tx, client_id=client_id, secret=secret))
     if organisation_id is None:
-        raise _invalid_client()
+        raise _invalid_client(tried_on=service.database.transact(lambda tx: find_machine(tx, client_id)))
     return _SignedIn(client_id, organisation_id)
 
 
@@ -209,6 +214,8 @@ def _by_assertion(service: Service, authorization: str | None, form: Mapping[str
 
 
 def _refused(request: Request, refusal: OAuthError) -> Response:
+    if refusal.tried_on is not None:
+        request.state.caller = Caller(refusal.tried_on, request.state.request_id, source_of(request))
     if refusal.error == "invalid_client":
         log.warning("oauth.refused", source=source_of(request), request_id=request.state.request_id)
     return refusal.response()
@@ -264,5 +271,7 @@ def _scopes(given: str) -> frozenset[TokenScope]:
         raise OAuthError("invalid_scope", f"The scopes are {known}; roles are not asked for here.") from error
 
 
-def _invalid_client(description: str = "The client or its secret is not right.") -> OAuthError:
-    return OAuthError("invalid_client", description, status=401)
+def _invalid_client(
+    description: str = "The client or its secret is not right.", *, tried_on: Principal | None = None
+) -> OAuthError:
+    return OAuthError("invalid_client", description, status=401, tried_on=tried_on)
