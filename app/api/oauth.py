@@ -22,7 +22,8 @@ from app.kernel.vocabulary import TokenKind, TokenScope
 from app.services.identity.assertions import TYPE as ASSERTION_TYPE
 from app.services.identity.assertions import NotTaken
 from app.services.identity.client_keys import authenticate_assertion, needs_proof
-from app.services.identity.clients import authenticate_client
+from app.services.identity.clients import authenticate_client, find_machine, note_signed_in
+from app.services.identity.principals import Caller, Principal
 from app.services.identity.proofs import Proof
 from app.services.identity.public_keys import ALGORITHMS
 from app.services.identity.spending import spend
@@ -79,9 +80,19 @@ class AccessToken(BaseModel):
 class OAuthError(Exception):
     """A refusal in the shape of RFC 6749, section 5.2, which OAuth libraries understand."""
 
-    def __init__(self, error: str, description: str, *, status: int = 400, nonce: str | None = None) -> None:
+    def __init__(
+        self,
+        error: str,
+        description: str,
+        *,
+        status: int = 400,
+        nonce: str | None = None,
+        tried_on: Principal | None = None,
+    ) -> None:
         super().__init__(error)
         self.error, self.description, self.status, self.nonce = error, description, status, nonce
+        self.tried_on = tried_on
+        """The client whose secret or key it should have been."""
 
     def response(self) -> Response:
         """The refusal on the wire."""
@@ -104,7 +115,7 @@ async def issue_access_token(request: Request, service: ServiceDep) -> Response:
         form = _form(request.headers.get("content-type", ""), await request.body())
         _check_grant(form)
         asked = _Asked(request.headers.get("authorization"), form, _scopes(form.get("scope", "")), _proof(request))
-        token = await run_in_threadpool(_issue, service, asked)
+        token = await run_in_threadpool(_issue, service, request, asked)
     except OAuthError as refusal:
         return _refused(request, refusal)
     return JSONResponse(token.model_dump(), headers=NO_STORE)
@@ -162,7 +173,7 @@ class _Asked(NamedTuple):
     proof: str | None
 
 
-def _issue(service: Service, asked: _Asked) -> AccessToken:
+def _issue(service: Service, request: Request, asked: _Asked) -> AccessToken:
     # Before the client signs in: its assertion is good once, and a proof may have to be signed again with a nonce.
     proof = None if asked.proof is None else _checked(service, asked.proof)
     client = _signed_in(service, asked.authorization, asked.form)
@@ -170,6 +181,10 @@ def _issue(service: Service, asked: _Asked) -> AccessToken:
         _take(service, proof, client.client_id)
     elif service.database.transact(lambda tx: needs_proof(tx, client_id=client.client_id)):
         raise OAuthError("invalid_dpop_proof", "This client's tokens are bound to a key: send a proof in DPoP.")
+    request_id, source = request.state.request_id, source_of(request)
+    service.database.transact(
+        lambda tx: note_signed_in(tx, client_id=client.client_id, request_id=request_id, source=source)
+    )
     ttl_s = service.settings.access_token_ttl_s
     issued = service.tokens.issue(
         client.client_id,
@@ -240,7 +255,7 @@ def _signed_in(service: Service, authorization: str | None, form: Mapping[str, s
     client_id, secret = _credentials(authorization, form)
     organisation_id = service.database.transact(lambda tx: authenticate_client(tx, client_id=client_id, secret=secret))
     if organisation_id is None:
-        raise _invalid_client()
+        raise _invalid_client(tried_on=service.database.transact(lambda tx: find_machine(tx, client_id)))
     return _SignedIn(client_id, organisation_id)
 
 
@@ -264,6 +279,8 @@ def _by_assertion(service: Service, authorization: str | None, form: Mapping[str
 
 
 def _refused(request: Request, refusal: OAuthError) -> Response:
+    if refusal.tried_on is not None:
+        request.state.caller = Caller(refusal.tried_on, request.state.request_id, source_of(request))
     if refusal.error == "invalid_client":
         log.warning("oauth.refused", source=source_of(request), request_id=request.state.request_id)
     return refusal.response()
@@ -319,5 +336,7 @@ def _scopes(given: str) -> frozenset[TokenScope]:
         raise OAuthError("invalid_scope", f"The scopes are {known}; roles are not asked for here.") from error
 
 
-def _invalid_client(description: str = "The client or its secret is not right.") -> OAuthError:
-    return OAuthError("invalid_client", description, status=401)
+def _invalid_client(
+    description: str = "The client or its secret is not right.", *, tried_on: Principal | None = None
+) -> OAuthError:
+    return OAuthError("invalid_client", description, status=401, tried_on=tried_on)

@@ -99,8 +99,11 @@ def rotate_fields() -> None:
         missing = missing_keys(found, names_in(folder))
         if missing:
             raise Failure(missing_in_chinese(missing, state_dir()), MISSING)
+        is_first = not names_in(folder)
         FieldKeys.load_or_create(folder)
-        if left_to_do(found, names_in(folder)[-1]):
+        if is_first:
+            say(f"首把字段密钥 {names_in(folder)[-1]}。", "the first field key; nothing was encrypted before")
+        elif left_to_do(found, names_in(folder)[-1]):
             say("继续上次未完成的轮换。", "going on with a rotation that was cut short")
         else:
             say(f"新的字段密钥 {add_field_key(folder)}。", "new field key; running processes write with it soon")

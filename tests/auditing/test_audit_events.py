@@ -187,3 +187,21 @@ def test_reading_people_is_told_and_reading_oneself_is_not(city: City) -> None:
     ok(registrar.get(f"/v1/users/{registrar.id}"))
     told = events(city.auditor, action="user.read", actor_id=registrar.id)
     assert [one["details"]["users"] for one in told] == [[city.maker.id]]
+
+
+def test_a_machine_that_signs_in_is_told_and_so_is_who_guesses_its_secret(city: City) -> None:
+    registrar = admin(city.world, Role.REGISTRAR)
+    body = {"name": "计费系统", "organisation_id": city.world.provider(), "roles": []}
+    made = ok(registrar.post("/v1/clients", body))
+    client_id = made["client"]["id"]
+    form = {"grant_type": "client_credentials", "client_id": client_id, "client_secret": made["secret"]}
+    http = city.world.anonymous()
+    ok(http.post("/oauth/token", data=form))
+    for _ in range(3):
+        assert http.post("/oauth/token", data=form | {"client_secret": "guessed"}).status_code == 401
+    assert http.post("/oauth/token", data=form | {"client_id": city.maker.id}).status_code == 401
+    (signed,) = events(city.auditor, action="client.signed_in", actor_id=client_id)
+    assert (signed["result"], signed["source"]) == ("done", "127.0.0.1")
+    (refused,) = eventually(lambda: events(city.auditor, action="access.refused", actor_id=client_id))
+    assert refused["details"]["route"] == "POST /oauth/token" and refused["details"]["status"] == 401
+    assert events(city.auditor, action="access.refused", actor_id=city.maker.id) == []

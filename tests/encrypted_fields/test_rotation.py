@@ -6,15 +6,43 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import text
+from alembic import command as alembic
+from sqlalchemy import create_engine, text
+from sqlalchemy.exc import ProgrammingError
 
+import migrations
 from app.cli.encrypting import encrypt_what_is_clear
 from app.database import Database
+from app.embedded import databases
 from app.embedded.databases import Urls
+from app.embedded.server import Server
 from app.kernel.encrypted_fields import FieldPlace, FieldUnreadable
+from app.services.encrypted_fields.columns import ACCOUNT_NO
 from app.services.encrypted_fields.keys import FOLDER, FieldKeys, add_field_key, names_in
 from app.services.encrypted_fields.rotation import encrypt_anew, left_to_do, missing_keys, standings
 from tests.encrypted_fields.contacts import contacts, put
+
+NUMBERS = ["6222021099076544321", "12345678", "1202021009901234567"]
+_ORGANISATION = "org_{0:026d}"
+BEFORE = (
+    *(
+        "INSERT INTO organisations (id, kind, identifier_type, identifier_value, name, region_code, version,"
+        f" profile, created_at, created_by) VALUES ('{_ORGANISATION.format(number)}', '{kind}', 'maker', 'm{number}',"
+        f" 'n{number}', '330100', 1,"
+        " '{}', now(), 'test')"
+        for number, kind in ((1, "authority"), (2, "provider"))
+    ),
+    *(
+        "INSERT INTO payee_accounts (region_code, id, authority_id, payee_id, account_name, bank_name, cnaps,"
+        f" account_no, status, proposed_at, proposed_by, decided_at, decided_by, replaced_at)"
+        f" VALUES ('330100', 'pac_{place}',"
+        f" '{_ORGANISATION.format(1)}', '{_ORGANISATION.format(2)}', 'n2', 'bank', '102331000013', '{number}',"
+        f" '{status}',"
+        f" now(), 'a', now(), 'b', {'now()' if status == 'replaced' else 'NULL'})"
+        for place, (number, status) in enumerate(zip(NUMBERS, ("listed", "replaced", "rejected"), strict=True))
+    ),
+)
+"""What a database held before its values were encrypted."""
 
 CHECKS = ("ck_objection_contacts_encrypted", "ck_objection_contacts_contact_found")
 
@@ -107,3 +135,31 @@ def test_the_service_can_write_nothing_in_clear(owner: Database, urls: Urls) -> 
 def test_a_place_is_the_whole_primary_key() -> None:
     one, other = FieldPlace("t", "c", ("a", "bc")), FieldPlace("t", "c", ("ab", "c"))
     assert one.associated() != other.associated()
+
+
+def test_rows_from_before_the_migration_come_through_it(server: Server, tmp_path: Path) -> None:
+    urls = databases.prepare(server, database="before_encryption")
+    engine = create_engine(urls.owner_url)
+    try:
+        with engine.connect() as connection:
+            config = migrations.configuration()
+            config.attributes["connection"] = connection
+            alembic.upgrade(config, "0027")
+        with engine.begin() as connection:
+            for statement in BEFORE:
+                connection.execute(text(statement))
+        migrations.upgrade(urls.owner_url)
+        encrypt_what_is_clear(urls.owner_url, tmp_path)
+        keys = FieldKeys(tmp_path / FOLDER)
+        with engine.connect() as connection:
+            rows = connection.execute(text("SELECT * FROM payee_accounts ORDER BY id")).all()
+        assert [ACCOUNT_NO.read(keys, row.account_no, row.region_code, row.id) for row in rows] == NUMBERS
+        assert [row.account_no_masked for row in rows] == ["6222****4321", "****5678", "1202****4567"]
+        assert [row.account_no_tag in ACCOUNT_NO.tags(keys, NUMBERS[0]) for row in rows] == [True, False, False]
+        assert [row.status for row in rows] == ["listed", "replaced", "rejected"]
+        change = text("UPDATE payee_accounts SET bank_name = 'x' WHERE status = 'replaced'")
+        with engine.begin() as connection, pytest.raises(ProgrammingError, match="is refused"):
+            connection.execute(change)
+    finally:
+        engine.dispose()
+        databases.drop(server, database="before_encryption")

@@ -116,7 +116,7 @@ def test_nobody_approves_his_own_roles_although_another_asked(
 ) -> None:
     user, approval_id = person(database, authority, Grant(Role.SECURITY_ADMIN, HANGZHOU))
     granted(database, approval_id)
-    wanted = [Grant(Role.AUDITOR, HANGZHOU)]
+    wanted = [Grant(Role.REGISTRAR, HANGZHOU)]
     asked = database.transact(lambda tx: ask_user_roles(tx, caller=REGISTRAR, user_id=user.id, roles=wanted))
     principal = database.transact(lambda tx: load_principal(tx, user.id))
     assert principal is not None
@@ -124,7 +124,7 @@ def test_nobody_approves_his_own_roles_although_another_asked(
         granted(database, asked, by=Caller(principal, "test"))
     assert refusal.value.code is Code.SAME_PERSON
     granted(database, asked)
-    assert Grant(Role.AUDITOR, HANGZHOU) in grants_of(database, user.id)
+    assert Grant(Role.REGISTRAR, HANGZHOU) in grants_of(database, user.id)
 
 
 def test_granting_again_changes_nothing_and_revives_what_was_revoked(

@@ -16,8 +16,9 @@ from app.kernel.vocabulary import Role
 from app.models import Client, Organisation
 from app.services import audit
 from app.services.identity.client_keys import write_key
+from app.services.identity.loading import load_principal
 from app.services.identity.opaque import SECRET_BYTES, digest, new_secret
-from app.services.identity.principals import Caller, Grant
+from app.services.identity.principals import Caller, Grant, Principal
 from app.services.identity.roles import checked_roles, live_roles, request_roles
 from app.services.identity.users import READERS
 from app.services.organisations import organisation_to_staff, registered_within
@@ -129,6 +130,25 @@ def authenticate_client(tx: Connection, *, client_id: str, secret: str) -> str |
     stored = (None, None) if row is None else (row.secret_sha256, row.old)
     are_right = [hmac.compare_digest(bytes(one or _NO_SECRET), given) for one in stored]
     return row.organisation_id if row is not None and any(are_right) else None
+
+
+def find_machine(tx: Connection, client_id: str) -> Principal | None:
+    """The principal of a machine; None where none has this id, or it is disabled."""
+    return load_principal(tx, client_id) if is_id(client_id, "cli") else None
+
+
+def note_signed_in(tx: Connection, *, client_id: str, request_id: str, source: str) -> None:
+    """Write down that a machine was given a token."""
+    machine = find_machine(tx, client_id)
+    if machine is not None:
+        audit.record(
+            tx,
+            caller=Caller(machine, request_id, source),
+            region_code=machine.organisation_region,
+            action="client.signed_in",
+            object_id=client_id,
+            at=now(tx),
+        )
 
 
 def read_client(tx: Connection, *, caller: Caller, client_id: str) -> ClientRecord:
