@@ -35,14 +35,14 @@ def seen(parent: str, column: str) -> str:
     return f"({KNOWN} AND sees_{parent}(region_code, {column}))"
 
 
-def make_sees(parent: str, *, key: str = "id") -> None:
+def make_sees(parent: str, *, key: str = "id", called: str | None = None) -> None:
     """Make the function that `seen` calls: whether there is a row of the parent with this key, for whoever asks.
 
     It runs as he does, so the parent's own policy answers.
     """
     op.execute(
         f"""
-        CREATE FUNCTION sees_{parent}(region text, wanted text) RETURNS boolean
+        CREATE FUNCTION sees_{called or parent}(region text, wanted text) RETURNS boolean
         LANGUAGE plpgsql STABLE PARALLEL SAFE COST 1 AS $$
         BEGIN
             RETURN EXISTS (SELECT FROM {parent} WHERE region_code = region AND {key} = wanted);

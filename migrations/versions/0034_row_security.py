@@ -43,7 +43,7 @@ PUBLISHED = f"({KNOWN} AND status NOT IN ('draft', 'submitted'))"
 OF_A_LOG = KNOWN
 
 ALSO_SEEN: dict[str, tuple[str, ...]] = {
-    "vouchers": (own("firm_id"),),
+    "vouchers": (own("firm_id"), seen("holds_on", "id")),
     "allotments": (seen("vouchers", "voucher_id"),),
     "extensions": (seen("vouchers", "voucher_id"),),
     "mandates": (own("provider_id"), seen("vouchers", "voucher_id")),
@@ -182,6 +182,7 @@ def upgrade() -> None:
         make_sees(parent)
     make_sees("allocation_candidates", key="round_id")
     make_sees("postings", key="entry_id")
+    make_sees("holds", key="voucher_id", called="holds_on")
     op.execute(COVERS_REACH)
     op.execute(IS_OWN_PERSON)
     op.execute(f"GRANT USAGE ON SCHEMA public TO {AUDITOR}")

@@ -13,6 +13,7 @@ from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import AllocationStatus, ApplicationStatus, Role
 from app.models import AllocationCandidate, AllocationRound, Application, RuleVersion, Waiting
+from app.reach import enter
 from app.services.allocation.line import TierUse
 from app.services.allocation.plans import Awarded, Candidate, Frozen, awards_of, frozen_sha256
 from app.services.identity.principals import Caller
@@ -108,7 +109,8 @@ def insert_candidates(tx: Connection, region_code: str, frozen: Frozen) -> None:
 
 
 def load_frozen(tx: Connection, found: Any) -> Frozen:
-    """What was frozen, read back from the tables and held against its hash."""
+    """What was frozen, read back from the tables and held against its hash: all of it, whoever asks for his part."""
+    enter(tx, [found.region_code])
     version = tx.execute(
         select(RuleVersion.rules, RuleVersion.rules_sha256).where(
             RuleVersion.region_code == found.region_code, RuleVersion.id == found.rule_version_id
