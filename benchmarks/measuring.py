@@ -8,6 +8,10 @@ import statistics
 import sys
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
 
 
 def in_turn(works: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[str, float]:
@@ -27,6 +31,18 @@ def in_turn(works: Mapping[str, Callable[[], object]], *, rounds: int) -> dict[s
             found[name].append(time.process_time() - began)
         print(f"· round {number}/{rounds}", file=sys.stderr)
     return {name: statistics.median(durations) for name, durations in found.items()}
+
+
+def processor_s(data: Path) -> float:
+    """Processor seconds that this process and the PostgreSQL with this data have used, its ended sessions too."""
+    server = psutil.Process(int((data / "postmaster.pid").read_text(encoding="ascii").split()[0]))
+    own = server.cpu_times()
+    used = time.process_time() + own.user + own.system + own.children_user + own.children_system
+    for process in server.children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            times = process.cpu_times()
+            used += times.user + times.system
+    return used
 
 
 def peak_mib() -> int:

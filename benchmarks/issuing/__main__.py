@@ -27,11 +27,9 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from io import BytesIO
-from pathlib import Path
 from typing import Any
 
 import openpyxl  # type: ignore[import-untyped]
-import psutil
 import psycopg
 
 from app.cli.worker import collect_seldom
@@ -48,7 +46,7 @@ from app.services.programmes.programmes import create_programme, submit_programm
 from app.services.reconciliation.reconcile import check_invariants
 from benchmarks.issuing.last_yuan import Race
 from benchmarks.issuing.sheets import SHEET, Large, firms, large, register
-from benchmarks.measuring import table
+from benchmarks.measuring import processor_s, table
 from benchmarks.reconciliation.books import prepared
 from benchmarks.redemptions.books import caller_of, draft, people_of
 
@@ -168,17 +166,9 @@ class Bench:
 
     @contextmanager
     def _timed(self, what: str) -> Iterator[None]:
-        wall, processor = time.perf_counter(), self._processor_s()
+        wall, processor = time.perf_counter(), processor_s(self._server.data)
         yield
-        self._took.setdefault(what, []).append((time.perf_counter() - wall, self._processor_s() - processor))
-
-    def _processor_s(self) -> float:
-        pid = int(Path(self._server.data, "postmaster.pid").read_text(encoding="ascii").split()[0])
-        used = time.process_time()
-        for process in psutil.Process(pid).children(recursive=True):
-            times = process.cpu_times()
-            used += times.user + times.system
-        return used
+        self._took.setdefault(what, []).append((time.perf_counter() - wall, processor_s(self._server.data) - processor))
 
 
 def show(took: Took) -> None:
