@@ -189,7 +189,7 @@ def test_a_der_signature_is_no_jws_signature() -> None:
 
 @pytest.mark.parametrize("algorithm", KEYS)
 def test_re_signed_by_a_strangers_key(algorithm: str) -> None:
-    stranger = {"EdDSA": OTHER, "ES256": P256_OTHER}.get(algorithm) or rsa.generate_private_key(65_537, 2048)
+    stranger: Any = {"EdDSA": OTHER, "ES256": P256_OTHER}.get(algorithm) or rsa.generate_private_key(65_537, 2048)
     with pytest.raises(NotTaken):
         taken(jwt.encode(claims(), stranger, algorithm, {"kid": KID}), algorithm)
 
