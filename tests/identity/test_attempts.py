@@ -71,3 +71,12 @@ def test_strangers_logins_take_a_bounded_place() -> None:
     for number in range(20_000):
         attempts.failed(f"login{number}")
     assert not rests(attempts, "login0")
+
+
+def test_who_makes_one_login_rest_does_not_bring_another_nearer_to_it() -> None:
+    attempts = Attempts(timer=Timer())
+    for _ in range(FAILURES):
+        attempts.failed("attacked")
+    for _ in range(FAILURES - 1):
+        attempts.failed("another")
+    attempts.check("another")
