@@ -78,6 +78,21 @@ openapi: $(DEV)
 	$(BIN)/voucher openapi openapi/openapi.json
 	$(BIN)/python -m tests.contract.client_models
 
+## make mutants       plant each known fault in a copy and run the test that must catch it; hours; ARGS="--only NAME"
+.PHONY: mutants
+mutants: $(DEV)
+	@$(BIN)/python -m tests.mutants.run $(ARGS)
+
+## make sbom          what the service brings along, as CycloneDX JSON; ARGS="--output sbom.cdx.json"
+.PHONY: sbom
+sbom: $(DEV)
+	@$(BIN)/python -m tests.supply.sbom $(ARGS)
+
+## make vulnerabilities  the pinned packages against a recorded database; ARGS="--database all.zip", or --help
+.PHONY: vulnerabilities
+vulnerabilities: $(DEV)
+	@$(BIN)/python -m tests.supply.check $(ARGS)
+
 ## make requirements  choose versions anew (ARGS=--upgrade for newer ones); pinned, hashed, without index addresses
 UV_COMPILE = env -u UV_FIND_LINKS $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --no-emit-find-links --custom-compile-command 'make requirements' $(ARGS)

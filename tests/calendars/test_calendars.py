@@ -154,3 +154,16 @@ def test_a_registrar_loads_a_file_from_the_shell(world: World, tmp_path: Path) -
     sign_in(world, world.city().maker)
     with pytest.raises(Refused, match="403"):
         voucher("calendar", "load", str(file), "--document", "国办发明电〔2030〕2号", "--replace")
+
+
+def test_one_citys_registrar_does_not_move_the_deadlines_of_another(world: World) -> None:
+    world.city()
+    own = world.person(Role.REGISTRAR, world.organisation(OrganisationKind.REGISTRY), "330100")
+    assert own.http.put("/v1/calendars/2031", json=table_2031()).status_code == 201
+    world.city("330200")
+    refused = own.http.put("/v1/calendars/2031", json=table_2031(document_no="另文"), headers={"If-Match": '"1"'})
+    assert (refused.status_code, refused.json()["code"]) == (403, "forbidden")
+    assert "registrar 330200" in refused.json()["detail"]
+    by_province = registrar(world).http
+    again = by_province.put("/v1/calendars/2031", json=table_2031(document_no="另文"), headers={"If-Match": '"1"'})
+    assert ok(again)["version"] == 2
