@@ -63,6 +63,7 @@ from app.api import (
     reports,
     rule_versions,
     rules,
+    second_factors,
     simulations,
     statements,
     uploads,
@@ -83,6 +84,7 @@ from app.database import Database
 from app.openid import Provider, load_providers
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
+from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
 from app.services.identity.proving import Proving
 from app.services.identity.tokens import Tokens
@@ -107,6 +109,7 @@ ROUTERS = (
     clients.router,
     client_keys.router,
     personal_tokens.router,
+    second_factors.router,
     programmes.router,
     quotas.router,
     rule_versions.router,
@@ -204,6 +207,7 @@ def create_app(settings: Settings) -> FastAPI:
             payment_secrets=PaymentSecrets.from_settings(settings),
             log_keys=log_keys,
             receipts=Receipts.from_settings(settings, log_keys),
+            field_keys=FieldKeys.from_settings(settings),
             passwords=Passwords(),
             proving=Proving(database, tokens.keys, issuer=tokens.issuer, wants_nonce=settings.dpop_nonce),
             principal_cache=PrincipalCache(settings.principal_cache_s),

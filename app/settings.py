@@ -23,6 +23,12 @@ class Settings(BaseSettings):
     principal_cache_s: int = Field(default=15, ge=0, le=60, description="How long a verified token is trusted unseen.")
     session_idle_s: int = Field(default=1800, ge=60)
     session_max_s: int = Field(default=12 * 3600, ge=60)
+    staff_second_factor: bool = Field(
+        default=True, description="Whether officials sign in with a second factor only; off for demonstrations."
+    )
+    step_up_max_age_s: int = Field(
+        default=900, ge=60, le=12 * 3600, description="How old the proof of a person may be who decides an approval."
+    )
     invitation_ttl_s: int = Field(default=7 * 24 * 3600, ge=60)
     pool_size: int = Field(default=10, ge=2, description="Database connections of one process.")
     desk_batch_limit: int = Field(default=200, ge=1, description="Commands in one transaction of the desk.")

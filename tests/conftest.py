@@ -104,21 +104,25 @@ def shared_world(server: Server, template: str, tmp_path_factory: pytest.TempPat
 
 
 def settings_of(urls: Urls, folder: Path) -> Settings:
-    """Settings of a service of the tests; nothing is cached for long, and nothing is swept by the way."""
+    """Settings of a service of the tests; nothing is cached for long, and nothing is swept by the way.
+
+    Officials may sign in with a password alone; what a second factor asks of them is told in `tests/identity`.
+    """
     return Settings(
         database_url=urls.app_url,
         state_dir=folder / "state",
         principal_cache_s=1,
+        staff_second_factor=False,
         sweep_every_s=3600,
         reconcile_at=None,
     )
 
 
 @contextmanager
-def standing(server: Server, template: str, folder: Path, *, database: str) -> Iterator[World]:
+def standing(server: Server, template: str, folder: Path, *, database: str, **changes: object) -> Iterator[World]:
     """A running service on a fresh database of that name, which stays, with nobody connected to it."""
     urls = databases.clone(server, template=template, database=database)
-    settings, own = settings_of(urls, folder), Database(urls.app_url, pool_size=20)
+    settings, own = settings_of(urls, folder).model_copy(update=changes), Database(urls.app_url, pool_size=20)
     with serving(settings) as base_url:
         world = World(base_url, own, Tokens.from_settings(settings))
         yield world

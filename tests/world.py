@@ -18,6 +18,7 @@ from app.kernel.clock import fiscal_year, utc_now
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role
 from app.models import Client, Organisation, RoleGrant, User
+from app.services.identity.principals import Proof
 from app.services.identity.tokens import Tokens
 from app.services.reconciliation.reconcile import check_invariants
 
@@ -142,7 +143,8 @@ class World:
         return client
 
     def _actor(self, principal_id: str, organisation_id: str) -> Actor:
-        token = self.tokens.issue(principal_id, organisation_id=organisation_id, ttl_s=3600).token
+        proof = fresh_proof() if principal_id.startswith("usr_") else None
+        token = self.tokens.issue(principal_id, organisation_id=organisation_id, ttl_s=3600, proof=proof).token
         client = self.anonymous()
         client.headers["Authorization"] = f"Bearer {token}"
         client.headers["Accept-Language"] = "en"
@@ -329,6 +331,11 @@ def redemption_body(code: str, total_fen: int, *, order_no: str | None = None, *
         "order_no": order_no or f"O{next(_numbers)}",
         "bill": bill_body(total_fen),
     } | changes
+
+
+def fresh_proof() -> Proof:
+    """As of somebody who has just signed in with a second factor: what every act may ask for."""
+    return Proof(utc_now(), second_factor=True)
 
 
 def ok(response: httpx.Response) -> Any:

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import BeforeValidator, Field
 
 from app.api.approvals import ApprovalRead, shown_approval
-from app.api.authentication import CallerDep
+from app.api.authentication import CallerDep, FreshCallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Day, PositiveFen, Read, Reason, RegionCode, ShownInstant, Wire
 from app.api.paging import Cursor, Limit, Page, page_of
@@ -63,7 +63,7 @@ class BandsRead(Read):
 
 
 @router.post("", status_code=202)
-def ask_bands(body: BandsBody, caller: CallerDep, service: ServiceDep) -> ApprovalRead:
+def ask_bands(body: BandsBody, caller: FreshCallerDep, service: ServiceDep) -> ApprovalRead:
     """Ask that these bands hold from a day on.
 
     A maker asks for his authority: its checker agrees, then finance. For a whole region one of finance asks another.

@@ -8,7 +8,7 @@ import orjson
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import Field
 
-from app.api.authentication import CallerDep
+from app.api.authentication import CallerDep, FreshCallerDep
 from app.api.context import ServiceDep
 from app.api.etags import IfMatchGiven, etag
 from app.api.fields import AnyId, Printable, Read, Reason, ShownInstant, Wire
@@ -239,7 +239,7 @@ def read_one_approval(
 @router.post("/{approval_id}/approve", response_model=ApprovalRead, responses=ACCEPTED)
 def approve_one(
     approval_id: AnyId,
-    caller: CallerDep,
+    caller: FreshCallerDep,
     key: IdempotencyKey,
     version: IfMatchGiven,
     service: ServiceDep,
@@ -286,7 +286,7 @@ def approve_one(
 
 @router.post("/{approval_id}/reject")
 def reject_one(
-    approval_id: AnyId, body: RejectBody, caller: CallerDep, version: IfMatchGiven, service: ServiceDep
+    approval_id: AnyId, body: RejectBody, caller: FreshCallerDep, version: IfMatchGiven, service: ServiceDep
 ) -> ApprovalRead:
     """Refuse what was asked, with a reason, at any step; nothing is executed."""
     _require_powers(service, caller)

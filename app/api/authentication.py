@@ -10,10 +10,12 @@ from fastapi.security.utils import get_authorization_scheme_param
 from starlette.concurrency import run_in_threadpool
 
 from app.api.context import Service, get_service
+from app.kernel.clock import utc_now
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import TokenScope
 from app.services.identity.loading import load_bearer
 from app.services.identity.principals import Caller, Principal
+from app.services.identity.staff import require_fresh
 
 
 async def authenticate(request: Request) -> Caller:
@@ -59,7 +61,17 @@ async def principal_of(service: Service, authorization: str | None) -> Principal
 UNKNOWN_SOURCE = "unknown"
 READING = frozenset({"GET", "HEAD"})
 
+
+async def authenticate_freshly(request: Request) -> Caller:
+    """The caller of an act of weight: a person has proved himself a short while ago. Raises `step_up_needed` too."""
+    caller = await authenticate(request)
+    max_age_s = get_service(request).settings.step_up_max_age_s
+    require_fresh(caller.principal, at=utc_now(), max_age_s=max_age_s)
+    return caller
+
+
 CallerDep = Annotated[Caller, Depends(authenticate)]
+FreshCallerDep = Annotated[Caller, Depends(authenticate_freshly)]
 AnyScopeDep = Annotated[Caller, Depends(authenticate_any_scope)]
 
 
@@ -70,7 +82,8 @@ def source_of(request: Request) -> str:
 
 def _verified(service: Service, token: str) -> Principal:
     claims = service.tokens.verify(token)
-    principal = service.database.transact(lambda tx: load_bearer(tx, claims))
+    staff = service.settings.staff_second_factor
+    principal = service.database.transact(lambda tx: load_bearer(tx, claims, staff_second_factor=staff))
     if principal is None:
         raise AppError(Code.UNAUTHENTICATED)
     service.principal_cache.put(token, principal, expires_at=claims.expires_at)

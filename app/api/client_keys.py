@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Path, Response
 from pydantic import Field
 
-from app.api.authentication import CallerDep
+from app.api.authentication import CallerDep, FreshCallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, ShownInstant, Wire
 from app.api.oauth import NO_STORE
@@ -66,7 +66,9 @@ class SecretRenewed(Read):
 
 
 @router.post("/keys", status_code=201)
-def add_client_key(client_id: AnyId, body: ClientKeyCreate, caller: CallerDep, service: ServiceDep) -> ClientKeyRead:
+def add_client_key(
+    client_id: AnyId, body: ClientKeyCreate, caller: FreshCallerDep, service: ServiceDep
+) -> ClientKeyRead:
     """Let the machine sign in with the private half of this key too. Its name is the `kid` given, or its thumbprint."""
     return ClientKeyRead.model_validate(
         service.database.transact(lambda tx: keys.add_client_key(tx, caller=caller, client_id=client_id, jwk=body.jwk))
@@ -90,7 +92,7 @@ def retire_client_key(client_id: AnyId, kid: Kid, caller: CallerDep, service: Se
 
 @router.post("/secret", status_code=201)
 def renew_client_secret(
-    client_id: AnyId, body: SecretRenewal, caller: CallerDep, service: ServiceDep, response: Response
+    client_id: AnyId, body: SecretRenewal, caller: FreshCallerDep, service: ServiceDep, response: Response
 ) -> SecretRenewed:
     """A new secret for the machine; the present one stays good for a while, so that nothing stands still."""
     renewed = service.database.transact(

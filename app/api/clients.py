@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from sqlalchemy import Connection
 
-from app.api.authentication import CallerDep
+from app.api.authentication import CallerDep, FreshCallerDep
 from app.api.client_keys import Jwk
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, ShownInstant, Wire
@@ -60,7 +60,7 @@ class ClientCreated(Read):
 
 
 @router.post("", status_code=201)
-def create_client(body: ClientCreate, caller: CallerDep, service: ServiceDep, response: Response) -> ClientCreated:
+def create_client(body: ClientCreate, caller: FreshCallerDep, service: ServiceDep, response: Response) -> ClientCreated:
     """Write down a machine and ask for the roles. It signs in with its id and the secret at `/oauth/token`."""
     created = service.database.transact(
         lambda tx: machines.create_client(
@@ -102,7 +102,7 @@ def read_one_client(client_id: AnyId, caller: CallerDep, service: ServiceDep) ->
 
 
 @router.post("/{client_id}/roles", status_code=202)
-def ask_client_roles(client_id: AnyId, body: RolesBody, caller: CallerDep, service: ServiceDep) -> RolesAsked:
+def ask_client_roles(client_id: AnyId, body: RolesBody, caller: FreshCallerDep, service: ServiceDep) -> RolesAsked:
     """Ask for further roles of a machine, or again for those that were refused."""
     approval_id = service.database.transact(
         lambda tx: machines.ask_client_roles(
@@ -139,7 +139,7 @@ def revoke_client_roles(client_id: AnyId, body: RolesTaken, caller: CallerDep, s
 
 
 @router.post("/{client_id}/disable")
-def disable_client(client_id: AnyId, body: LeavingBody, caller: CallerDep, service: ServiceDep) -> ClientRead:
+def disable_client(client_id: AnyId, body: LeavingBody, caller: FreshCallerDep, service: ServiceDep) -> ClientRead:
     """Let the machine sign in no more, for good: a registrar's or a security administrator's act."""
 
     def work(tx: Connection) -> ClientRead:

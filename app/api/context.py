@@ -14,9 +14,11 @@ from app.database import Database
 from app.openid import Provider
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
+from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity.passwords import Passwords
 from app.services.identity.principals import Principal
 from app.services.identity.proving import Proving
+from app.services.identity.signing_in import Door
 from app.services.identity.tokens import Tokens
 from app.services.notices.pace import Pace
 from app.services.sealing.keys import LogKeys
@@ -36,6 +38,7 @@ class Service:
     payment_secrets: PaymentSecrets
     log_keys: LogKeys
     receipts: Receipts
+    field_keys: FieldKeys
     passwords: Passwords
     proving: Proving
     principal_cache: PrincipalCache
@@ -44,6 +47,11 @@ class Service:
     disclosure: Disclosure
     openid: Mapping[str, Provider]
     """Outside providers at which people may sign in, by our name of each."""
+
+    @property
+    def door(self) -> Door:
+        """What signing in works with."""
+        return Door(self.database, self.passwords, self.field_keys, self.settings.staff_second_factor)
 
 
 def get_service(request: Request) -> Service:

@@ -7,7 +7,7 @@ from typing import Literal
 from fastapi import APIRouter
 
 from app.api.approvals import ApprovalRead, shown_approval
-from app.api.authentication import CallerDep
+from app.api.authentication import CallerDep, FreshCallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Instant, Read, Reason, RegionCode, ShownInstant, Wire
 from app.api.paging import Cursor, Limit, Page, page_of
@@ -48,7 +48,7 @@ class DelegationRead(Read):
 
 
 @router.post("", status_code=202)
-def ask_delegation(body: DelegationBody, caller: CallerDep, service: ServiceDep) -> ApprovalRead:
+def ask_delegation(body: DelegationBody, caller: FreshCallerDep, service: ServiceDep) -> ApprovalRead:
     """Ask a security administrator that a colleague of your organisation may decide in your place.
 
     He must hold a role there that goes with it (never the maker's), cannot decide what you or he asked for, and cannot

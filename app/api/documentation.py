@@ -20,6 +20,8 @@ PUBLIC_PATHS = frozenset(
     {
         "/v1/personal-tokens",
         "/v1/personal-tokens/by-code",
+        "/v1/second-factors",
+        "/v1/second-factors/confirm",
         "/v1/rules/schema",
         "/v1/accelerators",
         "/v1/units",
@@ -34,7 +36,7 @@ PUBLIC_PATHS = frozenset(
         "/v1/allocation-rounds/{round_id}/record",
     }
 )
-"""Where nobody needs a token: one is how people get theirs, the others are documentation, or meant for everybody."""
+"""Where nobody needs a token: the first are how people get one; the others are documentation, or for everybody."""
 PUBLIC_OPERATIONS = frozenset({"create_objection"})
 """The same where only one operation of a path is."""
 REQUIRED_HEADERS = frozenset({"idempotency-key", "if-match"})

@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query
 from pydantic import AfterValidator, BeforeValidator, StringConstraints
 
 from app.api.approvals import ApprovalRead, shown_approval
-from app.api.authentication import CallerDep
+from app.api.authentication import CallerDep, FreshCallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, Reason, RegionCode, ShownInstant, Title, Wire
 from app.api.paging import Cursor, Limit, Page, page_of
@@ -84,7 +84,7 @@ class PayeeAccountProposed(Read):
 
 
 @router.post("", status_code=202)
-def propose_account(body: PayeeAccountBody, caller: CallerDep, service: ServiceDep) -> PayeeAccountProposed:
+def propose_account(body: PayeeAccountBody, caller: FreshCallerDep, service: ServiceDep) -> PayeeAccountProposed:
     """Ask a checker that your authority pays this payee to this account. The one that is listed stays so meanwhile."""
 
     def work(tx: Any) -> PayeeAccountProposed:

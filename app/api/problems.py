@@ -165,6 +165,11 @@ def problem_response(request: Request, error: AppError) -> Response:
         headers["DPoP-Nonce"] = error.context["nonce"]
     if error.code is Code.INSUFFICIENT_SCOPE:
         headers["WWW-Authenticate"] = 'Bearer realm="compute-vouchers", error="insufficient_scope"'
+    if error.code is Code.STEP_UP_NEEDED:  # RFC 9470
+        headers["WWW-Authenticate"] = (
+            'Bearer realm="compute-vouchers", error="insufficient_user_authentication",'
+            f' error_description="A fresh verification is needed", max_age="{error.context["max_age_s"]}"'
+        )
     return Response(body, status_code=status, media_type=MEDIA_TYPE, headers=headers)
 
 

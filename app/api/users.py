@@ -8,7 +8,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import Field
 from sqlalchemy import Connection
 
-from app.api.authentication import CallerDep
+from app.api.authentication import CallerDep, FreshCallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, Reason, RegionCode, ShownInstant, Wire
 from app.api.oauth import NO_STORE
@@ -81,6 +81,12 @@ class ResetAsked(Read):
     approval_id: str
 
 
+class SecondFactorReset(Read):
+    """The approval that waits for a security administrator; null where it is done already."""
+
+    approval_id: str | None
+
+
 class SamePersonBody(Wire):
     """Another account of the same natural person."""
 
@@ -130,7 +136,7 @@ class InvitationRead(Read):
 
 
 @router.post("", status_code=201)
-def create_user(body: UserCreate, caller: CallerDep, service: ServiceDep) -> UserCreated:
+def create_user(body: UserCreate, caller: FreshCallerDep, service: ServiceDep) -> UserCreated:
     """Write down a person and ask for the roles."""
     user, approval_id = service.database.transact(
         lambda tx: people.create_user(
@@ -171,7 +177,7 @@ def read_one_user(user_id: AnyId, caller: CallerDep, service: ServiceDep) -> Use
 
 
 @router.post("/{user_id}/roles", status_code=202)
-def ask_user_roles(user_id: AnyId, body: RolesBody, caller: CallerDep, service: ServiceDep) -> RolesAsked:
+def ask_user_roles(user_id: AnyId, body: RolesBody, caller: FreshCallerDep, service: ServiceDep) -> RolesAsked:
     """Ask for further roles of a person, or again for those that were refused."""
     approval_id = service.database.transact(
         lambda tx: people.ask_user_roles(
@@ -194,7 +200,7 @@ def revoke_user_roles(user_id: AnyId, body: RolesTaken, caller: CallerDep, servi
 
 
 @router.post("/{user_id}/disable")
-def disable_user(user_id: AnyId, body: LeavingBody, caller: CallerDep, service: ServiceDep) -> UserRead:
+def disable_user(user_id: AnyId, body: LeavingBody, caller: FreshCallerDep, service: ServiceDep) -> UserRead:
     """Let the person sign in no more, for good: a registrar's or a security administrator's act."""
 
     def work(tx: Connection) -> UserRead:
@@ -205,7 +211,7 @@ def disable_user(user_id: AnyId, body: LeavingBody, caller: CallerDep, service: 
 
 
 @router.post("/{user_id}/same-person")
-def join_accounts(user_id: AnyId, body: SamePersonBody, caller: CallerDep, service: ServiceDep) -> UserRead:
+def join_accounts(user_id: AnyId, body: SamePersonBody, caller: FreshCallerDep, service: ServiceDep) -> UserRead:
     """Write down that two accounts are one natural person's: they count as one wherever two persons are needed.
 
     It only takes powers away, and there is no undoing. Both must lie within your reach.
@@ -219,7 +225,7 @@ def join_accounts(user_id: AnyId, body: SamePersonBody, caller: CallerDep, servi
 
 
 @router.post("/{user_id}/password-resets", status_code=202)
-def ask_password_reset(user_id: AnyId, body: ResetBody, caller: CallerDep, service: ServiceDep) -> ResetAsked:
+def ask_password_reset(user_id: AnyId, body: ResetBody, caller: FreshCallerDep, service: ServiceDep) -> ResetAsked:
     """Ask that an official may set a new password. Once it is approved, you may invite the person once."""
     approval_id = service.database.transact(
         lambda tx: resets.request_password_reset(tx, caller=caller, user_id=user_id, reason=body.reason)
@@ -227,8 +233,22 @@ def ask_password_reset(user_id: AnyId, body: ResetBody, caller: CallerDep, servi
     return ResetAsked(approval_id=approval_id)
 
 
+@router.post("/{user_id}/second-factor-resets", status_code=202)
+def reset_second_factor(
+    user_id: AnyId, body: ResetBody, caller: FreshCallerDep, service: ServiceDep
+) -> SecondFactorReset:
+    """Take away the second factor of a person who has lost it; he sets up another one when he signs in next.
+
+    At once for a firm's or provider's people (`approval_id` is null); for officials once it is approved.
+    """
+    approval_id = service.database.transact(
+        lambda tx: resets.reset_second_factor(tx, caller=caller, user_id=user_id, reason=body.reason)
+    )
+    return SecondFactorReset(approval_id=approval_id)
+
+
 @router.post("/{user_id}/invitations", status_code=201)
-def invite_user(user_id: AnyId, caller: CallerDep, service: ServiceDep, response: Response) -> InvitationRead:
+def invite_user(user_id: AnyId, caller: FreshCallerDep, service: ServiceDep, response: Response) -> InvitationRead:
     """Let a person set the first password, or a new one. An earlier invitation no longer works.
 
     Whoever holds more than a firm's or provider's role is invited once a password reset is approved, within 24 hours.

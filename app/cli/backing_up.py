@@ -85,7 +85,7 @@ def keys_in(state: Path) -> dict[str, str]:
     """The private keys of a state folder: their files and SHA-256. They are not part of a backup, only named in it."""
     return {
         str(path.relative_to(state)): hashlib.sha256(path.read_bytes()).hexdigest()
-        for path in sorted(state.glob("*keys/*.pem"))
+        for path in sorted((*state.glob("*keys/*.pem"), *state.glob("field-keys/*.key")))
     }
 
 

@@ -64,6 +64,7 @@ for command in (
     replay_assessment.replay_assessment,
     login.login,
     login.logout,
+    login.step_up,
     login.whoami,
     login.tokens,
     login.revoke_token,

@@ -188,6 +188,10 @@ def _assessments(year: int, assessed: Sequence[Place], prices: Sequence[Price]) 
 def _say_addresses(url: str) -> None:
     say(f"接口文档 {url}/docs", "API documentation")
     say(f"企业门户 {url}/portal", "portal of the firms")
+    say(
+        "演示中工作人员可不启用二次验证；正式运行时必须启用。",
+        "here officials need no second factor; in service they do",
+    )
     say(f"服务日志 {state_dir() / LOG}", "log of the service")
     console.print(f"voucher login --url {url}", markup=False)
     say("按 Ctrl-C 结束。", "Ctrl-C ends all of it")

@@ -9,26 +9,41 @@ import sys
 from base64 import urlsafe_b64encode
 from collections.abc import Callable, Mapping
 from contextlib import suppress
-from dataclasses import asdict
 from datetime import datetime
+from types import MappingProxyType
 from typing import Annotated
 
 import typer
 
-from app.cli.client import PATIENCE, Api, language
+from app.cli.client import PATIENCE, Api, Refused, language
 from app.cli.output import Failure, console, say
+from app.cli.proving import ask_code, enrol, keep_session, prove_kept, show_recovery_codes, verify_again
 from app.client import VoucherClient
 from app.client.signing_in import Session, current_session, home, kept_at
 from app.embedded.private import write_private
 from app.kernel.clock import SHANGHAI
 
-SCOPES = {"read": "只读 / read", "write": "只写 / write", "read write": "读写 / read write"}
 DEFAULT_URL = "http://127.0.0.1:8000"
+DEVICES = "devices.json"
+BY_CODE = "/v1/personal-tokens/by-code"
+SCOPES = {"read": "只读 / read", "write": "只写 / write", "read write": "读写 / read write"}
+NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
 
 
-def sign_in(url: str, login: str, password: str, asked: Mapping[str, object] | None = None) -> Session:
+def sign_in(
+    url: str,
+    login: str,
+    password: str,
+    *,
+    code: str | None = None,
+    device: str | None = None,
+    asked: Mapping[str, object] = NOTHING_MORE,
+) -> Session:
     """Fetch a personal token. Raises Refused, Failure."""
-    return _fetched(url, "/v1/personal-tokens", {"login": login, "password": password}, asked or {}, login)
+    given = {"login": login, "password": password, "code": code, "device": device, **asked}
+    with Api(url) as api:
+        made = api.post("/v1/personal-tokens", {name: value for name, value in given.items() if value is not None})
+    return _session(url, login, made)
 
 
 def sign_in_by_code(url: str, provider: str, *, asked: Mapping[str, object], read: Callable[[], str]) -> Session:
@@ -40,19 +55,23 @@ def sign_in_by_code(url: str, provider: str, *, asked: Mapping[str, object], rea
     challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     say("请在浏览器中打开下面的地址登录，再把页面显示的代码粘贴到这里：", "open this in a browser and paste the code:")
     console.print(f"{url}/portal/openid/{provider}/token/{challenge}", markup=False, soft_wrap=True)
-    code = read().strip()
-    return _fetched(url, "/v1/personal-tokens/by-code", {"code": code, "verifier": verifier}, asked, None)
-
-
-def _fetched(
-    url: str, path: str, proof: Mapping[str, object], asked: Mapping[str, object], login: str | None
-) -> Session:
+    given = {"code": read().strip(), "verifier": verifier, **asked}
     with Api(url) as api:
-        made = api.post(path, {**proof, **asked})
-    if login is None:
-        with Api(url, made["token"]) as api:
-            login = str(api.get(f"/v1/users/{made['user_id']}")["login"])
-    return Session(url, login, made["user_id"], made["token"], made["expires_at"], made["scope"])
+        try:
+            made = api.post(BY_CODE, given)
+        except Refused as refused:
+            if refused.code != "second_factor_needed":
+                raise
+            made = api.post(BY_CODE, given | {"second_factor_code": ask_code()})
+    with Api(url, made["token"]) as api:
+        login = str(api.get(f"/v1/users/{made['user_id']}")["login"])
+    return _session(url, login, made)
+
+
+def _session(url: str, login: str, made: Mapping[str, str]) -> Session:
+    return Session(
+        url, login, made["user_id"], made["token"], made["expires_at"], made.get("device"), made.get("scope", "")
+    )
 
 
 def signed_in() -> Api:
@@ -68,7 +87,9 @@ def official() -> VoucherClient:
     session = current_session()
     if session is None:
         raise Failure("尚未登录或登录已过期，请先运行 voucher login。", "not signed in: run voucher login first")
-    return VoucherClient(session.url, token=session.token, language=language(), patience=PATIENCE)
+    return VoucherClient(
+        session.url, token=session.token, prove=prove_kept(session), language=language(), patience=PATIENCE
+    )
 
 
 def login(
@@ -94,36 +115,58 @@ def login(
     hours: Annotated[
         int | None, typer.Option(min=1, max=12, help="令牌有效小时数 / How many hours the token is good for")
     ] = None,
+    code: Annotated[
+        str | None, typer.Option(help="动态验证码或恢复码（默认需要时询问） / Code of the second factor; asked for")
+    ] = None,
 ) -> None:
-    """登录并在本机保存个人令牌（至多 12 小时） / Sign in and keep a personal token (12 hours at most)."""
+    """登录并在本机保存个人令牌（至多 12 小时） / Sign in and keep a personal token (12 hours at most).
+
+    账号已启用二次验证的，须填写动态码；角色要求而尚未启用的，在此设置。
+    With a second factor its code is asked for; whose role needs one sets it up here.
+    """
+    url = url.rstrip("/")
     asked: dict[str, object] = ({"scope": "read"} if read_only else {}) | (
         {"expires_in_s": hours * 3600} if hours else {}
     )
     if provider is not None:
-        session = sign_in_by_code(
-            url.rstrip("/"),
-            provider,
-            asked=asked,
-            read=sys.stdin.readline if password_stdin else lambda: str(typer.prompt("代码 / Code", hide_input=True)),
-        )
+        read = sys.stdin.readline if password_stdin else lambda: str(typer.prompt("代码 / Code", hide_input=True))
+        session = sign_in_by_code(url, provider, asked=asked, read=read)
     else:
         name = name or typer.prompt("登录名 / Login")
         password = (
             sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("密码 / Password", hide_input=True)
         )
-        session = sign_in(url.rstrip("/"), name, password, asked)
-    home().mkdir(mode=0o700, parents=True, exist_ok=True)
-    write_private(kept_at(), json.dumps(asdict(session)))
+        session = _entered(url, name, password, code, asked)
+    keep_session(session)
+    if session.device:
+        _keep_device(url, session.login, session.device)
     say(f"已登录：{session.login} @ {session.url}", f"signed in until {_local(session.expires_at)}")
-    if read_only:
+    if session.scope == "read":
         say("该令牌只能查看，不能改动。", "this token only reads")
 
 
-def logout() -> None:
+def logout(
+    *,
+    everywhere: Annotated[
+        bool, typer.Option("--everywhere", help="在所有设备退出，个人令牌全部失效 / All sessions and all tokens")
+    ] = False,
+) -> None:
     """删除本机保存的令牌 / Forget the token kept on this machine."""
+    if everywhere:
+        with signed_in() as api:
+            api.send("DELETE", "/v1/personal-tokens/all")
     with suppress(FileNotFoundError):
         kept_at().unlink()
-    say("已退出。", "signed out")
+    say("已在所有设备退出。" if everywhere else "已退出。", "signed out everywhere" if everywhere else "signed out")
+
+
+def step_up(
+    code: Annotated[
+        str | None, typer.Option(help="动态验证码或恢复码（默认询问） / Code of the second factor; asked for")
+    ] = None,
+) -> None:
+    """再次验证身份，以便审核等重要操作 / Prove again who one is, for approvals and other acts of weight."""
+    verify_again(code)
 
 
 def whoami() -> None:
@@ -156,6 +199,41 @@ def revoke_token(
     with signed_in() as api:
         api.send("DELETE", f"/v1/personal-tokens/{token}")
     say("已撤销，一分钟内失效。", "revoked, good nowhere within a minute")
+
+
+def _entered(url: str, login: str, password: str, code: str | None, asked: Mapping[str, object]) -> Session:
+    """Sign in, with a code where one is needed, and with a second factor set up where that is."""
+    device = _device(url, login)
+    try:
+        session = sign_in(url, login, password, code=code, device=device, asked=asked)
+    except Refused as refused:
+        if refused.code == "second_factor_needed" and code is None:
+            session = sign_in(url, login, password, code=ask_code(), device=device, asked=asked)
+        elif refused.code == "second_factor_enrolment_needed":
+            made, codes = enrol(url, login, password, device)
+            session = _session(url, login, made)
+            show_recovery_codes(codes)
+        else:
+            raise
+    return session
+
+
+def _devices() -> dict[str, str]:
+    """What this machine is known by, for each service and login: strangers' failures do not keep it out."""
+    try:
+        kept = json.loads((home() / DEVICES).read_text(encoding="utf-8"))
+    except (FileNotFoundError, ValueError):
+        return {}
+    return {str(name): str(value) for name, value in kept.items()} if isinstance(kept, dict) else {}
+
+
+def _device(url: str, login: str) -> str | None:
+    return _devices().get(f"{url} {login.lower()}")
+
+
+def _keep_device(url: str, login: str, device: str) -> None:
+    home().mkdir(mode=0o700, parents=True, exist_ok=True)
+    write_private(home() / DEVICES, json.dumps(_devices() | {f"{url} {login.lower()}": device}))
 
 
 def _local(instant: str) -> str:

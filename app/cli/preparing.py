@@ -20,6 +20,8 @@ from app.kernel.clock import fiscal_year, utc_now
 
 ALONE_S = 600
 LOG = "service.log"
+SHOWN_WITHOUT_PHONE = {"VOUCHER_STAFF_SECOND_FACTOR": "false"}
+"""Whoever looks at a demonstration has no authenticator of its officials."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +53,7 @@ def own_service(listening: socket.socket) -> Iterator[Own]:
                     sealer_url=urls.sealer_url,
                     log_level="warning",
                     log=folder / LOG,
+                    settings=SHOWN_WITHOUT_PHONE,
                 )
             )
             service.wait_ready()

@@ -246,8 +246,10 @@ def _say_next(plan: Plan) -> None:
     missing = [file for file, digest in plan.backup.facts.get("keys", {}).items() if there.get(file) != digest]
     if missing:
         say(
-            f"启动服务之前，请将签名密钥放回 {plan.state}：{'、'.join(missing)}；否则会另建新密钥，原令牌失效。",
-            "before the service starts put these signing keys back: otherwise new ones are made and old tokens end",
+            f"启动服务之前，请将密钥放回 {plan.state}：{'、'.join(missing)}；否则会另建新密钥，原令牌失效，"
+            "以 field-keys 加密的信息永远无法读取。",
+            "before the service starts put these keys back: otherwise new ones are made, old tokens end, and what was"
+            " encrypted under field-keys can never be read again",
         )
     say(
         "归档未启用：请执行 voucher backup --enable，启动服务后立即做一次新备份。",

@@ -96,16 +96,17 @@ def serving(
     sealer_url: str | None,
     log_level: str = "info",
     log: Path | None = None,
+    settings: Mapping[str, str] | None = None,
 ) -> Iterator[Service]:
     """The service on the listening socket while inside; `log` takes its output, else it goes where ours goes.
 
-    With `sealer_url`, the database as the sealer's role, a sealer runs beside the workers.
+    With `sealer_url`, the database as the sealer's role, a sealer runs beside the workers. `settings` are variables of
+    the service's environment that this caller decides.
     """
     host, port = listening.getsockname()[:2]
     url = f"http://{_reachable(host)}:{port}"
-    environment = _environment(
-        {"VOUCHER_DATABASE_URL": database_url, "VOUCHER_STATE_DIR": str(state_dir), "VOUCHER_PUBLIC_URL": url}
-    )
+    own = {"VOUCHER_DATABASE_URL": database_url, "VOUCHER_STATE_DIR": str(state_dir), "VOUCHER_PUBLIC_URL": url}
+    environment = _environment(own | dict(settings or {}))
     output = log.open("ab") if log else None
     lifeline, ours = os.pipe()
     processes: list[subprocess.Popen[bytes]] = []

@@ -21,7 +21,7 @@ from app.client.resources.redemptions import Events, Holds, Redemptions
 from app.client.resources.registry import Clients, Organisations, Users
 from app.client.resources.standing import Calendars, Debarments, OrganisationLists, RelatedParties
 from app.client.resources.vouchers import IssuanceBatches, Vouchers
-from app.client.signing_in import ClientCredentials, Given, current_session
+from app.client.signing_in import ClientCredentials, Given, Prove, current_session
 from app.client.wire import Patience, Wire
 
 
@@ -32,6 +32,7 @@ class VoucherClient:
             for voucher in client.vouchers.list(programme_id="prg_…"):
                 print(voucher.code, voucher.balance_fen)
 
+    `prove` gets a new token where an act needs a fresh proof of its person; without, that is a problem like any other.
     `credentials` are a machine's; otherwise `token` is a person's, or something that is called for it. `language`
     (`zh-CN`, `en`) is that of the problems' sentences. What fails raises an exception of `app.client.problems`.
     """
@@ -41,11 +42,12 @@ class VoucherClient:
         url: str,
         *,
         token: str | Callable[[], str] | None = None,
+        prove: Prove | None = None,
         credentials: ClientCredentials | None = None,
         language: str = "zh-CN",
         patience: Patience | None = None,
     ) -> None:
-        signing = credentials or (Given(token) if token is not None else None)
+        signing = credentials or (Given(token, prove) if token is not None else None)
         self.wire = Wire(url.rstrip("/"), signing=signing, language=language, patience=patience or Patience())
         self.allocation_rounds = AllocationRounds(self.wire)
         self.applications = Applications(self.wire)

@@ -51,7 +51,8 @@ ApprovalKind: TypeAlias = str
 grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, allocate,
 cancel_allocation, promote_waiting, end_waiting, grant_applications, extend_voucher, publish_notice,
 withdraw_notice, decide_objection, close_programme, suspend_provider, resume_provider, delist_provider,
-move_quota, debar, lift_debarment, resume_programme, set_approval_bands, delegate_power, change_payee_account
+move_quota, debar, lift_debarment, resume_programme, set_approval_bands, delegate_power, change_payee_account,
+reset_second_factor
 """
 
 ApprovalStatus: TypeAlias = str
@@ -1064,6 +1065,17 @@ class CountsRead(Answered, frozen=True, kw_only=True):
     overdue: int
 
 
+class Credentials(Sent, frozen=True, kw_only=True):
+    """Login and password of a person, and the code of the second factor where there is one."""
+
+    login: str
+    password: str
+    code: str | UnsetType | None = UNSET
+    """The six digits that the authenticator shows, or a recovery code; each counts once"""
+    device: str | UnsetType | None = UNSET
+    """What an earlier sign-in from this program returned: others' failures do not keep it out"""
+
+
 class CutRead(Answered, frozen=True, kw_only=True):
     """What one reason took from the base or from the subsidy; the two are never added up."""
 
@@ -1338,6 +1350,16 @@ class ExtensionRead(Answered, frozen=True, kw_only=True):
     document_no: str | None
     approval_id: str
     extended_at: str
+
+
+class FactorConfirm(Sent, frozen=True, kw_only=True):
+    """Login and password again, and the first code that the authenticator shows."""
+
+    login: str
+    password: str
+    first_code: str
+    device: str | UnsetType | None = UNSET
+    """What an earlier sign-in from this program returned: others' failures do not keep it out"""
 
 
 class FieldChangeRead(Answered, frozen=True, kw_only=True):
@@ -2105,7 +2127,7 @@ class PersonRead(Answered, frozen=True, kw_only=True):
 
 
 class PersonalToken(Answered, frozen=True, kw_only=True):
-    """A token that acts as this person, shown this once."""
+    """A token that acts as this person, shown this once. `device` goes into the next sign-in from this program."""
 
     id: str
     token: str
@@ -2114,6 +2136,7 @@ class PersonalToken(Answered, frozen=True, kw_only=True):
     user_id: str
     organisation_id: str
     expires_at: str
+    device: str | None
 
 
 class PersonalTokenByCode(Sent, frozen=True, kw_only=True):
@@ -2125,10 +2148,12 @@ class PersonalTokenByCode(Sent, frozen=True, kw_only=True):
     """`read` is good for GET alone and changes nothing; left out, `read write`"""
     code: str
     verifier: str
+    second_factor_code: str | UnsetType | None = UNSET
+    """The six digits that the authenticator shows, or a recovery code; each counts once"""
 
 
 class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
-    """Login and password of a person."""
+    """How a person signs in, for how long and for what."""
 
     expires_in_s: int | UnsetType | None = UNSET
     """Seconds; left out, as long as is allowed"""
@@ -2136,6 +2161,10 @@ class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
     """`read` is good for GET alone and changes nothing; left out, `read write`"""
     login: str
     password: str
+    code: str | UnsetType | None = UNSET
+    """The six digits that the authenticator shows, or a recovery code; each counts once"""
+    device: str | UnsetType | None = UNSET
+    """What an earlier sign-in from this program returned: others' failures do not keep it out"""
 
 
 class PersonalTokenRead(Answered, frozen=True, kw_only=True):
@@ -3025,6 +3054,26 @@ class SamePersonBody(Sent, frozen=True, kw_only=True):
     user_id: str
 
 
+class SecondFactorBegun(Answered, frozen=True, kw_only=True):
+    """What goes into the authenticator, shown this once: as text, and as the address that a QR code holds."""
+
+    secret: str
+    otpauth_uri: str
+
+
+class SecondFactorConfirmed(Answered, frozen=True, kw_only=True):
+    """Codes for when the authenticator is lost, shown this once, each good once; and a token: you are signed in."""
+
+    recovery_codes: list[str]
+    personal_token: PersonalToken
+
+
+class SecondFactorReset(Answered, frozen=True, kw_only=True):
+    """The approval that waits for a security administrator; null where it is done already."""
+
+    approval_id: str | None
+
+
 class SecretRenewal(Sent, frozen=True, kw_only=True):
     """For how long the present secret stays good besides the new one."""
 
@@ -3212,6 +3261,16 @@ class StepRead(Answered, frozen=True, kw_only=True):
     decided_by: str | None
     on_behalf_of: str | None
     note: str | None
+
+
+class StepUp(Sent, frozen=True, kw_only=True):
+    """The code of the second factor; the password where the person has none."""
+
+    code: str | UnsetType | None = UNSET
+    """The six digits that the authenticator shows, or a recovery code; each counts once"""
+    password: str | UnsetType | None = UNSET
+    device: str | UnsetType | None = UNSET
+    """What an earlier sign-in from this program returned: others' failures do not keep it out"""
 
 
 class Tag(Sent, frozen=True, kw_only=True):

@@ -23,8 +23,15 @@ TOKEN_MARGIN_S = 60
 """A token is renewed so long before it runs out."""
 
 
+Prove = Callable[[httpx.Client, str], str | None]
+"""Gets a person's code, and with it a new token in place of this one; None where nobody can be asked."""
+
+
 class Signing(Protocol):
     """What gives a request its token."""
+
+    def step_up(self, http: httpx.Client) -> bool:
+        """Prove anew who is asking, where the service wants that; whether it could be done."""
 
     def headers(self, http: httpx.Client, method: str, path: str, *, renew: bool) -> dict[str, str]:
         """The headers with which a request says who sends it; with `renew` by another token, if there can be one.
@@ -51,6 +58,7 @@ class Session:
     user_id: str
     token: str
     expires_at: str
+    device: str | None = None
     scope: str = "read write"
     """What the token may be used for; `read` changes nothing."""
 
@@ -80,19 +88,32 @@ def current_session() -> Session | None:
 
 
 class Given:
-    """A token that somebody else looks after: the text of one, or what is called for one before each request."""
+    """A token that somebody else looks after: the text of one, or what is called for one before each request.
 
-    def __init__(self, token: str | Callable[[], str]) -> None:
-        self._token = token
+    With `prove` a person is asked for a code when an act needs a fresh one (`step_up_needed`): once for each request.
+    """
+
+    def __init__(self, token: str | Callable[[], str], prove: Prove | None = None) -> None:
+        self._token, self._prove = token, prove
 
     def headers(self, http: httpx.Client, method: str, path: str, *, renew: bool) -> dict[str, str]:  # noqa: ARG002 - one
         """The token as it was given."""
-        token = self._token if isinstance(self._token, str) else self._token()
-        return {"Authorization": f"Bearer {token}"}
+        return {"Authorization": f"Bearer {self._own()}"}
 
     def heard(self, response: httpx.Response) -> bool:  # noqa: ARG002 - there is nothing to sign differently
         """Never."""
         return False
+
+    def step_up(self, http: httpx.Client) -> bool:
+        """Exchange the token for one with a fresh proof; whether somebody could be asked for it."""
+        proven = None if self._prove is None else self._prove(http, self._own())
+        if proven is None:
+            return False
+        self._token = proven
+        return True
+
+    def _own(self) -> str:
+        return self._token if isinstance(self._token, str) else self._token()
 
 
 class ClientCredentials:
@@ -125,6 +146,10 @@ class ClientCredentials:
             return False
         self._nonce = nonce
         return True
+
+    def step_up(self, http: httpx.Client) -> bool:  # noqa: ARG002 - a machine has no second factor
+        """Never: a machine proves itself with every token."""
+        return False
 
     def _good_token(self, http: httpx.Client, *, renew: bool) -> str:
         with self._renewing:

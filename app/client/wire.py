@@ -30,6 +30,10 @@ PAGE = 200
 """Items of a list fetched at a time: as many as the service gives."""
 
 
+STEP_UP_NEEDED = "step_up_needed"
+"""The act needs a fresh proof of its person (RFC 9470); nothing was done."""
+
+
 class Again(Enum):
     """What may be sent again when no answer came."""
 
@@ -164,7 +168,8 @@ class Wire:
 
     def _until_answered(self, call: _Call) -> httpx.Response:
         began, attempt = time.monotonic(), 0
-        renew = was_renewed = was_heard = was_sent = False
+        renew = was_sent = False
+        tried: set[str] = set()
         while True:
             attempt += 1
             asked_s: float | None = None
@@ -187,12 +192,8 @@ class Wire:
                 was_sent = True
                 if response.is_success:
                     return response
-                if response.status_code == 401 and self._signing is not None and not was_heard:
-                    was_heard = self._signing.heard(response)
-                    if was_heard:
-                        continue
-                if response.status_code == 401 and self._signing is not None and not was_renewed:
-                    renew = was_renewed = True  # the service's keys were changed, or its address
+                if response.status_code == 401 and (otherwise := self._signed_otherwise(response, tried)):
+                    renew = otherwise == "renewed"
                     continue
                 asked_s = retry_after_s(response.headers, at=utc_now())
                 problem = problem_of(response.status_code, _document(response), retry_after_s=asked_s)
@@ -205,6 +206,21 @@ class Wire:
                     raise _unanswered(call, failure, attempt) from failure
                 raise failure
             time.sleep(pause_s)
+
+    def _signed_otherwise(self, response: httpx.Response, tried: set[str]) -> str | None:
+        """What to sign differently after a 401, each once; None where nothing helps."""
+        if self._signing is None:
+            return None
+        if "heard" not in tried and self._signing.heard(response):
+            tried.add("heard")
+            return "heard"
+        if _document(response).get("code") == STEP_UP_NEEDED and "proven" not in tried:
+            tried.add("proven")
+            return "proven" if self._signing.step_up(self._http) else None
+        if "renewed" in tried:
+            return None
+        tried.add("renewed")  # the service's keys were changed, or its address
+        return "renewed"
 
     def _sign(self, call: _Call, *, renew: bool) -> None:
         if self._signing is not None:

@@ -265,8 +265,40 @@ CATALOGUE: dict[Code, Row] = {
         Kind.THROTTLED,
         ("Too many attempts", "尝试次数过多"),
         (
-            "Signing in failed too often. Wait {minutes} minutes, or ask your registrar for an invitation.",
-            "登录失败次数过多。请在 {minutes} 分钟后再试，或联系登记员重新获取邀请链接。",
+            "Signing in failed too often. Wait {seconds} seconds, or ask your registrar for an invitation.",
+            "登录失败次数过多。请在 {seconds} 秒后再试，或联系登记员重新获取邀请链接。",
+        ),
+    ),
+    Code.SECOND_FACTOR_NEEDED: Row(
+        Kind.UNAUTHENTICATED,
+        ("Verification code required", "需要动态验证码"),
+        (
+            "This account has a second factor. Send the six digits of its authenticator, or a recovery code, as `code`.",
+            "该账号已启用二次验证。请在 code 中填写身份验证器显示的 6 位动态码，或一个恢复码。",
+        ),
+    ),
+    Code.SECOND_FACTOR_INVALID: Row(
+        Kind.UNAUTHENTICATED,
+        ("Verification code not right", "动态验证码不正确"),
+        (
+            "The code is wrong, too old or used already. Wait for the next one and check the clock of your device.",
+            "动态码有误、已过期或已用过。请等待下一个动态码后再试，并核对手机时间是否准确。",
+        ),
+    ),
+    Code.SECOND_FACTOR_ENROLMENT_NEEDED: Row(
+        Kind.FORBIDDEN,
+        ("Second factor to be set up first", "须先启用二次验证"),
+        (
+            "Your role needs a second factor. Set it up with `voucher login` or at {address}, then sign in with its code.",
+            "您的角色须启用二次验证。请运行 voucher login 或打开 {address} 完成设置，再用动态码登录。",
+        ),
+    ),
+    Code.STEP_UP_NEEDED: Row(
+        Kind.UNAUTHENTICATED,
+        ("Prove again who you are", "需要再次验证身份"),
+        (
+            "This act needs a verification no older than {minutes} minutes. Send a code to /v1/personal-tokens/step-up and repeat the request with the new token.",
+            "此操作要求 {minutes} 分钟内验证过身份。请将动态码提交至 /v1/personal-tokens/step-up，再用新令牌重新提交。",
         ),
     ),
     Code.WRONG_STATE: Row(
@@ -851,6 +883,14 @@ CATALOGUE: dict[Code, Row] = {
         (
             "{relation_id} tells of the same parties for some of these days. End it first, or choose days that do not overlap.",
             "{relation_id} 已登记同一主体在相同日期内的该类关系。请先终止原登记，或填写不重叠的日期。",
+        ),
+    ),
+    Code.FIELD_KEY_MISSING: Row(
+        Kind.UNAVAILABLE,
+        ("Key of an encrypted field missing", "缺少字段加密密钥"),
+        (
+            "This value was encrypted with the key {key}, which this service does not have. Its operator has to put the field keys back.",
+            "该信息由密钥 {key} 加密，本服务没有该密钥。请运维人员恢复字段密钥（field-keys）后重试。",
         ),
     ),
     Code.PRICE_ABOVE_LIST: Row(

@@ -60,6 +60,7 @@ class Prefix(StrEnum):
     PAYEE_ACCOUNT = "pac"
     OUTSIDE_IDENTITY = "oid"
     PERSONAL_TOKEN = "ptk"  # noqa: S105 - a prefix
+    SECOND_FACTOR = "sfa"
 
 
 SHARED = frozenset(
@@ -75,6 +76,7 @@ SHARED = frozenset(
         Prefix.PERSON,
         Prefix.OUTSIDE_IDENTITY,
         Prefix.PERSONAL_TOKEN,
+        Prefix.SECOND_FACTOR,
     }
 )
 """What belongs to no region: their ids have no region part."""

@@ -65,6 +65,10 @@ class Code(StrEnum):
     INVITATION_INVALID = "invitation_invalid"
     PASSWORD_TOO_WEAK = "password_too_weak"  # noqa: S105 - a problem code
     TOO_MANY_ATTEMPTS = "too_many_attempts"
+    SECOND_FACTOR_NEEDED = "second_factor_needed"
+    SECOND_FACTOR_INVALID = "second_factor_invalid"
+    SECOND_FACTOR_ENROLMENT_NEEDED = "second_factor_enrolment_needed"
+    STEP_UP_NEEDED = "step_up_needed"
 
     WRONG_STATE = "wrong_state"
     SAME_PERSON = "same_person"
@@ -187,6 +191,7 @@ class Code(StrEnum):
     SIGN_IN_CODE_INVALID = "sign_in_code_invalid"
     DPOP_PROOF_INVALID = "dpop_proof_invalid"
     DPOP_NONCE_NEEDED = "dpop_nonce_needed"
+    FIELD_KEY_MISSING = "field_key_missing"
 
 
 @dataclass(frozen=True, slots=True)

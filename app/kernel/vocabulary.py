@@ -57,6 +57,14 @@ class TokenKind(StrEnum):
     PROOF = "proof"  # a machine's proof that it holds the key of its token (RFC 9449): good once
 
 
+class SessionStage(StrEnum):
+    """How far a browser's signing in has come."""
+
+    CODE = "code"  # the password was right; the code of the second factor is asked for
+    ENROL = "enrol"  # a second factor has to be set up first
+    FULL = "full"  # signed in
+
+
 class VoucherKind(StrEnum):
     """What a voucher buys."""
 
@@ -357,6 +365,7 @@ class ApprovalKind(StrEnum):
     SET_APPROVAL_BANDS = "set_approval_bands"
     DELEGATE_POWER = "delegate_power"
     CHANGE_PAYEE_ACCOUNT = "change_payee_account"
+    RESET_SECOND_FACTOR = "reset_second_factor"
 
 
 class ApplicationStatus(StrEnum):

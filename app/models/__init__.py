@@ -32,6 +32,7 @@ from app.models.recoveries import Recovery, RecoveryTransfer
 from app.models.redemptions import OrderNumber, Redemption, Refund, UsageReference
 from app.models.relations import OrganisationRelation
 from app.models.restorations import Restoration, RestorationRelease
+from app.models.signing_in import KnownPlace, RecoveryCode, SecondFactor, SignInFailures
 from app.models.statements import Statement, StatementLine
 from app.models.uploads import Upload
 from app.models.vouchers import Allotment, Extension, Mandate, Voucher
@@ -75,6 +76,7 @@ __all__ = [
     "IssuanceBatch",
     "IssuanceRow",
     "Job",
+    "KnownPlace",
     "Log",
     "LogBatch",
     "LogCosignature",
@@ -104,6 +106,7 @@ __all__ = [
     "Reconciliation",
     "ReconciliationCase",
     "Recovery",
+    "RecoveryCode",
     "RecoveryTransfer",
     "RedInvoice",
     "RedLetter",
@@ -115,7 +118,9 @@ __all__ = [
     "RoleGrant",
     "RuleVersion",
     "SealQueue",
+    "SecondFactor",
     "SignInCode",
+    "SignInFailures",
     "SpentToken",
     "Statement",
     "StatementLine",

@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy import CheckConstraint, ForeignKey, Index, LargeBinary, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
-from app.kernel.vocabulary import Role, TokenKind
+from app.kernel.vocabulary import Role, SessionStage, TokenKind
 from app.models.base import Base, CanonicalJson, Id, Instant, RegionCode, Words, one_of, region_code_format
 
 
@@ -151,5 +151,12 @@ class PortalSession(Base):
     seen_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     ended_at: Mapped[Instant | None]
+    stage: Mapped[Id]
+    """How far signing in has come: only a `full` session opens more than the next page of signing in."""
+    source: Mapped[Words]
+    browser: Mapped[Words]
+    """From where and with what, as its owner sees it in the list of his sessions."""
+    outside_factor: Mapped[bool] = mapped_column(server_default=false())
+    """Whether an outside provider vouched for a second factor."""
 
-    __table_args__ = (Index(None, "user_id"),)
+    __table_args__ = (Index(None, "user_id"), one_of("stage", SessionStage))

@@ -18,6 +18,7 @@ TWO_PERSONS: dict[str, Kind | tuple[Kind, ...]] = {
     "POST /v1/users": Kind.GRANT_ROLES,
     "POST /v1/users/{user_id}/roles": Kind.GRANT_ROLES,
     "POST /v1/users/{user_id}/password-resets": Kind.RESET_PASSWORD,
+    "POST /v1/users/{user_id}/second-factor-resets": Kind.RESET_SECOND_FACTOR,
     "POST /v1/users/{user_id}/invitations": Kind.RESET_PASSWORD,
     "POST /v1/clients": Kind.GRANT_ROLES,
     "POST /v1/clients/{client_id}/roles": Kind.GRANT_ROLES,
@@ -69,6 +70,7 @@ REPORT = "Takes in or compares evidence; moves nothing."
 CASE = "Work on a difference: notes and states of a case; moves nothing, and is an audit event."
 
 REVIEW = "A step of the review, an event of the application's history; what grants money is proposed and approved."
+OWN_SIGN_IN = "A person's own second factor; taking an official's away takes two persons."
 SIGNING_IN = "How a machine signs in, by itself or its registrar: its roles took two persons."
 TAKES_AWAY = "Only takes powers away; it must work at once, and the way back takes two persons."
 REGISTRY = "The registry, with evidence and history; whoever it rules out is told, and money still takes two persons."
@@ -76,6 +78,10 @@ REGISTRY = "The registry, with evidence and history; whoever it rules out is tol
 ONE_PERSON: dict[str, str] = {
     "POST /oauth/revoke": "A machine gives back its own token.",
     "DELETE /v1/personal-tokens/current": "A person gives back his own token.",
+    "DELETE /v1/personal-tokens/all": "A person signs himself out everywhere.",
+    "POST /v1/personal-tokens/step-up": "A person proves again who he is.",
+    "POST /v1/second-factors": OWN_SIGN_IN,
+    "POST /v1/second-factors/confirm": OWN_SIGN_IN,
     "POST /v1/clients/{client_id}/keys": SIGNING_IN,
     "POST /v1/clients/{client_id}/keys/{kid}/retire": TAKES_AWAY,
     "POST /v1/clients/{client_id}/secret": SIGNING_IN,

@@ -8,7 +8,7 @@ from sqlalchemy import select
 from app.kernel.vocabulary import OrganisationKind, Role, TokenScope
 from app.models import AuditEvent, RoleGrant
 from tests.identity.over_http import HANGZHOU, NINGBO, Registry, basic, places, registry
-from tests.world import Actor, problem
+from tests.world import Actor, fresh_proof, problem
 
 __all__ = ["registry"]
 
@@ -98,7 +98,9 @@ def test_nobody_disables_himself_nor_anybody_beyond_his_reach(registry: Registry
 def test_a_token_for_reading_may_be_given_back_too(registry: Registry) -> None:
     authority = registry.world.organisation(OrganisationKind.AUTHORITY)
     maker = registry.world.person(Role.MAKER, authority)
-    token = registry.world.tokens.issue(maker.id, authority, ttl_s=600, scopes=[TokenScope.READ]).token
+    token = registry.world.tokens.issue(
+        maker.id, authority, ttl_s=600, scopes=[TokenScope.READ], proof=fresh_proof()
+    ).token
     reading = registry.world.anonymous()
     reading.headers["Authorization"] = f"Bearer {token}"
     assert reading.get("/v1/programmes").status_code == 200

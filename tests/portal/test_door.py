@@ -42,7 +42,9 @@ def test_behind_https_cookies_stay_on_https_and_the_public_origin_counts(setting
     with serving(public) as base_url, httpx.Client(base_url=base_url, trust_env=False) as client:
         page = client.get("/portal/sign-in")
         cookie = page.headers["set-cookie"]
-        assert "; Secure" in cookie
+        assert cookie.startswith("__Host-voucher_stranger=")
+        assert {"secure", "path=/"} <= {part.strip().lower() for part in cookie.split(";")}
+        assert "domain=" not in cookie.lower()
         form = {"login": "nobody", "password": "wrong", "form_token": form_token(page.text)}
         headers = {"Cookie": cookie.partition(";")[0]}
         for origin, status in {"https://voucher.example": 401, "http://voucher.example": 403}.items():
@@ -62,16 +64,19 @@ def test_every_failure_to_sign_in_looks_the_same_and_is_written_down(manager: Ma
     assert manager.world.database.transact(lambda tx: tx.execute(tried).scalars().all()) == ["refused"]
 
 
-def test_an_official_is_told_where_to_sign_in_and_gets_no_session(world: World, city: City) -> None:
+def test_an_official_comes_to_his_own_account_and_to_no_firms_page(world: World, city: City) -> None:
     maker = world.person(Role.MAKER, city.authority_id, city.region_code)
     client = world.anonymous()
     path = f"/portal/invitations/{invitation(world, maker)}"
     form = {"password": PASSWORD, "repeat": PASSWORD, "form_token": form_token(client.get(path).text)}
     assert client.post(path, data=form, headers={"Origin": world.base_url}).status_code == 303
     answer = _sign_in(client, login_of(world, maker), PASSWORD, origin=world.base_url)
-    assert answer.status_code == 403
-    assert "voucher login" in answer.text
-    assert "voucher_session" not in client.cookies
+    assert (answer.status_code, answer.headers["location"]) == (303, "/portal/account")
+    assert "voucher login" in client.get("/portal/account").text
+    for path in ("/portal/vouchers", "/portal/applications", "/portal/calculator"):
+        refused = client.get(path)
+        assert refused.status_code == 403
+        assert "本门户仅供企业使用" in refused.text
 
 
 def test_a_weak_password_is_refused_and_the_invitation_stays_good(world: World, city: City) -> None:

@@ -7,6 +7,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from app.api.portal import (
+    account,
     applications,
     calculator,
     mandates,
@@ -49,6 +50,7 @@ def mount(app: FastAPI) -> None:
     for router in (
         signing_in.router,
         openid.router,
+        account.router,
         mandates.router,
         payment_codes.router,
         surrender.router,

@@ -20,16 +20,22 @@ from app.api.portal import pages
 from app.api.portal.tokens import is_strangers
 from app.database import CommitUnknown
 from app.kernel.problems import AppError
-from app.kernel.vocabulary import Role
+from app.kernel.vocabulary import Role, SessionStage
 from app.services.identity import sessions
 from app.services.identity.loading import load_principal
 from app.services.identity.passwords import TYPED_LENGTH
 from app.services.identity.principals import Caller
+from app.services.identity.second_factors import has_factor as has_second_factor
+from app.services.identity.staff import must_have_second_factor
 from app.services.organisations import read_organisation
 
 log = structlog.get_logger(__name__)
 
 SESSION_COOKIE = "voucher_session"
+DEVICE_COOKIE = "voucher_device"
+DEVICE_AGE_S = 180 * 24 * 3600
+CODE_PAGE = "/portal/sign-in/code"
+FACTOR_PAGE = "/portal/account/second-factor"
 
 HEADERS = {
     "Content-Security-Policy": (
@@ -48,7 +54,15 @@ class SignInNeeded(Exception):
 
 
 class NotAFirm(Exception):
-    """The person is known but holds no firm's role."""
+    """The person is signed in but holds no firm's role."""
+
+
+class CodeNeeded(Exception):
+    """The password was right; the code of the second factor is still to come."""
+
+
+class EnrolmentNeeded(Exception):
+    """The person's role needs a second factor, and there is none yet."""
 
 
 class FormRefused(Exception):
@@ -57,16 +71,28 @@ class FormRefused(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Visitor:
-    """A firm's person, signed in."""
+    """A person in a session, however far signing in has come."""
 
     caller: Caller
     session: sessions.Session
     organisation_name: str
+    has_factor: bool
+    must_enrol: bool
+
+    @property
+    def is_in(self) -> bool:
+        """Whether the person is signed in all the way."""
+        return self.session.stage is SessionStage.FULL and not self.must_enrol
+
+    @property
+    def is_firm(self) -> bool:
+        """Whether a firm's pages are for this person."""
+        return self.is_in and self.caller.holds(Role.FIRM)
 
 
 def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
-    """The person of the session's cookie, or None. Raises NotAFirm where the firm's role has been taken away."""
-    secret = request.cookies.get(SESSION_COOKIE)
+    """The person of the session's cookie, or None."""
+    secret = pages.cookie(request, SESSION_COOKIE)
     if not secret:
         return None
 
@@ -77,39 +103,67 @@ def find_visitor(request: Request, service: ServiceDep) -> Visitor | None:
             return None
         caller = Caller(principal, request.state.request_id, source_of(request))
         organisation = read_organisation(tx, caller=caller, organisation_id=principal.organisation_id)
-        return Visitor(caller, session, organisation.name)
+        has_factor = has_second_factor(tx, principal.id)
+        staff = service.settings.staff_second_factor
+        is_without = not has_factor and not session.outside_factor
+        must_enrol = is_without and must_have_second_factor(principal, staff=staff)
+        return Visitor(caller, session, organisation.name, has_factor, must_enrol)
 
     visitor = service.database.transact(load)
-    if visitor is not None and not visitor.caller.holds(Role.FIRM):
-        raise NotAFirm
     request.state.visitor = visitor
     return visitor
 
 
-def signed_in(visitor: Annotated[Visitor | None, Depends(find_visitor)]) -> Visitor:
-    """The firm's person. Raises SignInNeeded."""
+def in_session(visitor: Annotated[Visitor | None, Depends(find_visitor)]) -> Visitor:
+    """Somebody whose password was right, however far he has come. Raises SignInNeeded."""
     if visitor is None:
         raise SignInNeeded
     return visitor
 
 
-def signed_in_form(
+def person_in(visitor: Annotated[Visitor, Depends(in_session)]) -> Visitor:
+    """A person who is signed in, whatever the role. Raises SignInNeeded, CodeNeeded, EnrolmentNeeded."""
+    if visitor.session.stage is SessionStage.CODE:
+        raise CodeNeeded
+    if visitor.session.stage is SessionStage.ENROL or visitor.must_enrol:
+        raise EnrolmentNeeded
+    return visitor
+
+
+def signed_in(visitor: Annotated[Visitor, Depends(person_in)]) -> Visitor:
+    """A firm's person. Raises what `person_in` raises, and NotAFirm."""
+    if not visitor.caller.holds(Role.FIRM):
+        raise NotAFirm
+    return visitor
+
+
+def in_session_form(
     request: Request,
     service: ServiceDep,
-    visitor: Annotated[Visitor, Depends(signed_in)],
+    visitor: Annotated[Visitor, Depends(in_session)],
     form_token: Annotated[str, Form()] = "",
 ) -> Visitor:
-    """The firm's person, who has sent one of our own forms. Raises SignInNeeded, FormRefused."""
+    """Somebody in a session, who has sent one of our own forms. Raises SignInNeeded, FormRefused."""
     _require_own_origin(request, service.settings.public_url)
     if not visitor.session.accepts(form_token):
         raise FormRefused
     return visitor
 
 
+def person_form(visitor: Annotated[Visitor, Depends(in_session_form)]) -> Visitor:
+    """The same for a person who is signed in, whatever the role."""
+    return person_in(visitor)
+
+
+def signed_in_form(visitor: Annotated[Visitor, Depends(in_session_form)]) -> Visitor:
+    """The same for a firm's person."""
+    return signed_in(person_in(visitor))
+
+
 def stranger_form(request: Request, service: ServiceDep, form_token: Annotated[str, Form()] = "") -> None:
     """Let a form through that is sent before signing in. Raises FormRefused."""
     _require_own_origin(request, service.settings.public_url)
-    if not is_strangers(form_token, request.cookies.get(pages.STRANGER_COOKIE)):
+    if not is_strangers(form_token, pages.cookie(request, pages.STRANGER_COOKIE)):
         raise FormRefused
 
 
@@ -117,6 +171,10 @@ Typed = Annotated[str, Form(max_length=TYPED_LENGTH)]
 """What somebody typed into a field: text, and no more of it than any field takes."""
 
 MaybeVisitor = Annotated[Visitor | None, Depends(find_visitor)]
+InSession = Annotated[Visitor, Depends(in_session)]
+InSessionForm = Annotated[Visitor, Depends(in_session_form)]
+PersonIn = Annotated[Visitor, Depends(person_in)]
+PersonForm = Annotated[Visitor, Depends(person_form)]
 SignedIn = Annotated[Visitor, Depends(signed_in)]
 SignedInForm = Annotated[Visitor, Depends(signed_in_form)]
 StrangerForm = Depends(stranger_form)
@@ -143,14 +201,16 @@ class PortalRoute(APIRoute):
 def _answer(request: Request, error: Exception) -> Response:
     match error:
         case SignInNeeded():
-            ended = "session_ended" if SESSION_COOKIE in request.cookies else None
+            ended = "session_ended" if pages.cookie(request, SESSION_COOKIE) else None
             response = pages.leave(request, "/portal/sign-in", notice=ended)
-            response.delete_cookie(SESSION_COOKIE)
+            pages.drop_cookie(request, response, SESSION_COOKIE)
             return response
+        case CodeNeeded():
+            return pages.leave(request, CODE_PAGE)
+        case EnrolmentNeeded():
+            return pages.leave(request, FACTOR_PAGE)
         case NotAFirm():
-            response = pages.show(request, "not_a_firm.html", {"command": "voucher login"}, status=403)
-            response.delete_cookie(SESSION_COOKIE)
-            return response
+            return pages.show(request, "not_a_firm.html", {}, status=403)
         case FormRefused():
             return pages.show_message(request, "form", status=403)
         case AppError():

@@ -18,7 +18,7 @@ from app.api.authentication import source_of
 from app.api.context import ServiceDep
 from app.api.portal.guard import HEADERS, FormRefused, StrangerForm, Typed
 from app.api.portal.notice_forms import ObjectionForm, read_objection_form
-from app.api.portal.pages import STRANGER_COOKIE, environment, set_cookie
+from app.api.portal.pages import STRANGER_COOKIE, cookie, environment, set_cookie
 from app.api.portal.texts import LANGUAGES, Words
 from app.api.portal.tokens import stranger_cookie, stranger_token
 from app.api.problems import STATUS, language_of
@@ -146,7 +146,7 @@ def _notice(
 
 def _show(request: Request, page: str, context: Mapping[str, object], *, status: int = 200) -> Response:
     """Render a page; a form in it is let through again by the cookie that comes with it."""
-    stranger = stranger_cookie(request.cookies.get(STRANGER_COOKIE))
+    stranger = stranger_cookie(cookie(request, STRANGER_COOKIE))
     markup = (
         environment()
         .get_template(page)
@@ -160,7 +160,7 @@ def _show(request: Request, page: str, context: Mapping[str, object], *, status:
         )
     )
     response = HTMLResponse(markup, status_code=status)
-    set_cookie(request, response, STRANGER_COOKIE, stranger, path="/notices")
+    set_cookie(request, response, STRANGER_COOKIE, stranger)
     return response
 
 

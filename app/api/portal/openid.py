@@ -8,8 +8,9 @@ form only, so that no other site can link a visitor's identity to somebody else'
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import structlog
 from fastapi import APIRouter, Path, Request, Response
@@ -19,25 +20,25 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.authentication import source_of
 from app.api.context import ServiceDep, get_service
+from app.api.portal.choices import USED_COOKIE
 from app.api.portal.guard import SESSION_COOKIE, PortalRoute, StrangerForm
-from app.api.portal.pages import see_other, set_cookie, show, show_problem, show_refusal, words_of
+from app.api.portal.pages import cookie, drop_cookie, see_other, set_cookie, show, show_problem, show_refusal, words_of
+from app.api.portal.signing_in import after, device_of, signed_in_response, start_session
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Role
 from app.openid import Attempt, NotProven, Provider, ProviderAway, RefusedByProvider, Subject
-from app.services.identity import outside, sessions
+from app.services.identity import outside
 from app.services.identity.invitations import invited_login
 from app.services.identity.outside import Vouched
 from app.services.identity.personal_tokens import give_code
-from app.services.identity.principals import Caller
+from app.services.identity.signing_in import Entered
 from app.settings import Settings
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
-HOME = "/portal/vouchers"
 COOKIE = "voucher_openid"
 """The try to sign in that this browser is at."""
-USED_COOKIE = "voucher_openid_used"
-"""Where this browser has signed in, so that it can be offered to sign out there too."""
 TRY_AGE_S = 600
 AWAY_RETRY_S = 30
 
@@ -64,20 +65,6 @@ class _Try:
     @property
     def cookie(self) -> str:
         return f"{self.provider_id}.{self.purpose}.{self.attempt.secret}.{self.about}"
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """A provider as a page offers it."""
-
-    id: str
-    name: str
-
-
-def choices(request: Request) -> list[Choice]:
-    """The providers at which one may sign in, in the operator's order and the reader's language."""
-    language = words_of(request).language
-    return [Choice(one.settings.id, one.settings.name(language)) for one in get_service(request).openid.values()]
 
 
 def callback_uri(settings: Settings, provider_id: str) -> str:
@@ -119,7 +106,7 @@ async def begin_for_invitation(
         return _away(request, provider, error)
     name = provider.settings.name(words_of(request).language)
     response = show(request, "openid_link.html", {"login": login, "provider": name, "address": address})
-    set_cookie(request, response, COOKIE, begun.cookie, path="/portal", max_age=TRY_AGE_S)
+    set_cookie(request, response, COOKIE, begun.cookie, max_age=TRY_AGE_S)
     return response
 
 
@@ -127,10 +114,10 @@ async def begin_for_invitation(
 async def come_back(request: Request, provider_id: str) -> Response:
     """Take the provider's answer: once, from the browser that was sent off, and for what it was sent off for."""
     provider = _provider(request, provider_id)
-    begun = _Try.read(request.cookies.get(COOKIE))
+    begun = _Try.read(cookie(request, COOKIE))
     response = await _answered(request, provider, begun)
     if begun is not None and begun.attempt.is_answered_by(request.query_params.get("state", "")):
-        response.delete_cookie(COOKIE, path="/portal")  # a stranger's answer ends nobody's try
+        drop_cookie(request, response, COOKIE)  # a stranger's answer ends nobody's try
     return response
 
 
@@ -144,7 +131,7 @@ async def sign_out_there(request: Request, service: ServiceDep, provider_id: str
     except ProviderAway as error:
         return _away(request, provider, error)
     response: Response = RedirectResponse(address or "/portal/sign-in", status_code=303)
-    response.delete_cookie(USED_COOKIE, path="/portal")
+    drop_cookie(request, response, USED_COOKIE)
     return response
 
 
@@ -155,7 +142,7 @@ async def _sent_off(request: Request, begun: _Try) -> Response:
     except ProviderAway as error:
         return _away(request, provider, error)
     response = RedirectResponse(address, status_code=303)
-    set_cookie(request, response, COOKIE, begun.cookie, path="/portal", max_age=TRY_AGE_S)
+    set_cookie(request, response, COOKIE, begun.cookie, max_age=TRY_AGE_S)
     return response
 
 
@@ -211,48 +198,47 @@ def _let_in(request: Request, provider: Provider, begun: _Try, subject: Subject)
 
 
 def _begin_session(request: Request, provider: Provider, vouched: Vouched) -> Response:
-    service = get_service(request)
+    service, device = get_service(request), device_of(request)
 
-    def begin_session(tx: Connection, caller: Caller) -> str | None:
-        if not caller.holds(Role.FIRM):
-            return None
-        secret, _ = sessions.start(tx, caller=caller, max_s=service.settings.session_max_s)
-        return secret
-
-    secret = service.database.transact(
-        lambda tx: outside.enter(
+    def begin_session(tx: Connection, entered: Entered) -> tuple[str, str]:
+        secret = start_session(
             tx,
-            vouched=vouched,
-            purpose="portal",
-            request_id=request.state.request_id,
-            source=source_of(request),
-            then=begin_session,
+            request,
+            service,
+            entered.caller,
+            stage=entered.stage,
+            outside_factor=vouched.second_factor,
         )
-    )
-    if secret is None:
-        command = f"voucher login --with {provider.settings.id}"
-        return show(request, "not_a_firm.html", {"command": command}, status=403)
-    response = see_other(request, HOME)
-    set_cookie(request, response, SESSION_COOKIE, secret)
-    set_cookie(request, response, USED_COOKIE, provider.settings.id, path="/portal")
+        return secret, after(entered)
+
+    secret, path = _entered(request, vouched, "portal", begin_session)
+    response = signed_in_response(request, path, secret, device)
+    set_cookie(request, response, USED_COOKIE, provider.settings.id)
     return response
 
 
 def _show_code(request: Request, challenge: str, vouched: Vouched) -> Response:
-    code, login = get_service(request).database.transact(
+    def give(tx: Connection, entered: Entered) -> tuple[str, str]:
+        code = give_code(tx, caller=entered.caller, challenge=challenge, proof=vouched.proof)
+        return code, outside.login_of(tx, entered.caller.principal_id)
+
+    code, login = _entered(request, vouched, "personal_token", give)
+    return show(request, "openid_code.html", {"code": code, "login": login})
+
+
+def _entered(request: Request, vouched: Vouched, purpose: str, then: Callable[[Connection, Entered], T]) -> T:
+    service = get_service(request)
+    return service.database.transact(
         lambda tx: outside.enter(
             tx,
             vouched=vouched,
-            purpose="personal_token",
+            purpose=purpose,
             request_id=request.state.request_id,
             source=source_of(request),
-            then=lambda tx, caller: (
-                give_code(tx, caller=caller, challenge=challenge, second_factor=vouched.second_factor),
-                outside.login_of(tx, caller.principal_id),
-            ),
+            staff=service.settings.staff_second_factor,
+            then=then,
         )
     )
-    return show(request, "openid_code.html", {"code": code, "login": login})
 
 
 def _link(request: Request, secret: str, vouched: Vouched) -> Response:
@@ -262,7 +248,7 @@ def _link(request: Request, secret: str, vouched: Vouched) -> Response:
         )
     )
     response = see_other(request, "/portal/sign-in", notice="identity_linked")
-    response.delete_cookie(SESSION_COOKIE)
+    drop_cookie(request, response, SESSION_COOKIE)
     return response
 
 

@@ -37,6 +37,9 @@ NOTICES = frozenset(
         "session_ended",
         "password_set",
         "identity_linked",
+        "second_factor_removed",
+        "session_closed",
+        "signed_out_everywhere",
         "mandate_granted",
         "mandate_withdrawn",
         "surrendered",
@@ -52,7 +55,7 @@ NOTICES = frozenset(
 
 def words_of(request: Request) -> Words:
     """The language chosen at the switch, else the browser's, else Chinese."""
-    chosen = request.cookies.get(LANGUAGE_COOKIE, "")
+    chosen = cookie(request, LANGUAGE_COOKIE) or ""
     return Words(chosen if chosen in LANGUAGES else language_of(request))
 
 
@@ -67,8 +70,8 @@ def show(
     """Render the page, or only its `part` where htmx asks for it. One place decides, so no route has to."""
     template = environment().get_template(part if part is not None and is_fragment_request(request) else page)
     visitor = getattr(request.state, "visitor", None)
-    stranger = None if visitor else stranger_cookie(request.cookies.get(STRANGER_COOKIE))
-    notice = request.cookies.get(NOTICE_COOKIE)
+    stranger = None if visitor else stranger_cookie(cookie(request, STRANGER_COOKIE))
+    notice = cookie(request, NOTICE_COOKIE)
     markup = template.render(
         context,
         t=words_of(request),
@@ -78,9 +81,9 @@ def show(
     )
     response = HTMLResponse(markup, status_code=status)
     if notice is not None:
-        response.delete_cookie(NOTICE_COOKIE, path="/portal")
+        drop_cookie(request, response, NOTICE_COOKIE)
     if stranger is not None:
-        set_cookie(request, response, STRANGER_COOKIE, stranger, path="/portal")
+        set_cookie(request, response, STRANGER_COOKIE, stranger)
     return response
 
 
@@ -89,7 +92,7 @@ def see_other(request: Request, path: str, *, notice: str | None = None) -> Resp
     response = RedirectResponse(path, status_code=303)
     if notice is not None:
         assert notice in NOTICES, f"{notice} is no notice"
-        set_cookie(request, response, NOTICE_COOKIE, notice, path="/portal", max_age=NOTICE_AGE_S)
+        set_cookie(request, response, NOTICE_COOKIE, notice, max_age=NOTICE_AGE_S)
     return response
 
 
@@ -127,12 +130,34 @@ def show_message(request: Request, name: str, *, status: int, reference: str | N
     return show_problem(request, heading, sentence, status=status, reference=reference)
 
 
-def set_cookie(
-    request: Request, response: Response, name: str, value: str, *, path: str = "/", max_age: int | None = None
-) -> None:
-    """A cookie that no script reads and no other site sends; over https only where the service is public by https."""
-    secure = get_service(request).settings.public_url.startswith("https:")
-    response.set_cookie(name, value, max_age=max_age, path=path, secure=secure, httponly=True, samesite="lax")
+def cookie(request: Request, name: str) -> str | None:
+    """A cookie that `set_cookie` has set, or None."""
+    return request.cookies.get(_cookie_name(request, name))
+
+
+def set_cookie(request: Request, response: Response, name: str, value: str, *, max_age: int | None = None) -> None:
+    """A cookie that no script reads and no other site sends.
+
+    Where the service is public by https it goes over https only, and its name says so (`__Host-`): neither another
+    host of the domain nor plain http can put one of its own in its place (RFC 6265bis, section 4.1.3.2).
+    """
+    secure = _is_secure(request)
+    name = _cookie_name(request, name)
+    response.set_cookie(name, value, max_age=max_age, path="/", secure=secure, httponly=True, samesite="lax")
+
+
+def drop_cookie(request: Request, response: Response, name: str) -> None:
+    """Have the browser forget a cookie that `set_cookie` has set."""
+    name = _cookie_name(request, name)
+    response.delete_cookie(name, path="/", secure=_is_secure(request), httponly=True, samesite="lax")
+
+
+def _cookie_name(request: Request, name: str) -> str:
+    return f"__Host-{name}" if _is_secure(request) else name
+
+
+def _is_secure(request: Request) -> bool:
+    return get_service(request).settings.public_url.startswith("https:")
 
 
 def signed_yuan(fen: int) -> str:

@@ -35,6 +35,7 @@ from app.cli.login import DEFAULT_URL
 from app.cli.office.pending import key_for
 from app.cli.office.words import Words, yuan
 from app.cli.output import Failure
+from app.cli.proving import prove_kept, prove_once
 from app.client import Problem, VoucherClient, models
 from app.client.jobs import Progress
 from app.client.signing_in import current_session
@@ -323,7 +324,8 @@ def _open(
 def _client(url: str | None, tag: str) -> tuple[VoucherClient, str]:
     """As the person of VOUCHER_TOKEN, else of `voucher login`. Raises Failure."""
     if token := os.environ.get("VOUCHER_TOKEN"):
-        return VoucherClient(url or DEFAULT_URL, token=token, language=tag, patience=PATIENCE), _subject(token)
+        known = VoucherClient(url or DEFAULT_URL, token=token, prove=prove_once(), language=tag, patience=PATIENCE)
+        return known, _subject(token)
     session = current_session()
     if session is None:
         raise Failure(
@@ -335,7 +337,9 @@ def _client(url: str | None, tag: str) -> tuple[VoucherClient, str]:
             "a token goes to the service that gave it alone: sign in there first",
             status=SIGN_IN,
         )
-    return VoucherClient(session.url, token=session.token, language=tag, patience=PATIENCE), session.user_id
+    prove = prove_kept(session)
+    client = VoucherClient(session.url, token=session.token, prove=prove, language=tag, patience=PATIENCE)
+    return client, session.user_id
 
 
 def _subject(token: str) -> str:

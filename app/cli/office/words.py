@@ -48,6 +48,7 @@ ACTS: Mapping[str, str] = {
     "unfreeze_voucher": "解冻",
     "grant_roles": "授予角色",
     "reset_password": "重置密码",
+    "reset_second_factor": "重置二次验证",
     "publish_rule_version": "发布规则版本",
     "order_payment": "支付",
     "reverse_entry": "冲销",

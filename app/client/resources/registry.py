@@ -11,22 +11,34 @@ from app.client.models import (
     ClientKeyRead,
     ClientKeys,
     ClientRead,
+    Credentials,
+    DpopBody,
+    FactorConfirm,
     InvitationRead,
     LeavingBody,
     OrganisationChange,
     OrganisationCreate,
     OrganisationKind,
     OrganisationRead,
+    OutsideIdentities,
+    OutsideIdentityRead,
     PersonalToken,
+    PersonalTokenByCode,
     PersonalTokenCreate,
+    PersonalTokens,
     ResetAsked,
     ResetBody,
     RolesAsked,
     RolesBody,
     RolesTaken,
     SamePersonBody,
+    SecondFactorBegun,
+    SecondFactorConfirmed,
+    SecondFactorReset,
     SecretRenewal,
     SecretRenewed,
+    StepUp,
+    UnlinkBody,
     UserCreate,
     UserCreated,
     UserRead,
@@ -113,6 +125,47 @@ class Users:
         """Sign in as a person: a token for some hours."""
         return self._wire.change("POST", "/v1/personal-tokens", PersonalToken, body)
 
+    def personal_token_by_code(self, body: PersonalTokenByCode) -> PersonalToken:
+        """Sign in with the code that the portal showed after signing in at an outside provider."""
+        return self._wire.change("POST", "/v1/personal-tokens/by-code", PersonalToken, body)
+
+    def personal_tokens(self) -> PersonalTokens:
+        """My own tokens, with what they are for, without themselves."""
+        return self._wire.fetch("/v1/personal-tokens", PersonalTokens)
+
+    def end_personal_token(self, token_id: str) -> None:
+        """Let one of my tokens be good no more, within a minute."""
+        self._wire.send("DELETE", f"/v1/personal-tokens/{token_id}", again=Again.NEVER)
+
+    def outside_identities(self, user_id: str) -> OutsideIdentities:
+        """At which outside providers somebody may sign in."""
+        return self._wire.fetch(f"/v1/users/{user_id}/outside-identities", OutsideIdentities)
+
+    def unlink_outside_identity(self, user_id: str, identity_id: str, body: UnlinkBody) -> OutsideIdentityRead:
+        """Let somebody sign in there no more; sessions and tokens end."""
+        path = f"/v1/users/{user_id}/outside-identities/{identity_id}/unlink"
+        return self._wire.change("POST", path, OutsideIdentityRead, body)
+
+    def step_up(self, body: StepUp) -> PersonalToken:
+        """Prove again who I am: a new token, with which acts of weight are open for some minutes."""
+        return self._wire.change("POST", "/v1/personal-tokens/step-up", PersonalToken, body)
+
+    def sign_out_everywhere(self) -> None:
+        """End all my sessions, and let no token of mine be good any more."""
+        self._wire.send("DELETE", "/v1/personal-tokens/all", again=Again.NEVER)
+
+    def begin_second_factor(self, body: Credentials) -> SecondFactorBegun:
+        """A secret for an authenticator, shown this once; it counts once it is confirmed."""
+        return self._wire.change("POST", "/v1/second-factors", SecondFactorBegun, body)
+
+    def confirm_second_factor(self, body: FactorConfirm) -> SecondFactorConfirmed:
+        """Let it count, by its first code: recovery codes, and a token."""
+        return self._wire.change("POST", "/v1/second-factors/confirm", SecondFactorConfirmed, body)
+
+    def reset_second_factor(self, user_id: str, body: ResetBody) -> SecondFactorReset:
+        """Take away the second factor of somebody who has lost it; an official's once it is approved."""
+        return self._wire.change("POST", f"/v1/users/{user_id}/second-factor-resets", SecondFactorReset, body)
+
     def revoke_personal_token(self) -> None:
         """Sign out: the token that signs this request is good for nothing more."""
         self._wire.send("DELETE", "/v1/personal-tokens/current", again=Again.NEVER)
@@ -123,6 +176,10 @@ class Clients:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+
+    def require_dpop(self, client_id: str, body: DpopBody) -> ClientRead:
+        """Let a machine fetch tokens with a proof of its key alone, or again without."""
+        return self._wire.change("POST", f"/v1/clients/{client_id}/dpop", ClientRead, body)
 
     def list(self, *, organisation_id: str | None = None) -> Iterator[ClientRead]:
         """Machines within reach, newest first."""

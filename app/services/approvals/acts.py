@@ -19,7 +19,7 @@ from app.services.budgets.appropriations import execute_appropriate
 from app.services.budgets.close_execution import execute_close_year
 from app.services.budgets.quotas import execute_move_quota
 from app.services.corrections.reversals import execute_reversal
-from app.services.identity.resets import execute_reset_password
+from app.services.identity.resets import execute_reset_password, execute_reset_second_factor
 from app.services.identity.roles import execute_grant_roles
 from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
 from app.services.notices.notices import execute_publish_notice, execute_withdraw_notice, reject_publish_notice
@@ -73,6 +73,7 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.DELIST_PROVIDER: Act(execute_delist),
     ApprovalKind.GRANT_ROLES: Act(execute_grant_roles),
     ApprovalKind.RESET_PASSWORD: Act(execute_reset_password),
+    ApprovalKind.RESET_SECOND_FACTOR: Act(execute_reset_second_factor),
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
     ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
     ApprovalKind.GRANT_APPLICATIONS: Act(execute_grant, reject_grant),

@@ -28,6 +28,7 @@ FIXED = frozenset(
     {
         ApprovalKind.GRANT_ROLES,
         ApprovalKind.RESET_PASSWORD,
+        ApprovalKind.RESET_SECOND_FACTOR,
         ApprovalKind.DELEGATE_POWER,
         ApprovalKind.SET_APPROVAL_BANDS,
     }

@@ -253,6 +253,14 @@ def _reset_password(act: _Act) -> InWords:
     )
 
 
+def _reset_second_factor(act: _Act) -> InWords:
+    effect = act.effect
+    return InWords(
+        f"取消“{effect['name']}”（{effect['login']}）的二次验证；其下次登录时重新设置。",
+        f"Take away the second factor of “{effect['name']}” ({effect['login']}), to be set up anew at the next one.",
+    )
+
+
 def _set_bands(act: _Act) -> InWords:
     zh, en = [], []
     for band in act.effect["bands"]:
@@ -401,6 +409,7 @@ _SENTENCES: Mapping[ApprovalKind, Callable[[_Act], InWords]] = {
     ApprovalKind.MOVE_QUOTA: _move_quota,
     ApprovalKind.GRANT_ROLES: _grant_roles,
     ApprovalKind.RESET_PASSWORD: _reset_password,
+    ApprovalKind.RESET_SECOND_FACTOR: _reset_second_factor,
     ApprovalKind.ORDER_PAYMENT: _order_payment,
     ApprovalKind.REVERSE_ENTRY: _reverse,
     ApprovalKind.SET_APPROVAL_BANDS: _set_bands,

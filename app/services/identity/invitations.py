@@ -12,7 +12,7 @@ from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.models import Invitation, User
 from app.services import audit
-from app.services.identity import sessions
+from app.services.identity import attempts, sessions
 from app.services.identity.loading import load_principal
 from app.services.identity.opaque import digest, new_secret
 from app.services.identity.passwords import Passwords
@@ -114,6 +114,7 @@ def redeem_invitation(
         )
         tx.execute(update(Invitation).where(Invitation.id == invitation.id).values(used_at=at))
         ended = sessions.end_all(tx, user_id=principal.id, at=at)
+        attempts.forgive(tx, login=person.login, source=source)
         audit.record(
             tx,
             caller=Caller(principal, request_id, source),

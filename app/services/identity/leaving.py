@@ -51,7 +51,7 @@ def disable(tx: Connection, *, caller: Caller, subject_id: str, reason: str) -> 
 
 
 def revoke_roles(tx: Connection, *, caller: Caller, subject_id: str, roles: Sequence[Grant], reason: str) -> None:
-    """Take these roles away; they act no more within a minute.
+    """Take these roles away; they act no more within a minute, and the person's sessions end.
 
     Raises `forbidden`, `not_found`, `same_person` for oneself, `validation_failed` with a pointer to each that is not
     held or lies beyond the caller's reach; then none is taken.
@@ -73,6 +73,8 @@ def revoke_roles(tx: Connection, *, caller: Caller, subject_id: str, roles: Sequ
     at = now(tx)
     taken = [held[role.role, role.region_code] for role in roles]
     tx.execute(update(RoleGrant).where(RoleGrant.id.in_(taken)).values(revoked_at=at))
+    if _table(subject_id) is User:
+        end_all(tx, user_id=subject_id, at=at)
     audit.record(
         tx,
         caller=caller,

@@ -8,15 +8,20 @@ from datetime import datetime
 from sqlalchemy import ColumnElement, Connection, and_, select
 
 from app.kernel.ids import is_id
+from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role, TokenKind
 from app.models import Client, Organisation, RoleGrant, User
 from app.services.identity.principals import Grant, Principal
 from app.services.identity.spending import is_spent
+from app.services.identity.staff import must_have_second_factor
 from app.services.identity.tokens import Claims, microseconds
 
 
-def load_bearer(tx: Connection, claims: Claims) -> Principal | None:
-    """The principal of a verified token; None where it was revoked, or its person has set another password since."""
+def load_bearer(tx: Connection, claims: Claims, *, staff_second_factor: bool) -> Principal | None:
+    """The principal of a verified token; None where it was revoked, or its person has set another password since.
+
+    Raises `second_factor_needed` where officials need one (`staff_second_factor`) and the token came without.
+    """
     if is_spent(tx, subject_id=claims.subject, kind=TokenKind.ACCESS, jti=claims.jti):
         return None
     if is_id(claims.subject, "usr"):
@@ -24,7 +29,12 @@ def load_bearer(tx: Connection, claims: Claims) -> Principal | None:
         if claims.password_us != (None if set_at is None else microseconds(set_at)):
             return None
     principal = load_principal(tx, claims.subject)
-    return None if principal is None else replace(principal, scopes=claims.scopes, key_thumbprint=claims.key_thumbprint)
+    if principal is None:
+        return None
+    proof = claims.proof
+    if must_have_second_factor(principal, staff=staff_second_factor) and not (proof and proof.second_factor):
+        raise AppError(Code.SECOND_FACTOR_NEEDED)
+    return replace(principal, scopes=claims.scopes, proof=proof, key_thumbprint=claims.key_thumbprint)
 
 
 def password_at(tx: Connection, user_id: str) -> datetime | None:

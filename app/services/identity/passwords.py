@@ -14,7 +14,6 @@ from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 
 from app.kernel.problems import AppError, Code
-from app.services.identity.attempts import Attempts
 
 MIN_LENGTH = 12
 MAX_LENGTH = 128
@@ -28,7 +27,7 @@ IN_LINE = 16
 
 
 class Passwords:
-    """Hashes and checks in the caller's thread, and knows who failed how often.
+    """Hashes and checks in the caller's thread.
 
     One object a process, because it bounds the memory of the process.
     """
@@ -37,7 +36,6 @@ class Passwords:
         self._scheme = _scheme()
         self._line = BoundedSemaphore(IN_LINE)
         self._room = BoundedSemaphore(AT_ONCE)
-        self.attempts = Attempts()
         self._nobodys = _nobodys()
 
     def hash(self, password: str, *, login: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from functools import cached_property
 
 from app.kernel.problems import AppError, Code
@@ -28,6 +29,14 @@ class Grant:
         return self.region_code == region_code
 
 
+@dataclass(frozen=True, slots=True)
+class Proof:
+    """When a person last proved who he is, and whether with a second factor."""
+
+    at: datetime
+    second_factor: bool
+
+
 @dataclass(frozen=True)
 class Principal:
     """A signed-in person (`usr_…`) or machine (`cli_…`) of one organisation."""
@@ -40,6 +49,8 @@ class Principal:
     """For what the token that it came with may be used."""
     key_thumbprint: str | None = None
     """Of the key that must prove each request with that token; None where bearing it is enough."""
+    proof: Proof | None = None
+    """What the token that it came with says of its person's last proof; machines' say nothing."""
 
     @cached_property
     def roles(self) -> frozenset[Role]:

@@ -1,4 +1,4 @@
-"""Password resets: whoever sets an official's password can act as him, so a second person agrees to it first."""
+"""Resets of passwords and second factors: whoever can set them can act as that person, so two agree to it first."""
 
 from __future__ import annotations
 
@@ -10,8 +10,9 @@ from sqlalchemy import Connection, exists, select
 
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, Role
-from app.models import Approval, Invitation, User
+from app.models import Approval, Invitation, Organisation, User
 from app.services.approvals.requests import Decision, request_approval
+from app.services.identity import second_factors
 from app.services.identity.principals import Caller, Grant
 from app.services.identity.roles import common_region, live_roles, refuse_oneself, shown_roles
 from app.services.identity.users import user_to_change
@@ -52,6 +53,56 @@ def request_password_reset(tx: Connection, *, caller: Caller, user_id: str, reas
         barred_ids=[user.id],
         steps=(Role.SECURITY_ADMIN,),
     )
+
+
+def reset_second_factor(tx: Connection, *, caller: Caller, user_id: str, reason: str) -> str | None:
+    """Take a person's second factor away, who has lost it: at once for a firm's or provider's people (None).
+
+    For everybody else a security administrator agrees first: the approval's id. Raises `forbidden`, `not_found`,
+    `same_person` for oneself, `approval_pending`; `wrong_state` where there is none, or no province covers the roles.
+    """
+    user = user_to_change(tx, caller=caller, user_id=user_id)
+    roles = roles_within(tx, caller=caller, user_id=user.id)
+    if user.id == caller.principal_id:
+        raise AppError(Code.SAME_PERSON)
+    if not second_factors.has_factor(tx, user.id):
+        raise AppError(Code.WRONG_STATE, actual="no second factor", expected="a second factor")
+    organisation = organisation_to_staff(tx, caller=caller, organisation_id=user.organisation_id)
+    if roles and all(role.role in BY_REGISTRAR_ALONE for role in roles):
+        second_factors.remove(tx, caller=caller, user_id=user.id, region_code=user.region_code, reason=reason)
+        return None
+    return request_approval(
+        tx,
+        caller=caller,
+        kind=ApprovalKind.RESET_SECOND_FACTOR,
+        region_code=_region_of(roles, organisation.region_code),
+        authority_id=None,
+        required_role=Role.SECURITY_ADMIN,
+        subject_id=user.id,
+        command={"user_id": user.id},
+        effect={
+            "login": user.login,
+            "name": user.name,
+            "organisation": organisation.name,
+            "roles": shown_roles(roles),
+        },
+        reason=reason,
+        barred_ids=[user.id],
+        steps=(Role.SECURITY_ADMIN,),
+    )
+
+
+def execute_reset_second_factor(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
+    """The second factor is gone, all sessions end, all tokens are void. Raises `same_person`, `not_found`."""
+    refuse_oneself(decision, command["user_id"])
+    region_code = tx.execute(
+        select(Organisation.region_code)
+        .join(User, User.organisation_id == Organisation.id)
+        .where(User.id == command["user_id"], User.disabled_at.is_(None))
+    ).scalar_one_or_none()
+    if region_code is None:
+        raise AppError(Code.NOT_FOUND, what="user")
+    second_factors.remove(tx, caller=decision.checker, user_id=command["user_id"], region_code=region_code)
 
 
 def execute_reset_password(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:

@@ -1,9 +1,13 @@
-"""Signing in with a password: for the portal's form and for personal tokens, with one answer to everything wrong."""
+"""Signing in: password, then the code of the second factor, with one answer to everything wrong before it.
+
+For the portal's form, for personal tokens, and for setting up a second factor. What is tried is counted first
+(`attempts.py`), so that what must not be tried costs no hashing.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import structlog
@@ -11,11 +15,16 @@ from sqlalchemy import Connection, select
 
 from app.database import Database
 from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import SessionStage
 from app.models import User
 from app.services import audit
+from app.services.encrypted_fields.keys import FieldKeys
+from app.services.identity import attempts, second_factors
+from app.services.identity.attempts import Place, Reserved
 from app.services.identity.loading import load_principal
 from app.services.identity.passwords import Passwords
-from app.services.identity.principals import Caller
+from app.services.identity.principals import Caller, Proof
+from app.services.identity.staff import must_have_second_factor
 from app.services.identity.users import LOGIN
 from app.sql import now
 
@@ -24,61 +33,124 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 
+NOBODY = "?"
+"""What cannot be anybody's login: all such attempts are of one account, which nobody has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Door:
+    """What signing in works with. `staff_second_factor`: officials need one."""
+
+    database: Database
+    passwords: Passwords
+    field_keys: FieldKeys
+    staff_second_factor: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Knock:
+    """Who says to be whom, from where, and what for. `code` is none where none was given."""
+
+    login: str
+    password: str
+    purpose: str
+    request_id: str
+    place: Place
+    code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Entered:
+    """How far somebody came whose password is right; `caller` has a proof where that is all the way."""
+
+    caller: Caller
+    stage: SessionStage
+
+
 @dataclass(frozen=True, slots=True)
 class _Account:
     caller: Caller
     password_hash: str | None
 
 
-def sign_in(
-    database: Database,
-    passwords: Passwords,
-    *,
-    login: str,
-    password: str,
-    purpose: str,
-    request_id: str,
-    source: str,
-    then: Callable[[Connection, Caller], T],
-) -> T:
-    """Check the password and do `then` as that person, in one transaction with the audit event.
+def sign_in(door: Door, knock: Knock, *, then: Callable[[Connection, Entered], T]) -> T:
+    """Check password and code, and do `then` as that person, in one transaction with the audit event.
+
+    `then` is told how far it goes: all the way, or that a code is missing, or a second factor altogether.
 
     No connection is held while the password is hashed. Raises `invalid_credentials` alike for an unknown login, a
-    wrong password, a disabled person and one without a password; `too_many_attempts`, `busy`. A failure is an audit
-    event of the person it was tried on; a login that nobody has belongs to no region's log and is only logged.
+    wrong password, a disabled person and one without a password; `second_factor_invalid` for a code that does not
+    count; `too_many_attempts`, `busy`. A failure is an audit event of the person it was tried on; a login that nobody
+    has belongs to no region's log and is only logged.
     """
-    login = login.strip().lower()
-    passwords.attempts.check(login)
-    account = database.transact(lambda tx: _account(tx, login, request_id=request_id, source=source))
-    is_right = passwords.matches(password, account.password_hash if account else None)
-    if not is_right:
-        passwords.attempts.failed(login)
+    login = knock.login.strip().lower()
+    knock = replace(knock, login=login if LOGIN.fullmatch(login) else NOBODY)
+    reserved = door.database.transact(lambda tx: attempts.reserve(tx, login=knock.login, place=knock.place))
+    account = door.database.transact(lambda tx: _account(tx, knock))
+    try:
+        is_right = door.passwords.matches(knock.password, account.password_hash if account else None)
+    except AppError:  # too busy to look: it was no attempt
+        door.database.transact(lambda tx: attempts.give_back(tx, reserved))
+        raise
     if account is None:
-        log.warning("sign_in.unknown_login", purpose=purpose, source=source, request_id=request_id)
+        log.warning("sign_in.unknown_login", purpose=knock.purpose, source=knock.place.source, request=knock.request_id)
         raise AppError(Code.INVALID_CREDENTIALS)
     if not is_right:
-        database.transact(lambda tx: _record(tx, account.caller, purpose, result="refused"))
+        door.database.transact(lambda tx: _refused(tx, account.caller, knock, reserved))
         raise AppError(Code.INVALID_CREDENTIALS)
 
-    def enter(tx: Connection) -> T:
+    def enter(tx: Connection) -> T | Code:
         if not _still_so(tx, account):
-            raise AppError(Code.INVALID_CREDENTIALS)
-        _record(tx, account.caller, purpose, result="done")
-        return then(tx, account.caller)
+            return Code.INVALID_CREDENTIALS
+        return _enter(tx, door, knock, account.caller, reserved, then)
 
-    entered = database.transact(enter)
-    passwords.attempts.succeeded(login)
+    entered = door.database.transact(enter)
+    if isinstance(entered, Code):
+        raise AppError(entered)
     return entered
 
 
-def _account(tx: Connection, login: str, *, request_id: str, source: str) -> _Account | None:
-    if LOGIN.fullmatch(login) is None:
+def _enter(
+    tx: Connection,
+    door: Door,
+    knock: Knock,
+    caller: Caller,
+    reserved: Reserved,
+    then: Callable[[Connection, Entered], T],
+) -> T | Code:
+    """The password is right: judge the code where there is one to give. A refusal is a value, so that it is kept."""
+    stage, used = SessionStage.FULL, None
+    if second_factors.has_factor(tx, caller.principal_id):
+        if knock.code is None:
+            stage = SessionStage.CODE
+        else:
+            attempts.reserve_code(tx, reserved)
+            used = second_factors.check(tx, door.field_keys, user_id=caller.principal_id, code=knock.code)
+            if used is None:
+                _refused(tx, caller, knock, reserved, why="code")
+                return Code.SECOND_FACTOR_INVALID
+    elif must_have_second_factor(caller.principal, staff=door.staff_second_factor):
+        stage = SessionStage.ENROL
+    at = now(tx)
+    if stage is SessionStage.FULL:
+        proof = Proof(at, second_factor=used is not None)
+        caller = replace(caller, principal=replace(caller.principal, proof=proof))
+        attempts.got_in(tx, reserved, user_id=caller.principal_id, place=knock.place, with_code=used is not None, at=at)
+        record(tx, caller, "user.signed_in", purpose=knock.purpose, second_factor=used)
+    else:
+        attempts.give_back(tx, reserved)
+        record(tx, caller, "user.password_accepted", purpose=knock.purpose, next=stage)
+    return then(tx, Entered(caller, stage))
+
+
+def _account(tx: Connection, knock: Knock) -> _Account | None:
+    if LOGIN.fullmatch(knock.login) is None:
         return None
-    user = tx.execute(select(User.id, User.password_hash).where(User.login == login)).one_or_none()
+    user = tx.execute(select(User.id, User.password_hash).where(User.login == knock.login)).one_or_none()
     principal = load_principal(tx, user.id) if user else None
     if user is None or principal is None:
         return None
-    return _Account(Caller(principal, request_id, source), user.password_hash)
+    return _Account(Caller(principal, knock.request_id, knock.place.source), user.password_hash)
 
 
 def _still_so(tx: Connection, account: _Account) -> bool:
@@ -91,14 +163,21 @@ def _still_so(tx: Connection, account: _Account) -> bool:
     return user.password_hash == account.password_hash and user.disabled_at is None
 
 
-def _record(tx: Connection, caller: Caller, purpose: str, *, result: str) -> None:
+def _refused(tx: Connection, caller: Caller, knock: Knock, reserved: Reserved, *, why: str = "password") -> None:
+    record(tx, caller, "user.signed_in", result="refused", purpose=knock.purpose, why=why)
+    if reserved.is_lock:
+        record(tx, caller, "user.sign_in_locked", purpose=knock.purpose)
+
+
+def record(tx: Connection, caller: Caller, action: str, *, result: str = "done", **details: str | None) -> None:
+    """An audit event of the person's own log."""
     audit.record(
         tx,
         caller=caller,
         region_code=caller.principal.organisation_region,
-        action="user.signed_in",
+        action=action,
         object_id=caller.principal_id,
         at=now(tx),
         result=result,
-        details={"purpose": purpose},
+        details=details,
     )

@@ -17,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from app.kernel.clock import utc_now
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import TokenScope
+from app.services.identity.principals import Proof
 from app.services.identity.signing_keys import SigningKeys
 from app.settings import Settings
 
@@ -59,6 +60,10 @@ class _Payload(BaseModel):
     """For what it may be used, where that is less than everything."""
     cnf: _Confirmation | None = None
     """The key that must prove each request, where there is one (RFC 9449, section 6.1)."""
+    auth_time: _Seconds | None = None
+    """When the person last proved who he is (RFC 9068, 9470); persons' tokens have it."""
+    amr: Annotated[list[str], Field(max_length=10)] | None = None
+    """How (RFC 8176): `mfa` says that it was with a second factor."""
 
 
 class IssuedToken(NamedTuple):
@@ -82,6 +87,7 @@ class Claims:
     scopes: frozenset[TokenScope]
     key_thumbprint: str | None
     """Of the key that must prove each request; None where whoever bears the token may use it."""
+    proof: Proof | None
 
 
 class Tokens:
@@ -117,16 +123,18 @@ class Tokens:
         password_at: datetime | None = None,
         scopes: Collection[TokenScope] = ALL_SCOPES,
         key_thumbprint: str | None = None,
+        proof: Proof | None = None,
     ) -> IssuedToken:
         """A token for the principal, good for `ttl_s` seconds.
 
         `password_at` is a person's `tokens_valid_from`, read when the password was checked: the token dies with it.
         Seconds of two clocks would leave a gap, in which a token outlives its password or a new one is refused.
         `key_thumbprint` binds it to a key: without a proof by that key it is good for nothing.
+        Without `proof` it opens nothing that asks for a fresh one.
         """
         issued = int(self._clock().timestamp())
         expires, jti = issued + ttl_s, secrets.token_urlsafe(16)
-        claims: dict[str, str | int | dict[str, str]] = {
+        claims: dict[str, str | int | list[str] | dict[str, str]] = {
             "iss": self.issuer,
             "aud": self.audience,
             "sub": subject,
@@ -141,6 +149,9 @@ class Tokens:
             claims["scope"] = " ".join(sorted(scopes))
         if key_thumbprint is not None:
             claims["cnf"] = {"jkt": key_thumbprint}
+        if proof is not None:
+            claims["auth_time"] = min(int(proof.at.timestamp()), issued)  # the database's clock may be ahead
+            claims["amr"] = ["pwd", "otp", "mfa"] if proof.second_factor else ["pwd"]
         kid, key = self._keys.current
         token = self._jwt.encode(claims, key, ALGORITHM, {"typ": TYPE, "kid": kid})
         return IssuedToken(token, jti, _instant(expires))
@@ -160,6 +171,7 @@ class Tokens:
             payload.pwd_us,
             ALL_SCOPES if payload.scope is None else frozenset(map(TokenScope, payload.scope.split())),
             None if payload.cnf is None else payload.cnf.jkt,
+            None if payload.auth_time is None else Proof(_instant(payload.auth_time), "mfa" in (payload.amr or ())),
         )
         if claims.expires_at <= self._clock():
             raise AppError(Code.UNAUTHENTICATED)

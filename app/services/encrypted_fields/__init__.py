@@ -1,0 +1,1 @@
+"""Personal and bank data encrypted field by field: the keys, the columns, and exchanging the keys."""
