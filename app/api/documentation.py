@@ -19,9 +19,9 @@ EXAMPLES = Path(__file__).with_name("examples.json")
 PUBLIC_PATHS = frozenset(
     {
         "/v1/personal-tokens",
+        "/v1/personal-tokens/by-code",
         "/v1/second-factors",
         "/v1/second-factors/confirm",
-        "/v1/personal-tokens/by-code",
         "/v1/rules/schema",
         "/v1/accelerators",
         "/v1/units",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Request, Response
@@ -25,30 +27,13 @@ from app.services.identity.personal_tokens import GivenToken
 from app.services.identity.principals import Caller
 from app.services.identity.signing_in import Entered, Knock, sign_in
 from app.services.identity.spending import revoke_token
-from app.services.identity.step_up import step_up, with_proof
+from app.services.identity.step_up import SIGN_IN, step_up, with_code
+from app.services.identity.tokens import ALL_SCOPES
 from app.services.identity.users import LOGIN_LENGTH
 
 router = APIRouter(prefix="/v1/personal-tokens", tags=["personal tokens"])
 
 ScopeWord = Literal["read", "write", "read write"]
-
-
-class TokenAsked(Wire):
-    """For how long and for what a token is wanted."""
-
-    expires_in_s: Annotated[
-        int | None, Field(strict=True, ge=60, le=12 * 3600, description="Seconds; left out, as long as is allowed")
-    ] = None
-    scope: Annotated[
-        ScopeWord | None,
-        Field(description="`read` is good for GET alone and changes nothing; left out, `read write`"),
-    ] = None
-
-    def scopes(self) -> frozenset[TokenScope]:
-        """The scopes asked for."""
-        return frozenset(map(TokenScope, (self.scope or "read write").split()))
-
-
 DEVICE_LENGTH = 64
 TypedCode = Annotated[
     str | None,
@@ -78,8 +63,24 @@ class Credentials(Wire):
     device: Device = None
 
 
+class TokenAsked(Wire):
+    """For how long and for what a token is wanted."""
+
+    expires_in_s: Annotated[
+        int | None, Field(strict=True, ge=60, le=12 * 3600, description="Seconds; left out, as long as is allowed")
+    ] = None
+    scope: Annotated[
+        ScopeWord | None,
+        Field(description="`read` is good for GET alone and changes nothing; left out, `read write`"),
+    ] = None
+
+    def scopes(self) -> frozenset[TokenScope]:
+        """The scopes asked for."""
+        return frozenset(map(TokenScope, (self.scope or "read write").split()))
+
+
 class PersonalTokenCreate(Credentials, TokenAsked):
-    """How a person signs in, for how long and what for."""
+    """How a person signs in, for how long and for what."""
 
 
 class PersonalTokenByCode(TokenAsked):
@@ -87,6 +88,7 @@ class PersonalTokenByCode(TokenAsked):
 
     code: Annotated[str, Field(max_length=200)]
     verifier: Annotated[str, Field(max_length=200)]
+    second_factor_code: TypedCode = None
 
 
 class StepUp(Wire):
@@ -136,14 +138,52 @@ def create_personal_token(
     """
     device = body.device or new_secret()
 
-    def then(tx: Connection, entered: Entered) -> tuple[Entered, GivenToken | None]:
-        is_in = entered.stage is SessionStage.FULL
-        return entered, give_token(tx, service, entered.caller, body) if is_in else None
+    def give(tx: Connection, entered: Entered) -> tuple[Entered, GivenToken | None]:
+        return entered, _given(tx, service, entered.caller, body) if entered.stage is SessionStage.FULL else None
 
-    entered, given = sign_in(service.door, knock_of(request, body, "personal_token", device=device), then=then)
+    entered, given = sign_in(service.door, knock_of(request, body, "personal_token", device=device), then=give)
     require_entered(service, entered)
-    assert given is not None, "who is in was given a token"
-    return shown_token(entered.caller, given, device, response)
+    assert given is not None, "whoever came all the way has a token"
+    response.headers.update(NO_STORE)
+    return shown_token(entered.caller, given, device)
+
+
+@router.post("/by-code", status_code=201)
+def create_personal_token_by_code(
+    body: PersonalTokenByCode, service: ServiceDep, request: Request, response: Response
+) -> PersonalToken:
+    """Sign in with the code that the portal showed after signing in at an outside provider.
+
+    Whoever asks made up `verifier` before, and sent the browser off with its challenge (SHA-256, base64url) to
+    `/portal/openid/{provider}/token/{challenge}`. Where a second factor is needed and the provider does not say that it
+    asked for one, that of here is: `second_factor_code`; until it comes the code stays good.
+    """
+    claim = personal_tokens.CodeClaim(body.code, body.verifier, request.state.request_id, source_of(request))
+    staff = service.settings.staff_second_factor
+
+    def enter(tx: Connection) -> tuple[Caller, GivenToken]:
+        entered = personal_tokens.take_code(tx, claim, staff=staff)
+        require_entered(service, entered)
+        return entered.caller, _given(tx, service, entered.caller, body)
+
+    def enter_with_code(tx: Connection, caller: Caller) -> tuple[Caller, GivenToken]:
+        personal_tokens.take_code(tx, claim, staff=staff)
+        return caller, _given(tx, service, caller, body)
+
+    if body.second_factor_code is None:
+        caller, given = service.database.transact(enter)
+    else:
+        known = service.database.transact(lambda tx: personal_tokens.who_signed_in(tx, claim, staff=staff))
+        caller, given = with_code(
+            service.door,
+            caller=known.caller,
+            code=body.second_factor_code,
+            place=Place(source_of(request), None),
+            purpose=SIGN_IN,
+            then=enter_with_code,
+        )
+    response.headers.update(NO_STORE)
+    return shown_token(caller, given, None)
 
 
 @router.post("/step-up", status_code=201)
@@ -159,41 +199,10 @@ def step_up_personal_token(
     place = Place(source_of(request), body.device)
     proof = step_up(service.door, caller=caller, code=body.code, password=body.password, place=place)
     claims = service.tokens.verify(_token(request))
-    given = service.database.transact(
-        lambda tx: personal_tokens.give_token(
-            tx,
-            caller=with_proof(caller, proof),
-            tokens=service.tokens,
-            ttl_s=max(int((claims.expires_at - utc_now()).total_seconds()), 1),
-            scopes=claims.scopes,
-        )
-    )
-    return shown_token(caller, given, body.device, response)
-
-
-@router.post("/by-code", status_code=201)
-def create_personal_token_by_code(
-    body: PersonalTokenByCode, service: ServiceDep, request: Request, response: Response
-) -> PersonalToken:
-    """Sign in with the code that the portal showed after signing in at an outside provider.
-
-    Whoever asks made up `verifier` before, and sent the browser off with its challenge (SHA-256, base64url) to
-    `/portal/openid/{provider}/token/{challenge}`. Where a second factor is needed, the provider has to ask for it.
-    """
-
-    def work(tx: Connection) -> tuple[Caller, GivenToken]:
-        signed_in = personal_tokens.take_code(
-            tx,
-            code=body.code,
-            verifier=body.verifier,
-            staff_second_factor=service.settings.staff_second_factor,
-            request_id=request.state.request_id,
-            source=source_of(request),
-        )
-        return signed_in, give_token(tx, service, signed_in, body)
-
-    caller, given = service.database.transact(work)
-    return shown_token(caller, given, None, response)
+    proven = replace(caller, principal=replace(caller.principal, proof=proof))
+    left_s = max(int((claims.expires_at - utc_now()).total_seconds()), 1)
+    response.headers.update(NO_STORE)
+    return give_token(service, proven, ttl_s=left_s, scopes=claims.scopes, device=body.device)
 
 
 @router.get("")
@@ -252,21 +261,23 @@ def _token(request: Request) -> str:
     return token
 
 
-def give_token(tx: Connection, service: Service, caller: Caller, asked: TokenAsked) -> GivenToken:
-    """A token for somebody who has just signed in, as asked for and no longer than is allowed."""
-    longest_s = service.settings.personal_token_ttl_s
-    return personal_tokens.give_token(
-        tx,
-        caller=caller,
-        tokens=service.tokens,
-        ttl_s=min(asked.expires_in_s or longest_s, longest_s),
-        scopes=asked.scopes(),
+def give_token(
+    service: Service,
+    caller: Caller,
+    *,
+    ttl_s: int,
+    scopes: Collection[TokenScope] = ALL_SCOPES,
+    device: str | None,
+) -> PersonalToken:
+    """A token for somebody who has just proved who he is, on the wire."""
+    given = service.database.transact(
+        lambda tx: personal_tokens.give_token(tx, caller=caller, tokens=service.tokens, ttl_s=ttl_s, scopes=scopes)
     )
+    return shown_token(caller, given, device)
 
 
-def shown_token(caller: Caller, given: GivenToken, device: str | None, response: Response) -> PersonalToken:
-    """A token that was just given, on the wire; no cache keeps the answer."""
-    response.headers.update(NO_STORE)
+def shown_token(caller: Caller, given: GivenToken, device: str | None) -> PersonalToken:
+    """A token that was just issued, on the wire."""
     return PersonalToken.model_validate(
         {
             "id": given.record.id,
@@ -278,4 +289,15 @@ def shown_token(caller: Caller, given: GivenToken, device: str | None, response:
             "expires_at": given.issued.expires_at,
             "device": device,
         }
+    )
+
+
+def _given(tx: Connection, service: Service, caller: Caller, asked: TokenAsked) -> GivenToken:
+    longest_s = service.settings.personal_token_ttl_s
+    return personal_tokens.give_token(
+        tx,
+        caller=caller,
+        tokens=service.tokens,
+        ttl_s=min(asked.expires_in_s or longest_s, longest_s),
+        scopes=asked.scopes(),
     )

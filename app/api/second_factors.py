@@ -10,16 +10,7 @@ from pydantic import Field
 from app.api.context import ServiceDep
 from app.api.fields import Read, Wire
 from app.api.oauth import NO_STORE
-from app.api.personal_tokens import (
-    Credentials,
-    Device,
-    PersonalToken,
-    TokenAsked,
-    TypedPassword,
-    give_token,
-    knock_of,
-    shown_token,
-)
+from app.api.personal_tokens import Credentials, Device, PersonalToken, TypedPassword, give_token, knock_of
 from app.services.identity import totp
 from app.services.identity.enrolling import begin_enrolment, confirm_enrolment
 from app.services.identity.opaque import new_secret
@@ -70,8 +61,8 @@ def confirm_second_factor(
     credentials = Credentials(login=body.login, password=body.password)
     knock = knock_of(request, credentials, "second_factor", device=device)
     enrolled = confirm_enrolment(service.door, knock, first_code=body.first_code)
-    given = service.database.transact(lambda tx: give_token(tx, service, enrolled.caller, TokenAsked()))
+    response.headers.update(NO_STORE)
     return SecondFactorConfirmed(
         recovery_codes=enrolled.recovery_codes,
-        personal_token=shown_token(enrolled.caller, given, device, response),
+        personal_token=give_token(service, enrolled.caller, ttl_s=service.settings.personal_token_ttl_s, device=device),
     )

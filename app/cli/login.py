@@ -23,12 +23,11 @@ from app.client.signing_in import Session, current_session, home, kept_at
 from app.embedded.private import write_private
 from app.kernel.clock import SHANGHAI
 
-SCOPES = {"read": "只读 / read", "write": "只写 / write", "read write": "读写 / read write"}
 DEFAULT_URL = "http://127.0.0.1:8000"
 DEVICES = "devices.json"
-
-
-NOTHING: Mapping[str, object] = MappingProxyType({})
+BY_CODE = "/v1/personal-tokens/by-code"
+SCOPES = {"read": "只读 / read", "write": "只写 / write", "read write": "读写 / read write"}
+NOTHING_MORE: Mapping[str, object] = MappingProxyType({})
 
 
 def sign_in(
@@ -38,12 +37,13 @@ def sign_in(
     *,
     code: str | None = None,
     device: str | None = None,
-    asked: Mapping[str, object] = NOTHING,
+    asked: Mapping[str, object] = NOTHING_MORE,
 ) -> Session:
-    """Fetch a personal token, as `asked` for. Raises Refused, Failure."""
-    given = {"login": login, "password": password, "code": code, "device": device}
-    proof = {name: value for name, value in given.items() if value is not None}
-    return _fetched(url, "/v1/personal-tokens", proof, asked, login)
+    """Fetch a personal token. Raises Refused, Failure."""
+    given = {"login": login, "password": password, "code": code, "device": device, **asked}
+    with Api(url) as api:
+        made = api.post("/v1/personal-tokens", {name: value for name, value in given.items() if value is not None})
+    return _session(url, login, made)
 
 
 def sign_in_by_code(url: str, provider: str, *, asked: Mapping[str, object], read: Callable[[], str]) -> Session:
@@ -55,23 +55,23 @@ def sign_in_by_code(url: str, provider: str, *, asked: Mapping[str, object], rea
     challenge = urlsafe_b64encode(hashlib.sha256(verifier.encode()).digest()).rstrip(b"=").decode()
     say("请在浏览器中打开下面的地址登录，再把页面显示的代码粘贴到这里：", "open this in a browser and paste the code:")
     console.print(f"{url}/portal/openid/{provider}/token/{challenge}", markup=False, soft_wrap=True)
-    code = read().strip()
-    return _fetched(url, "/v1/personal-tokens/by-code", {"code": code, "verifier": verifier}, asked, None)
-
-
-def _fetched(
-    url: str, path: str, proof: Mapping[str, object], asked: Mapping[str, object], login: str | None
-) -> Session:
+    given = {"code": read().strip(), "verifier": verifier, **asked}
     with Api(url) as api:
-        made = api.post(path, {**proof, **asked})
-    if login is None:
-        with Api(url, made["token"]) as api:
-            login = str(api.get(f"/v1/users/{made['user_id']}")["login"])
+        try:
+            made = api.post(BY_CODE, given)
+        except Refused as refused:
+            if refused.code != "second_factor_needed":
+                raise
+            made = api.post(BY_CODE, given | {"second_factor_code": ask_code()})
+    with Api(url, made["token"]) as api:
+        login = str(api.get(f"/v1/users/{made['user_id']}")["login"])
     return _session(url, login, made)
 
 
 def _session(url: str, login: str, made: Mapping[str, str]) -> Session:
-    return Session(url, login, made["user_id"], made["token"], made["expires_at"], made["device"], made["scope"])
+    return Session(
+        url, login, made["user_id"], made["token"], made["expires_at"], made.get("device"), made.get("scope", "")
+    )
 
 
 def signed_in() -> Api:
@@ -105,9 +105,6 @@ def login(
             "--password-stdin", help="从标准输入读取密码或代码 / Read the password or code from standard input"
         ),
     ] = False,
-    code: Annotated[
-        str | None, typer.Option(help="动态验证码或恢复码（默认需要时询问） / Code of the second factor; asked for")
-    ] = None,
     provider: Annotated[
         str | None,
         typer.Option("--with", help="用统一身份平台登录，如 zwfw / Sign in at an outside provider, by its name here"),
@@ -117,6 +114,9 @@ def login(
     ] = False,
     hours: Annotated[
         int | None, typer.Option(min=1, max=12, help="令牌有效小时数 / How many hours the token is good for")
+    ] = None,
+    code: Annotated[
+        str | None, typer.Option(help="动态验证码或恢复码（默认需要时询问） / Code of the second factor; asked for")
     ] = None,
 ) -> None:
     """登录并在本机保存个人令牌（至多 12 小时） / Sign in and keep a personal token (12 hours at most).
@@ -129,12 +129,8 @@ def login(
         {"expires_in_s": hours * 3600} if hours else {}
     )
     if provider is not None:
-        session = sign_in_by_code(
-            url,
-            provider,
-            asked=asked,
-            read=sys.stdin.readline if password_stdin else lambda: str(typer.prompt("代码 / Code", hide_input=True)),
-        )
+        read = sys.stdin.readline if password_stdin else lambda: str(typer.prompt("代码 / Code", hide_input=True))
+        session = sign_in_by_code(url, provider, asked=asked, read=read)
     else:
         name = name or typer.prompt("登录名 / Login")
         password = (
@@ -145,7 +141,7 @@ def login(
     if session.device:
         _keep_device(url, session.login, session.device)
     say(f"已登录：{session.login} @ {session.url}", f"signed in until {_local(session.expires_at)}")
-    if read_only:
+    if session.scope == "read":
         say("该令牌只能查看，不能改动。", "this token only reads")
 
 

@@ -52,7 +52,7 @@ def step_up(session: Session, *, code: str | None, password: str | None = None) 
     body = {name: value for name, value in (("code", code), ("password", password)) if value is not None}
     with Api(session.url, session.token) as api:
         made = api.post(STEP_UP, body)
-    return replace(session, token=made["token"], expires_at=made["expires_at"])
+    return replace(session, token=made["token"], expires_at=made["expires_at"], scope=made["scope"])
 
 
 def keep_session(session: Session) -> None:

@@ -2207,10 +2207,12 @@ class PersonalTokenByCode(Sent, frozen=True, kw_only=True):
     """`read` is good for GET alone and changes nothing; left out, `read write`"""
     code: str
     verifier: str
+    second_factor_code: str | UnsetType | None = UNSET
+    """The six digits that the authenticator shows, or a recovery code; each counts once"""
 
 
 class PersonalTokenCreate(Sent, frozen=True, kw_only=True):
-    """How a person signs in, for how long and what for."""
+    """How a person signs in, for how long and for what."""
 
     expires_in_s: int | UnsetType | None = UNSET
     """Seconds; left out, as long as is allowed"""

@@ -98,7 +98,7 @@ class Given:
 
     def headers(self, http: httpx.Client, method: str, path: str, *, renew: bool) -> dict[str, str]:  # noqa: ARG002 - one
         """The token as it was given."""
-        return {"Authorization": f"Bearer {self._present()}"}
+        return {"Authorization": f"Bearer {self._own()}"}
 
     def heard(self, response: httpx.Response) -> bool:  # noqa: ARG002 - there is nothing to sign differently
         """Never."""
@@ -106,13 +106,13 @@ class Given:
 
     def step_up(self, http: httpx.Client) -> bool:
         """Exchange the token for one with a fresh proof; whether somebody could be asked for it."""
-        proven = None if self._prove is None else self._prove(http, self._present())
+        proven = None if self._prove is None else self._prove(http, self._own())
         if proven is None:
             return False
         self._token = proven
         return True
 
-    def _present(self) -> str:
+    def _own(self) -> str:
         return self._token if isinstance(self._token, str) else self._token()
 
 

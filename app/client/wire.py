@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import secrets
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import Enum, auto
 from ipaddress import ip_address
@@ -31,7 +31,6 @@ PAGE = 200
 
 
 STEP_UP_NEEDED = "step_up_needed"
-NONCE, PROOF, RENEWAL = "nonce", "proof", "renewal"  # of a new token: the service's keys were changed, or its address
 """The act needs a fresh proof of its person (RFC 9470); nothing was done."""
 
 
@@ -193,9 +192,8 @@ class Wire:
                 was_sent = True
                 if response.is_success:
                     return response
-                had_renewed = RENEWAL in tried
-                if self._remedied(response, tried):
-                    renew = RENEWAL in tried and not had_renewed
+                if response.status_code == 401 and (otherwise := self._signed_otherwise(response, tried)):
+                    renew = otherwise == "renewed"
                     continue
                 asked_s = retry_after_s(response.headers, at=utc_now())
                 problem = problem_of(response.status_code, _document(response), retry_after_s=asked_s)
@@ -209,23 +207,20 @@ class Wire:
                 raise failure
             time.sleep(pause_s)
 
-    def _remedied(self, response: httpx.Response, tried: set[str]) -> bool:
-        """Whether a 401 is worth another try: with a fresh proof, the service's nonce, a new token; each once."""
-        signing = self._signing
-        if response.status_code != 401 or signing is None:
-            return False
-        remedies: list[tuple[str, Callable[[], bool]]] = [
-            (NONCE, lambda: signing.heard(response)),
-            (RENEWAL, lambda: True),
-        ]
-        if _document(response).get("code") == STEP_UP_NEEDED:
-            remedies = [(PROOF, lambda: signing.step_up(self._http))]
-        for name, works in remedies:
-            if name not in tried:
-                tried.add(name)
-                if works():
-                    return True
-        return False
+    def _signed_otherwise(self, response: httpx.Response, tried: set[str]) -> str | None:
+        """What to sign differently after a 401, each once; None where nothing helps."""
+        if self._signing is None:
+            return None
+        if "heard" not in tried and self._signing.heard(response):
+            tried.add("heard")
+            return "heard"
+        if _document(response).get("code") == STEP_UP_NEEDED and "proven" not in tried:
+            tried.add("proven")
+            return "proven" if self._signing.step_up(self._http) else None
+        if "renewed" in tried:
+            return None
+        tried.add("renewed")  # the service's keys were changed, or its address
+        return "renewed"
 
     def _sign(self, call: _Call, *, renew: bool) -> None:
         if self._signing is not None:

@@ -58,9 +58,9 @@ class Prefix(StrEnum):
     APPROVAL_BANDS = "bnd"
     DELEGATION = "dlg"
     PAYEE_ACCOUNT = "pac"
-    SECOND_FACTOR = "sfa"
     OUTSIDE_IDENTITY = "oid"
     PERSONAL_TOKEN = "ptk"  # noqa: S105 - a prefix
+    SECOND_FACTOR = "sfa"
 
 
 SHARED = frozenset(
@@ -74,9 +74,9 @@ SHARED = frozenset(
         Prefix.RESTORATION,
         Prefix.RELATION,
         Prefix.PERSON,
-        Prefix.SECOND_FACTOR,
         Prefix.OUTSIDE_IDENTITY,
         Prefix.PERSONAL_TOKEN,
+        Prefix.SECOND_FACTOR,
     }
 )
 """What belongs to no region: their ids have no region part."""

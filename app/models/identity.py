@@ -156,5 +156,7 @@ class PortalSession(Base):
     source: Mapped[Words]
     browser: Mapped[Words]
     """From where and with what, as its owner sees it in the list of his sessions."""
+    outside_factor: Mapped[bool] = mapped_column(server_default=false())
+    """Whether an outside provider vouched for a second factor."""
 
     __table_args__ = (Index(None, "user_id"), one_of("stage", SessionStage))

@@ -57,6 +57,8 @@ class SignInCode(Base):
     challenge_sha256: Mapped[bytes] = mapped_column(LargeBinary)
     """Of the secret of the program that asked: the code alone is of no use to anybody else."""
     second_factor: Mapped[bool]
+    signed_in_at: Mapped[Instant]
+    """Whether the provider asked for a second factor, and when the person showed himself there."""
     created_at: Mapped[Instant]
     expires_at: Mapped[Instant]
     """From when on it is good no more; it is deleted when it is used, or afterwards."""

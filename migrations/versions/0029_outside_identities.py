@@ -6,7 +6,8 @@ person has one subject with an issuer. The subject itself is not kept, only its 
 audit event that names it says for good what it was.
 
 `sign_in_codes` carries such a sign-in from the browser to the command line: minutes long, once. `personal_tokens` lists
-what was given out, with its scope, so that a person sees and ends it. `spent_tokens` takes two more kinds: the answer of
+what was given out, with its scope, so that a person sees and ends it. A session says whether a provider vouched for a
+second factor. `spent_tokens` takes two more kinds: the answer of
 a provider, and a machine's proof of its key (RFC 9449); `clients.dpop_required` is for machines that must have one.
 
 Revision: 0029, after 0028
@@ -81,6 +82,7 @@ def upgrade() -> None:
         _id("user_id"),
         _digest("challenge_sha256"),
         sa.Column("second_factor", sa.Boolean(), nullable=False),
+        _instant("signed_in_at"),
         _instant("created_at"),
         _instant("expires_at"),
         sa.ForeignKeyConstraint(["user_id"], ["users.id"], name=op.f("fk_sign_in_codes_user_id")),
@@ -103,6 +105,8 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_personal_tokens_user_id"), "personal_tokens", ["user_id"])
     op.add_column("clients", sa.Column("dpop_required", sa.Boolean(), server_default=sa.false(), nullable=False))
+    outside_factor = sa.Column("outside_factor", sa.Boolean(), server_default=sa.false(), nullable=False)
+    op.add_column("portal_sessions", outside_factor)
     op.drop_constraint(op.f("ck_spent_tokens_kind_known"), "spent_tokens", type_="check")
     op.create_check_constraint(
         op.f("ck_spent_tokens_kind_known"), "spent_tokens", "kind IN ('assertion', 'access', 'sign_in', 'proof')"

@@ -137,7 +137,11 @@ def running(server: Server, template: str, provider: str, tmp_path_factory: pyte
         file.write_text(FILE.format(issuer=between.issuer, other=other.issuer))
         port = free_port()
         settings = settings_of(urls, folder).model_copy(
-            update={"openid_file": file, "public_url": f"http://127.0.0.1:{port}"}
+            update={
+                "openid_file": file,
+                "public_url": f"http://127.0.0.1:{port}",
+                "staff_second_factor": True,
+            }
         )
         database = Database(urls.app_url, pool_size=20)
         with serving(settings, port=port) as base_url:

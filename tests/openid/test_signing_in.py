@@ -70,13 +70,27 @@ def test_nobody_is_let_in_by_a_name_or_an_address(desk: Desk) -> None:
     assert "请联系登记员获取邀请链接" in in_chinese.text
 
 
-def test_an_official_is_told_how_to_sign_in_and_gets_no_session(desk: Desk) -> None:
+def test_an_official_whose_provider_asked_for_a_second_factor_is_in(desk: Desk) -> None:
     city = desk.world.city()
     desk.linked("official", city.maker)
+    desk.claims("official", acr="urn:example:two")
     browser = desk.browser()
     answer = browser.sign_in("official")
-    assert answer.status_code == 403 and not browser.has_session
-    assert "voucher login --with zwfw" in answer.text
+    assert (answer.status_code, answer.headers["location"]) == (303, "/portal/account")
+    assert browser.http.get("/portal/account").status_code == 200
+    shown = browser.http.get("/portal/vouchers")
+    assert shown.status_code == 403 and "voucher login" in shown.text
+
+
+def test_an_official_without_one_has_to_set_one_up_first(desk: Desk) -> None:
+    city = desk.world.city()
+    desk.linked("official-1", city.checker)
+    for claims in ({}, {"acr": "urn:example:one"}, {"amr": ["pwd"]}):
+        desk.claims("official-1", **claims)
+        browser = desk.browser()
+        answer = browser.sign_in("official-1")
+        assert (answer.status_code, answer.headers["location"]) == (303, "/portal/account/second-factor")
+        assert browser.http.get("/portal/account").headers["location"] == "/portal/account/second-factor"
 
 
 def test_a_subject_is_one_persons_and_the_invitation_stays_good(desk: Desk) -> None:

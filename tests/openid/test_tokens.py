@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 from pathlib import Path
 
 import httpx
+import pyotp
 import pytest
 from sqlalchemy import insert, update
 from typer.testing import CliRunner
@@ -15,14 +17,20 @@ from app.kernel.clock import utc_now
 from app.kernel.vocabulary import OrganisationKind, Role
 from app.main import openapi_document
 from app.models import SignInCode, User
+from app.services.encrypted_fields.keys import FieldKeys
+from app.services.identity import second_factors
+from app.services.identity.loading import load_principal
 from app.services.identity.opaque import digest
 from app.services.identity.personal_tokens import challenge_of
+from app.services.identity.principals import Caller
 from tests.identity.over_http import PROVINCE
 from tests.openid.conftest import Desk
 from tests.portal.manager import invitation
 from tests.world import Actor, ok, problem
 
 VERIFIER = "v" * 43
+GIVE_BACK = {f"/v1/personal-tokens/{word}" for word in ("current", "all", "step-up")}
+"""Good for every token: they end tokens, or exchange one for another of the same scope."""
 CODE = re.compile(r'<code id="code">([A-Za-z0-9_-]{43})</code>')
 
 
@@ -47,6 +55,7 @@ def bearer(token: str) -> dict[str, str]:
 def test_an_official_signs_in_for_the_command_line(desk: Desk, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     city = desk.world.city()
     desk.linked("official-cli", city.maker)
+    desk.claims("official-cli", amr=["pwd", "otp"])
     monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
     shown: list[str] = []
 
@@ -65,6 +74,42 @@ def test_an_official_signs_in_for_the_command_line(desk: Desk, tmp_path: Path, m
     assert listed.exit_code == 0 and "只读 / read" in shown[-1]
     token_id = shown[-1].split()[0]
     assert CliRunner().invoke(command_line, ["revoke-token", token_id]).exit_code != 0, "a reading token ends nothing"
+
+
+def test_an_official_without_a_second_factor_anywhere_gets_no_token(desk: Desk) -> None:
+    city = desk.world.city()
+    desk.linked("official-2", city.checker)
+    code = code_of(desk, "official-2")
+    told = problem(fetched(desk, code), 403, "second_factor_enrolment_needed")
+    assert "/portal/account" in told["detail"]
+    desk.claims("official-2", acr="urn:example:two")
+    given = ok(fetched(desk, code_of(desk, "official-2")))
+    asked = desk.world.anonymous().get("/v1/approvals", headers=bearer(given["token"]))
+    assert asked.status_code == 200, "the provider's second factor counts here"
+
+
+def test_whoever_has_a_second_factor_here_gives_its_code_with_the_other_one(desk: Desk) -> None:
+    manager = desk.linked("zoe")
+    secret = enrolled(desk, manager)
+    code = code_of(desk, "zoe")
+    problem(fetched(desk, code), 401, "second_factor_needed")
+    problem(fetched(desk, code, second_factor_code="000000"), 401, "second_factor_invalid")
+    given = ok(fetched(desk, code, second_factor_code=pyotp.TOTP(secret).now()))
+    assert given["user_id"] == manager.id
+    problem(fetched(desk, code), 401, "sign_in_code_invalid")
+
+
+def enrolled(desk: Desk, person: Actor) -> str:
+    """Give a person a second factor here; the secret of the authenticator."""
+    keys = FieldKeys.from_settings(desk.settings)
+    principal = desk.world.database.transact(lambda tx: load_principal(tx, person.id))
+    assert principal is not None
+    caller = Caller(principal, "test", "test")
+    begun = desk.world.database.transact(lambda tx: second_factors.begin(tx, keys, caller=caller))
+    first = pyotp.TOTP(begun.secret).at(int(time.time()) - 30)
+    done = desk.world.database.transact(lambda tx: second_factors.confirm(tx, keys, caller=caller, code=first))
+    assert done is not None
+    return begun.secret
 
 
 def test_a_code_is_good_once_for_whoever_asked(desk: Desk) -> None:
@@ -92,6 +137,7 @@ def test_a_code_dies_with_its_minutes_its_password_and_its_person(desk: Desk) ->
         user_id=manager.id,
         challenge_sha256=digest(challenge_of(VERIFIER)),
         second_factor=False,
+        signed_in_at=at,
         created_at=at,
         expires_at=at,
     )
@@ -155,7 +201,7 @@ def test_a_reading_token_changes_nothing_on_any_route(desk: Desk) -> None:
         for method, operation in operations.items():
             if method in {"get", "head"} or not operation.get("security"):
                 continue
-            if path == "/v1/personal-tokens/current":
+            if path in GIVE_BACK:
                 continue
             answer = http.request(method.upper(), re.sub(r"\{\w+\}", "x", path), headers=headers)
             problem(answer, 403, "insufficient_scope")

@@ -49,8 +49,8 @@ def mount(app: FastAPI) -> None:
     app.mount("/portal/static", _Assets(directory=pages.STATIC), name="portal-static")
     for router in (
         signing_in.router,
-        account.router,
         openid.router,
+        account.router,
         mandates.router,
         payment_codes.router,
         surrender.router,

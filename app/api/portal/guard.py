@@ -107,7 +107,8 @@ def _load_visitor(request: Request, service: Service) -> Visitor | None:
         organisation = read_organisation(tx, caller=caller, organisation_id=principal.organisation_id)
         has_factor = has_second_factor(tx, principal.id)
         staff = service.settings.staff_second_factor
-        must_enrol = not has_factor and must_have_second_factor(principal, staff=staff)
+        is_without = not has_factor and not session.outside_factor
+        must_enrol = is_without and must_have_second_factor(principal, staff=staff)
         return Visitor(caller, session, organisation.name, has_factor, must_enrol)
 
     return service.database.transact(load)
@@ -208,7 +209,7 @@ def _answer(request: Request, error: Exception) -> Response:
         case EnrolmentNeeded():
             return pages.leave(request, FACTOR_PAGE)
         case NotAFirm():
-            return pages.show(request, "not_a_firm.html", {"command": "voucher login"}, status=403)
+            return pages.show(request, "not_a_firm.html", {}, status=403)
         case FormRefused():
             return pages.show_message(request, "form", status=403)
         case AppError():

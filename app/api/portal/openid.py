@@ -8,8 +8,9 @@ form only, so that no other site can link a visitor's identity to somebody else'
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, TypeVar
 
 import structlog
 from fastapi import APIRouter, Path, Request, Response
@@ -19,18 +20,9 @@ from starlette.concurrency import run_in_threadpool
 
 from app.api.authentication import source_of
 from app.api.context import ServiceDep, get_service
+from app.api.portal.choices import USED_COOKIE
 from app.api.portal.guard import SESSION_COOKIE, PortalRoute, StrangerForm
-from app.api.portal.pages import (
-    cookie,
-    drop_cookie,
-    see_other,
-    set_cookie,
-    show,
-    show_problem,
-    show_refusal,
-    words_of,
-)
-from app.api.portal.providers import USED_COOKIE
+from app.api.portal.pages import cookie, drop_cookie, see_other, set_cookie, show, show_problem, show_refusal, words_of
 from app.api.portal.signing_in import after, device_of, signed_in_response, start_session
 from app.kernel.problems import AppError, Code
 from app.openid import Attempt, NotProven, Provider, ProviderAway, RefusedByProvider, Subject
@@ -38,9 +30,10 @@ from app.services.identity import outside
 from app.services.identity.invitations import invited_login
 from app.services.identity.outside import Vouched
 from app.services.identity.personal_tokens import give_code
-from app.services.identity.principals import Caller
 from app.services.identity.signing_in import Entered
 from app.settings import Settings
+
+T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
@@ -205,42 +198,47 @@ def _let_in(request: Request, provider: Provider, begun: _Try, subject: Subject)
 
 
 def _begin_session(request: Request, provider: Provider, vouched: Vouched) -> Response:
-    service = get_service(request)
+    service, device = get_service(request), device_of(request)
 
-    def begin_session(tx: Connection, caller: Caller) -> tuple[str, Entered]:
-        caller, stage = outside.come_in(tx, caller, vouched, staff_second_factor=service.settings.staff_second_factor)
-        return start_session(tx, request, service, caller, stage=stage), Entered(caller, stage)
-
-    secret, entered = service.database.transact(
-        lambda tx: outside.enter(
+    def begin_session(tx: Connection, entered: Entered) -> tuple[str, str]:
+        secret = start_session(
             tx,
-            vouched=vouched,
-            purpose="portal",
-            request_id=request.state.request_id,
-            source=source_of(request),
-            then=begin_session,
+            request,
+            service,
+            entered.caller,
+            stage=entered.stage,
+            outside_factor=vouched.second_factor,
         )
-    )
-    response = signed_in_response(request, after(entered), secret, device_of(request))
+        return secret, after(entered)
+
+    secret, path = _entered(request, vouched, "portal", begin_session)
+    response = signed_in_response(request, path, secret, device)
     set_cookie(request, response, USED_COOKIE, provider.settings.id)
     return response
 
 
 def _show_code(request: Request, challenge: str, vouched: Vouched) -> Response:
-    code, login = get_service(request).database.transact(
+    def give(tx: Connection, entered: Entered) -> tuple[str, str]:
+        code = give_code(tx, caller=entered.caller, challenge=challenge, proof=vouched.proof)
+        return code, outside.login_of(tx, entered.caller.principal_id)
+
+    code, login = _entered(request, vouched, "personal_token", give)
+    return show(request, "openid_code.html", {"code": code, "login": login})
+
+
+def _entered(request: Request, vouched: Vouched, purpose: str, then: Callable[[Connection, Entered], T]) -> T:
+    service = get_service(request)
+    return service.database.transact(
         lambda tx: outside.enter(
             tx,
             vouched=vouched,
-            purpose="personal_token",
+            purpose=purpose,
             request_id=request.state.request_id,
             source=source_of(request),
-            then=lambda tx, caller: (
-                give_code(tx, caller=caller, challenge=challenge, second_factor=vouched.second_factor),
-                outside.login_of(tx, caller.principal_id),
-            ),
+            staff=service.settings.staff_second_factor,
+            then=then,
         )
     )
-    return show(request, "openid_code.html", {"code": code, "login": login})
 
 
 def _link(request: Request, secret: str, vouched: Vouched) -> Response:

@@ -9,6 +9,7 @@ from sqlalchemy import Connection
 
 from app.api.authentication import source_of
 from app.api.context import Service, ServiceDep
+from app.api.portal.choices import USED_COOKIE, choices
 from app.api.portal.guard import (
     CODE_PAGE,
     DEVICE_AGE_S,
@@ -36,7 +37,6 @@ from app.api.portal.pages import (
     show,
     words_of,
 )
-from app.api.portal.providers import USED_COOKIE, choices
 from app.api.portal.texts import LANGUAGES
 from app.kernel.catalogue import detail
 from app.kernel.problems import AppError, Code
@@ -189,11 +189,24 @@ DEVICE_LENGTH = 64
 
 
 def start_session(
-    tx: Connection, request: Request, service: Service, caller: Caller, *, stage: SessionStage = SessionStage.FULL
+    tx: Connection,
+    request: Request,
+    service: Service,
+    caller: Caller,
+    *,
+    stage: SessionStage = SessionStage.FULL,
+    outside_factor: bool = False,
 ) -> str:
     """Begin a session of this browser, and the secret for its cookie."""
     browser = request.headers.get("user-agent", "")
-    secret, _ = sessions.start(tx, caller=caller, max_s=service.settings.session_max_s, stage=stage, browser=browser)
+    secret, _ = sessions.start(
+        tx,
+        caller=caller,
+        max_s=service.settings.session_max_s,
+        stage=stage,
+        browser=browser,
+        outside_factor=outside_factor,
+    )
     return secret
 
 
@@ -213,7 +226,7 @@ def home_of(visitor: Visitor) -> str:
 
 
 def after(entered: Entered) -> str:
-    """Where somebody goes who has just signed in as far as this."""
+    """Where somebody goes whose sign-in came so far."""
     pages = {SessionStage.CODE: CODE_PAGE, SessionStage.ENROL: FACTOR_PAGE}
     return pages.get(entered.stage) or _home(entered.caller)
 

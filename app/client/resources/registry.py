@@ -12,6 +12,7 @@ from app.client.models import (
     ClientKeys,
     ClientRead,
     Credentials,
+    DpopBody,
     FactorConfirm,
     InvitationRead,
     LeavingBody,
@@ -19,8 +20,12 @@ from app.client.models import (
     OrganisationCreate,
     OrganisationKind,
     OrganisationRead,
+    OutsideIdentities,
+    OutsideIdentityRead,
     PersonalToken,
+    PersonalTokenByCode,
     PersonalTokenCreate,
+    PersonalTokens,
     ResetAsked,
     ResetBody,
     RolesAsked,
@@ -33,6 +38,7 @@ from app.client.models import (
     SecretRenewal,
     SecretRenewed,
     StepUp,
+    UnlinkBody,
     UserCreate,
     UserCreated,
     UserRead,
@@ -119,6 +125,27 @@ class Users:
         """Sign in as a person: a token for some hours."""
         return self._wire.change("POST", "/v1/personal-tokens", PersonalToken, body)
 
+    def personal_token_by_code(self, body: PersonalTokenByCode) -> PersonalToken:
+        """Sign in with the code that the portal showed after signing in at an outside provider."""
+        return self._wire.change("POST", "/v1/personal-tokens/by-code", PersonalToken, body)
+
+    def personal_tokens(self) -> PersonalTokens:
+        """My own tokens, with what they are for, without themselves."""
+        return self._wire.fetch("/v1/personal-tokens", PersonalTokens)
+
+    def end_personal_token(self, token_id: str) -> None:
+        """Let one of my tokens be good no more, within a minute."""
+        self._wire.send("DELETE", f"/v1/personal-tokens/{token_id}", again=Again.NEVER)
+
+    def outside_identities(self, user_id: str) -> OutsideIdentities:
+        """At which outside providers somebody may sign in."""
+        return self._wire.fetch(f"/v1/users/{user_id}/outside-identities", OutsideIdentities)
+
+    def unlink_outside_identity(self, user_id: str, identity_id: str, body: UnlinkBody) -> OutsideIdentityRead:
+        """Let somebody sign in there no more; sessions and tokens end."""
+        path = f"/v1/users/{user_id}/outside-identities/{identity_id}/unlink"
+        return self._wire.change("POST", path, OutsideIdentityRead, body)
+
     def step_up(self, body: StepUp) -> PersonalToken:
         """Prove again who I am: a new token, with which acts of weight are open for some minutes."""
         return self._wire.change("POST", "/v1/personal-tokens/step-up", PersonalToken, body)
@@ -149,6 +176,10 @@ class Clients:
 
     def __init__(self, wire: Wire) -> None:
         self._wire = wire
+
+    def require_dpop(self, client_id: str, body: DpopBody) -> ClientRead:
+        """Let a machine fetch tokens with a proof of its key alone, or again without."""
+        return self._wire.change("POST", f"/v1/clients/{client_id}/dpop", ClientRead, body)
 
     def list(self, *, organisation_id: str | None = None) -> Iterator[ClientRead]:
         """Machines within reach, newest first."""

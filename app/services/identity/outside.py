@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
@@ -21,12 +21,13 @@ from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role, SessionStage, TokenKind
 from app.models import Invitation, Organisation, OutsideIdentity, User
 from app.services import audit
-from app.services.identity import second_factors, sessions
+from app.services.identity import attempts, sessions
 from app.services.identity.invitations import open_invitation
 from app.services.identity.loading import load_principal
+from app.services.identity.personal_tokens import entered_outside
 from app.services.identity.principals import Caller, Proof
+from app.services.identity.signing_in import Entered
 from app.services.identity.spending import spend
-from app.services.identity.staff import must_have_second_factor
 from app.services.identity.users import read_user
 from app.services.organisations import registered_within
 from app.sql import now
@@ -48,6 +49,11 @@ class Vouched:
     subject: str
     second_factor: bool
     signed_in_at: datetime
+
+    @property
+    def proof(self) -> Proof:
+        """What it says of the sign-in."""
+        return Proof(self.signed_in_at, self.second_factor)
 
     @property
     def subject_sha256(self) -> bytes:
@@ -86,11 +92,14 @@ def enter(
     purpose: str,
     request_id: str,
     source: str,
-    then: Callable[[Connection, Caller], T],
+    staff: bool,
+    then: Callable[[Connection, Entered], T],
 ) -> T:
     """Do `then` as the person whom the provider's subject is linked to, with the audit event.
 
-    Raises `outside_identity_unknown` alike where nobody is linked and where the person is disabled.
+    `then` is told how far it goes: all the way where the provider asked for a second factor or none is needed, else a
+    code of the one here is missing, or a second factor altogether (`staff`: officials need one). Raises
+    `outside_identity_unknown` alike where nobody is linked and where the person is disabled.
     """
     user_id = tx.execute(
         select(OutsideIdentity.user_id).where(
@@ -104,33 +113,18 @@ def enter(
     principal = load_principal(tx, user_id)
     if principal is None:
         raise AppError(Code.OUTSIDE_IDENTITY_UNKNOWN)
-    caller = Caller(principal, request_id, source)
+    entered = entered_outside(tx, Caller(principal, request_id, source), vouched.proof, staff=staff)
+    is_in = entered.stage is SessionStage.FULL
     audit.record(
         tx,
-        caller=caller,
+        caller=entered.caller,
         region_code=principal.organisation_region,
-        action="user.signed_in",
+        action="user.signed_in" if is_in else "user.identity_accepted",
         object_id=user_id,
         at=now(tx),
         details={"purpose": purpose, "provider": vouched.provider, "second_factor": vouched.second_factor},
     )
-    return then(tx, caller)
-
-
-def come_in(
-    tx: Connection, caller: Caller, vouched: Vouched, *, staff_second_factor: bool
-) -> tuple[Caller, SessionStage]:
-    """How far somebody has come whom a provider lets in, with the proof of it where that is all the way.
-
-    A second factor that the provider says to have asked for is one here too; where it does not, one's own is asked for.
-    """
-    if not vouched.second_factor:
-        if second_factors.has_factor(tx, caller.principal_id):
-            return caller, SessionStage.CODE
-        if must_have_second_factor(caller.principal, staff=staff_second_factor):
-            return caller, SessionStage.ENROL
-    proof = Proof(now(tx), second_factor=vouched.second_factor)
-    return replace(caller, principal=replace(caller.principal, proof=proof)), SessionStage.FULL
+    return then(tx, entered)
 
 
 def link(tx: Connection, *, secret: str, vouched: Vouched, request_id: str, source: str) -> str:
@@ -168,6 +162,7 @@ def link(tx: Connection, *, secret: str, vouched: Vouched, request_id: str, sour
         raise AppError(Code.OUTSIDE_IDENTITY_TAKEN)
     tx.execute(update(User).where(User.id == user_id).values(password_hash=None, tokens_valid_from=at))
     tx.execute(update(Invitation).where(Invitation.id == invitation.id).values(used_at=at))
+    attempts.forgive(tx, login=invitation.login, source=source)
     audit.record(
         tx,
         caller=caller,

@@ -17,13 +17,14 @@ from sqlalchemy import Connection, delete, insert, or_, select, update
 
 from app.kernel.ids import is_id, new_id
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import TokenKind, TokenScope
+from app.kernel.vocabulary import SessionStage, TokenKind, TokenScope
 from app.models import PersonalToken, SignInCode, User
 from app.services import audit
-from app.services.identity import second_factors
 from app.services.identity.loading import load_principal, password_at
 from app.services.identity.opaque import digest, new_secret
 from app.services.identity.principals import Caller, Proof
+from app.services.identity.second_factors import has_factor
+from app.services.identity.signing_in import Entered
 from app.services.identity.spending import jti_digest, spend_digest
 from app.services.identity.staff import must_have_second_factor
 from app.services.identity.tokens import IssuedToken, Tokens
@@ -51,6 +52,16 @@ class GivenToken:
 
     issued: IssuedToken
     record: PersonalTokenRecord
+
+
+@dataclass(frozen=True, slots=True)
+class CodeClaim:
+    """A code, with the secret of the program that asked for it."""
+
+    code: str
+    verifier: str
+    request_id: str
+    source: str
 
 
 def give_token(
@@ -131,8 +142,11 @@ def note_revoked(tx: Connection, *, caller: Caller, jti: str) -> None:
     tx.execute(update(PersonalToken).where(*mine, PersonalToken.revoked_at.is_(None)).values(revoked_at=now(tx)))
 
 
-def give_code(tx: Connection, *, caller: Caller, challenge: str, second_factor: bool) -> str:
-    """A code with which the program that made the challenge fetches a token for this person, once, within minutes."""
+def give_code(tx: Connection, *, caller: Caller, challenge: str, proof: Proof) -> str:
+    """A code with which the program that made the challenge fetches a token for this person, once, within minutes.
+
+    `proof` is what the outside provider says of the sign-in.
+    """
     code, at = new_secret(), now(tx)
     tx.execute(delete(SignInCode).where(or_(SignInCode.user_id == caller.principal_id, SignInCode.expires_at < at)))
     tx.execute(
@@ -140,7 +154,8 @@ def give_code(tx: Connection, *, caller: Caller, challenge: str, second_factor: 
             secret_sha256=digest(code),
             user_id=caller.principal_id,
             challenge_sha256=digest(challenge),
-            second_factor=second_factor,
+            second_factor=proof.second_factor,
+            signed_in_at=proof.at,
             created_at=at,
             expires_at=at + CODE_GOOD_FOR,
         )
@@ -148,33 +163,45 @@ def give_code(tx: Connection, *, caller: Caller, challenge: str, second_factor: 
     return code
 
 
-def take_code(
-    tx: Connection, *, code: str, verifier: str, staff_second_factor: bool, request_id: str, source: str
-) -> Caller:
-    """Who signed in for this code, with the proof that the provider gave; the code is used up by it.
+def take_code(tx: Connection, claim: CodeClaim, *, staff: bool) -> Entered:
+    """Who signed in for this code, and how far that goes; the code is used up by it.
 
     Raises `sign_in_code_invalid` alike for an unknown, used or old code, for the verifier of another program, and where
-    the person was disabled or has another password or link since; `second_factor_needed` where the person needs or has
-    a second factor and the provider says of none.
+    the person was disabled or has another password or link since.
     """
-    row = tx.execute(
-        delete(SignInCode).where(SignInCode.secret_sha256 == digest(code)).returning(SignInCode)
-    ).one_or_none()
-    at = now(tx)
-    is_right = row is not None and hmac.compare_digest(row.challenge_sha256, digest(challenge_of(verifier)))
-    if row is None or not is_right or row.expires_at <= at:
+    entered = who_signed_in(tx, claim, staff=staff)
+    taken = delete(SignInCode).where(SignInCode.secret_sha256 == digest(claim.code)).returning(SignInCode.user_id)
+    if tx.execute(taken).one_or_none() is None:  # a twin was faster
+        raise AppError(Code.SIGN_IN_CODE_INVALID)
+    return entered
+
+
+def who_signed_in(tx: Connection, claim: CodeClaim, *, staff: bool) -> Entered:
+    """The same without using it up. `staff`: officials need a second factor."""
+    row = tx.execute(select(SignInCode).where(SignInCode.secret_sha256 == digest(claim.code))).one_or_none()
+    is_right = row is not None and hmac.compare_digest(row.challenge_sha256, digest(challenge_of(claim.verifier)))
+    if row is None or not is_right or row.expires_at <= now(tx):
         raise AppError(Code.SIGN_IN_CODE_INVALID)
     tx.execute(select(User.id).where(User.id == row.user_id).with_for_update(read=True))
     set_at = password_at(tx, row.user_id)
     principal = load_principal(tx, row.user_id)
     if principal is None or (set_at is not None and set_at > row.created_at):
         raise AppError(Code.SIGN_IN_CODE_INVALID)
-    if not row.second_factor and (
-        second_factors.has_factor(tx, row.user_id) or must_have_second_factor(principal, staff=staff_second_factor)
-    ):
-        raise AppError(Code.SECOND_FACTOR_NEEDED)
-    proof = Proof(row.created_at, second_factor=row.second_factor)
-    return Caller(replace(principal, proof=proof), request_id, source)
+    caller = Caller(principal, claim.request_id, claim.source)
+    return entered_outside(tx, caller, Proof(row.signed_in_at, row.second_factor), staff=staff)
+
+
+def entered_outside(tx: Connection, caller: Caller, proof: Proof, *, staff: bool) -> Entered:
+    """How far a sign-in at an outside provider goes: all the way with its second factor, or where none is needed."""
+    stage = SessionStage.FULL
+    if not proof.second_factor:
+        if has_factor(tx, caller.principal_id):
+            stage = SessionStage.CODE
+        elif must_have_second_factor(caller.principal, staff=staff):
+            stage = SessionStage.ENROL
+    if stage is SessionStage.FULL:
+        caller = replace(caller, principal=replace(caller.principal, proof=proof))
+    return Entered(caller, stage)
 
 
 def challenge_of(verifier: str) -> str:

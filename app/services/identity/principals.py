@@ -47,10 +47,10 @@ class Principal:
     grants: tuple[Grant, ...]
     scopes: frozenset[TokenScope] = frozenset(TokenScope)
     """For what the token that it came with may be used."""
-    proof: Proof | None = None
-    """What the token that it came with says of its person's last proof; machines' say nothing."""
     key_thumbprint: str | None = None
     """Of the key that must prove each request with that token; None where bearing it is enough."""
+    proof: Proof | None = None
+    """What the token that it came with says of its person's last proof; machines' say nothing."""
 
     @cached_property
     def roles(self) -> frozenset[Role]:

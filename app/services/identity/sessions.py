@@ -49,6 +49,8 @@ class Session:
     csrf_token: str
     expires_at: datetime
     stage: SessionStage = SessionStage.FULL
+    outside_factor: bool = False
+    """Whether an outside provider vouched for a second factor, so that none of here is asked for."""
 
     def accepts(self, csrf_token: str) -> bool:
         """Whether a form carries this session's token."""
@@ -62,6 +64,7 @@ def start(
     max_s: int,
     stage: SessionStage = SessionStage.FULL,
     browser: str = "",
+    outside_factor: bool = False,
 ) -> tuple[str, Session]:
     """Begin a session of at most `max_s` seconds for a person who has just signed in; the secret is for the cookie.
 
@@ -83,10 +86,11 @@ def start(
             stage=stage,
             source=caller.source,
             browser=_printable(browser),
+            outside_factor=outside_factor,
         )
     )
     csrf_token = _csrf_token(csrf_secret, session_id)
-    return secret, Session(session_id, caller.principal_id, csrf_token, expires_at, stage)
+    return secret, Session(session_id, caller.principal_id, csrf_token, expires_at, stage, outside_factor)
 
 
 def find(tx: Connection, *, secret: str, idle_s: int) -> Session | None:
@@ -106,7 +110,7 @@ def find(tx: Connection, *, secret: str, idle_s: int) -> Session | None:
     if at - row.seen_at >= idle_time / TOUCHES_PER_IDLE_TIME:
         tx.execute(update(PortalSession).where(PortalSession.id == row.id).values(seen_at=at))
     csrf_token = _csrf_token(row.csrf_secret, row.id)
-    return Session(row.id, row.user_id, csrf_token, row.expires_at, SessionStage(row.stage))
+    return Session(row.id, row.user_id, csrf_token, row.expires_at, SessionStage(row.stage), row.outside_factor)
 
 
 def end(tx: Connection, *, caller: Caller, session_id: str) -> None:

@@ -58,12 +58,12 @@ class _Payload(BaseModel):
     """When the password was set that opened the door, in microseconds since 1970; persons' tokens have it."""
     scope: Annotated[str, Field(pattern="^(read|write|read write)$")] | None = None
     """For what it may be used, where that is less than everything."""
+    cnf: _Confirmation | None = None
+    """The key that must prove each request, where there is one (RFC 9449, section 6.1)."""
     auth_time: _Seconds | None = None
     """When the person last proved who he is (RFC 9068, 9470); persons' tokens have it."""
     amr: Annotated[list[str], Field(max_length=10)] | None = None
     """How (RFC 8176): `mfa` says that it was with a second factor."""
-    cnf: _Confirmation | None = None
-    """The key that must prove each request, where there is one (RFC 9449, section 6.1)."""
 
 
 class IssuedToken(NamedTuple):
@@ -85,9 +85,9 @@ class Claims:
     expires_at: datetime
     password_us: int | None
     scopes: frozenset[TokenScope]
-    proof: Proof | None
     key_thumbprint: str | None
     """Of the key that must prove each request; None where whoever bears the token may use it."""
+    proof: Proof | None
 
 
 class Tokens:
@@ -122,15 +122,15 @@ class Tokens:
         ttl_s: int,
         password_at: datetime | None = None,
         scopes: Collection[TokenScope] = ALL_SCOPES,
-        proof: Proof | None = None,
         key_thumbprint: str | None = None,
+        proof: Proof | None = None,
     ) -> IssuedToken:
         """A token for the principal, good for `ttl_s` seconds.
 
         `password_at` is a person's `tokens_valid_from`, read when the password was checked: the token dies with it.
         Seconds of two clocks would leave a gap, in which a token outlives its password or a new one is refused.
-        Without `proof` it opens nothing that asks for a fresh one. `key_thumbprint` binds it to a key: without a proof
-        by that key it is good for nothing.
+        `key_thumbprint` binds it to a key: without a proof by that key it is good for nothing.
+        Without `proof` it opens nothing that asks for a fresh one.
         """
         issued = int(self._clock().timestamp())
         expires, jti = issued + ttl_s, secrets.token_urlsafe(16)
@@ -147,11 +147,11 @@ class Tokens:
             claims["pwd_us"] = microseconds(password_at)
         if frozenset(scopes) != ALL_SCOPES:
             claims["scope"] = " ".join(sorted(scopes))
+        if key_thumbprint is not None:
+            claims["cnf"] = {"jkt": key_thumbprint}
         if proof is not None:
             claims["auth_time"] = min(int(proof.at.timestamp()), issued)  # the database's clock may be ahead
             claims["amr"] = ["pwd", "otp", "mfa"] if proof.second_factor else ["pwd"]
-        if key_thumbprint is not None:
-            claims["cnf"] = {"jkt": key_thumbprint}
         kid, key = self._keys.current
         token = self._jwt.encode(claims, key, ALGORITHM, {"typ": TYPE, "kid": kid})
         return IssuedToken(token, jti, _instant(expires))
@@ -170,8 +170,8 @@ class Tokens:
             _instant(payload.exp),
             payload.pwd_us,
             ALL_SCOPES if payload.scope is None else frozenset(map(TokenScope, payload.scope.split())),
-            None if payload.auth_time is None else Proof(_instant(payload.auth_time), "mfa" in (payload.amr or ())),
             None if payload.cnf is None else payload.cnf.jkt,
+            None if payload.auth_time is None else Proof(_instant(payload.auth_time), "mfa" in (payload.amr or ())),
         )
         if claims.expires_at <= self._clock():
             raise AppError(Code.UNAUTHENTICATED)

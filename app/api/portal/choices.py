@@ -1,4 +1,4 @@
-"""The outside providers at which one may sign in, as pages offer them."""
+"""The outside providers as pages offer them."""
 
 from __future__ import annotations
 
