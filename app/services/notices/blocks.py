@@ -102,7 +102,7 @@ def _batches_shown_with(tx: Connection, region_code: str, batch_id: str) -> list
             PublicNotice.programme_id == batch.c.programme_id,
             PublicNotice.subject_kind == NoticeSubject.BATCH,
             PublicNotice.state == NoticeState.PUBLISHED,
-            PublicNotice.ends_at > now(tx),
+            PublicNotice.ends_at > func.clock_timestamp(),
             PublicNotice.batch_id != batch_id,
         )
     ).scalars()
