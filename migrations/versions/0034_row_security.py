@@ -81,6 +81,7 @@ ALSO_SEEN: dict[str, tuple[str, ...]] = {
     "allocation_candidates": (own("firm_id"),),
     "allocation_awards": (seen("allocation_candidates", "round_id"),),
     "waitlist": (own("firm_id"),),
+    "retention_settings": ("covers_reach(region_code)",),
     "debarments": ("covers_reach(region_code)", f"({KNOWN} AND is_own_person(person))"),
     "delegations": (KNOWN,),
     "programmes": (PUBLISHED,),
