@@ -10,7 +10,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from sqlalchemy import Connection
 
 from app.database import CommitUnknown, Database
 from app.kernel.problems import AppError, Code
+from app.services.desk.turns import Turns
 from app.services.idempotency import Answer
 from app.services.redemption.commands import Command
 from app.services.redemption.outcomes import Outcome, PutOff
@@ -32,6 +32,9 @@ PAUSE_S = 0.005
 """Before trying again when nothing but put-off commands is there."""
 
 COMMIT_TRIES = 3
+
+WHOLE_BATCH = 1_000
+"""What one client may let wait in any case; else three quarters of the queue, so that others find room."""
 
 
 @dataclass(slots=True, eq=False)
@@ -71,14 +74,14 @@ class RunBatch(Protocol):
 
 
 class Desk:
-    """A bounded queue and its writer."""
+    """A bounded queue, in which clients take turns, and its writer."""
 
     def __init__(self, database: Database, run: RunBatch, *, batch_limit: int, queue_limit: int) -> None:
         self._database = database
         self._run = run
         self._batch_limit = batch_limit
         self._queue_limit = queue_limit
-        self._waiting: deque[_Ticket] = deque()
+        self._waiting: Turns[_Ticket] = Turns()
         self._changed = threading.Condition()
         self._open = True
         self._ended = False
@@ -116,14 +119,22 @@ class Desk:
         return await asyncio.gather(*(ticket.future for ticket in tickets), return_exceptions=True)
 
     def _take(self, commands: Sequence[Command]) -> list[_Ticket]:
+        if not commands:
+            return []
         loop = asyncio.get_running_loop()
         tickets = [_Ticket(command, loop, loop.create_future()) for command in commands]
         with self._changed:
-            if not self.alive or len(self._waiting) + len(tickets) > self._queue_limit:
+            if not self.alive or self._is_full(commands):
                 raise AppError(Code.BUSY, retry_after_s=1)
-            self._waiting.extend(tickets)
+            self._waiting.add(commands[0].caller.principal_id, tickets)
             self._changed.notify()
         return tickets
+
+    def _is_full(self, commands: Sequence[Command]) -> bool:
+        """Whether this client has no more room, or nobody has."""
+        own = self._waiting.waiting_of(commands[0].caller.principal_id)
+        most = max(WHOLE_BATCH, self._queue_limit * 3 // 4)
+        return own + len(commands) > most or len(self._waiting) + len(commands) > self._queue_limit
 
     @property
     def waiting(self) -> int:
@@ -141,7 +152,7 @@ class Desk:
         finally:
             with self._changed:
                 self._ended = True
-                left, self._waiting = self._waiting, deque()
+                left = self._waiting.take(len(self._waiting))
             _settle([(ticket, AppError(Code.BUSY, retry_after_s=1)) for ticket in left])
 
     def _answer_until_stopped(self) -> None:
@@ -154,7 +165,7 @@ class Desk:
                     return
                 nothing_new = not self._waiting
                 room = max(0, self._batch_limit - len(put_off))
-                taken = [self._waiting.popleft() for _ in range(min(room, len(self._waiting)))]
+                taken = self._waiting.take(room)
             if nothing_new:
                 time.sleep(PAUSE_S)
             patient = [ticket for ticket in put_off if ticket.tries < TRIES]
