@@ -149,8 +149,15 @@ def test_only_named_hosts_are_called(url: str) -> None:
         outbound.get(url)
 
 
-CALLERS = {"app/outbound.py", "app/cli/client.py", "app/cli/sending.py", "app/cli/serving.py"}
-"""Who makes connections: calls out, and the command line as a client of the service itself."""
+CALLERS = {
+    "app/outbound.py",
+    "app/openid/outbound.py",
+    "app/cli/client.py",
+    "app/cli/proving.py",
+    "app/cli/sending.py",
+    "app/cli/serving.py",
+}
+"""Who makes connections: calls out, those to identity providers, and the command line as a client of the service."""
 HTTP = {"httpx", "httpcore", "requests", "urllib3", "aiohttp", "http.client", "urllib.request", "ftplib", "smtplib"}
 
 

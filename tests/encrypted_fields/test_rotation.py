@@ -13,6 +13,7 @@ from sqlalchemy.exc import ProgrammingError
 import migrations
 from app.cli.encrypting import encrypt_what_is_clear
 from app.database import Database
+from app.reach import EVERYWHERE
 from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server
@@ -126,7 +127,7 @@ def test_a_value_copied_to_another_row_is_not_read_there(owner: Database, tmp_pa
 
 
 def test_the_service_can_write_nothing_in_clear(owner: Database, urls: Urls) -> None:
-    service = Database(urls.app_url, pool_size=1)
+    service = Database(urls.app_url, pool_size=1, reach=EVERYWHERE)
     with pytest.raises(Exception, match="ck_objection_contacts_encrypted"):
         service.transact(lambda tx: put(tx, 1, name="张三", contact=None))
     service.dispose()
