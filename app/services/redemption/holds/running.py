@@ -10,6 +10,7 @@ from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import HoldStatus, Role
 from app.models import Hold
+from app.reach import enter
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.ledger.entries import Cause
@@ -94,6 +95,7 @@ def _own_locked(tx: Connection, caller: Caller, hold_id: str) -> tuple[HoldState
     """The caller's hold and its voucher, under the voucher's lock."""
     caller.require(Role.PROVIDER)
     region_code = region_of(hold_id)
+    enter(tx, [region_code])
     key = (region_code or "", hold_id)
     place = find_holds(tx, [key]).get(key)
     if place is None or place.provider_id != caller.organisation_id:
