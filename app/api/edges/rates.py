@@ -90,7 +90,7 @@ async def count_rows(scope: Scope, rates: Rates, client_id: str, rows: int) -> N
 def _note(scope: Scope, standing: Standing | None) -> None:
     if standing is None:
         return
-    standings: list[Standing] = scope["state"][STATE]
+    standings: list[Standing] = scope["state"].setdefault(STATE, [])
     standings[:] = [one for one in standings if one.policy != standing.policy]
     standings.append(standing)
     if not standing.allowed:
