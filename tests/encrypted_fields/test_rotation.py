@@ -13,11 +13,11 @@ from sqlalchemy.exc import ProgrammingError
 import migrations
 from app.cli.encrypting import encrypt_what_is_clear
 from app.database import Database
-from app.reach import EVERYWHERE
 from app.embedded import databases
 from app.embedded.databases import Urls
 from app.embedded.server import Server
 from app.kernel.encrypted_fields import FieldPlace, FieldUnreadable
+from app.reach import EVERYWHERE
 from app.services.encrypted_fields.columns import ACCOUNT_NO
 from app.services.encrypted_fields.keys import FOLDER, FieldKeys, add_field_key, names_in
 from app.services.encrypted_fields.rotation import encrypt_anew, left_to_do, missing_keys, standings
