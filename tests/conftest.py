@@ -6,6 +6,7 @@ The service runs as its own role, which owns nothing: run as a superuser the tes
 from __future__ import annotations
 
 import asyncio
+import shutil
 import socket
 import threading
 import time
@@ -39,6 +40,7 @@ hypothesis.settings.load_profile("unhurried")
 
 TEMPLATE = "tests_template"
 START_S = 20
+ROOM = 4 * 1024**3
 
 _clones = count(1)
 _routes: list[BaseRoute] = []
@@ -48,9 +50,15 @@ _routes: list[BaseRoute] = []
 def server() -> Iterator[Server]:
     """The run's PostgreSQL. Nothing of it survives, so it need not wait for the disk."""
     settings = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "max_connections": "100"}
-    with temporary(settings=settings) as started:
+    with temporary(settings=settings, within=_memory()) as started:
         remember(started)
         yield started
+
+
+def _memory() -> Path | None:
+    """A file system in memory with room for the run's databases, where there is one: thousands are cloned."""
+    memory = Path("/dev/shm")  # noqa: S108 - within it a folder of our own is made
+    return memory if memory.is_dir() and shutil.disk_usage(memory).free > ROOM else None
 
 
 @pytest.fixture(scope="session")

@@ -95,9 +95,9 @@ def running(folder: Path, *, settings: Mapping[str, str] = NO_SETTINGS) -> Itera
 
 
 @contextmanager
-def temporary(*, settings: Mapping[str, str] = NO_SETTINGS) -> Iterator[Server]:
-    """A server of which nothing remains afterwards, for tests."""
-    folder = Path(tempfile.mkdtemp(prefix="postgres-"))
+def temporary(*, settings: Mapping[str, str] = NO_SETTINGS, within: Path | None = None) -> Iterator[Server]:
+    """A server of which nothing remains afterwards, for tests; its files lie `within` a folder, or where others do."""
+    folder = Path(tempfile.mkdtemp(prefix="postgres-", dir=within))
     try:
         folder.chmod(0o711)  # root's server runs as somebody who has to pass through
         with running(folder / "home", settings=settings) as server:
