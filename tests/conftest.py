@@ -135,6 +135,8 @@ def settings_of(urls: Urls, folder: Path) -> Settings:
         sweep_every_s=3600,
         reconcile_at=None,
         outbound_networks="127.0.0.0/8",
+        limit_client="1000000/10",  # what the limits do is told in `tests/edges`
+        limit_voucher="1000000/10",
     )
 
 

@@ -18,7 +18,6 @@ EXAMPLES = Path(__file__).with_name("examples.json")
 
 PUBLIC_PATHS = frozenset(
     {
-        "/v1/personal-tokens",
         "/v1/personal-tokens/by-code",
         "/v1/second-factors",
         "/v1/second-factors/confirm",
@@ -37,7 +36,7 @@ PUBLIC_PATHS = frozenset(
     }
 )
 """Where nobody needs a token: the first are how people get one; the others are documentation, or for everybody."""
-PUBLIC_OPERATIONS = frozenset({"create_objection"})
+PUBLIC_OPERATIONS = frozenset({"create_objection", "create_personal_token"})
 """The same where only one operation of a path is."""
 REQUIRED_HEADERS = frozenset({"idempotency-key", "if-match"})
 WRITTEN_OR_CHANGED = frozenset({"/v1/calendars/{year}"})

@@ -23,6 +23,7 @@ from app.cli.cosigning import cosign_once, cosigning
 from app.cli.local import sealer_database, service_database, state_dir
 from app.cli.output import Failure, console, say, table
 from app.database import Database
+from app.reach import EVERYWHERE
 from app.services.restoration.marks import open_marks
 from app.services.sealing.cosigning import read_cosigned
 from app.services.sealing.keys import LogKeys
@@ -106,7 +107,7 @@ def _seal_once(settings: Settings) -> None:
 
 
 def _show_status(url: str) -> None:
-    database = Database(url, pool_size=1)
+    database = Database(url, pool_size=1, reach=EVERYWHERE)
     try:
         lags = database.transact(read_lags)
         cosigned = database.transact(read_cosigned)

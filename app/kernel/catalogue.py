@@ -25,7 +25,6 @@ TOO_DEEP = "its JSON is nested deeper than 64 levels, or its brackets do not mat
 TOO_MANY_VALUES = "its JSON has more than 1,000,000 values"
 MEMBER_TWICE = "an object of its JSON has two members of one name"
 NOT_HTTP = "it is no request of HTTP/1.1"
-HAS_NUL = "it holds the character NUL (U+0000)"
 """Why a request is not even looked into."""
 
 
@@ -1279,7 +1278,6 @@ WORDS = {
     TOO_MANY_VALUES: "JSON 中的值超过 1,000,000 个",
     MEMBER_TWICE: "JSON 的某个对象中有重名成员",
     NOT_HTTP: "不是 HTTP/1.1 请求",
-    HAS_NUL: "含有空字符（U+0000）",
     UNPACKED: "未压缩的正文（不带 Content-Encoding）",
     "admission": "入围记录",
     "application": "申领",

@@ -354,7 +354,8 @@ def field_error(item: Mapping[str, Any], document: Any) -> FieldError:
         actual = told
     field = bounds["field"].split("/") if isinstance(bounds.get("field"), str) else ()
     pointer = pointer_of(item["loc"], document, missing=item["type"] == "missing") + joined(field)
-    if item["type"] == "extra_forbidden" or not PRIVATE.isdisjoint(pointer.split("/")):
+    is_private = item["type"] == "extra_forbidden" or not PRIVATE.isdisjoint(pointer.split("/"))
+    if is_private and (told is None or told == given):
         actual = None
     return FieldError(pointer, item["type"], detail=_sentence(item, bounds), limit=limit, actual=actual)
 

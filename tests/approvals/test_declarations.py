@@ -78,6 +78,10 @@ REGISTRY = "The registry, with evidence and history; whoever it rules out is tol
 ONE_PERSON: dict[str, str] = {
     "POST /oauth/revoke": "A machine gives back its own token.",
     "DELETE /v1/personal-tokens/current": "A person gives back his own token.",
+    "DELETE /v1/personal-tokens/{token_id}": "A person gives back a token of his own.",
+    "POST /v1/personal-tokens/by-code": "Signing in.",
+    "POST /v1/users/{user_id}/outside-identities/{identity_id}/unlink": TAKES_AWAY,
+    "POST /v1/clients/{client_id}/dpop": "Asks more of a machine than before; only its registrar takes that back.",
     "DELETE /v1/personal-tokens/all": "A person signs himself out everywhere.",
     "POST /v1/personal-tokens/step-up": "A person proves again who he is.",
     "POST /v1/second-factors": OWN_SIGN_IN,

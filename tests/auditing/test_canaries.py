@@ -24,6 +24,7 @@ from app.cli.serving import listen
 from app.database import Database
 from app.embedded.databases import Urls
 from app.kernel.vocabulary import OrganisationKind, Role
+from app.reach import EVERYWHERE
 from app.services.identity.invitations import redeem_invitation
 from app.services.identity.passwords import Passwords
 from app.services.identity.tokens import Tokens
@@ -82,7 +83,7 @@ def aviary(urls: Urls, settings: Settings, tmp_path: Path) -> Iterator[Aviary]:
             stderr=subprocess.STDOUT,
             pass_fds=[listening.fileno(), lifeline],
         )
-        database = Database(urls.app_url, pool_size=5)
+        database = Database(urls.app_url, pool_size=5, reach=EVERYWHERE)
         try:
             _wait(base_url, worker)
             world = World(base_url, database, Tokens.from_settings(settings))

@@ -99,7 +99,16 @@ def test_ended_sessions_and_tokens_that_ran_out_are_forgotten(world: World) -> N
         ended = None if ended_days is None else at - timedelta(days=ended_days)
         times = {"created_at": at, "seen_at": at, "ended_at": ended, "expires_at": at + timedelta(days=expires_days)}
         key = new_id("ses")
-        return {"id": key, "user_id": user_id, "secret_sha256": key.encode(), "csrf_secret": b"", **times}
+        return {
+            "id": key,
+            "user_id": user_id,
+            "secret_sha256": key.encode(),
+            "csrf_secret": b"",
+            "stage": "full",
+            "source": "",
+            "browser": "",
+            **times,
+        }
 
     rows = [session(91, 0), session(None, -91), session(89, 0), session(None, -89), session(None, 1)]
     spent = [

@@ -28,6 +28,7 @@ PUBLIC = {
     "read_signing_keys",
     "read_authorization_server",
     "create_personal_token",
+    "create_personal_token_by_code",
     "begin_second_factor",
     "confirm_second_factor",
     "read_rules_schema",

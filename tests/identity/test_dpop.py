@@ -19,6 +19,7 @@ from app.embedded import databases
 from app.embedded.server import Server
 from app.kernel.problems import AppError
 from app.kernel.vocabulary import OrganisationKind, Role
+from app.reach import EVERYWHERE
 from app.services.identity.proving import Proving
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
@@ -70,7 +71,7 @@ def running(server: Server, template: str, tmp_path_factory: pytest.TempPathFact
     urls = databases.clone(server, template=template, database=folder.name)
     port = free_port()
     settings = settings_of(urls, folder).model_copy(update={"public_url": f"http://127.0.0.1:{port}"})
-    database = Database(urls.app_url, pool_size=10)
+    database = Database(urls.app_url, pool_size=10, reach=EVERYWHERE)
     with serving(settings, port=port) as base_url:
         world = World(base_url, database, Tokens.from_settings(settings))
         organisation_id = world.organisation(OrganisationKind.REGISTRY, PROVINCE)
@@ -196,7 +197,7 @@ def test_where_a_nonce_is_wanted_the_client_signs_again_with_it(server: Server, 
     settings = settings_of(urls, tmp_path).model_copy(
         update={"public_url": f"http://127.0.0.1:{port}", "dpop_nonce": True}
     )
-    database = Database(urls.app_url, pool_size=5)
+    database = Database(urls.app_url, pool_size=5, reach=EVERYWHERE)
     with serving(settings, port=port) as base_url:
         world = World(base_url, database, Tokens.from_settings(settings))
         organisation_id = world.organisation(OrganisationKind.REGISTRY, PROVINCE)

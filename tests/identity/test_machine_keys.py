@@ -127,7 +127,7 @@ def test_a_stranger_that_writes_what_no_database_keeps_is_refused(machine: Machi
     refused(machine.fetch(machine.signed(sub=text)), "sub")
     refused(machine.fetch(machine.signed(header={"kid": text})), "kid")
     headers = {"Authorization": f"Bearer {machine.token()}"}
-    assert machine.http.post(f"/v1/clients/{machine.id}/keys/%00/retire", headers=headers).status_code == 404
+    assert machine.http.post(f"/v1/clients/{machine.id}/keys/%00/retire", headers=headers).status_code == 422
 
 
 def test_an_assertion_is_good_once_even_for_twins(machine: Machine) -> None:

@@ -417,7 +417,7 @@ def test_what_is_no_sheet_and_no_json_is_refused(world: World) -> None:
     city = world.city()
     programme_id = city.programme(appropriation_fen=None)
     unreadable = problem(upload(city.maker, programme_id, b"%PDF-1.7"), 422, "file_unreadable")
-    assert "No sheet has a row with the template's headings" in unreadable["detail"]
+    assert "No visible sheet has a row with the template's headings" in unreadable["detail"]
     path, maker = "/v1/issuance-batches", city.maker
     problem(maker.post(path, content=b"x", headers={"Content-Type": "text/csv"}), 415, "unsupported_media_type")
     problem(maker.post(path, content=b"{", headers={"Content-Type": "application/json"}), 400, "malformed_request")

@@ -13,6 +13,7 @@ from app.database import Database
 from app.embedded import databases
 from app.embedded.server import Server
 from app.kernel.vocabulary import Role
+from app.reach import EVERYWHERE
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
 from tests.conftest import serving, settings_of
@@ -143,7 +144,7 @@ def running(server: Server, template: str, provider: str, tmp_path_factory: pyte
                 "staff_second_factor": True,
             }
         )
-        database = Database(urls.app_url, pool_size=20)
+        database = Database(urls.app_url, pool_size=20, reach=EVERYWHERE)
         with serving(settings, port=port) as base_url:
             world = World(base_url, database, Tokens.from_settings(settings))
             yield Desk(world, between, other, settings)

@@ -95,7 +95,7 @@ def test_a_card_that_is_not_in_the_table_is_told_the_known_ones_alone_and_in_a_b
         (line(unit="Card Hour"), "/bill/lines/0/unit", "^[a-z][a-z0-9_]{0,31}$", "Card Hour"),
         (line(accelerator="nvidia_a100", unit="node_hour"), "/bill/lines/0/accelerator", "card_hour", "node_hour"),
         (line(accelerator=""), "/bill/lines/0/accelerator", "^[a-z][a-z0-9_]{0,62}$", ""),
-        (line(pflops_hours="3.13"), "/bill/lines/0/pflops_hours", None, "3.13"),
+        (line(pflops_hours="3.13"), "/bill/lines/0/pflops_hours", None, None),
         (
             line(used_from=USED["used_until"], used_until=USED["used_from"]),
             "/bill/lines/0/used_until",

@@ -18,4 +18,4 @@ from tests.world import World, problem
     ],
 )
 def test_a_nul_is_refused(world: World, path: str, name: str) -> None:
-    problem(world.city().auditor.get(path, **{name: "\0"}), 400, "malformed_request")
+    problem(world.city().auditor.get(path, **{name: "\0"}), 422, "validation_failed")

@@ -291,6 +291,7 @@ def test_the_command_has_what_it_seals_cosigned_and_the_service_shows_it(
     environment = {
         "VOUCHER_SEALER_URL": urls.sealer_url,
         "VOUCHER_STATE_DIR": str(settings.state_dir),
+        "VOUCHER_OUTBOUND_NETWORKS": settings.outbound_networks,
     }
     with witness(tmp_path, log.verifier.vkey) as running:
         done = alone("app.cli.seal", tmp_path, "seal", "--once", "--witness", running.url, **environment)

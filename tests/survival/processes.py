@@ -36,6 +36,8 @@ class Workers:
             "VOUCHER_DATABASE_URL": settings.database_url,
             "VOUCHER_STATE_DIR": str(settings.state_dir),
             "VOUCHER_PUBLIC_URL": settings.public_url,
+            "VOUCHER_LIMIT_CLIENT": settings.limit_client,
+            "VOUCHER_LIMIT_VOUCHER": settings.limit_voucher,
         }
         self._log = folder / "workers.log"
         self._theirs, self._lifeline = _CONTEXT.Pipe(duplex=False)

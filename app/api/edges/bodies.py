@@ -14,7 +14,7 @@ from app.api.edges.json_shape import SMALL, fault_of
 from app.api.edges.refusing import refuse
 from app.api.middleware import MIB
 from app.api.problems import is_json
-from app.kernel.catalogue import HAS_NUL, UNPACKED
+from app.kernel.catalogue import UNPACKED
 from app.kernel.problems import AppError, Code
 
 BYTES_A_SECOND = 4 * 1024
@@ -92,8 +92,6 @@ class BodyGuard:
             fault = fault_of(body) if len(body) <= SMALL else await run_in_threadpool(fault_of, body)
             if fault is not None:
                 raise fault
-        elif b"%00" in body and headers.get(b"content-type", b"").lower().startswith(_FORM):
-            raise AppError(Code.MALFORMED_REQUEST, why=HAS_NUL, pointer="")
         return body
 
     async def _in_time(self, receive: Receive, limit: int) -> bytes:
@@ -123,6 +121,3 @@ class BodyGuard:
         if message["type"] == "http.disconnect":
             raise ClientDisconnect
         return message
-
-
-_FORM = b"application/x-www-form-urlencoded"

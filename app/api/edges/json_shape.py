@@ -14,7 +14,7 @@ from typing import Any
 import orjson
 
 from app.api.problems import not_json
-from app.kernel.catalogue import HAS_NUL, MEMBER_TWICE, TOO_DEEP, TOO_MANY_VALUES
+from app.kernel.catalogue import MEMBER_TWICE, TOO_DEEP, TOO_MANY_VALUES
 from app.kernel.problems import AppError, Code
 
 MAX_DEPTH = 64
@@ -29,7 +29,7 @@ _NOT_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
 
 
 def fault_of(body: bytes) -> AppError | None:
-    """Why this is not read: too deep, too many values, a member twice, NUL, or what Python reads and no JSON has.
+    """Why this is not read: too deep, too many values, a member twice, or what Python reads and no JSON has.
 
     None for a body in order, and for one that is broken in a way that its reader will point at.
     """
@@ -42,9 +42,7 @@ def fault_of(body: bytes) -> AppError | None:
         tree = orjson.loads(body)
     except orjson.JSONDecodeError:
         return not_json() if _python_reads(body) else None
-    if _members(tree) != bare.count(b":"):
-        return _malformed(MEMBER_TWICE)
-    return _malformed(HAS_NUL) if b"\\u0000" in body and _has_nul(tree) else None
+    return _malformed(MEMBER_TWICE) if _members(tree) != bare.count(b":") else None
 
 
 def _without_strings(body: bytes) -> bytes:
@@ -91,20 +89,6 @@ def _members(tree: Any) -> int:
         elif type(node) is list:
             waiting.extend(node)
     return found
-
-
-def _has_nul(tree: Any) -> bool:
-    waiting = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            waiting.extend(node.keys())
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
-        elif isinstance(node, str) and "\0" in node:
-            return True
-    return False
 
 
 def _python_reads(body: bytes) -> bool:

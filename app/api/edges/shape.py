@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from app.api.edges.refusing import refuse
-from app.kernel.catalogue import HAS_NUL
 from app.kernel.problems import AppError, Code
 
 MAX_ADDRESS = 8 * 1024
@@ -31,7 +30,7 @@ def _bracketed(host: str) -> str:
 
 
 class RequestHead:
-    """Refuses what is no request to this service before its body is read: 414, 431, 421, or 400 for NUL."""
+    """Refuses what is no request to this service before its body is read: 414, 431, or 421."""
 
     def __init__(self, app: ASGIApp, *, names: Iterable[str]) -> None:
         self._app = app
@@ -57,10 +56,6 @@ class RequestHead:
                 hosts.append(value)
         if size > MAX_HEADER_BYTES or len(headers) > MAX_HEADERS:
             return AppError(Code.HEADERS_TOO_LARGE, count=MAX_HEADERS, limit=MAX_HEADER_BYTES)
-        if b"%00" in raw_path:  # nothing is called so
-            return AppError(Code.NOT_FOUND, what="resource")
-        if b"%00" in query:
-            return AppError(Code.MALFORMED_REQUEST, why=HAS_NUL, pointer="")
         if scope["path"] not in PROBES and not (len(hosts) == 1 and self._is_ours(hosts[0], scope)):
             return AppError(Code.HOST_UNKNOWN)
         return None
