@@ -71,6 +71,7 @@ class Aviary:
 def aviary(urls: Urls, settings: Settings, tmp_path: Path) -> Iterator[Aviary]:
     log = tmp_path / "worker.log"
     changes = {"VOUCHER_DATABASE_URL": urls.app_url, "VOUCHER_RECONCILE_AT": "", "VOUCHER_PRINCIPAL_CACHE_S": "1"}
+    changes["VOUCHER_STAFF_SECOND_FACTOR"] = "false"
     with closing(listen("127.0.0.1", 0)) as listening, log.open("w") as output:
         base_url = f"http://127.0.0.1:{listening.getsockname()[1]}"
         lifeline, held = os.pipe()
