@@ -208,6 +208,8 @@ def strange_in(answer: Answer, sent: Sent, asker: Asker, tenant: Tenant, owners:
     ids = {found[0] for found in ID.finditer(answer.text)}
     kinds = {id_[:3] for id_ in ids if id_ not in said and _is_strange_id(id_, asker, tenant, owners)}
     secrets = {value for name, value in tenant.ids.items() if name in SECRETS and value not in said}
+    if asker.actor and asker.actor.organisation_id == tenant.ids["provider2_id"]:
+        secrets.discard(tenant.ids["account_no"])  # it is its own account
     return words | kinds | {f"secret {secret}" for secret in secrets if secret in answer.text}
 
 
@@ -222,6 +224,8 @@ def _is_strange_word(found: re.Match[str], asker: Asker, tenant: Tenant) -> bool
 
 def _is_strange_id(id_: str, asker: Asker, tenant: Tenant, owners: Owners) -> bool:
     if owners.region(id_) != tenant.region_code:
+        return False
+    if asker.actor and id_ in (asker.actor.id, asker.actor.organisation_id):
         return False
     if not asker.in_city or asker.actor is None:
         return True

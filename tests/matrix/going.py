@@ -21,7 +21,8 @@ from app.services.identity.tokens import Tokens
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.seal import seal
 from tests.allocation.rounds import wait_until
-from tests.conftest import serving, settings_of
+from tests.conftest import everywhere, serving, settings_of
+from tests.identity.authenticator import with_password
 from tests.matrix.asking import (
     EMPTY,
     MAY,
@@ -45,9 +46,20 @@ from tests.matrix.tenants import Tenant, founded
 from tests.notices.showing import load_years
 from tests.world import World
 
-BY_OTHER_MEANS = frozenset({"POST /oauth/token", "POST /oauth/revoke", "POST /v1/personal-tokens"})
+BY_OTHER_MEANS = frozenset(
+    {
+        "POST /oauth/token",
+        "POST /oauth/revoke",
+        "POST /v1/personal-tokens",
+        "POST /v1/personal-tokens/by-code",
+        "POST /v1/second-factors",
+        "POST /v1/second-factors/confirm",
+    }
+)
 """Look at no bearer token: asked once, by nobody."""
 GIVES_BACK = "DELETE /v1/personal-tokens/current"
+ENDS_ALL = "DELETE /v1/personal-tokens/all"
+"""After it its asker is nobody: asked when all else has been."""
 
 UNTOUCHED = "audit_events", "idempotency_keys", "jobs", "answer_passes"
 """Tables in which an attempt may leave its trace, or the service's own sweeping by the way."""
@@ -106,8 +118,9 @@ class Asked:
 def standing_province(server: Server, template: str, folder: Path) -> Iterator[tuple[Tenant, Tenant]]:
     """Two cities with one of everything, their books sealed, on a service of their own."""
     urls = databases.clone(server, template=template, database="matrix")
-    settings = settings_of(urls, folder)
-    database, sealing = Database(urls.app_url, pool_size=5), Database(urls.sealer_url, pool_size=2)
+    unlimited = {"limit_client": "", "limit_source": "", "limit_voucher": ""}
+    settings = settings_of(urls, folder).model_copy(update=unlimited)
+    database, sealing = everywhere(urls), Database(urls.sealer_url, pool_size=2)
     with serving(settings) as base_url:
         world = World(base_url, database, Tokens.from_settings(settings))
         load_years(world)
@@ -134,18 +147,24 @@ def ask_everything(one: Tenant, other: Tenant, table: Mapping[str, Line] | None 
     """Ask everything. What the table lets a stranger do is done after everything else."""
     table = read_table() if table is None else table
     asking = _Asking(one, askers(one, other))
+    earlier = [route for route in routes() if route != ENDS_ALL]
+    for actor in [asker.actor for asker in asking.who if asker.actor and asker.actor.id.startswith("usr_")]:
+        with_password(one.world, actor)
     before = footprint(one)
-    for route in routes():
+    assert all(before[name][0] for name in ("vouchers", "postings", "payee_accounts")), "the tests look at all rows"
+    for route in earlier:
         for asker in asking.who:
             if not _is_late(route, asker, table):
                 asking.ask(route, asker)
     between = footprint(one)
     swaps = tuple(asking.swapped(other, table))
     after = footprint(one)
-    for route in routes():
+    for route in earlier:
         for asker in asking.who:
             if _is_late(route, asker, table):
                 asking.ask(route, asker)
+    for asker in asking.who:
+        asking.ask(ENDS_ALL, asker)
     asking.close()
     return Asked(
         asking.signs,

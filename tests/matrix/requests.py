@@ -16,6 +16,7 @@ import httpx
 
 from tests.allocation.test_lottery import SEED
 from tests.applications.papers import pdf
+from tests.identity.authenticator import PASSWORD
 from tests.issuance.sheets import workbook
 from tests.matrix.tenants import FIRM, PROVIDER, Tenant, public_jwk
 from tests.redemption.invoicing import digital_number
@@ -264,6 +265,10 @@ def inside(t: Tenant) -> dict[str, Any]:
     return {"region_code": t.region_code}
 
 
+def events(t: Tenant) -> dict[str, Any]:
+    return inside(t) | {"organisation_id": t.ids["authority_id"]}
+
+
 P, V, R, A, N, C = "/v1/programmes", "/v1/vouchers", "/v1/redemptions", "/v1/applications", "/v1/public-notices", "/v1"
 PLAIN = Form()
 WHY = Form(why)
@@ -303,13 +308,17 @@ REQUESTS: dict[str, Form] = {
     "POST /v1/users/{user_id}/disable": Form(why, {"user_id": "leaving_user_id"}),
     "POST /v1/users/{user_id}/same-person": Form(lambda t: {"user_id": t.ids["twin_id"]}),
     "POST /v1/users/{user_id}/password-resets": Form(why, {"user_id": "reset_id"}),
+    "POST /v1/users/{user_id}/second-factor-resets": Form(why, {"user_id": "losing_user_id"}),
     "POST /v1/users/{user_id}/invitations": Form(ids={"user_id": "inviting_user_id"}),
+    "GET /v1/users/{user_id}/outside-identities": Form(ids={"user_id": "linked_user_id"}),
+    "POST /v1/users/{user_id}/outside-identities/{identity_id}/unlink": Form(why, {"user_id": "linked_user_id"}),
     "POST /v1/clients": Form(client),
     "GET /v1/clients": Form(query=lambda t: {"organisation_id": t.ids["provider_id"]}),
     "GET /v1/clients/{client_id}": PLAIN,
     "POST /v1/clients/{client_id}/roles": Form(roles("provider")),
     "POST /v1/clients/{client_id}/roles/revoke": Form(revoked("provider"), {"client_id": "leaving_client_id"}),
     "POST /v1/clients/{client_id}/disable": Form(why, {"client_id": "leaving_client_id"}),
+    "POST /v1/clients/{client_id}/dpop": Form(lambda _: {"required": True}),
     "POST /v1/clients/{client_id}/keys": Form(lambda _: {"jwk": public_jwk(f"m{next(_numbers)}")}),
     "GET /v1/clients/{client_id}/keys": PLAIN,
     "POST /v1/clients/{client_id}/keys/{kid}/retire": Form(ids={"kid": "=retired"}),
@@ -317,6 +326,15 @@ REQUESTS: dict[str, Form] = {
     "DELETE /v1/clients/{client_id}/secret": PLAIN,
     "POST /v1/personal-tokens": Form(lambda _: {"login": "nobody", "password": "no such password"}),
     "DELETE /v1/personal-tokens/current": PLAIN,
+    "GET /v1/personal-tokens": PLAIN,
+    "POST /v1/personal-tokens/by-code": Form(lambda _: {"code": "x" * 43, "verifier": "x" * 43}),
+    "POST /v1/personal-tokens/step-up": Form(lambda _: {"password": PASSWORD}),
+    "DELETE /v1/personal-tokens/all": PLAIN,
+    "DELETE /v1/personal-tokens/{token_id}": PLAIN,
+    "POST /v1/second-factors": Form(lambda _: {"login": "nobody", "password": "no such password"}),
+    "POST /v1/second-factors/confirm": Form(
+        lambda _: {"login": "nobody", "password": "no such password", "first_code": "000000"}
+    ),
     "POST /v1/programmes": Form(programme),
     "GET /v1/programmes": Form(query=inside),
     "GET /v1/programmes/{programme_id}": PLAIN,
@@ -370,7 +388,10 @@ REQUESTS: dict[str, Form] = {
         lambda _: {"item_no": 1, "text": "该企业与申报条件不符，请核查。"}
     ),
     "GET /v1/public-notices/{notice_id}/objections": PLAIN,
-    "GET /v1/public-notices/{notice_id}/objections/{objection_id}/sender": PLAIN,
+    "POST /v1/public-notices/objections/search": Form(lambda t: {"contact": t.mark(), "purpose": "本人查询"}),
+    "GET /v1/public-notices/{notice_id}/objections/{objection_id}/sender": Form(
+        query=lambda _: {"purpose": "核实异议"}
+    ),
     "DELETE /v1/public-notices/{notice_id}/objections/{objection_id}/sender": PLAIN,
     "POST /v1/public-notices/{notice_id}/objections/{objection_id}/decide": Form(
         lambda t: {"outcome": "dismissed"} | why(t), {"objection_id": "deciding_id"}
@@ -473,6 +494,8 @@ REQUESTS: dict[str, Form] = {
         lambda t: t.bodies["payee_account"] | {"account_no": f"62{next(_numbers):012d}"} | why(t)
     ),
     "GET /v1/payee-accounts": Form(query=lambda t: {"payee_id": t.ids["provider2_id"]}),
+    "GET /v1/payee-accounts/{account_id}/number": Form(query=lambda _: {"purpose": "核对账号"}),
+    "POST /v1/payee-accounts/search": Form(lambda t: {"account_no": t.ids["account_no"], "purpose": "核对账号"}),
     "POST /v1/payment-orders": Form(lambda t: {"redemption_ids": [t.ids["unpaid_id"]]}),
     "GET /v1/payment-orders": Form(query=lambda t: {"payee_id": t.ids["provider_id"]}),
     "GET /v1/payment-orders/{order_id}": PLAIN,
@@ -521,6 +544,15 @@ REQUESTS: dict[str, Form] = {
     "POST /v1/year-closes": Form(year_close),
     "GET /v1/year-closes": Form(query=lambda t: {"programme_id": t.ids["closed_year_id"]}),
     "GET /v1/year-closes/{year_close_id}": PLAIN,
+    "GET /v1/audit-events": Form(query=events),
+    "GET /v1/audit-events/export": Form(query=lambda t: events(t) | {"purpose": "审计", "format": "csv"}),
+    "GET /v1/audit-events/{event_id}": PLAIN,
+    "GET /v1/retention-settings": PLAIN,
+    "PUT /v1/retention-settings": Form(
+        lambda t: regional(t) | {"kind": "objection_contacts", "keep_days": 90} | why(t)
+    ),
+    "GET /v1/system": PLAIN,
+    "POST /v1/system/token-keys": PLAIN,
     "GET /healthz": PLAIN,
     "GET /readyz": PLAIN,
     "GET /metrics": PLAIN,

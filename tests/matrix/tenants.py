@@ -16,10 +16,13 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from jwt.algorithms import OKPAlgorithm
 
 from app.kernel.vocabulary import OrganisationKind, Role
+from app.services.identity import outside
+from app.services.identity.outside import Vouched
 from tests.allocation.rounds import announced
 from tests.applications.papers import pdf
 from tests.bank_lists.files import HEADINGS as BANK_HEADINGS
 from tests.bank_lists.files import line
+from tests.identity.authenticator import PASSWORD, enrol, with_password
 from tests.redemption.invoicing import bill_of, digital_number, on_invoice
 from tests.statements.books import HEADINGS as STATEMENT_HEADINGS
 from tests.statements.books import today
@@ -324,7 +327,9 @@ def _payments(t: Tenant) -> None:
         "account_no": f"1202026209{t.region_code}123",
     }
     t.bodies["payee_account"] = account
-    t.approve(t.post("maker", "/v1/payee-accounts", account))
+    listed = t.post("maker", "/v1/payee-accounts", account)
+    t.approve(listed)
+    t.ids["account_id"], t.ids["account_no"] = listed["account"]["id"], account["account_no"]
     paid, t.ids["paid_order_id"] = t.paid()
     again, _ = t.paid()
     for name, redemption_id in (("recovery", paid), ("recovery_b", again)):
@@ -439,6 +444,30 @@ def _registry(t: Tenant) -> None:
     t.approve(asked, by="finance")
 
 
+def _signing_in(t: Tenant) -> None:
+    """One who may lose his second factor, one who signs in elsewhere, and a token of the firm's manager."""
+    t.ids["losing_user_id"], t.ids["linked_user_id"] = t.user(FIRM, "firm"), t.user(FIRM, "firm")
+    http = t.world.anonymous()
+    losing = Actor(t.ids["losing_user_id"], t.ids["firm_id"], http)
+    enrol(http, with_password(t.world, losing))
+    invited = t.post("registrar", f"/v1/users/{t.ids['linked_user_id']}/invitations")
+    vouched = Vouched("city", "https://id.example", t.region_code, second_factor=False, signed_in_at=datetime.now(UTC))
+    t.world.database.transact(
+        lambda tx: outside.link(tx, secret=invited["secret"], vouched=vouched, request_id="matrix", source="127.0.0.1")
+    )
+    links = ok(t.people["registrar"].get(f"/v1/users/{t.ids['linked_user_id']}/outside-identities"))
+    t.ids["identity_id"] = links["data"][0]["id"]
+    mine = {"login": with_password(t.world, t.people["firm"]), "password": PASSWORD}
+    t.ids["token_id"] = ok(http.post("/v1/personal-tokens", json=mine))["id"]
+
+
+def _auditing(t: Tenant) -> None:
+    kept = {"region_code": t.region_code, "kind": "objection_contacts", "keep_days": 60, "reason": t.mark()}
+    ok(t.people["audit_admin"].http.put("/v1/retention-settings", json=kept))
+    found = ok(t.people["auditor"].get("/v1/audit-events", organisation_id=t.ids["authority_id"]))["data"]
+    t.ids["event_id"] = found[0]["id"]
+
+
 def _waiting(t: Tenant) -> None:
     t.ids["drafted_notice_id"], _ = t.shown(publish=False)
     t.ids["withdrawing_id"], _ = t.shown(publish=True)
@@ -473,6 +502,8 @@ STEPS = (
     _allocation,
     _applications,
     _registry,
+    _signing_in,
+    _auditing,
     _waiting,
     _etags,
 )
