@@ -7,15 +7,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
-from sqlalchemy import Connection, func, insert, not_, or_, select, text
+from sqlalchemy import Connection, func, insert, select, text
 
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import DayKind, Role
 from app.kernel.working_days import WorkingCalendar, calendar_of
-from app.models import CalendarDay, CalendarTable, Organisation
+from app.models import CalendarDay, CalendarTable
 from app.services import audit
 from app.services.identity.principals import Caller
-from app.services.reach import region_within
+from app.services.organisations import require_reach_over_all
 from app.sql import now
 
 ALWAYS_OFF = ("01-01", "05-01", "10-01")
@@ -85,7 +85,7 @@ def load_table(
     own where no other takes part.
     """
     caller.require(Role.REGISTRAR)
-    _require_reach_over_all(tx, caller)
+    require_reach_over_all(tx, caller, Role.REGISTRAR)
     errors = list(_wrong_days(year, days))
     if errors:
         raise AppError(Code.VALIDATION_FAILED, count=len(errors), errors=errors)
@@ -101,13 +101,6 @@ def load_table(
     loaded = LoadedTable(year, (version or 0) + 1, document_no, now(tx), caller.principal_id, ordered)
     _store(tx, caller, loaded)
     return loaded, True
-
-
-def _require_reach_over_all(tx: Connection, caller: Caller) -> None:
-    own = [region_within(Organisation.region_code, grant.region_code) for grant in caller.regions(Role.REGISTRAR)]
-    beyond = tx.execute(select(Organisation.region_code).where(not_(or_(*own))).limit(1)).scalar_one_or_none()
-    if beyond is not None:
-        raise AppError(Code.FORBIDDEN, role=f"{Role.REGISTRAR} {beyond}")
 
 
 def read_table(tx: Connection, *, year: int, version: int | None = None) -> LoadedTable:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, false, func, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, false, func, not_, or_, select, text, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel.ids import is_id, new_id
@@ -285,3 +285,14 @@ def _invalid(pointer: str, code: str, *, detail: str | None = None, actual: str 
 
 def _record(row: Row[Any]) -> OrganisationRecord:
     return OrganisationRecord(**{name: getattr(row, name) for name in OrganisationRecord.__slots__})
+
+
+def require_reach_over_all(tx: Connection, caller: Caller, role: Role) -> None:
+    """Let nobody change what counts for everybody whose role does not reach every region that takes part.
+
+    Raises `forbidden`, with the role and a region beyond its reach.
+    """
+    own = [region_within(Organisation.region_code, grant.region_code) for grant in caller.regions(role)]
+    beyond = tx.execute(select(Organisation.region_code).where(not_(or_(*own))).limit(1)).scalar_one_or_none()
+    if beyond is not None:
+        raise AppError(Code.FORBIDDEN, role=f"{role} {beyond}")

@@ -31,8 +31,11 @@ EVERYBODY = {
 """Shown without signing in, or the same to all: nothing of it is a region's own figure but what is published."""
 
 
-def administrator(world: World, role: Role) -> Actor:
-    return world.person(role, world.organisation(OrganisationKind.AUTHORITY, HANGZHOU), HANGZHOU)
+PROVINCE = "330000"
+
+
+def administrator(world: World, role: Role, region_code: str = HANGZHOU) -> Actor:
+    return world.person(role, world.organisation(OrganisationKind.AUTHORITY, region_code), region_code)
 
 
 @pytest.mark.parametrize("other", sorted(set(Role)))
@@ -58,14 +61,17 @@ def test_each_has_what_his_office_needs_and_not_what_another_has(shared_world: W
 
 
 def test_the_system_is_shown_without_a_secret_and_its_keys_are_exchanged_on_record(shared_world: World) -> None:
-    admin, city = administrator(shared_world, Role.SYSTEM_ADMIN), shared_world.city()
+    admin, city = administrator(shared_world, Role.SYSTEM_ADMIN, PROVINCE), shared_world.city()
+    auditor = shared_world.person(Role.AUDITOR, admin.organisation_id, PROVINCE)
     before = ok(admin.get("/v1/system"))
     assert before["settings"]["keep_sessions_days"] == 90 and "database_url" not in before["settings"]
     kid = ok(admin.http.post("/v1/system/token-keys"))["kid"]
     keys = [one for one in ok(admin.get("/v1/system"))["keys"] if one["purpose"] == "tokens"]
     assert (keys[0]["name"], keys[0]["newest"], keys[1]["newest"]) == (kid, True, False)
-    (told,) = ok(city.auditor.get("/v1/audit-events", action="keys.rotated", actor_id=admin.id))["data"]
+    (told,) = ok(auditor.get("/v1/audit-events", action="keys.rotated", actor_id=admin.id))["data"]
     assert told["object_id"] == "keys"
+    of_a_city = administrator(shared_world, Role.SYSTEM_ADMIN)  # the keys are those of the whole province
+    problem(of_a_city.http.post("/v1/system/token-keys"), 403, "forbidden")
     for other in (city.maker, city.finance, administrator(shared_world, Role.SECURITY_ADMIN)):
         problem(other.http.post("/v1/system/token-keys"), 403, "forbidden")
         problem(other.get("/v1/system"), 403, "forbidden")
