@@ -61,4 +61,4 @@ def test_a_missing_key_is_named(tmp_path: Path) -> None:
 
 def test_a_key_does_not_show_itself(tmp_path: Path) -> None:
     keys = FieldKeys.load_or_create(tmp_path)
-    assert "b'" not in repr(keys) + repr(keys._keys)
+    assert "b'" not in repr(keys) + repr(list(keys._keys.values()))

@@ -191,6 +191,7 @@ def test_partial_refunds_among_redemptions_keep_one_balance(world: World, two: W
     refunds = [[refund(desk, id_, 250, rate_percent=100) for _ in range(6)] for id_ in (*ids, *ids)]
     redemptions = [[redemption(desk, 700, rate_percent=100) for _ in range(5)] for _ in range(8)]
     answered = run_apart(send_lanes(two.address, desk.machine, [*refunds, *redemptions]))
+    answered += run_apart(send_lanes(two.address, desk.machine, [[redemption(desk, 700, rate_percent=100)]]))
     given_back = [one for one in answered if one.request.kind == "refund"]
     assert [one.response.json["refund"]["subsidy_refund_fen"] for one in given_back] == [250] * 48
     drawn_fen = sum(one.response.json.get("subsidy_fen", 0) for one in answered)
