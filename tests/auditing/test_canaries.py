@@ -146,15 +146,15 @@ def _one_is_let_out(aviary: Aviary) -> None:
     ok(registrar.post("/v1/users", body))
 
 
-def _tables(urls: Urls) -> Iterator[tuple[str, str]]:
+def _tables(urls: Urls) -> list[tuple[str, str]]:
     """Every row of every table as text; bytes are hexadecimal."""
     owner = Database(urls.owner_url, pool_size=1)
     names = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' ORDER BY 1"
-    for table in owner.transact(lambda tx: tx.execute(text(names)).scalars().all()):
-        query = text(f'SELECT t::text FROM "{table}" t')
-        rows = owner.transact(partial(_texts, query))
-        yield f"table {table}", "\n".join(rows)
+    tables = owner.transact(lambda tx: tx.execute(text(names)).scalars().all())
+    queries = {table: text(f'SELECT t::text FROM "{table}" t') for table in tables}
+    found = [(f"table {name}", "\n".join(owner.transact(partial(_texts, query)))) for name, query in queries.items()]
     owner.dispose()
+    return found
 
 
 def _texts(query: TextClause, tx: Connection) -> list[str]:
