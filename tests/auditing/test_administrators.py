@@ -31,7 +31,7 @@ EVERYBODY = {
 """Shown without signing in, or the same to all: nothing of it is a region's own figure but what is published."""
 
 
-PROVINCE = "330000"
+PROVINCE, NINGBO = "330000", "330200"
 
 
 def administrator(world: World, role: Role, region_code: str = HANGZHOU) -> Actor:
@@ -75,6 +75,21 @@ def test_the_system_is_shown_without_a_secret_and_its_keys_are_exchanged_on_reco
     for other in (city.maker, city.finance, administrator(shared_world, Role.SECURITY_ADMIN)):
         problem(other.http.post("/v1/system/token-keys"), 403, "forbidden")
         problem(other.get("/v1/system"), 403, "forbidden")
+
+
+def test_a_system_administrator_sees_the_sealing_of_his_own_regions(shared_world: World) -> None:
+    here, there = (shared_world.city(region_code) for region_code in (HANGZHOU, NINGBO))
+    for city in (here, there):
+        city.programme()  # which leaves something to seal
+    seen = {
+        region_code: {
+            one["region_code"]
+            for one in ok(administrator(shared_world, Role.SYSTEM_ADMIN, region_code).get("/v1/system"))["sealing"]
+        }
+        for region_code in (HANGZHOU, NINGBO, "330106", PROVINCE)
+    }
+    assert seen[HANGZHOU] == {HANGZHOU} and seen[NINGBO] == {NINGBO} and seen["330106"] == set()
+    assert seen[PROVINCE] >= {HANGZHOU, NINGBO}
 
 
 @pytest.fixture(scope="module")

@@ -8,6 +8,8 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
+from app.kernel.vocabulary import Role
+from app.services.identity.principals import Caller
 from app.sql import Statement
 
 _LAGS = Statement(
@@ -46,3 +48,12 @@ def read_lags(tx: Connection) -> Sequence[Lag]:
     oldest to within one transaction.
     """
     return [Lag(row.region_code, row.size, row.waiting, float(row.lag_s or 0), row.sealed_at) for row in _LAGS(tx, {})]
+
+
+def lags_for(tx: Connection, *, caller: Caller) -> Sequence[Lag]:
+    """The regions of which the caller is system administrator, and those below them. Raises `forbidden` for others.
+
+    How much a region has to seal tells how much happens in it, which is no other city's business.
+    """
+    caller.require(Role.SYSTEM_ADMIN)
+    return [lag for lag in read_lags(tx) if caller.holds_in(Role.SYSTEM_ADMIN, lag.region_code)]
