@@ -84,6 +84,7 @@ from app.api.principal_cache import PrincipalCache
 from app.api.single_flight import SingleFlight
 from app.database import Database
 from app.openid import Provider, load_providers
+from app.outbound import networks
 from app.reach import EVERYWHERE
 from app.services.auditing.erasing import Eraser
 from app.services.auditing.refusals import Refusals
@@ -211,7 +212,10 @@ def create_app(settings: Settings) -> FastAPI:
         rates = Rates(settings)
         log_keys = LogKeys.from_settings(settings)
         tokens = Tokens.from_settings(settings)
-        openid = {one.id: Provider(one, redirect_uri=callback_uri(settings, one.id)) for one in providers}
+        inside = networks(settings.outbound_networks)
+        openid = {
+            one.id: Provider(one, redirect_uri=callback_uri(settings, one.id), networks=inside) for one in providers
+        }
         app.state.service = Service(
             settings=settings,
             database=database,

@@ -5,22 +5,27 @@ addresses are judged, and the connection goes to one that was judged, so that a 
 us and another to the connection; the certificate is still checked for the name. Nothing is redirected, no proxy of the
 environment is asked, and an answer that is too long or too slow is not read. What lies in a private network (a witness
 in the government's own, a test on this machine) may be called when the operator names that network, also over http.
+
+`Outbound` is for an event loop, `BlockingOutbound` for a thread that has none; what is called is judged in one place.
 """
 
 from __future__ import annotations
 
+import asyncio
 import ipaddress
 import socket
-import time
+import ssl
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from types import MappingProxyType
 from typing import Self
+from urllib.parse import urlsplit
 
 import httpx
 
-CONNECT_S = 5.0
 WHOLE_S = 15.0
+"""For a call from the look-up of its name to the last byte of the answer, however slowly that comes."""
 MAX_BYTES = 1024 * 1024
 KEEP_S = 2.0
 """Less than any server waits, so that no request is sent into a connection that is just being closed."""
@@ -29,6 +34,7 @@ NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolve = Callable[[str, int], Sequence[str]]
+_USUAL = {"https": 443, "http": 80}
 
 
 class OutboundRefused(Exception):
@@ -89,7 +95,11 @@ def resolve(host: str, port: int) -> Sequence[str]:
 
 
 class Outbound:
-    """Calls the hosts it was given and no others. Threads may share it; close it."""
+    """Calls the hosts it was given and no others, from one event loop; close it.
+
+    A host is a name or an address, with its port where that is not the usual one: `login.example.gov.cn:8443`. Raises
+    ValueError for what is neither.
+    """
 
     def __init__(
         self,
@@ -99,29 +109,111 @@ class Outbound:
         resolve: Resolve = resolve,
         max_bytes: int = MAX_BYTES,
         whole_s: float = WHOLE_S,
-        verify: bool | str = True,
+        ca_file: Path | None = None,
     ) -> None:
-        self._hosts = frozenset(host.lower() for host in hosts)
+        self._hosts = frozenset(map(_read_host, hosts))
         self._allowed = tuple(allowed)
         self._resolve = resolve
         self._max_bytes = max_bytes
         self._whole_s = whole_s
-        self._clients = {
-            host: httpx.Client(
-                timeout=httpx.Timeout(whole_s, connect=min(CONNECT_S, whole_s)),
+        self._ca_file = ca_file
+        self._tls: ssl.SSLContext | None = None
+        self._clients: dict[tuple[str, str], httpx.AsyncClient] = {}
+        """One for each name: connections are kept by address, and two names on one address have two certificates."""
+
+    async def close(self) -> None:
+        """Let go of the connections."""
+        for client in self._clients.values():
+            await client.aclose()
+
+    def names(self, url: str) -> bool:
+        """Whether an address is of a host that may be called, where its name leads left aside."""
+        try:
+            self._asked(url)
+        except OutboundRefused:
+            return False
+        return True
+
+    async def call(
+        self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] = NO_HEADERS
+    ) -> OutboundAnswer:
+        """Send one request and read its whole answer. Raises OutboundRefused, OutboundFailed."""
+        asked = self._asked(url)
+        try:
+            async with asyncio.timeout(self._whole_s):
+                name = asked.raw_host.decode("ascii")
+                found = await asyncio.to_thread(self._resolve, name, _port(asked))
+                address = judged(asked, found, allowed=self._allowed)
+                client = self._client(asked)
+                request = client.build_request(
+                    method,
+                    asked.copy_with(host=address),
+                    content=content,
+                    headers={"Accept-Encoding": "identity", **headers, "Host": asked.netloc.decode("ascii")},
+                    extensions={"sni_hostname": name},
+                )
+                return await self._read(client, request)
+        except TimeoutError as error:
+            raise OutboundFailed(f"its answer took longer than {self._whole_s} s") from error
+        except (httpx.HTTPError, httpx.StreamError, OSError, UnicodeError) as error:
+            raise OutboundFailed(str(error) or type(error).__name__) from error
+
+    def _asked(self, url: str) -> httpx.URL:
+        try:
+            asked = httpx.URL(url)
+        except (httpx.InvalidURL, ValueError) as error:
+            raise OutboundRefused("this is no address") from error
+        named = any(
+            asked.host == host and _port(asked) == (port or _USUAL.get(asked.scheme)) for host, port in self._hosts
+        )
+        if asked.scheme not in _USUAL or asked.userinfo or not named:
+            raise OutboundRefused(f"{asked.scheme}://{asked.host} is not among the hosts that may be called")
+        return asked
+
+    def _client(self, asked: httpx.URL) -> httpx.AsyncClient:
+        """Made when it is first used: to load the authorities of TLS takes 30 ms, and many never call."""
+        key = asked.scheme, asked.host
+        if key not in self._clients:
+            self._clients[key] = httpx.AsyncClient(
+                timeout=self._whole_s,
                 limits=httpx.Limits(max_connections=4, keepalive_expiry=KEEP_S),
                 follow_redirects=False,
                 trust_env=False,
-                verify=verify,
+                verify=self._authorities() if asked.scheme == "https" else False,
             )
-            for host in self._hosts
-        }
-        """One each: connections are kept by address, and two names on one address have two certificates."""
+        return self._clients[key]
+
+    def _authorities(self) -> ssl.SSLContext:
+        if self._tls is None and self._ca_file is not None:
+            self._tls = ssl.create_default_context(cafile=self._ca_file)
+        elif self._tls is None:
+            self._tls = httpx.create_ssl_context(trust_env=False)
+        return self._tls
+
+    async def _read(self, client: httpx.AsyncClient, request: httpx.Request) -> OutboundAnswer:
+        answer = await client.send(request, stream=True)
+        try:
+            body = bytearray()
+            async for part in answer.aiter_raw():
+                body += part
+                if len(body) > self._max_bytes:
+                    raise OutboundFailed(f"its answer is longer than {self._max_bytes} bytes")
+            return OutboundAnswer(answer.status_code, dict(answer.headers), bytes(body))
+        finally:
+            await answer.aclose()
+
+
+class BlockingOutbound:
+    """The same for a thread without an event loop: made anywhere, then used and closed by one thread."""
+
+    def __init__(self, outbound: Outbound) -> None:
+        self._outbound = outbound
+        self._runner = asyncio.Runner()
 
     def close(self) -> None:
         """Let go of the connections."""
-        for client in self._clients.values():
-            client.close()
+        self._runner.run(self._outbound.close())
+        self._runner.close()
 
     def __enter__(self) -> Self:
         return self
@@ -129,50 +221,18 @@ class Outbound:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def get(self, url: str, *, headers: Mapping[str, str] = NO_HEADERS) -> OutboundAnswer:
-        """Fetch. Raises OutboundRefused, OutboundFailed."""
-        return self.call("GET", url, headers=headers)
-
-    def call(
-        self, method: str, url: str, *, content: bytes | None = None, headers: Mapping[str, str] = NO_HEADERS
-    ) -> OutboundAnswer:
+    def call(self, method: str, url: str, *, content: bytes | None = None) -> OutboundAnswer:
         """Send one request and read its whole answer. Raises OutboundRefused, OutboundFailed."""
-        asked = self._asked(url)
-        until_s = time.monotonic() + self._whole_s
-        try:
-            port = asked.port or {"https": 443, "http": 80}.get(asked.scheme, 0)
-            address = judged(asked, self._resolve(asked.host, port), allowed=self._allowed)
-            client = self._clients[asked.host.lower()]
-            request = client.build_request(
-                method,
-                asked.copy_with(host=address),
-                content=content,
-                headers={"Accept-Encoding": "identity", **headers, "Host": asked.netloc.decode("ascii")},
-                extensions={"sni_hostname": asked.host},
-            )
-            return self._read(client, request, until_s)
-        except (httpx.HTTPError, OSError) as error:
-            raise OutboundFailed(str(error) or type(error).__name__) from error
+        return self._runner.run(self._outbound.call(method, url, content=content))
 
-    def _asked(self, url: str) -> httpx.URL:
-        try:
-            asked = httpx.URL(url)
-        except httpx.InvalidURL as error:
-            raise OutboundRefused("this is no address") from error
-        if asked.scheme not in {"https", "http"} or asked.userinfo or asked.host.lower() not in self._hosts:
-            raise OutboundRefused(f"{asked.scheme}://{asked.host} is not among the hosts that may be called")
-        return asked
 
-    def _read(self, client: httpx.Client, request: httpx.Request, until_s: float) -> OutboundAnswer:
-        answer = client.send(request, stream=True)
-        try:
-            body = bytearray()
-            for part in answer.iter_raw():
-                body += part
-                if len(body) > self._max_bytes:
-                    raise OutboundFailed(f"its answer is longer than {self._max_bytes} bytes")
-                if time.monotonic() > until_s:
-                    raise OutboundFailed(f"its answer took longer than {self._whole_s} s")
-            return OutboundAnswer(answer.status_code, dict(answer.headers), bytes(body))
-        finally:
-            answer.close()
+def _port(url: httpx.URL) -> int:
+    return url.port or _USUAL.get(url.scheme, 0)
+
+
+def _read_host(written: str) -> tuple[str, int | None]:
+    parts = urlsplit(f"//{written}")
+    try:
+        return httpx.URL(scheme="https", host=parts.hostname or "").host, parts.port
+    except httpx.InvalidURL as error:
+        raise ValueError(f"{written} is no host") from error

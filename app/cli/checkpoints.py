@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from app.cli.output import Failure
 from app.kernel.regions import is_region
-from app.outbound import Network, Outbound, OutboundFailed, OutboundRefused, networks
+from app.outbound import BlockingOutbound, Network, Outbound, OutboundFailed, OutboundRefused, networks
 from app.services.restoration.verdicts import Head
 from app.tlog import keys
 from app.tlog.checkpoints import Checkpoint, open_checkpoint, read_checkpoint
@@ -61,8 +61,9 @@ def _read(path: Path) -> bytes:
 
 def _fetch(url: str) -> bytes:
     try:
-        with Outbound([urlsplit(url).hostname or ""], allowed=_allowed(), max_bytes=MAX_BYTES) as outbound:
-            answer = outbound.get(url)
+        outbound = Outbound([urlsplit(url).netloc], allowed=_allowed(), max_bytes=MAX_BYTES)
+        with BlockingOutbound(outbound) as blocking:
+            answer = blocking.call("GET", url)
     except (OutboundRefused, OutboundFailed, ValueError) as error:
         raise Failure(f"无法取得检查点 {url}：{error}", "cannot fetch the checkpoint") from error
     if answer.status != 200:

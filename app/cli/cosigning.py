@@ -18,7 +18,7 @@ import structlog
 from app.cli.output import Failure
 from app.database import CommitUnknown, Database
 from app.kernel.problems import AppError
-from app.outbound import Network, Outbound, OutboundFailed, OutboundRefused, networks
+from app.outbound import BlockingOutbound, Network, Outbound, OutboundFailed, OutboundRefused, networks
 from app.reach import EVERYWHERE
 from app.services.sealing.cosigning import Due, due, keep, proof
 from app.settings import Settings
@@ -59,10 +59,14 @@ class Witness:
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise Failure(f"见证方地址无效：{self.url}", "a witness's address begins with http:// or https://")
         try:
+            outbound = Outbound([parts.netloc], allowed=allowed, max_bytes=MAX_ANSWER_BYTES)
+        except ValueError as error:
+            raise Failure(f"见证方地址无效：{self.url}", str(error)) from error
+        try:
             self._key = _witness_key(vkey) if vkey else None
         except ValueError as error:
             raise Failure(f"见证方公钥无效：{vkey}", str(error)) from error
-        self._outbound = Outbound([parts.hostname], allowed=allowed, max_bytes=MAX_ANSWER_BYTES)
+        self._outbound = BlockingOutbound(outbound)
 
     def close(self) -> None:
         """Let go of its connection."""

@@ -1,7 +1,7 @@
 """Signing in at outside OpenID Connect providers, such as a city's unified identity platform.
 
 The protocol is Authlib's and PyJWT's; here stand what they leave to the caller: which providers there are
-(`configuration.py`), calls that go nowhere else, end in time and stay small (`outbound.py`), what an ID token must say
+(`configuration.py`), calls that go to its hosts alone, by `app/outbound.py` (`calls.py`), what an ID token must say
 (`id_tokens.py`), and one provider with its metadata and keys, remembered and renewed (`provider.py`).
 
 It knows nothing of the service: who a subject is here, is the service's to say (`app/services/identity/outside.py`).

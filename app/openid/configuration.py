@@ -28,7 +28,7 @@ from cryptography.hazmat.primitives.asymmetric.rsa import RSAPrivateKey
 from cryptography.hazmat.primitives.serialization import load_pem_private_key
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from app.openid.outbound import is_safe
+from app.openid.calls import is_safe
 
 SigningKey = RSAPrivateKey | EllipticCurvePrivateKey | Ed25519PrivateKey
 
@@ -94,6 +94,8 @@ class ProviderSettings(BaseModel):
             raise ValueError("needs client_secret_file or private_key_file, one of them")
         if not is_safe(self.issuer):
             raise ValueError("issuer must be an https address (plain http on this machine only)")
+        if not all(is_safe(f"https://{host}") for host in self.hosts):
+            raise ValueError("hosts must be names or addresses, with a port where it is not the usual one")
         if "openid" not in self.scopes:
             raise ValueError("scopes must have openid")
         if not self.algorithms:

@@ -13,7 +13,7 @@ import hmac
 import secrets
 import time
 from base64 import urlsafe_b64encode
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -26,10 +26,11 @@ from authlib.oidc.discovery import OpenIDProviderMetadata
 from authlib.oidc.discovery.well_known import get_well_known_url
 
 from app.kernel.clock import utc_now
+from app.openid.calls import DEADLINE_S, MAX_BYTES, allows, ask
 from app.openid.configuration import ProviderSettings
 from app.openid.faults import NotProven, ProviderAway, RefusedByProvider
 from app.openid.id_tokens import Key, Subject, check_id_token, chosen_key, named_key, usable_keys
-from app.openid.outbound import Outbound
+from app.outbound import Network, Outbound, Resolve, resolve
 
 METADATA_KEPT_S = 3600.0
 KEYS_KEPT_S = 3600.0
@@ -91,19 +92,28 @@ class _Metadata:
 
 
 class Provider:
-    """One configured provider, used from one event loop."""
+    """One configured provider, used from one event loop; in a private network only if that is one of `networks`."""
 
     def __init__(
         self,
         settings: ProviderSettings,
         *,
         redirect_uri: str,
+        networks: Collection[Network] = (),
+        resolve: Resolve = resolve,
         clock: Callable[[], datetime] = utc_now,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.settings = settings
         self._redirect_uri = redirect_uri
-        self._outbound = Outbound(settings.allowed_hosts, ca_file=settings.ca_file)
+        self._outbound = Outbound(
+            settings.allowed_hosts,
+            allowed=networks,
+            resolve=resolve,
+            max_bytes=MAX_BYTES,
+            whole_s=DEADLINE_S,
+            ca_file=settings.ca_file,
+        )
         self._clock, self._timer = clock, timer
         self._client = OAuth2Client(
             None,
@@ -188,7 +198,7 @@ class Provider:
         )
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         uri, headers, body = self._authentication().prepare("POST", metadata.token_endpoint, headers, body)
-        answer = await self._outbound.post(uri, headers, body)
+        answer = await ask(self._outbound, "POST", uri, headers=headers, body=body)
         if answer.status >= 500 or answer.status == 429:
             self._away_until = self._timer() + AWAY_S
             raise ProviderAway(f"the token endpoint answered {answer.status}")
@@ -267,7 +277,7 @@ class Provider:
         if self._timer() < self._away_until:
             raise ProviderAway("it did not answer a moment ago")
         try:
-            answer = await self._outbound.get(url)
+            answer = await ask(self._outbound, "GET", url)
         except ProviderAway:
             self._away_until = self._timer() + AWAY_S
             raise
@@ -297,7 +307,7 @@ class Provider:
         ends = document.get("end_session_endpoint")
         asked, token, keys = (document[name] for name in ("authorization_endpoint", "token_endpoint", "jwks_uri"))
         for address in (asked, token, keys, *([ends] if ends is not None else [])):
-            if not isinstance(address, str) or not self._outbound.allows(address):
+            if not isinstance(address, str) or not allows(self._outbound, address):
                 raise ProviderAway(f"{str(address)[:200]!r} is not among the hosts that were named for it")
         names_itself = document.get("authorization_response_iss_parameter_supported") is True
         return _Metadata(asked, token, keys, ends, names_itself)

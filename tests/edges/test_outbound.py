@@ -6,7 +6,7 @@ import ast
 import threading
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from ipaddress import ip_address
 from pathlib import Path
@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 import app
-from app.outbound import Outbound, OutboundFailed, OutboundRefused, is_public, judged, networks
+from app.outbound import BlockingOutbound, Outbound, OutboundFailed, OutboundRefused, is_public, judged, networks
 
 LOOPBACK = networks("127.0.0.0/8")
 PRIVATE = (
@@ -70,6 +70,10 @@ def test_a_named_network_may_be_called_and_http_only_there() -> None:
 
 class _Answers(BaseHTTPRequestHandler):
     def do_GET(self) -> None:
+        if self.path == "/slow-head":
+            self.wfile.write(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+            self._drip()
+            return
         self.server.seen.append((self.path, self.headers["Host"]))  # type: ignore[attr-defined]
         if self.path == "/moved":
             self.send_response(302)
@@ -79,10 +83,14 @@ class _Answers(BaseHTTPRequestHandler):
         self.send_response(200)
         self.end_headers()
         if self.path == "/slow":
-            for _ in range(20):
+            self._drip()
+        self.wfile.write(b"x" * (2_000 if self.path == "/long" else 2))
+
+    def _drip(self) -> None:
+        with suppress(OSError):
+            for _ in range(40):
                 self.wfile.write(b"x")
                 time.sleep(0.05)
-        self.wfile.write(b"x" * (2_000 if self.path == "/long" else 2))
 
     def log_message(self, *_: object) -> None:
         pass
@@ -105,24 +113,61 @@ def test_the_connection_goes_to_the_address_that_was_judged_whatever_the_name_sa
     def rebinding(host: str, port: int) -> Sequence[str]:
         return told.pop(0)
 
-    with answering() as server, Outbound(["w.example"], allowed=LOOPBACK, resolve=rebinding) as outbound:
-        url = f"http://w.example:{server.server_port}/ok"
-        assert outbound.get(url).body == b"xx"
-        assert server.seen == [("/ok", f"w.example:{server.server_port}")]  # type: ignore[attr-defined]
-        with pytest.raises(OutboundRefused, match=r"10\.9\.9\.9"):
-            outbound.get(url)
+    with answering() as server:
+        host = f"w.example:{server.server_port}"
+        with BlockingOutbound(Outbound([host], allowed=LOOPBACK, resolve=rebinding)) as outbound:
+            assert outbound.call("GET", f"http://{host}/ok").body == b"xx"
+            assert server.seen == [("/ok", host)]  # type: ignore[attr-defined]
+            with pytest.raises(OutboundRefused, match=r"10\.9\.9\.9"):
+                outbound.call("GET", f"http://{host}/ok")
 
 
 def test_redirections_are_not_followed_and_long_or_slow_answers_not_read() -> None:
-    with answering() as server, Outbound(["127.0.0.1"], allowed=LOOPBACK, max_bytes=1_000, whole_s=0.4) as outbound:
-        base = f"http://127.0.0.1:{server.server_port}"
-        assert outbound.get(f"{base}/moved").status == 302
-        with pytest.raises(OutboundFailed, match="longer than 1000"):
-            outbound.get(f"{base}/long")
-        with pytest.raises(OutboundFailed, match=r"longer than 0\.4 s"):
-            outbound.get(f"{base}/slow")
-    with Outbound(["127.0.0.1"], allowed=LOOPBACK) as outbound, pytest.raises(OutboundFailed):
-        outbound.get(f"{base}/ok")  # nobody is there any more
+    with answering() as server:
+        host = f"127.0.0.1:{server.server_port}"
+        bounded = Outbound([host], allowed=LOOPBACK, max_bytes=1_000, whole_s=0.4)
+        with BlockingOutbound(bounded) as outbound:
+            assert outbound.call("GET", f"http://{host}/moved").status == 302
+            with pytest.raises(OutboundFailed, match="longer than 1000"):
+                outbound.call("GET", f"http://{host}/long")
+            for drips in ("slow", "slow-head"):
+                began = time.monotonic()
+                with pytest.raises(OutboundFailed, match=r"longer than 0\.4 s"):
+                    outbound.call("GET", f"http://{host}/{drips}")
+                assert time.monotonic() - began < 1.5
+    with BlockingOutbound(Outbound([host], allowed=LOOPBACK)) as outbound, pytest.raises(OutboundFailed):
+        outbound.call("GET", f"http://{host}/ok")  # nobody is there any more
+
+
+def test_a_name_server_that_does_not_answer_is_not_waited_for() -> None:
+    def slow(host: str, port: int) -> Sequence[str]:
+        time.sleep(1)
+        return ["127.0.0.1"]
+
+    with BlockingOutbound(Outbound(["w.example"], resolve=slow, whole_s=0.2)) as outbound:
+        began = time.monotonic()
+        with pytest.raises(OutboundFailed, match="longer"):
+            outbound.call("GET", "https://w.example/")
+        assert time.monotonic() - began < 0.9
+
+
+def test_a_port_that_was_not_named_is_not_called() -> None:
+    outbound = Outbound(["w.example", "other.example:8443", "[fd00::1]:8443", "政务.example"])
+    called = [
+        "https://w.example/",
+        "https://W.EXAMPLE:443/x",
+        "http://w.example:80/",
+        "https://other.example:8443/",
+        "https://[fd00::1]:8443/",
+        "https://政务.example/",
+        "https://xn--zfr164b.example/",
+    ]
+    assert [url for url in called if not outbound.names(url)] == []
+    refused = ["https://w.example:8443/", "https://other.example/", "http://w.example:443/", "https://[fd00::1]/"]
+    assert [url for url in refused if outbound.names(url)] == []
+    for wrong in ("w.example:99999", "w.example:x", "a:b:c"):
+        with pytest.raises(ValueError, match=r"ort|host"):
+            Outbound([wrong])
 
 
 @pytest.mark.parametrize(
@@ -145,19 +190,18 @@ def test_only_named_hosts_are_called(url: str) -> None:
     def never(host: str, port: int) -> Sequence[str]:
         raise AssertionError(f"{host} was looked up")
 
-    with Outbound(["w.example"], resolve=never) as outbound, pytest.raises(OutboundRefused):
-        outbound.get(url)
+    with BlockingOutbound(Outbound(["w.example"], resolve=never)) as outbound, pytest.raises(OutboundRefused):
+        outbound.call("GET", url)
 
 
 CALLERS = {
     "app/outbound.py",
-    "app/openid/outbound.py",
     "app/cli/client.py",
     "app/cli/proving.py",
     "app/cli/sending.py",
     "app/cli/serving.py",
 }
-"""Who makes connections: calls out, those to identity providers, and the command line as a client of the service."""
+"""Who makes connections: calls out, and the command line as a client of the service."""
 HTTP = {"httpx", "httpcore", "requests", "urllib3", "aiohttp", "http.client", "urllib.request", "ftplib", "smtplib"}
 
 

@@ -8,6 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.spdx import is_expression
+from cyclonedx.validation.json import JsonStrictValidator
 
 from tests.supply.advisories import is_affected, read_database
 from tests.supply.check import FOUND, NONE, UNREADABLE, main
@@ -145,3 +148,16 @@ def test_the_bill_of_materials_has_every_package_once_with_licence_and_hashes() 
     assert any(ref.startswith("pkg:pypi/starlette@") for ref in needs[fastapi["purl"]])
     assert {ref for refs in needs.values() for ref in refs} <= set(parts)
     assert document(pins) == bom, "the same packages give the same bytes"
+
+
+@pytest.mark.parametrize("file", ["runtime.txt", "dev.txt"])
+def test_the_bill_of_materials_is_what_the_standards_own_schema_asks_for(file: str) -> None:
+    """CycloneDX 1.6, without a field that it does not know; licences that are expressions are those of SPDX."""
+    bom = document(read_pins(REQUIREMENTS / file))
+    validator = JsonStrictValidator(SchemaVersion.V1_6)
+    assert validator.validate_str(json.dumps(bom)) is None
+    for spoilt in ({"serialNumber": "x"}, {"made": "by hand"}, {"components": [{"name": "x"}]}):
+        assert validator.validate_str(json.dumps(bom | spoilt)) is not None, "the validator looks at the document"
+    said = [one["expression"] for part in bom["components"] for one in part.get("licenses", ()) if "expression" in one]
+    assert len(said) > 20
+    assert [one for one in said if not is_expression(one)] == []
