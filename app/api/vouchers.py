@@ -314,7 +314,7 @@ def surrender_voucher(
 ) -> Response:
     """Give your own voucher back: what is left returns to the pool, what was redeemed is paid. There is no undoing.
 
-    Refused while a provider holds part of it (`holds_open`).
+    Refused while a provider holds part of it (`holds_open`), and while it is frozen (`voucher_frozen`).
     """
     caller.require(Role.FIRM)
     region_code = region_of(voucher_id)

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Account, EntryKind, ExtensionGround, Role, VoucherEnd
+from app.kernel.vocabulary import Account, EntryKind, ExtensionGround, Role, VoucherEnd, VoucherStatus
 from app.models import Voucher
 from app.services import audit
 from app.services.approvals.requests import Decision
@@ -115,8 +115,9 @@ def execute_extend(tx: Connection, *, command: Mapping[str, Any], decision: Deci
 def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -> VoucherRecord:
     """End the firm's own voucher; its balance goes back to the pools it came from, and what was redeemed is paid.
 
-    Raises `forbidden`, `voucher_not_found` for one that is not the firm's, `wrong_state` for one that has ended,
-    `holds_open` while a hold keeps part of it.
+    A freeze stops it: what is looked into ends by its authority's decision, and not before it by the firm's. Raises
+    `forbidden`, `voucher_not_found` for one that is not the firm's, `wrong_state` for one that has ended,
+    `voucher_frozen`, `holds_open` while a hold keeps part of it.
     """
     caller.require(Role.FIRM)
     region_code = region_of(voucher_id)
@@ -125,9 +126,13 @@ def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -
     try_fences(tx, {region_code}, wait=True)
     own_voucher_locked(tx, caller, voucher_id)
     voucher = _locked(tx, region_code, voucher_id)
+    status = status_of(voucher, at=now(tx))
+    check_status(Act.VOID, status)
+    if status is VoucherStatus.FROZEN:
+        raise AppError(Code.VOUCHER_FROZEN, since=voucher.frozen_at)
     if voucher.held_fen:
         end_due_holds(tx, {(region_code, voucher_id): voucher}, wait=True)
-    check_status(Act.VOID, status_of(voucher, at=now(tx)))
+        check_status(Act.VOID, status_of(voucher, at=now(tx)))
     if voucher.held_fen:
         raise AppError(Code.HOLDS_OPEN, actual_fen=voucher.held_fen)
     cause = Cause(caller.principal_id, caller.organisation_id, caller.request_id)
