@@ -10,12 +10,12 @@ from pydantic import Field, model_validator
 from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
-from app.api.fields import AnyId, Day, Reason, Title, Wire, wrong
+from app.api.fields import AnyId, Day, Reason, Title, wrong
 from app.api.keys import IdempotencyKey, created, do_once
-from app.api.void_grounds import check_grounds, grounds_of
+from app.api.void_grounds import OF_RELATED, VoidGrounds
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Role, VoidGround
+from app.kernel.vocabulary import Role
 from app.services.approvals.decisions import read_approval
 from app.services.vouchers.extending import Wanted
 from app.services.vouchers.official_acts import MOST, Act, OfficialAct, request_acts
@@ -23,7 +23,7 @@ from app.services.vouchers.official_acts import MOST, Act, OfficialAct, request_
 router = APIRouter(prefix="/v1/voucher-acts", tags=["vouchers"])
 
 
-class VoucherActs(Wire):
+class VoucherActs(VoidGrounds):
     """One act on many vouchers of one authority. An extension says until when, like that of a single voucher."""
 
     act: Act
@@ -34,11 +34,6 @@ class VoucherActs(Wire):
     exception_document_no: Annotated[
         Title | None, Field(description="To extend beyond the rules: the document that grants the exception")
     ] = None
-    ground: Annotated[VoidGround | None, Field(description="To void: the reason as a word")] = None
-    related_to: Annotated[
-        AnyId | None, Field(description="To void for related_party: the provider with which the firms are related")
-    ] = None
-    evidence: Annotated[Title | None, Field(description="To void for related_party: a document's number")] = None
 
     @model_validator(mode="after")
     def _fits_the_act(self) -> VoucherActs:
@@ -48,10 +43,9 @@ class VoucherActs(Wire):
         others = [*given, *(["exception_document_no"] if self.exception_document_no is not None else [])]
         if self.act is not Act.EXTEND and others:
             raise wrong("only_for_the_act", others[0], limit=Act.EXTEND, actual=self.act)
-        grounds = [name for name in ("ground", "related_to", "evidence") if getattr(self, name) is not None]
+        grounds = [name for name in ("ground", *OF_RELATED) if getattr(self, name) is not None]
         if self.act is not Act.VOID and grounds:
             raise wrong("only_for_the_act", grounds[0], limit=Act.VOID, actual=self.act)
-        check_grounds(self.ground, self.related_to, self.evidence)
         if len(set(self.voucher_ids)) < len(self.voucher_ids):
             twice = next(one for one in self.voucher_ids if self.voucher_ids.count(one) > 1)
             raise wrong("listed_twice", "voucher_ids", limit=1, actual=twice)
@@ -60,8 +54,7 @@ class VoucherActs(Wire):
     def asked(self) -> OfficialAct:
         """The act as the domain's value."""
         wanted = Wanted(self.last_day, self.days, self.exception_document_no) if self.act is Act.EXTEND else None
-        grounds = grounds_of(self.ground, self.related_to, self.evidence)
-        return OfficialAct(self.act, self.reason, wanted, grounds)
+        return OfficialAct(self.act, self.reason, wanted, self.grounds())
 
 
 @router.post("", status_code=202, response_model=ApprovalRead)

@@ -17,11 +17,11 @@ from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.payment_codes import PaymentCodeText
 from app.api.redemptions import given_code
-from app.api.void_grounds import check_grounds, grounds_of
+from app.api.void_grounds import VoidGrounds
 from app.kernel.codes import format_code, region_of_code
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import ExtensionGround, Role, VoidGround, VoucherStatus
+from app.kernel.vocabulary import ExtensionGround, Role, VoucherStatus
 from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
 from app.services.redemption.shown_codes import consent_shown
@@ -113,21 +113,8 @@ class ActBody(Wire):
     reason: Reason
 
 
-class VoidBody(ActBody):
+class VoidBody(ActBody, VoidGrounds):
     """Why it is to be voided, in a sentence and, so that it can be counted, as a word."""
-
-    ground: Annotated[VoidGround | None, Field(description="The reason as a word")] = None
-    related_to: Annotated[
-        AnyId | None, Field(description="The provider with which the firm is related; with related_party only")
-    ] = None
-    evidence: Annotated[Title | None, Field(description="What proves it: a document's number; with related_party")] = (
-        None
-    )
-
-    @model_validator(mode="after")
-    def _fits_the_ground(self) -> VoidBody:
-        check_grounds(self.ground, self.related_to, self.evidence)
-        return self
 
 
 class ExtendBody(ActBody):
@@ -282,10 +269,11 @@ def void(
 ) -> Response:
     """Ask a checker to void a voucher: its balance goes back to the pool, and what is held on it with it.
 
-    Where firm and provider are related, name the provider and the evidence; what was redeemed is claimed back apart.
+    Where firm and provider are related (`related_party`), name the provider and the evidence with its hash. The links
+    on record and what was redeemed there are found and shown to the checker, and stand in the entry; refused where
+    nothing on record relates them (`relation_not_on_record`). What was redeemed is claimed back apart.
     """
-    grounds = grounds_of(body.ground, body.related_to, body.evidence)
-    return _ask(service, request, caller, voucher_id, OfficialAct(Act.VOID, body.reason, grounds=grounds), key)
+    return _ask(service, request, caller, voucher_id, OfficialAct(Act.VOID, body.reason, grounds=body.grounds()), key)
 
 
 @router.post("/{voucher_id}/extend", status_code=202, response_model=ApprovalRead)
@@ -314,7 +302,7 @@ def surrender_voucher(
 ) -> Response:
     """Give your own voucher back: what is left returns to the pool, what was redeemed is paid. There is no undoing.
 
-    Refused while a provider holds part of it (`holds_open`).
+    Refused while a provider holds part of it (`holds_open`), and while it is frozen (`voucher_frozen`).
     """
     caller.require(Role.FIRM)
     region_code = region_of(voucher_id)

@@ -2827,6 +2827,36 @@ class RejectBody(Sent, frozen=True, kw_only=True):
     """The colleague in whose place you decide, by a delegation; your own role counts first where it is left out"""
 
 
+class RelatedPartiesRead(Answered, frozen=True, kw_only=True):
+    """All of them, newest voucher first."""
+
+    data: list[RelatedPartyRead]
+
+
+class RelatedPartyRead(Answered, frozen=True, kw_only=True):
+    """A voucher, and a provider that is related to its firm at which it was redeemed."""
+
+    voucher_id: str
+    status: VoucherStatus
+    balance_fen: int
+    firm_id: str
+    firm_name: str
+    provider_id: str
+    provider_name: str
+    same_person: bool
+    """Firm and provider are one legal person; no link is needed"""
+    relation_ids: list[str]
+    """The links on record, alone or in pairs"""
+    related_on: str
+    """The last day, of today and those of the redemptions, it held on"""
+    signs: list[str]
+    """What of it the rules in force look at; nothing where they do not mind"""
+    redemption_ids: list[str]
+    """Made while both were related, oldest first"""
+    redeemed_fen: int
+    """Of these, net of refunds and recoveries"""
+
+
 class RelationCreate(Sent, frozen=True, kw_only=True):
     """A link from this organisation's side. `group` names the group it belongs to; any other kind the other party."""
 
@@ -3494,18 +3524,28 @@ class UserRead(Answered, frozen=True, kw_only=True):
 class VoidBody(Sent, frozen=True, kw_only=True):
     """Why it is to be voided, in a sentence and, so that it can be counted, as a word."""
 
-    reason: str
     ground: VoidGround | UnsetType | None = UNSET
-    """The reason as a word"""
+    """To void: the reason as a word"""
     related_to: str | UnsetType | None = UNSET
-    """The provider with which the firm is related; with related_party only"""
+    """With related_party: the provider with which the firm is related, by a link on record"""
     evidence: str | UnsetType | None = UNSET
-    """What proves it: a document's number; with related_party"""
+    """With related_party: number of the document that proves it"""
+    evidence_sha256: str | UnsetType | None = UNSET
+    """With related_party: SHA-256 of that document's file"""
+    reason: str
 
 
 class VoucherActs(Sent, frozen=True, kw_only=True):
     """One act on many vouchers of one authority. An extension says until when, like that of a single voucher."""
 
+    ground: VoidGround | UnsetType | None = UNSET
+    """To void: the reason as a word"""
+    related_to: str | UnsetType | None = UNSET
+    """With related_party: the provider with which the firm is related, by a link on record"""
+    evidence: str | UnsetType | None = UNSET
+    """With related_party: number of the document that proves it"""
+    evidence_sha256: str | UnsetType | None = UNSET
+    """With related_party: SHA-256 of that document's file"""
     act: Act
     voucher_ids: list[str]
     """Each once"""
@@ -3516,12 +3556,6 @@ class VoucherActs(Sent, frozen=True, kw_only=True):
     """To extend: days more each"""
     exception_document_no: str | UnsetType | None = UNSET
     """To extend beyond the rules: the document that grants the exception"""
-    ground: VoidGround | UnsetType | None = UNSET
-    """To void: the reason as a word"""
-    related_to: str | UnsetType | None = UNSET
-    """To void for related_party: the provider with which the firms are related"""
-    evidence: str | UnsetType | None = UNSET
-    """To void for related_party: a document's number"""
 
 
 class VoucherCreate(Sent, frozen=True, kw_only=True):

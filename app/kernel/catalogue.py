@@ -779,6 +779,14 @@ CATALOGUE: dict[Code, Row] = {
             "{of} 张券中有 {count} 张不允许此操作，已逐一列明原因；所有券均未变动。请将其从名单中移除后重新提出。",
         ),
     ),
+    Code.RELATION_NOT_ON_RECORD: Row(
+        Kind.CONFLICT,
+        ("No relation on record", "未登记关联关系"),
+        (
+            "Nothing on record relates the firm {firm} to the provider {provider}. Have the registrar record the link first.",
+            "登记信息中没有企业 {firm} 与服务机构 {provider} 的关联关系，请先由登记员登记该关联关系及其依据。",
+        ),
+    ),
     Code.HOLDS_OPEN: Row(
         Kind.CONFLICT,
         ("Part of the voucher is held", "券上仍有预占"),

@@ -103,22 +103,6 @@ def test_lists_that_are_none(world: World) -> None:
     problem(ask(desk, "void", [own, elsewhere.voucher["id"]]), 404, "voucher_not_found")
 
 
-def test_a_void_of_related_parties_names_them(world: World) -> None:
-    desk = counter(world.city())
-    path, provider = f"/v1/vouchers/{desk.voucher['id']}/void", desk.machine.organisation_id
-    body = {**WHY, "ground": "related_party", "related_to": provider, "evidence": "杭审〔2026〕7号"}
-    problem(desk.city.maker.post(path, body | {"evidence": None}), 422, "validation_failed")
-    problem(desk.city.maker.post(path, body | {"ground": "fraud"}), 422, "validation_failed")
-    problem(desk.city.maker.post(path, body | {"related_to": desk.manager.organisation_id}), 422, "validation_failed")
-    asked = desk.city.maker.post(path, body)
-    assert ok(asked)["effect"]["related_to"] == provider
-    ok(desk.city.approve(asked))
-    details = text("SELECT details::jsonb FROM entries WHERE kind = 'void'")
-    told = world.database.transact(lambda tx: tx.execute(details).scalar_one())
-    assert told == body
-    assert world.differences() == []
-
-
 def test_voided_or_redeemed_the_fen_add_up(world: World) -> None:
     """Bills race the void of all vouchers: what was drawn before it stays drawn, the rest is the pool's."""
     desk = counter(world.city(), face_value_fen=100_000, rate="1.00")

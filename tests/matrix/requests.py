@@ -422,6 +422,7 @@ REQUESTS: dict[str, Form] = {
     "POST /v1/allocation-rounds/{round_id}/draw": Form(lambda _: {"seed": SEED}, {"round_id": "lottery_id"}),
     "POST /v1/allocation-rounds/{round_id}/submit": Form(ids={"round_id": "submitting_round_id"}),
     "POST /v1/allocation-rounds/{round_id}/cancel": Form(why, {"round_id": "lottery_id"}),
+    "GET /v1/programmes/{programme_id}/related-parties": PLAIN,
     "GET /v1/programmes/{programme_id}/waitlist": Form(ids={"programme_id": "waiting_programme_id"}),
     "POST /v1/programmes/{programme_id}/waitlist/promote": Form(
         lambda _: {"dry_run": True}, {"programme_id": "waiting_programme_id"}

@@ -81,6 +81,24 @@ def test_a_voucher_is_not_given_back_while_part_of_it_is_held(world: World) -> N
     assert world.differences() == []
 
 
+def test_a_frozen_voucher_waits_for_the_authority(world: World) -> None:
+    desk = counter(world.city())
+    body = {"voucher_code": desk.voucher["code"], "hold_no": "H1", "bill": bill_body(100_000)}
+    held = ok(desk.machine.post("/v1/holds", body))
+    ok(desk.city.approve(desk.city.maker.post(f"/v1/vouchers/{desk.voucher['id']}/freeze", {"reason": "核查"})))
+    refused = problem(surrender(desk), 409, "voucher_frozen")
+    assert "frozen since" in refused["detail"]
+    shown = voucher(desk)
+    assert (shown["status"], shown["balance_fen"], shown["held_fen"]) == ("frozen", 970_000, 30_000)
+    assert available_fen(desk) == 100_000_000 - 1_000_000
+
+    ok(desk.city.approve(desk.city.maker.post(f"/v1/vouchers/{desk.voucher['id']}/unfreeze", {"reason": "查清"})))
+    problem(surrender(desk), 409, "holds_open")
+    ok(desk.machine.post(f"/v1/holds/{held['id']}/release", {}))
+    assert ok(surrender(desk))["surrendered_fen"] == 1_000_000
+    assert world.differences() == []
+
+
 def test_only_the_firm_gives_it_back_and_says_why(world: World) -> None:
     desk = counter(world.city())
     path = f"/v1/vouchers/{desk.voucher['id']}/surrender"

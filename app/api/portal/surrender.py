@@ -18,7 +18,11 @@ from app.services.vouchers.lifecycle import surrender
 
 SHORTEST, LONGEST = 2, 500
 """Characters of a reason."""
-EXPLAINED = {Code.HOLDS_OPEN: "surrender.holds_open", Code.WRONG_STATE: "surrender.ended"}
+EXPLAINED = {
+    Code.HOLDS_OPEN: "surrender.holds_open",
+    Code.VOUCHER_FROZEN: "surrender.frozen",
+    Code.WRONG_STATE: "surrender.ended",
+}
 
 router = APIRouter(prefix="/portal/vouchers/{voucher_id}/surrender", route_class=PortalRoute, include_in_schema=False)
 

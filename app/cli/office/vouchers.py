@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Sequence
 from datetime import datetime
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -113,6 +115,25 @@ def movements(office: Office, voucher: VoucherId) -> None:
     office.answer_list(iter(found), shown, limit=None, title=("流水", "Movements"))
 
 
+@command(app, "related")
+def related(office: Office, *, programme: Annotated[str, typer.Option(help="项目编号 / Id of a programme")]) -> None:
+    """在关联机构核销过的券 / Vouchers redeemed at a provider on record as related to their firm."""
+    words = office.words
+    shown: list[Column[models.RelatedPartyRead]] = [
+        Column("券", "voucher", lambda one: one.voucher_id),
+        Column("企业", "firm", lambda one: one.firm_name),
+        Column("机构", "provider", lambda one: f"{one.provider_name}  {one.provider_id}"),
+        Column("关联登记", "relations", lambda one: " ".join(one.relation_ids) or "-"),
+        Column("规则所指", "by the rules", lambda one: " ".join(one.signs) or "-"),
+        Column("核销笔数", "redemptions", lambda one: str(len(one.redemption_ids)), is_number=True),
+        Column("净额（元）", "net", lambda one: yuan(one.redeemed_fen), is_number=True),
+        Column("状态", "status", lambda one: words.value(VOUCHER_STATUSES, one.status)),
+        Column("余额（元）", "balance", lambda one: yuan(one.balance_fen), is_number=True),
+    ]
+    found = office.client.vouchers.related_parties(programme).data
+    office.answer_list(iter(found), shown, limit=None, title=("关联方核销", "Redeemed at related parties"))
+
+
 def _ask(
     office: Office,
     act: str,
@@ -157,10 +178,24 @@ def void(
     related_to: Annotated[
         str | None, typer.Option("--related-to", help="关联的机构编号，用于 related_party / The related provider")
     ] = None,
-    evidence: Annotated[str | None, typer.Option(help="依据文号，用于 related_party / What proves it")] = None,
+    evidence: Annotated[
+        str | None, typer.Option(help="依据文号，用于 related_party / Number of the document that proves it")
+    ] = None,
+    evidence_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--evidence-file",
+            help="该文件，仅取其 SHA-256，不上传 / Its file: its SHA-256 is sent, the file is not",
+            exists=True,
+            dir_okay=False,
+        ),
+    ] = None,
 ) -> None:
     """提请作废：释放预扣，余额收回（经办） / Ask to end it; its holds are released, as a maker."""
     said = {"reason": reason, "ground": ground, "related_to": related_to, "evidence": evidence}
+    if evidence_file is not None:
+        with evidence_file.open("rb") as file:
+            said["evidence_sha256"] = hashlib.file_digest(file, "sha256").hexdigest()
     body = models.VoidBody(**{name: value for name, value in said.items() if value is not None})
     _ask(office, "void", "作废", vouchers, lambda id_, key: _of(office).void(id_, body, key=key), **said)
 

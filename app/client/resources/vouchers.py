@@ -19,6 +19,7 @@ from app.client.models import (
     PaymentCodeCreate,
     PaymentCodeCreated,
     PaymentCodeRead,
+    RelatedPartiesRead,
     RowRead,
     Sent,
     VoidBody,
@@ -134,6 +135,10 @@ class Vouchers:
     def act_on_many(self, body: VoucherActs, *, key: str | None = None) -> ApprovalRead:
         """Ask a checker to do one act to many vouchers, in one approval; refused where one does not allow it."""
         return self._wire.act("/v1/voucher-acts", ApprovalRead, body, key=key)
+
+    def related_parties(self, programme_id: str) -> RelatedPartiesRead:
+        """The vouchers of a programme that were redeemed at a provider on record as related to their firm."""
+        return self._wire.fetch(f"/v1/programmes/{programme_id}/related-parties", RelatedPartiesRead)
 
     def surrender(self, voucher_id: str, body: ActBody, *, key: str | None = None) -> VoucherRead:
         """Give it back, as its firm."""

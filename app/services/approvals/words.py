@@ -160,6 +160,28 @@ def _voucher(zh: str, en: str) -> Callable[[_Act], InWords]:
     return told
 
 
+def _void(act: _Act) -> InWords:
+    told = _voucher("作废", "Void")(act)
+    effect = act.effect
+    if "related_to" not in effect:
+        return told
+    found = [one["related"] for one in effect.get("vouchers", [effect])]
+    links = "、".join(sorted({link for one in found for link in one["relation_ids"]})) or "-"
+    count, redeemed = sum(len(one["redemption_ids"]) for one in found), sum(one["redeemed_fen"] for one in found)
+    signs = sorted({sign for one in found for sign in one["signs"]})
+    digest, by_rules = str(effect["evidence_sha256"])[:12], all(one["signs"] for one in found)
+    zh = "" if by_rules else "注意：按现行规则并不都视为关联。"
+    en = "" if by_rules else " Note: by the rules in force not all of it counts as related."
+    return InWords(
+        f"{told.zh}事由：与服务机构“{effect['related_name']}”存在关联关系"
+        f"（{'、'.join(signs) or '-'}；登记编号 {links}），"
+        f"其间核销 {count} 笔、净额 {format_yuan(redeemed)} 元；依据 {effect['evidence']}（SHA-256 {digest}…）。{zh}",
+        f"{told.en} Ground: related to the provider “{effect['related_name']}” ({', '.join(signs) or '-'}; on record as"
+        f" {links.replace('、', ', ')}), {count} redemption(s) of {format_yuan(redeemed)} yuan net meanwhile; evidence"
+        f" {effect['evidence']} (SHA-256 {digest}…).{en}",
+    )
+
+
 def _frees_or_extends(effect: Mapping[str, Any]) -> tuple[str, str]:
     if freed_fen := effect.get("released_fen"):
         freed = format_yuan(freed_fen)
@@ -400,7 +422,7 @@ _SENTENCES: Mapping[ApprovalKind, Callable[[_Act], InWords]] = {
     ApprovalKind.ISSUE_BATCH: _issue,
     ApprovalKind.FREEZE_VOUCHER: _voucher("冻结", "Freeze"),
     ApprovalKind.UNFREEZE_VOUCHER: _voucher("解冻", "Unfreeze"),
-    ApprovalKind.VOID_VOUCHER: _voucher("作废", "Void"),
+    ApprovalKind.VOID_VOUCHER: _void,
     ApprovalKind.EXTEND_VOUCHER: _voucher("延长", "Extend"),
     ApprovalKind.CLOSE_PROGRAMME: _close_programme,
     ApprovalKind.SUSPEND_PROVIDER: _provider("暂停", "Suspend"),

@@ -5,7 +5,7 @@ The leaf's format is for ever: `v` and `alg` are there so that a later one can d
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
@@ -89,7 +89,7 @@ class JournalEntry:
     voucher_end: VoucherEnd | None = None
     facts_sha256: str | None = None
     trace_sha256: str | None = None
-    details: Mapping[str, str | int] = field(default_factory=dict)
+    details: Mapping[str, str | int | Sequence[str]] = field(default_factory=dict)
 
     @cached_property
     def written(self) -> bytes:

@@ -10,6 +10,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
+from itertools import combinations
 from typing import Any
 
 from app.kernel.names import comparable_name
@@ -45,6 +46,7 @@ class Relation:
     """The last day, as it was known or as it turned out, whichever is earlier."""
     share: Fraction | None = None
     group: str | None = None
+    id: str = ""
 
     def holds_on(self, on: date) -> bool:
         """Whether it holds on that day."""
@@ -162,6 +164,19 @@ def related(relations: Iterable[Relation], a: str, b: str, *, on: date) -> dict[
     if groups[0] & groups[1]:
         found["same_group"] = True
     return found
+
+
+def bearing(relations: Iterable[Relation], a: str, b: str, *, on: date) -> tuple[str, ...]:
+    """The ids of the links that `related` follows from on a day: each that says it alone, or together with one other.
+
+    Whoever deals with himself needs none.
+    """
+    if a == b:
+        return ()
+    live = {one for one in relations if one.holds_on(on)}
+    alone = {one for one in live if related([one], a, b, on=on)}
+    in_pairs = {one for pair in combinations(live - alone, 2) if related(pair, a, b, on=on) for one in pair}
+    return tuple(sorted(one.id for one in alone | in_pairs))
 
 
 def with_relation(claim: Mapping[str, Value], relation: Mapping[str, Value]) -> Mapping[str, Value]:

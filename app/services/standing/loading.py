@@ -129,6 +129,7 @@ def _relation(row: Any) -> Relation:
         min(ends, default=None),
         Fraction(row.share) if row.share is not None else None,
         row.group_name,
+        row.id,
     )
 
 

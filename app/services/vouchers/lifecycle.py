@@ -10,7 +10,7 @@ from sqlalchemy import Connection, update
 
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code
-from app.kernel.vocabulary import Account, EntryKind, ExtensionGround, Role, VoucherEnd
+from app.kernel.vocabulary import Account, EntryKind, ExtensionGround, Role, VoucherEnd, VoucherStatus
 from app.models import Voucher
 from app.services import audit
 from app.services.approvals.requests import Decision
@@ -30,8 +30,10 @@ from app.services.vouchers.extensions import Effect, effects_of, present_validit
 from app.services.vouchers.mandates import own_voucher_locked
 from app.services.vouchers.official_acts import Act, check_all, check_status, locked_for, status_of, wanted_of
 from app.services.vouchers.reads import VoucherRecord, read_voucher
+from app.services.vouchers.related import Finding, Held, find_related
 from app.sql import now
 
+_GROUNDS = ("ground", "related_to", "evidence", "evidence_sha256")
 ENDINGS = {VoucherEnd.VOIDED: EntryKind.VOID, VoucherEnd.SURRENDERED: EntryKind.SURRENDER}
 
 
@@ -78,15 +80,34 @@ def execute_unfreeze(tx: Connection, *, command: Mapping[str, Any], decision: De
 def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decision) -> None:
     """End the vouchers: their holds are released, and their balances go back to the pools they came from.
 
-    On what ground, and with whom its firm was related, stands in the details of each entry; where nothing was left on
-    a voucher, in the approval's command.
+    On what ground stands in the details of each entry, and of related parties by which links on record its firm is
+    related to which provider and what was redeemed there, as it is found now; where nothing was left on a voucher, in
+    the approval's command. Raises `relation_not_on_record` where that was struck off meanwhile.
     """
     vouchers = locked_for(tx, command, decision)
     at = now(tx)
-    check_all(vouchers.values(), command, lambda one: check_status(Act.VOID, status_of(one, at=at)))
+    found: Mapping[str, Finding | AppError] = {}
+    if "related_to" in command:
+        held = [Held(one.region_code, one.id, one.programme_id, one.firm_id) for one in vouchers.values()]
+        found = find_related(tx, held, str(command["related_to"]), at=at)
+    why = {name: command[name] for name in ("reason", *_GROUNDS) if name in command}
+
+    def why_of(voucher: VoucherState) -> Mapping[str, Any]:
+        check_status(Act.VOID, status_of(voucher, at=at))
+        finding = found.get(voucher.id)
+        if isinstance(finding, AppError):
+            raise finding
+        return why | (finding.named() if finding is not None else {})
+
+    reasons = check_all(vouchers.values(), command, why_of)
     release_all(tx, vouchers, decision.cause)
-    why = {name: str(command[name]) for name in ("reason", "ground", "related_to", "evidence") if name in command}
-    _end(tx, list(vouchers.values()), VoucherEnd.VOIDED, decision.cause, subject_id=decision.approval_id, why=why)
+    _end(
+        tx,
+        list(zip(vouchers.values(), reasons, strict=True)),
+        VoucherEnd.VOIDED,
+        decision.cause,
+        subject_id=decision.approval_id,
+    )
     _tell_each(tx, command, decision, "voucher.voided", at=at)
 
 
@@ -115,8 +136,9 @@ def execute_extend(tx: Connection, *, command: Mapping[str, Any], decision: Deci
 def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -> VoucherRecord:
     """End the firm's own voucher; its balance goes back to the pools it came from, and what was redeemed is paid.
 
-    Raises `forbidden`, `voucher_not_found` for one that is not the firm's, `wrong_state` for one that has ended,
-    `holds_open` while a hold keeps part of it.
+    A freeze stops it: what is looked into ends by its authority's decision, and not before it by the firm's. Raises
+    `forbidden`, `voucher_not_found` for one that is not the firm's, `wrong_state` for one that has ended,
+    `voucher_frozen`, `holds_open` while a hold keeps part of it.
     """
     caller.require(Role.FIRM)
     region_code = region_of(voucher_id)
@@ -125,14 +147,18 @@ def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -
     try_fences(tx, {region_code}, wait=True)
     own_voucher_locked(tx, caller, voucher_id)
     voucher = _locked(tx, region_code, voucher_id)
+    status = status_of(voucher, at=now(tx))
+    check_status(Act.VOID, status)
+    if status is VoucherStatus.FROZEN:
+        raise AppError(Code.VOUCHER_FROZEN, since=voucher.frozen_at)
     if voucher.held_fen:
         end_due_holds(tx, {(region_code, voucher_id): voucher}, wait=True)
-    check_status(Act.VOID, status_of(voucher, at=now(tx)))
+        check_status(Act.VOID, status_of(voucher, at=now(tx)))
     if voucher.held_fen:
         raise AppError(Code.HOLDS_OPEN, actual_fen=voucher.held_fen)
     cause = Cause(caller.principal_id, caller.organisation_id, caller.request_id)
     left_fen = voucher.balance_fen
-    at = _end(tx, [voucher], VoucherEnd.SURRENDERED, cause, subject_id=voucher_id, why={"reason": reason})
+    at = _end(tx, [(voucher, {"reason": reason})], VoucherEnd.SURRENDERED, cause, subject_id=voucher_id)
     audit.record(
         tx,
         caller=caller,
@@ -147,18 +173,20 @@ def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -
 
 def _end(
     tx: Connection,
-    vouchers: Sequence[VoucherState],
+    vouchers: Sequence[tuple[VoucherState, Mapping[str, Any]]],
     end: VoucherEnd,
     cause: Cause,
     *,
     subject_id: str,
-    why: Mapping[str, str],
 ) -> datetime:
-    """End locked vouchers of which nothing is held, and free their balances; the instant from which they have ended."""
-    lock_pools(tx, {(voucher.region_code, share.pool_id) for voucher in vouchers for share in voucher.shares})
+    """End locked vouchers of which nothing is held, each for its reason, and free their balances.
+
+    Returns the instant from which they have ended.
+    """
+    lock_pools(tx, {(voucher.region_code, share.pool_id) for voucher, _ in vouchers for share in voucher.shares})
     at = now(tx)
     entries = []
-    for voucher in vouchers:
+    for voucher, why in vouchers:
         free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
         if free:
             entries.append(
@@ -178,7 +206,7 @@ def _end(
             )
     if entries:
         post(tx, entries)
-    for voucher in vouchers:
+    for voucher, _ in vouchers:
         _change(tx, voucher, ended_as=end, ended_at=at)
     return at
 

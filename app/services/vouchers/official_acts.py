@@ -24,6 +24,7 @@ from app.services.redemption.states import VoucherState
 from app.services.vouchers.extending import Wanted
 from app.services.vouchers.extensions import effects_of
 from app.services.vouchers.reads import VoucherRecord, read_vouchers
+from app.services.vouchers.related import Finding, find_related, held_of
 from app.services.vouchers.status import status_at
 from app.sql import now
 
@@ -53,11 +54,12 @@ KINDS: Mapping[Act, ApprovalKind] = {
 
 @dataclass(frozen=True, slots=True)
 class Grounds:
-    """Why vouchers are voided, as a word; of related parties with whom, and what proves it."""
+    """Why vouchers are voided, as a word; of related parties with whom, and what proves it, with its hash."""
 
     ground: VoidGround
     related_to: str | None = None
     evidence: str | None = None
+    evidence_sha256: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,12 +86,12 @@ class OfficialAct:
 def request_act(tx: Connection, *, caller: Caller, voucher_id: str, asked: OfficialAct) -> str:
     """Ask a checker to do something to a voucher; returns the approval's id.
 
-    Raises `forbidden`, `voucher_not_found`, `wrong_state` where the act makes no sense now, and for an extension what
-    `decide_extension` does.
+    Raises `forbidden`, `voucher_not_found`, `wrong_state` where the act makes no sense now, for an extension what
+    `decide_extension` does, and `relation_not_on_record` where firm and provider are not related.
     """
     (voucher,) = _vouchers(tx, caller, [voucher_id])
     effect = _judge_of(tx, [voucher], asked)(voucher)
-    command = {"voucher_id": voucher.id, **asked.command()}
+    command = {"voucher_id": voucher.id, **asked.command(), **_named([(voucher, effect)])}
     return _ask(tx, caller, [voucher], asked, command=command, effect=effect, subject_id=voucher.id)
 
 
@@ -102,7 +104,7 @@ def request_acts(tx: Connection, *, caller: Caller, voucher_ids: Sequence[str], 
     vouchers = _vouchers(tx, caller, voucher_ids)
     places = {voucher_id: index for index, voucher_id in enumerate(voucher_ids)}
     effects = _each(vouchers, _judge_of(tx, vouchers, asked), places)
-    summed = ("balance_fen", "held_fen", "released_fen")
+    summed = ["balance_fen", "held_fen", "released_fen"]
     effect = {
         "act": asked.act,
         "count": len(vouchers),
@@ -112,7 +114,8 @@ def request_acts(tx: Connection, *, caller: Caller, voucher_ids: Sequence[str], 
             for voucher, one in zip(vouchers, effects, strict=True)
         ],
     }
-    command = {"voucher_ids": [voucher.id for voucher in vouchers], **asked.command()}
+    told = list(zip(vouchers, effects, strict=True))
+    command = {"voucher_ids": [voucher.id for voucher in vouchers], **asked.command(), **_named(told)}
     subject_id = new_id("act", vouchers[0].region_code)
     return _ask(tx, caller, vouchers, asked, command=command, effect=effect, subject_id=subject_id)
 
@@ -190,12 +193,20 @@ def _judge_of(
     """Tells what the act would do to a voucher now, or raises what it refuses."""
     keys = [(voucher.region_code, voucher.id) for voucher in vouchers]
     extended = effects_of(tx, read_states(tx, keys), asked.wanted, at=now(tx)) if asked.wanted is not None else {}
+    provider_id = asked.grounds.related_to if asked.grounds is not None else None
+    found: Mapping[str, Finding | AppError] = {}
+    if provider_id is not None:
+        _require_provider(tx, provider_id)
+        found = find_related(tx, [held_of(one) for one in vouchers], provider_id, at=now(tx))
 
     def judge(voucher: VoucherRecord) -> dict[str, Any]:
         check_status(asked.act, voucher.status)
         effect = extended.get((voucher.region_code, voucher.id))
         if isinstance(effect, AppError):
             raise effect
+        finding = found.get(voucher.id)
+        if isinstance(finding, AppError):
+            raise finding
         return {
             "act": asked.act,
             "firm": voucher.firm_name,
@@ -204,9 +215,21 @@ def _judge_of(
             "held_fen": voucher.held_fen,
             "released_fen": voucher.balance_fen + voucher.held_fen if asked.act is Act.VOID else 0,
             **(effect.told() if effect is not None else {}),
+            **({"related": finding.told()} if finding is not None else {}),
         }
 
     return judge
+
+
+def _named(told: Iterable[tuple[VoucherRecord, Mapping[str, Any]]]) -> dict[str, Any]:
+    """Of related parties what a command names by id, a voucher each."""
+    names = ("firm_id", "relation_ids", "redemption_ids")
+    related = [
+        {"voucher_id": voucher.id, **{name: effect["related"][name] for name in names}}
+        for voucher, effect in told
+        if "related" in effect
+    ]
+    return {"related": related} if related else {}
 
 
 def _each(vouchers: Sequence[Any], judge: Callable[[Any], T], places: Mapping[str, int]) -> list[T]:
@@ -259,19 +282,29 @@ def _ask(
 
 
 def _told(tx: Connection, grounds: Grounds) -> dict[str, Any]:
-    """The grounds for who approves them. Raises `validation_failed` where the other party is no provider."""
+    """The grounds for who approves them."""
     told: dict[str, Any] = {"ground": grounds.ground}
     if grounds.related_to is not None:
-        provider = tx.execute(
-            select(Organisation.name).where(
-                Organisation.id == grounds.related_to, Organisation.kind == OrganisationKind.PROVIDER
-            )
-        ).scalar_one_or_none()
-        if provider is None:
-            error = FieldError("/related_to", "not_a_provider", actual=grounds.related_to)
-            raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
-        told |= {"related_to": grounds.related_to, "related_name": provider, "evidence": grounds.evidence}
+        told |= {
+            "related_to": grounds.related_to,
+            "related_name": _require_provider(tx, grounds.related_to),
+            "evidence": grounds.evidence,
+            "evidence_sha256": grounds.evidence_sha256,
+        }
     return told
+
+
+def _require_provider(tx: Connection, organisation_id: str) -> str:
+    """The provider's name. Raises `validation_failed` where the other party is none."""
+    name = tx.execute(
+        select(Organisation.name).where(
+            Organisation.id == organisation_id, Organisation.kind == OrganisationKind.PROVIDER
+        )
+    ).scalar_one_or_none()
+    if name is None:
+        error = FieldError("/related_to", "not_a_provider", actual=organisation_id)
+        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
+    return str(name)
 
 
 def _authority_for(tx: Connection, caller: Caller, vouchers: Sequence[VoucherRecord]) -> tuple[str, str | None]:

@@ -661,6 +661,7 @@ TEXTS: dict[str, str] = {
     "surrender.reason_needed": "Say why, in {least} to {most} characters.",
     "surrender.holds_open": "Providers still hold part of it for work under way. Try again when that is redeemed or released.",
     "surrender.ended": "This voucher has ended already.",
+    "surrender.frozen": "This voucher is frozen. It can be given back once the bureau has lifted that.",
     "surrender.submit": "Give it back",
     "surrender.cancel": "Keep it",
     "withdraw.title": "Withdraw this mandate?",

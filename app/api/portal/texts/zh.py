@@ -661,6 +661,7 @@ TEXTS: dict[str, str] = {
     "surrender.reason_needed": "请填写退回原因，{least} 至 {most} 个字符。",
     "surrender.holds_open": "仍有机构为在办业务预占其中一部分，请待预占核销或释放后再办理。",
     "surrender.ended": "此券已经结束。",
+    "surrender.frozen": "此券已被冻结，须待主管部门解冻后才能退回。",
     "surrender.submit": "确认退回",
     "surrender.cancel": "不退回",
     "withdraw.title": "确认撤回授权？",
