@@ -104,17 +104,23 @@ def test_a_forecast_never_leaves_what_is_there(
 
 
 def test_the_report_observes_what_moved_the_pool(world: World, owner: Database) -> None:
-    """Three bills of 100, 200 and 300 fen on three days of a pool that was opened 20 days ago: 600 in 20 days."""
+    """Three bills of 100, 200 and 300 fen on three days of a pool that was opened 20 days ago: 600 in 20 days.
+
+    A fourth one of 5,000 was a mistake and reversed: it was never drawn.
+    """
     city = world.city()
     desk = counter(city, face_value_fen=10_000, rate="1.00")
     bills = [ok(desk.redeem(fen))["id"] for fen in (100, 200, 300)]
+    wrong = ok(desk.redeem(5_000))
+    ok(city.approve(city.maker.post(f"/v1/ledger/entries/{wrong['entry_id']}/reverse", {"reason": "券号有误"})))
 
     def backdate(tx: Any) -> None:
         tx.execute(text("ALTER TABLE entries DISABLE TRIGGER append_only"))
         tx.execute(text("UPDATE pools SET created_at = now() - interval '20 days'"))
-        for days, bill_id in enumerate(bills, start=2):
+        for days, bill_id in enumerate((*bills, wrong["id"]), start=2):
             at = {"days": days, "id": bill_id}
             tx.execute(text("UPDATE entries SET at = now() - :days * interval '1 day' WHERE subject_id = :id"), at)
+        tx.execute(text("UPDATE entries SET at = now() - interval '4 days' WHERE kind = 'reverse'"))
 
     owner.transact(backdate)
     (pool,) = ok(city.finance.get("/v1/reports/execution", forecast="true"))["pools"]

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from sqlalchemy import create_engine, text
+
+from tests.past import superuser_url
 from tests.world import CIXI, HANGZHOU, World, counter, ok, problem
 
 PATH = "/v1/ledger/movements"
@@ -61,3 +64,29 @@ def test_each_movement_has_the_balance_after_it(world: World) -> None:
         assert place["pointer"] == pointer
     problem(auditor.get(PATH, voucher_id=voucher, pool_id=pool), 422, "validation_failed")
     assert told(auditor.get(PATH, voucher_id=other.voucher["id"])) == [("issue", 5_000, 5_000)]
+
+
+def test_a_vouchers_movements_stand_in_its_own_order_whatever_the_machines_clocks_say(world: World) -> None:
+    """Two machines wrote; the clock of the second is behind, and so the id of its entry, made later, sorts before."""
+    till = counter(world.city(), face_value_fen=10_000, rate="0.30")
+    first, second = ok(till.redeem(10_000)), ok(till.redeem(20_000))
+    name = world.database.engine.url.database
+    assert name is not None
+    engine = create_engine(superuser_url(name))
+    with engine.begin() as tx:
+        tx.execute(text("SET LOCAL session_replication_role = replica"))
+        for was, becomes in (
+            (first["entry_id"], "ent_swap"),
+            (second["entry_id"], first["entry_id"]),
+            ("ent_swap", second["entry_id"]),
+        ):
+            ids = {"was": was, "becomes": becomes}
+            tx.execute(text("UPDATE entries SET id = :becomes WHERE id = :was"), ids)
+            tx.execute(text("UPDATE postings SET entry_id = :becomes WHERE entry_id = :was"), ids)
+    engine.dispose()
+    auditor, asked = till.city.auditor, {"voucher_id": till.voucher["id"]}
+    issued = ("issue", 10_000, 10_000)
+    assert told(auditor.get(PATH, **asked)) == [("redeem", -6_000, 1_000), ("redeem", -3_000, 7_000), issued]
+    page = auditor.get(PATH, limit=1, **asked)
+    assert told(page) == [("redeem", -6_000, 1_000)]
+    assert told(auditor.get(PATH, cursor=page.json()["next_cursor"], **asked)) == [("redeem", -3_000, 7_000), issued]

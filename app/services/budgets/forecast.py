@@ -56,7 +56,7 @@ class Observed:
     issue_days: int
     """Days on which something was issued."""
     drawn_fen: int
-    """Redeemed, less refunds; not below zero."""
+    """Redeemed, less refunds and reversals; not below zero."""
     draw_days: int
     available_fen: int
     promised_fen: int

@@ -15,7 +15,7 @@ from app.services.vouchers.status import OVER
 _ISSUED = "e.kind = 'issue'"
 _UNISSUED = "e.kind <> 'move' AND p.voucher_id IS NOT NULL AND p.destination = 'available'"
 _DRAWN = "e.kind = 'redeem' AND p.destination = 'obligated'"
-_UNDRAWN = "e.kind = 'refund' AND p.source = 'obligated'"
+_UNDRAWN = "e.kind IN ('refund', 'reverse') AND p.source = 'obligated'"
 _DAY = "(e.at AT TIME ZONE 'Asia/Shanghai')::date"
 _MOVED = text(
     "SELECT o.id, o.created_at,"

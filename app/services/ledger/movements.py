@@ -40,38 +40,53 @@ _CONDITIONS = {
     Whose.POOL: "p.pool_id = :id",
 }
 _CHANGED = """
-    SELECT p.entry_id, CASE p.destination WHEN :account THEN p.amount_fen ELSE -p.amount_fen END AS fen
+    SELECT p.entry_id, p.voucher_seq, CASE p.destination WHEN :account THEN p.amount_fen ELSE -p.amount_fen END AS fen
     FROM postings p
     WHERE p.region_code = :region AND {} AND (p.source = :account OR p.destination = :account)
 """
+_BY_ID = ("entry_id", "entry_id", 'CAST(:before AS text) COLLATE "C"')
+_BY_SEQ = (
+    "max(voucher_seq)",
+    "voucher_seq",
+    "(SELECT min(voucher_seq) FROM postings WHERE region_code = :region AND voucher_id = :id AND entry_id = :before)",
+)
+_ORDERS = {whose: _BY_SEQ if whose is Whose.VOUCHER else _BY_ID for whose in Whose}
+"""The place of an entry and of a posting, and where the page before ended.
+
+A voucher's postings are numbered under its lock; ids follow the clocks of the machines that made them.
+"""
+_BEFORE = "(CAST(:before AS text) IS NULL OR {} < {})"
 _PAGES = {
     whose: Statement(
         f"""
         WITH page AS (
-            SELECT entry_id, CAST(sum(fen) AS bigint) AS change_fen FROM ({_CHANGED.format(condition)}) AS changed
-            WHERE CAST(:before AS text) IS NULL OR entry_id < CAST(:before AS text) COLLATE "C"
-            GROUP BY entry_id ORDER BY entry_id DESC LIMIT :most
+            SELECT entry_id, {place} AS place, CAST(sum(fen) AS bigint) AS change_fen
+            FROM ({_CHANGED.format(_CONDITIONS[whose])}) AS changed
+            WHERE {_BEFORE.format(one, before)} GROUP BY entry_id ORDER BY place DESC LIMIT :most
         )
         SELECT e.id, e.at, e.kind, e.subject_id, e.voucher_id, page.change_fen
-        FROM page JOIN entries e ON e.region_code = :region AND e.id = page.entry_id ORDER BY e.id DESC
+        FROM page JOIN entries e ON e.region_code = :region AND e.id = page.entry_id ORDER BY page.place DESC
         """
     )
-    for whose, condition in _CONDITIONS.items()
+    for whose, (place, one, before) in _ORDERS.items()
 }
 _BALANCES = {
     whose: Statement(
         f"""
-        SELECT CAST(coalesce(sum(fen), 0) AS bigint) AS fen FROM ({_CHANGED.format(condition)}) AS changed
-        WHERE CAST(:before AS text) IS NULL OR entry_id < CAST(:before AS text) COLLATE "C"
+        SELECT CAST(coalesce(sum(fen), 0) AS bigint) AS fen FROM ({_CHANGED.format(_CONDITIONS[whose])}) AS changed
+        WHERE {_BEFORE.format(one, before)}
         """
     )
-    for whose, condition in _CONDITIONS.items()
+    for whose, (_, one, before) in _ORDERS.items()
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What an entry changed on the account, and what lay there after it, in the order of the entries' ids. Fen."""
+    """What an entry changed on the account, and what lay there after it. Fen.
+
+    In the order of a voucher's own numbers; of others, in that of the entries' ids.
+    """
 
     id: str
     at: datetime
