@@ -26,6 +26,7 @@ from app.api.application_bodies import (
     shown_event,
     shown_judged,
 )
+from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep
 from app.api.context import Service, ServiceDep
 from app.api.etags import IfMatch, etag
@@ -39,7 +40,7 @@ from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApplicationStatus, Role
 from app.services import audit
-from app.services.applications import applying, granting, reviewing
+from app.services.applications import applying, deciding, granting, reviewing
 from app.services.applications.judging import Judged
 from app.services.applications.queue_sheet import MAX_ROWS, write_csv, write_xlsx
 from app.services.applications.reads import (
@@ -53,6 +54,7 @@ from app.services.applications.reads import (
     show,
 )
 from app.services.applications.records import ApplicationRecord
+from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
 from app.services.sheets.problems import Language
 from app.sql import now
@@ -359,7 +361,7 @@ def approve_application(
     return _propose(service, request, caller, key, "POST /v1/applications/{id}/approve", [application_id])
 
 
-@router.post("/{application_id}/reject", response_model=ApplicationJudged)
+@router.post("/{application_id}/reject", status_code=202, response_model=ApprovalRead)
 def reject_application(
     application_id: AnyId,
     body: ReasonBody,
@@ -368,24 +370,11 @@ def reject_application(
     service: ServiceDep,
     request: Request,
 ) -> Response:
-    """Refuse it, with the reason that the firm reads."""
-    caller.require(Role.MAKER)
-    return _act(
-        service,
-        request,
-        caller,
-        key,
-        "reject",
-        application_id,
-        _command(body),
-        lambda tx: (
-            reviewing.reject_application(tx, caller=caller, application_id=application_id, reason=body.reason),
-            None,
-        ),
-    )
+    """Ask a checker to refuse it. The firm learns of it, with the reason, when that is approved, and not before."""
+    return _ask(service, request, caller, key, "reject", application_id, body, deciding.request_rejection)
 
 
-@router.post("/{application_id}/waitlist", response_model=ApplicationJudged)
+@router.post("/{application_id}/waitlist", status_code=202, response_model=ApprovalRead)
 def waitlist_application(
     application_id: AnyId,
     body: ReasonBody,
@@ -394,21 +383,11 @@ def waitlist_application(
     service: ServiceDep,
     request: Request,
 ) -> Response:
-    """Put a reviewed one on the waiting list (候补) where the pool cannot carry it; it keeps its place in the order."""
-    caller.require(Role.MAKER)
-    return _act(
-        service,
-        request,
-        caller,
-        key,
-        "waitlist",
-        application_id,
-        _command(body),
-        lambda tx: (
-            reviewing.waitlist_application(tx, caller=caller, application_id=application_id, reason=body.reason),
-            None,
-        ),
-    )
+    """Ask a checker to put a reviewed one on the waiting list (候补); it keeps its place in the order.
+
+    Only where the pool cannot carry it, now and when it is approved (`pool_suffices`).
+    """
+    return _ask(service, request, caller, key, "waitlist", application_id, body, deciding.request_waiting)
 
 
 def _command(body: Any) -> dict[str, Any]:
@@ -429,6 +408,35 @@ def _act(
     route = f"POST /v1/applications/{{id}}/{act}"
     asked = {"application_id": application_id, **command}
     return _once(service, request, caller, key, route, application_id, asked, work, 200)
+
+
+def _ask(
+    service: Service,
+    request: Request,
+    caller: Caller,
+    key: str,
+    act: str,
+    application_id: str,
+    body: ReasonBody,
+    ask: Callable[..., str],
+) -> Response:
+    caller.require(Role.MAKER)
+
+    def work(tx: Connection) -> ApprovalRead:
+        asked = ask(tx, caller=caller, application_id=application_id, reason=body.reason)
+        return shown_approval(read_approval(tx, caller=caller, approval_id=asked))
+
+    return do_once(
+        service,
+        request,
+        caller=caller,
+        region_code=_region(application_id),
+        route=f"POST /v1/applications/{{id}}/{act}",
+        key=key,
+        command={"application_id": application_id, **_command(body)},
+        work=work,
+        render=lambda approval: created(approval, approval.id, status=202),
+    )
 
 
 def _once(

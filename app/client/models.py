@@ -49,10 +49,10 @@ ApplicationStatus: TypeAlias = str
 ApprovalKind: TypeAlias = str
 """publish_programme, admit_provider, appropriate, issue_batch, void_voucher, freeze_voucher, unfreeze_voucher,
 grant_roles, reset_password, publish_rule_version, order_payment, reverse_entry, close_year, allocate,
-cancel_allocation, promote_waiting, end_waiting, grant_applications, extend_voucher, publish_notice,
-withdraw_notice, decide_objection, close_programme, suspend_provider, resume_provider, delist_provider,
-move_quota, debar, lift_debarment, resume_programme, set_approval_bands, delegate_power, change_payee_account,
-reset_second_factor
+cancel_allocation, promote_waiting, end_waiting, grant_applications, reject_application, waitlist_application,
+extend_voucher, publish_notice, withdraw_notice, decide_objection, close_programme, suspend_provider,
+resume_provider, delist_provider, move_quota, debar, lift_debarment, resume_programme, set_approval_bands,
+delegate_power, change_payee_account, reset_second_factor
 """
 
 ApprovalStatus: TypeAlias = str

@@ -323,7 +323,10 @@ CATALOGUE: dict[Code, Row] = {
     Code.APPROVAL_PENDING: Row(
         Kind.CONFLICT,
         ("Already waiting for approval", "已在等待审核"),
-        ("The same act already waits for a decision.", "相同事项已在等待审核，请勿重复提交。"),
+        (
+            "The same act, or one that it would cross, already waits for a decision.",
+            "相同或与之冲突的事项已在等待审核，请待其决定或由经办撤回后再办理。",
+        ),
     ),
     Code.APPROVAL_NEEDED: Row(
         Kind.CONFLICT,
@@ -777,6 +780,14 @@ CATALOGUE: dict[Code, Row] = {
         (
             "{count} of the {of} vouchers do not allow it; each is named with its reason. Nothing was done to any. Take them off the list and ask again.",
             "{of} 张券中有 {count} 张不允许此操作，已逐一列明原因；所有券均未变动。请将其从名单中移除后重新提出。",
+        ),
+    ),
+    Code.APPLICATION_CHANGED: Row(
+        Kind.CONFLICT,
+        ("The application has changed meanwhile", "申领其间已有变化"),
+        (
+            "The application {application_id} has changed since this was asked for; it is {status} now. Look at it again.",
+            "申领 {application_id} 在提请之后已有变化，现状态为 {status}。请重新查看后再办理。",
         ),
     ),
     Code.RELATION_NOT_ON_RECORD: Row(

@@ -364,6 +364,8 @@ class ApprovalKind(StrEnum):
     PROMOTE_WAITING = "promote_waiting"
     END_WAITING = "end_waiting"
     GRANT_APPLICATIONS = "grant_applications"
+    REJECT_APPLICATION = "reject_application"
+    WAITLIST_APPLICATION = "waitlist_application"
     EXTEND_VOUCHER = "extend_voucher"
     PUBLISH_NOTICE = "publish_notice"
     WITHDRAW_NOTICE = "withdraw_notice"

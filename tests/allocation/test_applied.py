@@ -79,7 +79,7 @@ def test_who_withdraws_after_the_list_was_frozen_keeps_his_turn_and_gets_nothing
     ids = applied(desk, programme_id, 100, 100, 100, score=["70", "90", "80"])
     round_ = begun(desk, programme_id)
     assert [one["reference_no"] for one in round_.proposed["awards"]] == [ids[1], ids[2], ids[0]]
-    ok(desk.act(ids[1], "reject", {"reason": "材料不实"}))
+    ok(desk.city.approve(desk.act(ids[1], "reject", {"reason": "材料不实"})))
     round_.execute()
     candidates = {one["reference_no"]: one for one in round_.candidates()}
     assert [(candidates[one]["granted_fen"], candidates[one]["reason"]) for one in ids] == [
@@ -110,7 +110,7 @@ def test_who_takes_his_application_back_waits_no_more(desk: Desk) -> None:
     )
     ids = applied(desk, programme_id, 100, 90, 20)
     begun(desk, programme_id).execute()
-    ok(desk.act(ids[1], "reject", {"reason": "企业已注销"}))
+    ok(desk.city.approve(desk.act(ids[1], "reject", {"reason": "企业已注销"})))
     assert [(one["position"], one["reference_no"]) for one in waiting(desk.city, programme_id)] == [(1, ids[2])]
     desk.city.fund(programme_id, 20)
     ok(desk.city.approve(promote(desk.city, programme_id)))

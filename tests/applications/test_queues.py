@@ -35,7 +35,7 @@ def test_a_queue_is_cut_by_everything_an_official_asks_for(desk: Desk) -> None:
     small = ok(desk.apply(programme_id, desk.firm("330106", name="甲（杭州）有限公司"), amount_fen=100_000))["id"]
     big = desk.accepted(programme_id, desk.firm("330108", name="乙科技"), amount_fen=900_000)
     failed = desk.accepted(programme_id)
-    ok(desk.act(failed, "reject", {"reason": "不予支持"}))
+    ok(desk.city.approve(desk.act(failed, "reject", {"reason": "不予支持"})))
     maker, today = desk.city.maker, civil_date(utc_now())
     assert listed(maker, programme_id) == [failed, big, small], "newest first"
     assert listed(maker, programme_id, stage="city") == [big, small]
@@ -114,7 +114,8 @@ def test_the_waiting_list_is_served_in_its_order(desk: Desk) -> None:
     problem(desk.act(first, "waitlist", {"reason": "额度不足"}), 409, "pool_suffices")
     second, third = desk.reviewed(programme_id, fen=500_000), desk.reviewed(programme_id, fen=100_000)
     ok(desk.city.approve(desk.act(first, "approve")))
-    waiting = ok(desk.act(second, "waitlist", {"reason": "额度不足"}))
+    ok(desk.city.approve(desk.act(second, "waitlist", {"reason": "额度不足"})))
+    waiting = desk.read(second)
     assert (waiting["status"], waiting["stage"], waiting["due_on"]) == ("waitlisted", "waiting", None)
     refused = problem(desk.act(third, "approve"), 409, "waitlist_order")
     assert refused["application_id"] == second

@@ -27,10 +27,14 @@ def test_applications_from_the_queue_to_vouchers(world: World, city: City, shell
     asked = shell.json("application", "approve", first, second)
     assert (asked["count"], asked["total_fen"]) == (2, 600_100)
     assert shell.end("application", "reject", first, "--reason", "不符") == 1
+    refused = shell.json("application", "reject", third, "--reason", "逾期未补正")
+    assert (refused["kind"], refused["status"]) == ("reject_application", "pending")
     sheet = shell.folder / "申领.xlsx"
     shell.run("application", "export", str(sheet))
     assert sheet.read_bytes()[:2] == b"PK"
     shell.become(city.checker)
     shell.run("approvals", "approve", asked["approval_id"], "--yes")
+    shell.run("approvals", "approve", refused["id"], "--yes")
+    assert shell.json("application", "show", third)["decision_reason"] == "逾期未补正"
     assert len(shell.json("voucher", "list", "--programme", programme)["data"]) == 2
     assert world.differences() == []

@@ -131,6 +131,21 @@ def _decide(office: Office, act: str, zh: str, application: str, decide: Decide,
     office.answer(judged, fields)
 
 
+def _ask(
+    office: Office,
+    act: str,
+    zh: str,
+    application: str,
+    ask: Callable[[Applications, str], models.ApprovalRead],
+    reason: str,
+) -> None:
+    if office.rehearsed(f"提请{zh}", act, application_id=application, reason=reason):
+        return
+    with office.once(f"{act}_application", application_id=application, reason=reason) as key:
+        asked = ask(office.client.applications, key)
+    office.asked(asked)
+
+
 @command(app, "accept", act=True)
 def accept(office: Office, application: ApplicationId) -> None:
     """受理（经办） / Take it in for review, as a maker."""
@@ -212,25 +227,16 @@ def approve(
 
 @command(app, "reject", act=True)
 def reject(office: Office, application: ApplicationId, reason: Reason) -> None:
-    """驳回（经办） / Say no, and why."""
+    """提请不予通过，审核通过后告知企业（经办） / Ask a checker to say no, and why, as a maker."""
     body = models.ReasonBody(reason=reason)
-    _decide(
-        office, "reject", "驳回", application, lambda all_, key: all_.reject(application, body, key=key), reason=reason
-    )
+    _ask(office, "reject", "不予通过", application, lambda all_, key: all_.reject(application, body, key=key), reason)
 
 
 @command(app, "waitlist", act=True)
 def waitlist(office: Office, application: ApplicationId, reason: Reason) -> None:
-    """列入候补（经办） / Let it wait for money."""
+    """提请列入候补（经办） / Ask a checker to let it wait for money, as a maker."""
     body = models.ReasonBody(reason=reason)
-    _decide(
-        office,
-        "waitlist",
-        "候补",
-        application,
-        lambda all_, key: all_.waitlist(application, body, key=key),
-        reason=reason,
-    )
+    _ask(office, "waitlist", "候补", application, lambda all_, key: all_.waitlist(application, body, key=key), reason)
 
 
 @command(app, "export")

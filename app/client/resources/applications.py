@@ -11,6 +11,7 @@ from app.client.models import (
     ApplicationEventRead,
     ApplicationJudged,
     ApplicationRead,
+    ApprovalRead,
     AssessBody,
     CountsRead,
     GrantsBody,
@@ -107,13 +108,13 @@ class Applications:
         """Ask a checker to grant several, in one approval."""
         return self._wire.act("/v1/applications/grants", GrantsProposed, body, key=key)
 
-    def reject(self, application_id: str, body: ReasonBody, *, key: str | None = None) -> ApplicationJudged:
-        """Say no, and why."""
-        return self._wire.act(f"/v1/applications/{application_id}/reject", ApplicationJudged, body, key=key)
+    def reject(self, application_id: str, body: ReasonBody, *, key: str | None = None) -> ApprovalRead:
+        """Ask a checker to say no, and why."""
+        return self._wire.act(f"/v1/applications/{application_id}/reject", ApprovalRead, body, key=key)
 
-    def waitlist(self, application_id: str, body: ReasonBody, *, key: str | None = None) -> ApplicationJudged:
-        """Let it wait for money. 候补"""
-        return self._wire.act(f"/v1/applications/{application_id}/waitlist", ApplicationJudged, body, key=key)
+    def waitlist(self, application_id: str, body: ReasonBody, *, key: str | None = None) -> ApprovalRead:
+        """Ask a checker to let it wait for money. 候补"""
+        return self._wire.act(f"/v1/applications/{application_id}/waitlist", ApprovalRead, body, key=key)
 
 
 class Uploads:

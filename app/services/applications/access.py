@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from sqlalchemy import ColumnElement, Connection, and_, or_
+from collections.abc import Sequence
+
+from sqlalchemy import ColumnElement, Connection, and_, or_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.regions import city_of
-from app.kernel.vocabulary import ApplicationLevel, ApplicationStatus, Role
-from app.models import Application
+from app.kernel.vocabulary import ApplicationLevel, ApplicationStatus, ApprovalKind, ApprovalStatus, Role
+from app.models import Application, Approval
 from app.reach import enter
 from app.services.applications.records import ApplicationRecord, load, record_of, records
 from app.services.identity.principals import Caller
@@ -77,7 +79,8 @@ def lock_own(tx: Connection, *, caller: Caller, application_id: str) -> Applicat
 def lock_as_official(tx: Connection, *, caller: Caller, application_id: str) -> ApplicationRecord:
     """An application on the desk of a maker, locked: his county's, or his authority's.
 
-    Raises `forbidden` for who is no maker, and for a maker who sees it on another desk; `not_found`.
+    Raises `forbidden` for who is no maker, and for a maker who sees it on another desk; `not_found`; `approval_pending`
+    while its rejection or its waiting waits for a checker.
     """
     caller.require(Role.MAKER)
     read(tx, caller=caller, application_id=application_id)
@@ -86,7 +89,24 @@ def lock_as_official(tx: Connection, *, caller: Caller, application_id: str) -> 
     if not on_desk_of(caller, found):
         desk = found.district_code if found.level == ApplicationLevel.COUNTY else found.region_code
         raise AppError(Code.FORBIDDEN, role=f"maker {desk}")
+    require_undecided(tx, found.region_code, [found.id])
     return found
+
+
+def require_undecided(tx: Connection, region_code: str, application_ids: Sequence[str]) -> None:
+    """Raise `approval_pending` while a checker is asked to reject one of these, or to let it wait."""
+    asked = tx.execute(
+        select(Approval.id)
+        .where(
+            Approval.region_code == region_code,
+            Approval.kind.in_([ApprovalKind.REJECT_APPLICATION, ApprovalKind.WAITLIST_APPLICATION]),
+            Approval.subject_id.in_(application_ids),
+            Approval.status == ApprovalStatus.PENDING,
+        )
+        .limit(1)
+    ).scalar_one_or_none()
+    if asked is not None:
+        raise AppError(Code.APPROVAL_PENDING, extra={"approval_id": asked})
 
 
 def on_desk_of(caller: Caller, application: ApplicationRecord) -> bool:

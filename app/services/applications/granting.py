@@ -16,7 +16,7 @@ from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, Role
 from app.models import AllocationCandidate, Application, IssuanceRow, Waiting
-from app.services.applications.access import read
+from app.services.applications.access import read, require_undecided
 from app.services.applications.judging import Grounds, Judged, judge_application, load_grounds, refuse_ineligible
 from app.services.applications.records import ApplicationRecord, record_of, records
 from app.services.applications.reviewing import require_within
@@ -60,6 +60,7 @@ def propose_grants(
         if not caller.holds_in(Role.MAKER, one.region_code, one.authority_id):
             raise AppError(Code.FORBIDDEN, role=f"maker {one.region_code}")
         _require_grantable(one)
+    require_undecided(tx, applications[0].region_code, application_ids)
     _require_not_in_line(tx, applications)
     grounds = load_grounds(tx, applications, at=now(tx))
     judged = [judge_grant(one, grounds) for one in applications]

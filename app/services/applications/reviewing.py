@@ -1,4 +1,4 @@
-"""What officials do with an application before it is granted: accept, return, first review, assess, reject, wait."""
+"""What an official does with an application by himself: accept, return, first review, assess."""
 
 from __future__ import annotations
 
@@ -7,21 +7,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection
 
 from app.kernel.canonical import canonical
 from app.kernel.clock import civil_date
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus
-from app.models import Application, IssuanceRow, Programme
 from app.services.applications.access import lock_as_official
 from app.services.applications.judging import Judged, judge_application, load_grounds, refuse_ineligible
 from app.services.applications.records import ApplicationRecord
 from app.services.applications.writing import act_on
 from app.services.calendars import load_calendar
 from app.services.identity.principals import Caller
-from app.services.issuance.batches import load_pools, rules_in_force
-from app.services.issuance.plans import draws
+from app.services.issuance.batches import rules_in_force
 from app.services.issuance.terms import Terms
 from app.services.issuance.terms_checks import terms_problems
 from app.services.rules.model import Rules
@@ -40,7 +38,8 @@ class Exemption:
 def accept_application(tx: Connection, *, caller: Caller, application_id: str) -> ApplicationRecord:
     """Accept (受理): the papers are complete, and the time for the decision begins.
 
-    Raises `forbidden`, `not_found`, `wrong_state`; so do all acts here.
+    Raises `forbidden`, `not_found`, `wrong_state`, and `approval_pending` while a checker is asked to reject it or to
+    let it wait; so do all acts here.
     """
     application = lock_as_official(tx, caller=caller, application_id=application_id)
     at = now(tx)
@@ -158,77 +157,6 @@ def assess_application(
         frozen=judged.frozen,
     )
     return assessed, judged
-
-
-def reject_application(tx: Connection, *, caller: Caller, application_id: str, reason: str) -> ApplicationRecord:
-    """Refuse it, with the reason that the firm reads. Raises `approval_pending` while its grant waits for a checker."""
-    application = lock_as_official(tx, caller=caller, application_id=application_id)
-    if application.batch_id is not None and application.voucher_id is None:
-        raise AppError(Code.APPROVAL_PENDING)
-    return act_on(tx, application, ApplicationAct.REJECT, caller=caller, at=now(tx), reason=reason)
-
-
-def waitlist_application(tx: Connection, *, caller: Caller, application_id: str, reason: str) -> ApplicationRecord:
-    """Put a reviewed one on the waiting list (候补), where it keeps the place of its first submission.
-
-    Only where the pool cannot carry it beside what is proposed already and those that have waited longer; else
-    `pool_suffices`. Nothing is due of officials while it waits for money.
-    """
-    application = lock_as_official(tx, caller=caller, application_id=application_id)
-    if application.batch_id is not None and application.voucher_id is None:
-        raise AppError(Code.APPROVAL_PENDING)
-    at = now(tx)
-    before_fen = _shortfall(tx, application) if application.status == ApplicationStatus.REVIEWED else 0
-    changes = {"clock_from_on": None, "clock_days": None}
-    return act_on(
-        tx,
-        application,
-        ApplicationAct.WAITLIST,
-        caller=caller,
-        at=at,
-        changes=changes,
-        reason=reason,
-        details={"assessed_fen": application.assessed_fen, "free_fen": before_fen},
-    )
-
-
-def _shortfall(tx: Connection, application: ApplicationRecord) -> int:
-    """What is free for it in the pool that is short, in fen. Raises `pool_suffices` where none is."""
-    assert application.assessed_fen is not None, "a CHECK holds it"
-    at = now(tx)
-    rules = rules_in_force(tx, application.region_code, application.programme_id, at).rules
-    year = tx.execute(
-        select(Programme.fiscal_year).where(
-            Programme.region_code == application.region_code, Programme.id == application.programme_id
-        )
-    ).scalar_one()
-    pools = load_pools(tx, application.region_code, application.programme_id, year)
-    proposed = tx.execute(
-        select(IssuanceRow.face_value_fen).where(
-            IssuanceRow.region_code == application.region_code,
-            IssuanceRow.programme_id == application.programme_id,
-            IssuanceRow.rejected_at.is_(None),
-            IssuanceRow.voucher_id.is_(None),
-        )
-    ).scalars()
-    earlier = tx.execute(
-        select(Application.assessed_fen).where(
-            Application.region_code == application.region_code,
-            Application.programme_id == application.programme_id,
-            Application.status == ApplicationStatus.WAITLISTED,
-            Application.batch_id.is_(None),
-            Application.submitted_at < application.submitted_at,
-        )
-    ).scalars()
-    before: list[int] = [*proposed, *(fen for fen in earlier if fen is not None)]
-    available_fen: int = sum(pool.available_fen for pool in pools.values())
-    try:
-        draws([*before, application.assessed_fen], rules.fund_sources, pools)
-    except AppError as short:
-        if short.code is not Code.BUDGET_EXHAUSTED:
-            raise
-        return max(0, available_fen - sum(before))
-    raise AppError(Code.POOL_SUFFICES, available_fen=available_fen - sum(before), actual_fen=application.assessed_fen)
 
 
 def require_within(judged: Judged, assessed_fen: int) -> None:

@@ -11,6 +11,7 @@ from sqlalchemy import Connection
 from app.kernel.vocabulary import ApprovalKind
 from app.services.allocation.execution import execute_allocate, execute_cancel_allocation, reject_allocate
 from app.services.allocation.waitlist import execute_end_waiting, execute_promote_waiting, reject_promote_waiting
+from app.services.applications.deciding import execute_rejection, execute_waiting
 from app.services.applications.granting import execute_grant, reject_grant
 from app.services.approvals.bands import execute_set_bands
 from app.services.approvals.delegations import execute_delegation
@@ -77,6 +78,8 @@ ACTS: Mapping[ApprovalKind, Act] = {
     ApprovalKind.ORDER_PAYMENT: Act(execute_order_payment, reject_order_payment),
     ApprovalKind.REVERSE_ENTRY: Act(execute_reversal),
     ApprovalKind.GRANT_APPLICATIONS: Act(execute_grant, reject_grant),
+    ApprovalKind.REJECT_APPLICATION: Act(execute_rejection),
+    ApprovalKind.WAITLIST_APPLICATION: Act(execute_waiting),
     ApprovalKind.PUBLISH_NOTICE: Act(execute_publish_notice, reject_publish_notice),
     ApprovalKind.WITHDRAW_NOTICE: Act(execute_withdraw_notice),
     ApprovalKind.DECIDE_OBJECTION: Act(execute_decide_objection),

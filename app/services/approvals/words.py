@@ -364,6 +364,37 @@ def _end_waiting(act: _Act) -> InWords:
     )
 
 
+def _reject_application(act: _Act) -> InWords:
+    effect = act.effect
+    zh_amount, en_amount = _of_application(effect)
+    return InWords(
+        f"不予通过“{effect['firm']}”对项目“{effect['programme']}”的申领 {act.subject_id}（{zh_amount}），"
+        f"并告知企业理由：{act.command['reason']}",
+        f"Refuse the application {act.subject_id} of “{effect['firm']}” to “{effect['programme']}” ({en_amount})"
+        f" and tell the firm why: {act.command['reason']}",
+    )
+
+
+def _waitlist_application(act: _Act) -> InWords:
+    effect = act.effect
+    zh_amount, en_amount = _of_application(effect)
+    free = format_yuan(effect["free_fen"])
+    return InWords(
+        f"将“{effect['firm']}”对项目“{effect['programme']}”的申领 {act.subject_id}（{zh_amount}）列入候补："
+        f"对其可用的额度仅 {free} 元。",
+        f"Put the application {act.subject_id} of “{effect['firm']}” to “{effect['programme']}” ({en_amount}) on the"
+        f" waiting list: {free} yuan are free for it.",
+    )
+
+
+def _of_application(effect: Mapping[str, Any]) -> tuple[str, str]:
+    asked, assessed = format_yuan(effect["amount_fen"]), effect.get("assessed_fen")
+    if assessed is None:
+        return f"申请 {asked} 元", f"{asked} yuan asked for"
+    fixed = format_yuan(assessed)
+    return f"申请 {asked} 元，核定 {fixed} 元", f"{asked} yuan asked for, {fixed} assessed"
+
+
 def _publish_notice(act: _Act) -> InWords:
     effect = act.effect
     return InWords(
@@ -438,6 +469,8 @@ _SENTENCES: Mapping[ApprovalKind, Callable[[_Act], InWords]] = {
     ApprovalKind.DELEGATE_POWER: _delegate,
     ApprovalKind.CHANGE_PAYEE_ACCOUNT: _payee_account,
     ApprovalKind.GRANT_APPLICATIONS: _issue,
+    ApprovalKind.REJECT_APPLICATION: _reject_application,
+    ApprovalKind.WAITLIST_APPLICATION: _waitlist_application,
     ApprovalKind.ALLOCATE: _allocate,
     ApprovalKind.CANCEL_ALLOCATION: _cancel_allocation,
     ApprovalKind.PROMOTE_WAITING: _promote_waiting,
