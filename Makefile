@@ -48,11 +48,13 @@ format: $(DEV)
 	$(BIN)/ruff format $(SOURCES)
 	$(BIN)/ruff check --fix $(SOURCES)
 
-## make bench         redemptions over HTTP beside pgbench, about ten minutes, then bench-issuing; with ARGS the first alone
+## make bench         redemptions over HTTP beside pgbench, then issuing, verifying, reconciling: half an hour; with ARGS the first alone
 .PHONY: bench bench-rules
 bench: $(DEV)
 	@$(BIN)/python -m benchmarks.redemptions $(ARGS)
 	$(if $(ARGS),,@$(BIN)/python -m benchmarks.issuing)
+	$(if $(ARGS),,@$(BIN)/python -m benchmarks.verify --rounds 1)
+	$(if $(ARGS),,@$(BIN)/python -m benchmarks.reconciliation --rounds 1)
 
 ## make bench-rules   how many bills a second the rules judge; figures to compare, none to pass
 bench-rules: $(RUNTIME)

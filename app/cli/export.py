@@ -46,9 +46,9 @@ def export(
 ) -> None:
     """导出审计包，供 voucher verify 独立核验 / Write an auditor's pack, to be checked with voucher verify.
 
-    导出基于同一快照，期间照常核销。中断后以同一命令继续。包内没有姓名、电话与文字说明。
+    导出基于同一快照，期间照常核销。中断后以同一命令继续。包内没有姓名、电话与文字说明，有供给方的订单号与作业号。
     It reads one snapshot while redemptions go on. Interrupted, the same command goes on. No names, no phones, no words
-    that people wrote are in it.
+    that people wrote are in it; providers' numbers of orders and jobs are.
     """
     end_orderly_on_sigterm()
     is_tar = pack.suffix == ".tar"

@@ -64,13 +64,21 @@ def test_the_verifier_runs_without_the_service(books: Books, tmp_path: Path) -> 
 
 
 def test_nothing_that_people_wrote_is_in_a_pack(books: Books, tmp_path: Path) -> None:
+    """But a provider's own numbers, in the facts of its bills and nowhere else: the leaf binds them."""
     with books.copy() as copy:
         copy.export(tmp_path / "pack")
         numbers = copy.one("SELECT string_agg(order_no, ' ') FROM redemptions").split()
-    written = b"".join(path.read_bytes() for path in (tmp_path / "pack").rglob("*") if path.is_file())
-    for word in ("退单", "重复发放", "测试", "maker-", *(f'"{number}"' for number in numbers)):
+    files = [path for path in (tmp_path / "pack").rglob("*") if path.is_file()]
+    written = b"".join(path.read_bytes() for path in files)
+    for word in ("退单", "重复发放", "测试", "maker-"):
         assert word.encode() not in written, word
+        assert json.dumps(word)[1:-1].encode() not in written, word
     assert "财字9号".encode() in written
+    texts = [json.loads(line) for path in files if path.suffix == ".jsonl" for line in path.read_bytes().splitlines()]
+    facts = [json.loads(row["text"]) for row in texts if row.get("kind") == "facts"]
+    assert {one["order_no"] for one in facts if "order_no" in one} == set(numbers)
+    unescaped = written.replace(b"\\", b"")
+    assert len(numbers) == len(set(numbers)) == sum(unescaped.count(f'"{number}"'.encode()) for number in numbers)
 
 
 def test_unsealed_entries_are_in_the_pack_and_told(books: Books, tmp_path: Path) -> None:

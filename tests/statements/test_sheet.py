@@ -71,6 +71,7 @@ def test_a_day_is_read_in_its_usual_forms(written: object) -> None:
         (("Order No", "Subsidy (yuan)"), ("A-1", "30"), 3_000),
         (("订单编号", "核销金额(分)"), ("A-1", "3000"), 3_000),
         (("客户", "核销单号", "抵扣金额"), ("某公司", "A-1", "30"), 3_000),
+        (("订单号", "核销日", "补贴金额"), ("A-1", "2026-11-05", "30"), 3_000),
     ],
 )
 def test_headings_are_known_in_both_languages(headings: tuple[str, ...], row: tuple[str, ...], fen: int) -> None:
