@@ -87,6 +87,10 @@ def test_every_figure_is_the_sum_of_the_entries_behind_its_link(world: World) ->
 
     before = ok(ningbo.auditor.get(PATH, as_of=early, group_by="programme"))
     assert {(pool["fiscal_year"], pool["lapsed_fen"]) for pool in before["pools"]} == {(2026, 0)}
+    assert {pool["closed_at"] for pool in before["pools"]} == {None}, "it was closed later"
+    assert sum(pool["closed_at"] is not None for pool in report["pools"]) == 2
+    after = ok(ningbo.auditor.get(PATH, as_of=report["at"]))
+    assert [pool["closed_at"] for pool in after["pools"]] == [pool["closed_at"] for pool in report["pools"]]
     assert before["total"]["held_fen"] == 5_000
     assert_every_link_adds_up(ningbo.auditor, before)
 

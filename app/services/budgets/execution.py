@@ -10,7 +10,7 @@ from fractions import Fraction
 from itertools import groupby
 from typing import Any
 
-from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, cast, exists, func, or_, select
+from sqlalchemy import BigInteger, ColumnElement, Connection, Row, and_, case, cast, exists, func, or_, select
 
 from app.kernel.clock import rfc3339
 from app.kernel.ids import region_of
@@ -97,7 +97,9 @@ def execution(
         error = FieldError("/as_of", "out_of_range", limit=rfc3339(at), actual=rfc3339(as_of))
         raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
     counts = and_(Posting.region_code == Pool.region_code, Posting.pool_id == Pool.id)
+    closed_at: ColumnElement[Any] = Pool.closed_at.expression
     if as_of is not None:
+        closed_at = case((Pool.closed_at <= as_of, Pool.closed_at))  # what was closed later was open then
         happened = exists().where(
             Entry.region_code == Posting.region_code, Entry.id == Posting.entry_id, Entry.at <= as_of
         )
@@ -112,7 +114,7 @@ def execution(
             Pool.fund_source,
             Pool.county_code,
             Pool.id.label("pool_id"),
-            Pool.closed_at,
+            closed_at.label("closed_at"),
             Posting.source,
             Posting.destination,
             cast(func.sum(Posting.amount_fen), BigInteger).label("fen"),

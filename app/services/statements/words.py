@@ -37,7 +37,16 @@ HEADINGS: Mapping[str, str] = {
 ALIASES: Mapping[str, tuple[str, ...]] = {
     Field.ORDER_NO: ("订单号", "订单编号", "核销单号", "order_no", "order no", "order number"),
     Field.REDEMPTION_ID: ("核销编号", "核销流水号", "redemption_id", "redemption id"),
-    Field.REDEEMED_ON: ("日期", "核销日", "核销日期", "核销时间", "date", "redeemed_on", "redeemed_at", "redemption date"),
+    Field.REDEEMED_ON: (
+        "日期",
+        "核销日",
+        "核销日期",
+        "核销时间",
+        "date",
+        "redeemed_on",
+        "redeemed_at",
+        "redemption date",
+    ),
     Field.VOUCHER_CODE: ("券码", "算力券编码", "voucher_code", "voucher code"),
     Field.BILL_TOTAL: ("账单金额", "账单总额", "bill_total", "bill total"),
     Field.SUBSIDY: ("补贴金额", "核销金额", "抵扣金额", "subsidy", "subsidy amount"),
