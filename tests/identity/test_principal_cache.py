@@ -3,9 +3,13 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
+import pytest
+from pydantic import ValidationError
+
 from app.api.principal_cache import PrincipalCache
 from app.kernel.clock import utc_now
 from app.services.identity.principals import Principal
+from app.settings import Settings
 
 SOMEBODY = Principal("usr_1", "org_1", "330100", ())
 TOMORROW = utc_now() + timedelta(days=1)
@@ -67,3 +71,26 @@ def test_it_stays_bounded_while_threads_share_it() -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(use, range(8)))
     assert sum(cache.get(f"{number}-{turn}") is not None for number in range(8) for turn in range(200)) <= 100
+
+
+def settings(**given: object) -> Settings:
+    return Settings.model_validate({"database_url": "postgresql://nobody@localhost/none"} | given)
+
+
+@pytest.mark.parametrize(
+    ("name", "longest_s"),
+    [("principal_cache_s", 60), ("access_token_ttl_s", 600), ("personal_token_ttl_s", 12 * 3600)],
+)
+def test_no_setting_makes_a_token_outlive_what_is_promised(name: str, longest_s: int) -> None:
+    """A revocation counts within a minute everywhere; a machine's token lives ten minutes, a person's half a day."""
+    assert getattr(settings(**{name: longest_s}), name) == longest_s
+    with pytest.raises(ValidationError):
+        settings(**{name: longest_s + 1})
+
+
+def test_what_is_safe_is_the_default() -> None:
+    default = Settings(database_url="postgresql://nobody@localhost/none")
+    assert default.staff_second_factor is True
+    assert default.step_up_max_age_s <= 900 and default.session_idle_s <= 1800 and default.session_max_s <= 12 * 3600
+    assert default.limit_client and default.limit_source and default.limit_voucher
+    assert default.proxies == default.outbound_networks == default.hosts == ""

@@ -6,6 +6,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -289,7 +290,9 @@ def test_signing_out_ends_this_session_and_no_other(door: Door) -> None:
 
 def test_nobody_ends_the_session_of_another(door: Door) -> None:
     secret, session = door.start()
-    door.database.transact(lambda tx: sessions.end(tx, caller=REGISTRAR, session_id=session.id))
+    for session_id in (session.id, "ses_x", session.id[:-1] + ("0" if session.id[-1] != "0" else "1")):
+        end = partial(sessions.end, caller=REGISTRAR, session_id=session_id)
+        assert refused(partial(door.database.transact, end)) is Code.NOT_FOUND
     assert door.find(secret) is not None
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Depends, Request, Response
 from sqlalchemy import Connection
 
 from app.api.context import ServiceDep
 from app.api.portal.forms import PaymentCodeForm, read_payment_code_form
-from app.api.portal.guard import PortalRoute, SignedIn, SignedInForm, Typed
+from app.api.portal.guard import PortalRoute, SignedIn, SignedInForm, Typed, signed_in
 from app.api.portal.pages import is_fragment_request, see_other, show, words_of
 from app.api.portal.presentation import ShownPaymentCode, ShownVoucher, shown_payment_code
 from app.api.portal.qr import qr_of
@@ -30,7 +30,7 @@ router = APIRouter(
 )
 
 
-@router.get("")
+@router.get("", dependencies=[Depends(signed_in)])
 def payment_codes(request: Request, voucher_id: str) -> Response:
     """The section of the voucher's page."""
     return see_other(request, f"/portal/vouchers/{voucher_id}#payment-codes")

@@ -10,7 +10,8 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, insert, select, update
 
-from app.kernel.ids import new_id
+from app.kernel.ids import is_id, new_id
+from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import SessionStage
 from app.models import PortalSession, User
 from app.services import audit
@@ -114,8 +115,13 @@ def find(tx: Connection, *, secret: str, idle_s: int) -> Session | None:
 
 
 def end(tx: Connection, *, caller: Caller, session_id: str) -> None:
-    """End the caller's own session; ending it twice changes nothing."""
+    """End the caller's own session; ending it twice changes nothing. Raises `not_found` for anybody else's."""
     at = now(tx)
+    own = select(PortalSession.id).where(
+        PortalSession.id == session_id, PortalSession.user_id == caller.principal_id
+    )
+    if not is_id(session_id, "ses") or tx.execute(own).one_or_none() is None:
+        raise AppError(Code.NOT_FOUND, what="session")
     ended = tx.execute(
         update(PortalSession)
         .where(
