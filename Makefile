@@ -70,6 +70,11 @@ bench-reconciliation: $(RUNTIME)
 bench-issuing: $(DEV)
 	@$(BIN)/python -m benchmarks.issuing $(ARGS)
 
+## make bench-sign-ins what ten thousand sign-in attempts do to whoever else uses the service; ARGS=--help
+.PHONY: bench-sign-ins
+bench-sign-ins: $(DEV)
+	@$(BIN)/python -m benchmarks.sign_ins $(ARGS)
+
 ## make bench-verify  how many leaves a second the verifier judges; figures to compare, none to pass
 .PHONY: bench-verify
 bench-verify: $(RUNTIME)

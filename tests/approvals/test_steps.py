@@ -6,6 +6,7 @@ import pytest
 
 from app.kernel.vocabulary import ApprovalKind, Role
 from app.services.approvals.bands import wrong_bands
+from app.services.approvals.powers import Power
 from app.services.approvals.steps import Band, BandTable, steps_of
 from app.services.approvals.words import has_sentence, in_words
 from app.services.identity.incompatible import clash, first_clash
@@ -34,6 +35,24 @@ OWN, OTHER = "org_a", "org_b"
 def test_the_amount_chooses_the_band_and_no_amount_the_highest(amount_fen: int | None, roles: tuple[Role, ...]) -> None:
     steps = steps_of(TABLE, amount_fen=amount_fen, own_role=C, has_authority=True, at=AT)
     assert (steps.roles, steps.bands_id, steps.expires_at) == (roles, "bnd_x", AT + timedelta(days=30))
+
+
+@pytest.mark.parametrize(
+    ("held", "step", "decides"),
+    [
+        (Grant(C, HANGZHOU, OWN), (C, HANGZHOU, OWN), True),
+        (Grant(C, HANGZHOU, OWN), (C, HANGZHOU, OTHER), False),
+        (Grant(C, HANGZHOU, OWN), (C, HANGZHOU, None), True),
+        (Grant(C, HANGZHOU, OWN), (C, NINGBO, OWN), False),
+        (Grant(C, HANGZHOU, OWN), (F, HANGZHOU, OWN), False),
+        (Grant(F, HANGZHOU), (F, HANGZHOU, OWN), True),
+        (Grant(F, HANGZHOU), (F, NINGBO, OWN), False),
+    ],
+)
+def test_a_power_decides_steps_of_its_role_region_and_authority(
+    held: Grant, step: tuple[Role, str, str | None], *, decides: bool
+) -> None:
+    assert Power(held).reaches(*step) is decides
 
 
 def test_without_a_table_an_act_has_its_own_single_step_and_no_end() -> None:

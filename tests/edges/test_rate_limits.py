@@ -207,6 +207,20 @@ def test_a_voucher_has_a_quota_whoever_asks_for_it(settings: Settings, database:
         assert [row["status"] for row in answer["data"]] == [429, 201]
 
 
+def test_a_stranger_uses_up_nothing_of_a_voucher_whose_id_he_knows(settings: Settings, database: Database) -> None:
+    with standing(settings, database, limit_voucher="4/3600") as world:
+        city: City = world.city()
+        desk: Counter = counter(city)
+        path = f"/v1/vouchers/{desk.voucher['id']}"
+        other = world.machine(world.provider())
+        assert city.maker.get("/v1/programmes").status_code == other.get("/v1/redemptions").status_code == 200
+        stranger = world.anonymous()
+        assert {stranger.get(path).status_code for _ in range(6)} == {401, 429}
+        assert [other.get(path).status_code for _ in range(5)] == [403] * 4 + [429]
+        shown = city.maker.get(path)
+        assert shown.status_code == 200 and '"voucher";r=3;' in shown.headers["RateLimit"]
+
+
 def test_the_rows_of_a_batch_count_as_requests(settings: Settings, database: Database) -> None:
     with standing(settings, database, limit_client="40/3600") as world:
         city: City = world.city()

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
@@ -11,19 +13,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, func, select, update
 
 from app.database import Database
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import OrganisationKind, Role
-from app.models import AuditEvent, PortalSession, RoleGrant, User
+from app.models import AuditEvent, PortalSession, RoleGrant, SignInFailures, User
 from app.services.encrypted_fields.keys import FieldKeys
 from app.services.identity import sessions
 from app.services.identity.attempts import Place
 from app.services.identity.bootstrap import bootstrap
 from app.services.identity.invitations import invite, invited_login, redeem_invitation
 from app.services.identity.loading import load_principal, password_at
-from app.services.identity.passwords import Passwords
+from app.services.identity.passwords import IN_LINE, Passwords, Turn
 from app.services.identity.principals import Caller, Grant
 from app.services.identity.signing_in import Door as Entrance
 from app.services.identity.signing_in import Knock, sign_in
@@ -55,8 +57,8 @@ class Door:
             self.database, self.passwords, secret=secret, password=password, request_id="test", source="192.0.2.1"
         )
 
-    def sign_in(self, password: str = PASSWORD, login: str = "registrar") -> Caller:
-        knock = Knock(login, password, "portal", "test", Place("192.0.2.1"))
+    def sign_in(self, password: str = PASSWORD, login: str = "registrar", source: str = "192.0.2.1") -> Caller:
+        knock = Knock(login, password, "portal", "test", Place(source))
         return sign_in(self.entrance(), knock, then=lambda _, entered: entered.caller)
 
     def entrance(self) -> Entrance:
@@ -182,14 +184,38 @@ def test_a_password_that_was_changed_meanwhile_does_not_let_in(door: Door) -> No
     class Slow(Passwords):
         """Somebody resets the password while the old one is being checked."""
 
-        def matches(self, password: str, stored: str | None) -> bool:
-            is_right = super().matches(password, stored)
+        @contextmanager
+        def in_line(self, *, known: bool) -> Iterator[Turn]:
+            with super().in_line(known=known) as turn:
+                yield turn
             door.redeem(second, OTHER)
-            return is_right
 
     late = replace(door, passwords=Slow())
     assert refused(late.sign_in) is Code.INVALID_CREDENTIALS
     assert door.sign_in(OTHER).principal_id == door.user_id
+
+
+def test_a_flood_of_strangers_leaves_no_trace_and_keeps_nobody_out_who_was_here_before(door: Door) -> None:
+    """Whoever finds no place in the strangers' line is turned away by reading alone, known login or not."""
+    door.redeem(door.invitation)
+    door.sign_in()
+
+    def counted() -> int:
+        return door.database.transact(
+            lambda tx: tx.execute(select(func.count()).select_from(SignInFailures)).scalar_one()
+        )
+
+    before = counted()
+    with ExitStack() as line:
+        for _ in range(IN_LINE):
+            line.enter_context(door.passwords.in_line(known=False))
+        for number in range(60):
+            login = "registrar" if number % 2 else f"nobody.{number}"
+            attempt = partial(door.sign_in, login=login, source=f"198.51.100.{number}")
+            assert refused(attempt) is Code.BUSY
+        assert counted() == before
+        assert door.sign_in().principal_id == door.user_id
+    assert door.sign_in(source="198.51.100.1").principal_id == door.user_id
 
 
 def test_an_invitation_works_once(door: Door) -> None:

@@ -136,6 +136,17 @@ def bare(header: dict[str, Any], claims: dict[str, Any], secret: bytes | None = 
     return f"{signed}.{b64(hmac.new(secret, signed.encode(), hashlib.sha256).digest()) if secret else ''}"
 
 
+def test_no_two_tries_share_a_state_a_nonce_or_a_verifier() -> None:
+    """And none of the three tells another: each goes where the others do not."""
+    tries = Attempt.new(), Attempt.new()
+    told = [value for one in tries for value in (one.secret, one.state, one.nonce, one.code_verifier)]
+    assert len(set(told)) == 8
+    assert min(map(len, told)) == 43, "256 bits each"
+    again = Attempt(tries[0].secret)
+    assert (again.state, again.nonce, again.code_verifier) == (tries[0].state, tries[0].nonce, tries[0].code_verifier)
+    assert tries[0].is_answered_by(tries[0].state) and not tries[0].is_answered_by(tries[1].state)
+
+
 def test_what_the_provider_signs_is_believed(one: Try) -> None:
     subject = one.once()
     assert (subject.issuer, subject.subject, subject.second_factor) == (one.between.issuer, "alice", False)

@@ -2,7 +2,10 @@
 
 A request with a token that was verified a moment ago counts for its client or person, every other for the address that
 it comes from: so whoever floods the service without a token, or with wrong ones, spends his own address's quota and no
-client's. What names a voucher counts for the voucher too. Probes of the service's health are not counted.
+client's. What names a voucher counts for the voucher too: by its code (redeeming, holding, looking) for all callers
+together, for that is what weighs on its row; by its id in an address for this caller alone, since nobody is known yet
+to have anything to do with it, and a stranger must not use up what its firm has. Probes of the service's health are
+not counted.
 """
 
 from __future__ import annotations
@@ -50,24 +53,26 @@ class RateLimits:
             await send(message)
 
         try:
-            await _count_caller(scope, service)
+            caller = await _count_caller(scope, service)
             voucher_id = _voucher_of(scope["path"])
             if voucher_id is not None:
-                await count_voucher(scope, service.rates, voucher_id)
+                await count_voucher(scope, service.rates, f"{voucher_id} {caller}")
         except AppError as error:
             await refuse(scope, receive, send_with_standings, error)
             return
         await self._app(scope, receive, send_with_standings)
 
 
-async def _count_caller(scope: Scope, service: Service) -> None:
+async def _count_caller(scope: Scope, service: Service) -> str:
+    """Count the request for its client or person, or for its network, and say which."""
     token = next((value for name, value in scope["headers"] if name == b"authorization"), b"").partition(b" ")[2]
     principal = service.principal_cache.get(token.strip().decode("latin-1")) if token else None
     if principal is not None:
         _note(scope, await service.rates.of_client(principal.id))
-    else:
-        address = scope["client"][0] if scope["client"] else UNKNOWN_SOURCE
-        _note(scope, await service.rates.of_source(network_of(address)))
+        return principal.id
+    network = network_of(scope["client"][0] if scope["client"] else UNKNOWN_SOURCE)
+    _note(scope, await service.rates.of_source(network))
+    return network
 
 
 async def count_voucher(scope: Scope, rates: Rates, named: str | None, cost: int = 1) -> None:

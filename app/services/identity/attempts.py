@@ -1,7 +1,8 @@
 """Failed sign-ins, counted in the database: all workers see them, and a restart forgets none.
 
-What is refused is refused by reading alone, before any password is hashed. What is tried adds four rows at most and
-takes as many forgotten ones away; hashing bounds how many can be tried a second, and so how many rows there are.
+What is refused is refused by reading alone, before any password is hashed; so is what finds no place in the line for
+hashing (`passwords.py`). What is tried adds four rows at most and takes twice as many forgotten ones away; hashing
+bounds how many can be tried a second, and so how many rows there are.
 """
 
 from __future__ import annotations
@@ -48,6 +49,13 @@ class Reserved:
     def keys(self) -> tuple[Key, ...]:
         """All that counts already."""
         return (self.own, *self.shared)
+
+
+def look(tx: Connection, *, login: str, place: Place) -> bool:
+    """Whether this login got in from this place before; reads alone. Raises `too_many_attempts`."""
+    own, shared, _ = _keys(tx, login, place)
+    _refuse_resting(_counts(tx, (own, *shared)), at=now(tx))
+    return not shared
 
 
 def reserve(tx: Connection, *, login: str, place: Place) -> Reserved:

@@ -1,4 +1,9 @@
-"""Passwords: Argon2id, a bounded number at a time, and as slow for people who do not exist as for those who do."""
+"""Passwords: Argon2id, a bounded number at a time, and as slow for people who do not exist as for those who do.
+
+Hashing takes 64 MiB and about 0.1 s, so those who want it stand in line, and in two lines: whoever guesses from a
+thousand addresses fills the strangers' line and hashes one at a time there; who comes from where he got in before, or
+has already proved something, waits behind his like alone.
+"""
 
 from __future__ import annotations
 
@@ -22,8 +27,34 @@ TYPED_LENGTH = 4 * MAX_LENGTH
 
 MEMORY_KIB = 64 * 1024
 AT_ONCE = 2
+STRANGERS_AT_ONCE = 1
 IN_LINE = 16
-"""Hashing takes 64 MiB and about 0.1 s: two at once, fourteen wait, the next is told to come again."""
+"""In each line, those who are being served included; the next is told to come again."""
+
+
+class Turn:
+    """A place in line. Hashing waits until it is one's turn."""
+
+    def __init__(self, scheme: PasswordHash, room: BoundedSemaphore) -> None:
+        self._scheme, self._room = scheme, room
+
+    def hash(self, password: str) -> str:
+        """Hash."""
+        with self._room:
+            return self._scheme.hash(password)
+
+    def matches(self, password: str, stored: str | None) -> bool:
+        """Whether this is the password; without a stored one False, after the same time."""
+        password = _normal(password)
+        compared = _nobodys() if stored is None or len(password) > MAX_LENGTH else stored
+        with self._room:
+            is_right = self._scheme.verify(password[:MAX_LENGTH], compared)
+        return is_right and compared is stored
+
+
+class _Line:
+    def __init__(self, at_once: int) -> None:
+        self.places, self.room = BoundedSemaphore(IN_LINE), BoundedSemaphore(at_once)
 
 
 class Passwords:
@@ -34,35 +65,27 @@ class Passwords:
 
     def __init__(self) -> None:
         self._scheme = _scheme()
-        self._line = BoundedSemaphore(IN_LINE)
-        self._room = BoundedSemaphore(AT_ONCE)
-        self._nobodys = _nobodys()
+        self._known, self._strangers = _Line(AT_ONCE), _Line(STRANGERS_AT_ONCE)
+        _nobodys()  # made now: the first stranger shall not wait for it longer than the next
 
     def hash(self, password: str, *, login: str) -> str:
         """What is stored of a new password. Raises `password_too_weak`, `busy`."""
         password = _normal(password)
         if not MIN_LENGTH <= len(password) <= MAX_LENGTH or password.casefold() == login.casefold():
             raise AppError(Code.PASSWORD_TOO_WEAK, limit=MIN_LENGTH)
-        with self._turn():
-            return self._scheme.hash(password)
-
-    def matches(self, password: str, stored: str | None) -> bool:
-        """Whether this is the password; without a stored one False, after the same time. Raises `busy`."""
-        password = _normal(password)
-        compared = self._nobodys if stored is None or len(password) > MAX_LENGTH else stored
-        with self._turn():
-            is_right = self._scheme.verify(password[:MAX_LENGTH], compared)
-        return is_right and compared is stored
+        with self.in_line(known=True) as turn:
+            return turn.hash(password)
 
     @contextmanager
-    def _turn(self) -> Iterator[None]:
-        if not self._line.acquire(blocking=False):
+    def in_line(self, *, known: bool) -> Iterator[Turn]:
+        """Stand in one of the lines while inside; before anything else is done for an attempt. Raises `busy`."""
+        line = self._known if known else self._strangers
+        if not line.places.acquire(blocking=False):
             raise AppError(Code.BUSY, retry_after_s=1)
         try:
-            with self._room:
-                yield
+            yield Turn(self._scheme, line.room)
         finally:
-            self._line.release()
+            line.places.release()
 
 
 @cache

@@ -1,7 +1,8 @@
 """Signing in: password, then the code of the second factor, with one answer to everything wrong before it.
 
 For the portal's form, for personal tokens, and for setting up a second factor. What is tried is counted first
-(`attempts.py`), so that what must not be tried costs no hashing.
+(`attempts.py`), so that what must not be tried costs no hashing; and it is counted only once it has a place in the line
+for hashing, so that what is turned away leaves no row.
 """
 
 from __future__ import annotations
@@ -85,13 +86,11 @@ def sign_in(door: Door, knock: Knock, *, then: Callable[[Connection, Entered], T
     """
     login = knock.login.strip().lower()
     knock = replace(knock, login=login if LOGIN.fullmatch(login) else NOBODY)
-    reserved = door.database.transact(lambda tx: attempts.reserve(tx, login=knock.login, place=knock.place))
-    account = door.database.transact(lambda tx: _account(tx, knock))
-    try:
-        is_right = door.passwords.matches(knock.password, account.password_hash if account else None)
-    except AppError:  # too busy to look: it was no attempt
-        door.database.transact(lambda tx: attempts.give_back(tx, reserved))
-        raise
+    is_known = door.database.transact(lambda tx: attempts.look(tx, login=knock.login, place=knock.place))
+    with door.passwords.in_line(known=is_known) as turn:
+        reserved = door.database.transact(lambda tx: attempts.reserve(tx, login=knock.login, place=knock.place))
+        account = door.database.transact(lambda tx: _account(tx, knock))
+        is_right = turn.matches(knock.password, account.password_hash if account else None)
     if account is None:
         log.warning("sign_in.unknown_login", purpose=knock.purpose, source=knock.place.source, request=knock.request_id)
         raise AppError(Code.INVALID_CREDENTIALS)

@@ -99,12 +99,9 @@ def _with_password(door: Door, *, caller: Caller, password: str, place: Place) -
     user = door.database.transact(
         lambda tx: tx.execute(select(User.login, User.password_hash).where(User.id == caller.principal_id)).one()
     )
-    reserved = door.database.transact(lambda tx: attempts.reserve(tx, login=user.login, place=place))
-    try:
-        is_right = door.passwords.matches(password, user.password_hash)
-    except AppError:  # too busy to look: it was no attempt
-        door.database.transact(lambda tx: attempts.give_back(tx, reserved))
-        raise
+    with door.passwords.in_line(known=True) as turn:
+        reserved = door.database.transact(lambda tx: attempts.reserve(tx, login=user.login, place=place))
+        is_right = turn.matches(password, user.password_hash)
 
     def judge(tx: Connection) -> Proof | None:
         # One who has set up a second factor meanwhile proves himself with that.
