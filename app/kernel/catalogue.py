@@ -782,6 +782,14 @@ CATALOGUE: dict[Code, Row] = {
             "{of} 张券中有 {count} 张不允许此操作，已逐一列明原因；所有券均未变动。请将其从名单中移除后重新提出。",
         ),
     ),
+    Code.NOTICE_REQUIRED: Row(
+        Kind.CONFLICT,
+        ("To be shown to the public first", "发放前须先公示"),
+        (
+            "The rules want {days} working days of public notice first; {count} row(s) of batch {batch_id} have had none.",
+            "按项目规则，发放前须公示 {days} 个工作日。批次 {batch_id} 中有 {count} 行尚未公示期满。",
+        ),
+    ),
     Code.APPLICATION_CHANGED: Row(
         Kind.CONFLICT,
         ("The application has changed meanwhile", "申领其间已有变化"),

@@ -147,6 +147,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "give_one": ("give exactly one of {limit}", "须且只能填写其中之一：{limit}"),
     "only_for_the_act": ("is for {limit} only, not for {actual}", "仅用于 {limit}，不适用于 {actual}"),
     "needs_both": ("a void of related parties needs {limit}", "因关联关系作废须填写 {limit}"),
+    "shorter_than_the_rules": (
+        "must be {limit} at least: the rules want so many working days of notice before issuing",
+        "按项目规则，发放前公示不得少于 {limit} 个工作日",
+    ),
     "listed_twice": ("{actual} is listed twice", "{actual} 重复出现"),
     "only_with_a_hold": ("is for a redemption from a hold: give {limit}", "仅用于按预占核销，须填写 {limit}"),
     "settled_by_the_hold": (

@@ -133,6 +133,7 @@ class Code(StrEnum):
     HOLD_ALREADY_RESOLVED = "hold_already_resolved"
     HOLD_NO_ALREADY_USED = "hold_no_already_used"
     HOLDS_OPEN = "holds_open"
+    NOTICE_REQUIRED = "notice_required"
     APPLICATION_CHANGED = "application_changed"
     RELATION_NOT_ON_RECORD = "relation_not_on_record"
     ACCELERATOR_NOT_KNOWN = "accelerator_not_known"

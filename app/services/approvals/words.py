@@ -130,15 +130,16 @@ def _appropriate(act: _Act) -> InWords:
 
 
 def _issue(act: _Act) -> InWords:
-    effect = act.effect
+    effect, days = act.effect, act.effect.get("notice_working_days")
     pools = effect.get("pools", ())
     zh = "；".join(f"{one['fund_source']} 发放后可用 {format_yuan(one['available_after_fen'])} 元" for one in pools)
     en = "; ".join(f"{one['fund_source']} has {format_yuan(one['available_after_fen'])} yuan left" for one in pools)
     return InWords(
         f"按项目“{effect['programme']}”向 {effect['firms']} 家企业发放 {effect['count']} 张券，"
-        f"面值合计 {act.yuan()} 元；{zh}。",
+        f"面值合计 {act.yuan()} 元；{zh}。{'' if days is None else f'须先公示满 {days} 个工作日。'}",
         f"Issue {effect['count']} voucher(s) to {effect['firms']} firm(s) under “{effect['programme']}”,"
-        f" {act.yuan()} yuan in all; {en}.",
+        f" {act.yuan()} yuan in all; {en}."
+        f"{'' if days is None else f' It has to be shown to the public for {days} working days first.'}",
     )
 
 

@@ -25,9 +25,10 @@ from app.services.issuance.rows import MAX_ERRORS
 from app.services.jobs.progress import tell
 from app.services.ledger.entries import COUNTERS, JournalEntry, Movement, opening_counters
 from app.services.ledger.journal import post
-from app.services.notices.blocks import objected, rows_left_out
+from app.services.notices.blocks import objected, rows_left_out, rows_not_shown
 from app.services.redemption.loading import load_terms
 from app.services.redemption.states import DatedRules
+from app.services.rules.model import Rules
 from app.services.standing.facts import naming, telling
 from app.services.standing.loading import debarred_firms
 from app.sql import BulkInsert, Statement, now, pipelined, plan_anew, together
@@ -86,9 +87,10 @@ def issue_rows(tx: Connection, *, command: Mapping[str, Any], decision: Decision
     """Issue every voucher of the batch as a checker approved it: one journal entry each, available → committed.
 
     Rows that an objection to their public notice keeps back are left out, and their numbers returned. Raises
-    `notice_running` before that notice has ended, `under_objection` where no row is left, `wrong_state` where the batch
-    or its programme has moved on, `budget_exhausted`, `sheet_invalid` where a row's validity is over by now, `debarred`
-    where a firm has come onto the list since. Then nothing is issued and the approval still waits.
+    `notice_running` before that notice has ended, `notice_required` where the rules want one that has not,
+    `under_objection` where no row is left, `wrong_state` where the batch or its programme has moved on,
+    `budget_exhausted`, `sheet_invalid` where a row's validity is over by now, `debarred` where a firm has come onto the
+    list since. Then nothing is issued and the approval still waits.
     """
     region_code, batch_id = decision.region_code, str(command["batch_id"])
     tell(JobStage.CHECKING)
@@ -101,6 +103,7 @@ def issue_rows(tx: Connection, *, command: Mapping[str, Any], decision: Decision
     pools = load_pools(tx, region_code, programme.id, programme.fiscal_year, county_code=batch.county_code, lock=True)
     at = now(tx)
     terms = rules_in_force(tx, region_code, programme.id, at)
+    _require_shown(tx, batch, terms.rules)
     shares = terms.rules.fund_sources
     draws((row.face_value_fen for row in rows), shares, pools)
     codes = _free_codes(tx, region_code, len(rows))
@@ -240,6 +243,27 @@ def _without(
         details={"approval": decision.approval_id, "rows": [str(row_no) for row_no in sorted(left_out)]},
     )
     return kept
+
+
+def _require_shown(tx: Connection, batch: Row[Any], rules: Rules) -> None:
+    """What the rules want shown to the public (公示) before it is issued has been. Raises `notice_required`."""
+    days = rules.notice_before_issue_days
+    if days is None:
+        return
+    missing = rows_not_shown(tx, region_code=batch.region_code, batch_id=batch.id, working_days=days)
+    if missing:
+        errors = [
+            FieldError(f"/rows/{row.row_no}", Code.NOTICE_REQUIRED, row=row.row_no, limit=days, actual=row.reference_no)
+            for row in missing[:MAX_ERRORS]
+        ]
+        raise AppError(
+            Code.NOTICE_REQUIRED,
+            count=len(missing),
+            days=days,
+            batch_id=batch.id,
+            errors=errors,
+            extra={"batch_id": batch.id, "working_days": days},
+        )
 
 
 def _check_validity(made: Sequence[_Made], at: datetime) -> None:

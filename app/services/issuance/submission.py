@@ -106,6 +106,8 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
     tell(JobStage.WRITING, 0, len(rows))
     write_batch(tx, caller, report, batch_id, issuer=issuer)
     effect = dict(submission.effect) | beside_rounds(tx, programme, checked.rules)
+    if checked.rules.notice_before_issue_days is not None:
+        effect["notice_working_days"] = checked.rules.notice_before_issue_days
     submission = replace(submission, effect=effect)
     return replace(report, approval_id=_ask(tx, caller, programme, issuer, report, batch_id, submission))
 

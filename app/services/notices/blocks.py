@@ -10,7 +10,7 @@ from collections import defaultdict
 from collections.abc import Collection, Iterable, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Integer, Row, cast, func, or_, select
+from sqlalchemy import Connection, Integer, Row, cast, func, or_, select, text
 from sqlalchemy.orm import aliased
 
 from app.kernel.problems import AppError, Code
@@ -20,6 +20,19 @@ from app.sql import now
 
 _SHOWN = (NoticeState.PUBLISHED, NoticeState.WITHDRAWN)
 """What an objection removed stays removed, whatever becomes of the notice."""
+
+_NOT_SHOWN = text(
+    "SELECT r.row_no, r.reference_no FROM issuance_rows r"
+    " WHERE r.region_code = :region_code AND r.batch_id = :batch_id AND r.rejected_at IS NULL"
+    " AND (r.reference_no, r.firm_id, r.face_value_fen) NOT IN ("
+    "SELECT s.reference_no, s.firm_id, s.face_value_fen FROM public_notices n"
+    " JOIN issuance_batches b ON b.region_code = n.region_code AND b.id = :batch_id AND b.programme_id = n.programme_id"
+    " JOIN notice_items i ON i.region_code = n.region_code AND i.notice_id = n.id AND i.status = 'listed'"
+    " JOIN issuance_rows s ON s.region_code = n.region_code AND s.batch_id = n.batch_id"
+    " AND s.row_no = CAST(split_part(i.subject_id, '#', 2) AS integer)"
+    " WHERE n.region_code = :region_code AND n.subject_kind = 'batch' AND n.state = 'published'"
+    " AND n.ends_at <= clock_timestamp() AND n.working_days >= :days) ORDER BY r.row_no"
+)
 
 
 def batch_subject(batch_id: str, row_no: int) -> str:
@@ -51,6 +64,15 @@ def rows_left_out(tx: Connection, *, region_code: str, batch_id: str) -> dict[in
         )
     )
     return {row.row_no: blocked[row.reference_no] for row in rows}
+
+
+def rows_not_shown(tx: Connection, *, region_code: str, batch_id: str, working_days: int) -> list[Any]:
+    """The rows of a batch, by number, that no notice of so many working days has shown to its end without objection.
+
+    A row counts as shown where any batch of the programme showed it as it is: reference number, firm and amount. What
+    an objection has frozen or removed does not, nor what a withdrawn notice showed.
+    """
+    return list(tx.execute(_NOT_SHOWN, {"region_code": region_code, "batch_id": batch_id, "days": working_days}))
 
 
 def require_clear(tx: Connection, *, region_code: str, subject_ids: Collection[str]) -> None:

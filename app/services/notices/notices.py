@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Connection, Row, Select, func, insert, select, update
@@ -26,6 +26,7 @@ from app.services import audit
 from app.services.approvals.requests import Decision, request_approval
 from app.services.calendars import load_calendar
 from app.services.identity.principals import Caller
+from app.services.issuance.batches import rules_in_force
 from app.services.notices.reads import NoticeRecord, find_notice, is_official_of, read_notice
 from app.services.notices.subjects import MAX_ITEMS, SUBJECTS, Chosen, Item, ProgrammeShown, missing_fields
 from app.services.programmes.programmes import Issuer, ProgrammeRecord, lock_programme, lock_programme_to_issue
@@ -80,6 +81,8 @@ def draw_up(tx: Connection, *, caller: Caller, draft: NoticeDraft) -> NoticeReco
         error = FieldError("/subject", "too_large", limit=MAX_ITEMS)
         raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
     at = now(tx)
+    if draft.chosen.kind is NoticeSubject.BATCH:
+        _require_long_enough(tx, programme, draft.working_days, at)
     notice_id = new_id("ntc", programme.region_code)
     key = {"region_code": programme.region_code, "notice_id": notice_id}
     tx.execute(
@@ -121,6 +124,14 @@ def draw_up(tx: Connection, *, caller: Caller, draft: NoticeDraft) -> NoticeReco
         details={"subject": draft.chosen.kind, "items": len(items), "items_sha256": items_sha256(items)},
     )
     return read_notice(tx, caller=caller, notice_id=notice_id)
+
+
+def _require_long_enough(tx: Connection, programme: ProgrammeRecord, working_days: int, at: datetime) -> None:
+    """A list that the rules want shown before it is issued runs as long as they say; else `validation_failed`."""
+    least = rules_in_force(tx, programme.region_code, programme.id, at).rules.notice_before_issue_days
+    if least is not None and working_days < least:
+        error = FieldError("/working_days", "shorter_than_the_rules", limit=least, actual=working_days)
+        raise AppError(Code.VALIDATION_FAILED, count=1, errors=[error])
 
 
 def submit(tx: Connection, *, caller: Caller, notice_id: str) -> tuple[NoticeRecord, str]:

@@ -187,6 +187,15 @@ class Rules(Part):
         tuple[FundShare, ...], said("Who pays which share.", "资金来源与分担", min_length=1, max_length=8, strict=False)
     ] = (FundShare(source="local", share=1),)
     budget: Annotated[Budget, said("When money is promised.", "预算占用")] = Budget()
+    notice_before_issue_days: Annotated[
+        int | None,
+        said(
+            "Working days for which a grant is shown to the public before it is issued; left out: none are needed.",
+            "发放前须公示的工作日数，不填则不要求公示",
+            ge=1,
+            le=60,
+        ),
+    ] = None
     allocation: Annotated[Allocation, said("Who gets what when there is not enough.", "额度分配")] = Allocation()
     evidence: Annotated[
         tuple[Evidence, ...], said("Documents to bring.", "材料清单", max_length=100, strict=False)

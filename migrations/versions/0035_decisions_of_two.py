@@ -3,14 +3,14 @@
 Why: they change who gets the money, and one maker did them alone. Each is a kind of approval of its own, and a CHECK holds
 the list of kinds.
 
-Revision: 0036, after 0034
+Revision: 0035, after 0034
 """
 
 from __future__ import annotations
 
 from alembic import op
 
-revision = "0036"
+revision = "0035"
 down_revision = "0034"
 branch_labels = None
 depends_on = None
