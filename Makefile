@@ -91,6 +91,11 @@ openapi: $(DEV)
 mutants: $(DEV)
 	@$(BIN)/python -m tests.mutants.run $(ARGS)
 
+## make fuzz          made-up requests to every operation as three roles and nobody; half an hour; ARGS=--help
+.PHONY: fuzz
+fuzz: $(DEV)
+	@$(BIN)/python -m tests.fuzzing.run $(ARGS)
+
 ## make sbom          what the service brings along, as CycloneDX JSON; ARGS="--output sbom.cdx.json"
 .PHONY: sbom
 sbom: $(DEV)

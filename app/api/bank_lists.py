@@ -11,7 +11,7 @@ from starlette.concurrency import run_in_threadpool
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, RegionCode, ShownInstant
-from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.paging import Cursor, Limit, Page, RowCursor, page_of
 from app.api.period_files import PeriodForm, read_form, request_body
 from app.api.problems import language_of
 from app.api.spreadsheets import XLSX, xlsx_response
@@ -152,7 +152,7 @@ def read_bank_list_lines(
     caller: CallerDep,
     service: ServiceDep,
     limit: Limit = 50,
-    cursor: Annotated[int, Query(ge=0, description="`next_cursor` of the page before")] = 0,
+    cursor: RowCursor = 0,
 ) -> BankLinePage:
     """The lines of a list in the order of the file."""
     records = service.database.transact(

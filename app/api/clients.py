@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
+from pydantic import Field
 from sqlalchemy import Connection
 
 from app.api.authentication import CallerDep, FreshCallerDep
@@ -46,7 +47,7 @@ class ClientRead(Read):
 class DpopBody(Wire):
     """Whether the machine's access tokens must be bound to a key of its own (DPoP, RFC 9449)."""
 
-    required: bool
+    required: Annotated[bool, Field(strict=True)]
 
 
 class ClientCreated(Read):

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from app.api.keys import KEY_PATTERN
 from app.api.problems import MEDIA_TYPE, STATUS
 from app.kernel.catalogue import CATALOGUE
 from app.kernel.problems import Code
@@ -38,6 +40,7 @@ PUBLIC_PATHS = frozenset(
 """Where nobody needs a token: the first are how people get one; the others are documentation, or for everybody."""
 PUBLIC_OPERATIONS = frozenset({"create_objection", "create_personal_token"})
 """The same where only one operation of a path is."""
+FORMS = frozenset({"application/x-www-form-urlencoded", "multipart/form-data"})
 REQUIRED_HEADERS = frozenset({"idempotency-key", "if-match"})
 WRITTEN_OR_CHANGED = frozenset({"/v1/calendars/{year}"})
 """Where If-Match is needed for what is there only."""
@@ -115,8 +118,9 @@ def describe(app: FastAPI) -> None:
 
 
 def _document(app: FastAPI) -> dict[str, Any]:
-    document = get_openapi(title="Compute vouchers", version="1", description=DESCRIPTION, routes=app.routes)
+    document = deepcopy(get_openapi(title="Compute vouchers", version="1", description=DESCRIPTION, routes=app.routes))
     components = document.setdefault("components", {})
+    _close_tables(components.get("schemas"))
     components.setdefault("schemas", {})["Problem"] = _PROBLEM
     components["schemas"].pop("HTTPValidationError", None)
     components["schemas"].pop("ValidationError", None)
@@ -132,12 +136,14 @@ def _document(app: FastAPI) -> dict[str, Any]:
     problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for path, operations in document["paths"].items():
         for operation in operations.values():
+            _leave_out_nulls(operation)
+            _close_tables(operation.get("requestBody"))
             operation["responses"].pop("422", None)
+            operation["responses"].setdefault("4XX", problem)
+            operation["responses"].setdefault("5XX", problem)
             if path.startswith("/v1/"):
-                operation["responses"]["4XX"] = problem
                 for status in ("429", "431") if "requestBody" not in operation else ("408", "413", "429", "431"):
                     operation["responses"][status] = {"$ref": f"#/components/responses/{status}"}
-                operation["responses"]["5XX"] = problem
                 for parameter in operation.get("parameters", ()):
                     if parameter["name"].lower() in REQUIRED_HEADERS and path not in WRITTEN_OR_CHANGED:
                         _require(parameter)
@@ -151,6 +157,36 @@ def _require(parameter: dict[str, Any]) -> None:
     """A header whose absence is a problem of its own is optional to the framework, and required by the contract."""
     parameter["required"] = True
     parameter["schema"] = {"type": "string"}
+    if parameter["name"].lower() == "idempotency-key":
+        parameter["schema"]["pattern"] = KEY_PATTERN
+
+
+def _leave_out_nulls(operation: dict[str, Any]) -> None:
+    """An address, a header and a form have no way to say null: what may be left out of them is optional, no more."""
+    for parameter in operation.get("parameters", ()):
+        parameter["schema"] = _without_null(parameter["schema"])
+    for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+        if media_type in FORMS:
+            fields = content["schema"]["properties"]
+            content["schema"]["properties"] = {name: _without_null(field) for name, field in fields.items()}
+
+
+def _close_tables(schema: Any) -> None:
+    """A table whose keys have a form takes no others, which the framework does not say."""
+    if isinstance(schema, dict):
+        if "patternProperties" in schema:
+            schema.setdefault("additionalProperties", False)
+        schema = list(schema.values())
+    for part in schema if isinstance(schema, list) else ():
+        _close_tables(part)
+
+
+def _without_null(schema: dict[str, Any]) -> dict[str, Any]:
+    choices = [choice for choice in schema.get("anyOf", ()) if choice != {"type": "null"}]
+    if len(choices) != 1:
+        return schema
+    only: dict[str, Any] = choices[0]
+    return only | {name: value for name, value in schema.items() if name not in {"anyOf", "default"}}
 
 
 def _add_examples(document: dict[str, Any]) -> None:

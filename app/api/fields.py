@@ -13,6 +13,7 @@ from app.kernel.clock import FIRST_DAY, LAST_DAY, rfc3339
 from app.kernel.money import MAX_FEN
 from app.kernel.regions import is_region
 from app.kernel.widths import is_printable
+from app.services.written_days import WrittenDay
 
 
 class Wire(BaseModel):
@@ -72,9 +73,24 @@ BilledFen = Annotated[
 ]
 SignedFen = Annotated[int, Field(strict=True, ge=-MAX_FEN, le=MAX_FEN, description="Fen (分); negative takes back")]
 Fen = Annotated[int, Field(strict=True, ge=0, le=MAX_FEN, description="Fen (分)")]
-RegionCode = Annotated[str, StringConstraints(min_length=6, max_length=6), AfterValidator(_known_region)]
-Instant = Annotated[datetime, BeforeValidator(_written_out), AfterValidator(_aware)]
-Day = Annotated[date, Field(ge=FIRST_DAY, le=LAST_DAY, description="A day in Asia/Shanghai")]
+_YEARS = "^2[0-9]{3}-"
+"""The contract's word for the years that are taken, 2000 to 2999: JSON Schema knows no first and no last day."""
+assert (date(2000, 1, 1), date(2999, 12, 31)) == (FIRST_DAY, LAST_DAY), "what _YEARS says"
+
+RegionCode = Annotated[
+    str,
+    StringConstraints(min_length=6, max_length=6),
+    AfterValidator(_known_region),
+    Field(json_schema_extra={"pattern": "^[1-9][0-9]{5}$"}),
+]
+Instant = Annotated[
+    datetime, BeforeValidator(_written_out), AfterValidator(_aware), Field(json_schema_extra={"pattern": _YEARS})
+]
+Day = Annotated[
+    date,
+    WrittenDay,
+    Field(ge=FIRST_DAY, le=LAST_DAY, description="A day in Asia/Shanghai", json_schema_extra={"pattern": _YEARS}),
+]
 ShownInstant = Annotated[datetime, PlainSerializer(rfc3339, return_type=str)]
 Reference = Annotated[str, StringConstraints(pattern=r"^[!-~]{1,64}$")]
 """A number given by somebody else: 1 to 64 visible ASCII characters."""

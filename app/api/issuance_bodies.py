@@ -15,7 +15,9 @@ from starlette.datastructures import UploadFile
 
 from app.api.authentication import CallerDep
 from app.api.fields import AnyId, Day, PositiveFen, Wire
+from app.api.inlined import inlined
 from app.api.middleware import MIB
+from app.api.period_files import form_schema
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import JobStage, Role
@@ -145,24 +147,10 @@ async def sent_by_maker(request: Request, caller: CallerDep) -> Sent:
 SentByMaker = Annotated[Sent, Depends(sent_by_maker)]
 
 
-def _inlined(model: type[BaseModel], **parts: Any) -> dict[str, Any]:
-    """The model's JSON schema without references: the route reads its body itself, so FastAPI cannot publish it."""
-    schema = model.model_json_schema()
-    schema.pop("$defs", None)
-    schema["properties"] |= parts
-    return schema
-
-
-_FORM = {
-    "schema": _inlined(
-        BatchForm, file={"type": "string", "format": "binary", "description": "An .xlsx sheet or a CSV file"}
-    )
-    | {"required": ["file", "programme_id", "declared_count", "declared_total_fen"]}
-}
-_ROWS = _inlined(BatchCreate, rows={"type": "array", "minItems": 1, "maxItems": MAX_ROWS, "items": _inlined(GrantBody)})
+_FORM = {"schema": form_schema(BatchForm)}
 BATCH_REQUEST_BODY = {
     "required": True,
-    "content": {"application/json": {"schema": _ROWS}, "multipart/form-data": _FORM},
+    "content": {"application/json": {"schema": inlined(BatchCreate)}, "multipart/form-data": _FORM},
 }
 SHEET_REQUEST_BODY = {"required": True, "content": {"multipart/form-data": _FORM}}
 

@@ -19,6 +19,7 @@ R = TypeVar("R")
 
 
 MAX_KEY_LENGTH = 255
+KEY_PATTERN = f"^[!-~]{{1,{MAX_KEY_LENGTH}}}$"
 
 
 async def idempotency_key(

@@ -10,7 +10,7 @@ from sqlalchemy import Connection
 
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, RegionCode, ShownInstant
-from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.paging import Cursor, Limit, Page, RowCursor, page_of
 from app.api.public_notices import ObjectionReceived
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.vocabulary import NoticeStatus
@@ -87,7 +87,7 @@ def read_shown_items(
     notice_id: AnyId,
     service: ServiceDep,
     limit: Limit = 50,
-    cursor: Annotated[int, Query(ge=0, description="`next_cursor` of the page before")] = 0,
+    cursor: RowCursor = 0,
 ) -> ShownItemPage:
     """Its lines in their order."""
 

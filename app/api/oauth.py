@@ -68,6 +68,19 @@ class _SignedIn(NamedTuple):
     organisation_id: str
 
 
+class Refusal(BaseModel):
+    """A refusal of RFC 6749, section 5.2."""
+
+    error: str
+    error_description: str
+
+
+REFUSALS: dict[int | str, dict[str, Any]] = {
+    400: {"model": Refusal, "description": "Refused in the words of RFC 6749, section 5.2"},
+    401: {"model": Refusal, "description": "The client did not prove who it is (invalid_client)"},
+}
+
+
 class AccessToken(BaseModel):
     """The successful answer of RFC 6749, section 5.1."""
 
@@ -105,7 +118,9 @@ class OAuthError(Exception):
         return JSONResponse(body, status_code=self.status, headers=headers)
 
 
-@router.post("/oauth/token", response_model=AccessToken, openapi_extra={"requestBody": _REQUEST_BODY})
+@router.post(
+    "/oauth/token", response_model=AccessToken, responses=REFUSALS, openapi_extra={"requestBody": _REQUEST_BODY}
+)
 async def issue_access_token(request: Request, service: ServiceDep) -> Response:
     """Exchange a machine client's id and secret, or its signed assertion, for an access token (client_credentials).
 
@@ -121,7 +136,7 @@ async def issue_access_token(request: Request, service: ServiceDep) -> Response:
     return JSONResponse(token.model_dump(), headers=NO_STORE)
 
 
-@router.post("/oauth/revoke", response_model=None, openapi_extra={"requestBody": _REVOCATION_BODY})
+@router.post("/oauth/revoke", response_model=None, responses=REFUSALS, openapi_extra={"requestBody": _REVOCATION_BODY})
 async def revoke_access_token(request: Request, service: ServiceDep) -> Response:
     """Revoke an access token of the client that asks (RFC 7009): within a minute it is good nowhere.
 

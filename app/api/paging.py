@@ -62,5 +62,13 @@ def _last_id(cursor: str | None) -> str | None:
 
 
 Limit = Annotated[int, Query(ge=1, le=MAX_LIMIT, description="How many at most")]
-Cursor = Annotated[str | None, Query(description="`next_cursor` of the page before; opaque"), AfterValidator(_last_id)]
+Cursor = Annotated[
+    str | None,
+    Query(description="`next_cursor` of the page before; opaque", json_schema_extra={"pattern": "^[A-Za-z0-9_-]+$"}),
+    AfterValidator(_last_id),
+]
 """Arrives in a route as the id after which the page begins."""
+
+LAST_ROW = 2**31 - 1
+RowCursor = Annotated[int, Query(ge=0, le=LAST_ROW, description="`next_cursor` of the page before")]
+"""Of a list by row numbers: arrives as the last one shown. PostgreSQL keeps them in 32 bits."""

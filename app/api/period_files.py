@@ -7,10 +7,11 @@ from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
-from pydantic import BeforeValidator, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, Field, ValidationError
 from starlette.datastructures import UploadFile
 
 from app.api.fields import Day, RegionCode, Wire
+from app.api.inlined import inlined
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
 from app.services.sheets.scanning import MAX_ROWS
@@ -58,12 +59,13 @@ async def read_form(request: Request, form: type[F]) -> tuple[F, bytes, str]:
     return parsed, data, "".join(character for character in name if character.isprintable())[:MAX_FILE_NAME]
 
 
-def request_body(form: type[Wire]) -> dict[str, Any]:
+def form_schema(form: type[BaseModel]) -> dict[str, Any]:
     """What the published contract says of such a form."""
-    schema = form.model_json_schema()
+    schema = inlined(form)
     file = {"type": "string", "format": "binary", "description": "An .xlsx sheet or a CSV file"}
-    described = {
-        "properties": schema["properties"] | {"file": file},
-        "required": ["file", *schema["required"]],
-    }
-    return {"required": True, "content": {"multipart/form-data": {"schema": schema | described}}}
+    return schema | {"properties": schema["properties"] | {"file": file}, "required": ["file", *schema["required"]]}
+
+
+def request_body(form: type[Wire]) -> dict[str, Any]:
+    """The same as the whole body of a route."""
+    return {"required": True, "content": {"multipart/form-data": {"schema": form_schema(form)}}}

@@ -10,6 +10,7 @@ import orjson
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.routing import Match
 
 from app.database import CommitUnknown
 from app.kernel.catalogue import CATALOGUE, NOT_JSON, detail, title
@@ -56,6 +57,7 @@ DPOP_CHALLENGES: dict[Code, str] = {
 }
 """What is wrong with a proof, in the words of RFC 9449, section 7.1."""
 DPOP_ALGS = " ".join(sorted(ALGORITHMS.values()))
+METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 JSON = "JSON (RFC 8259)"
 KEY_HEADER = "/header/Idempotency-Key"
 POINTERS: dict[Code, str] = {
@@ -235,9 +237,12 @@ def is_json(request: Request) -> bool:
 
 async def _http(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
+    if error.status_code == 405:
+        answer = problem_response(request, AppError(Code.METHOD_NOT_ALLOWED, method=request.method))
+        answer.headers["Allow"] = ", ".join(allowed_methods(request))
+        return answer
     known = {
         404: AppError(Code.NOT_FOUND, what="resource"),
-        405: AppError(Code.METHOD_NOT_ALLOWED, method=request.method),
         413: AppError(Code.BODY_TOO_LARGE, limit="-"),
         415: AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json"),
     }
@@ -245,6 +250,15 @@ async def _http(request: Request, error: Exception) -> Response:
     if error.status_code == 400 and is_json(request):
         fallback = not_json()
     return problem_response(request, known.get(error.status_code, fallback))
+
+
+def allowed_methods(request: Request) -> list[str]:
+    """What may be asked of this address (RFC 9110, section 15.5.6): the framework names those of one route only."""
+    return [
+        method
+        for method in METHODS
+        if any(route.matches({**request.scope, "method": method})[0] is Match.FULL for route in request.app.routes)
+    ]
 
 
 async def _commit_unknown(request: Request, _: Exception) -> Response:

@@ -14,7 +14,7 @@ from app.api.approvals import ApprovalRead, shown_approval
 from app.api.authentication import CallerDep, source_of
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Day, Printable, Purpose, Read, Reason, ShownInstant, Title, Wire
-from app.api.paging import Cursor, Limit, Page, page_of
+from app.api.paging import Cursor, Limit, Page, RowCursor, page_of
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.vocabulary import NoticeItemStatus, NoticeStatus, NoticeSubject, ObjectionStatus
 from app.kernel.widths import is_printable
@@ -252,7 +252,7 @@ def read_public_notice_items(
     caller: CallerDep,
     service: ServiceDep,
     limit: Limit = 50,
-    cursor: Annotated[int, Query(ge=0, description="`next_cursor` of the page before")] = 0,
+    cursor: RowCursor = 0,
 ) -> NoticeItemPage:
     """Its items in their order, with what each stands for and whether an objection holds it back."""
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Annotated, Any, cast
 
 from fastapi import APIRouter, Depends, Query, Request, Response
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, WithJsonSchema, field_validator, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from app.api.approvals import ApprovalRead
@@ -45,7 +45,10 @@ class OrganisationListForm(Wire):
     `since_on`, `until_on` and `evidence` are of a list of tags, for lines that do not say so themselves.
     """
 
-    kind: Annotated[ListKind, Field(description="firms, providers or tags")]
+    kind: Annotated[
+        ListKind,
+        Field(description="firms, providers or tags", json_schema_extra={"enum": ["firms", "providers", "tags"]}),
+    ]
     region_code: Annotated[
         RegionCode | None,
         Field(description="Where you keep the registry: the region of lines that name none. Not for tags"),
@@ -70,14 +73,22 @@ class OrganisationListForm(Wire):
         return self
 
 
+_ONE = f"({'|'.join(Checkpoint)})"
+_CHECKPOINTS = {
+    "type": "string",
+    "pattern": f"^ *{_ONE} *(, *{_ONE} *){{0,3}}$",
+    "title": "Checkpoints",
+}
+
+
 class DebarmentListForm(Wire):
     """Whose list it is, and what it rules out where a line does not say so itself: `apply,issue,redeem,pay`."""
 
     region_code: RegionCode
     authority_id: AnyId
-    checkpoints: Annotated[
-        tuple[Checkpoint, ...], Field(min_length=1, max_length=4, json_schema_extra={"type": "string"})
-    ] = DEFAULT_CHECKPOINTS
+    checkpoints: Annotated[tuple[Checkpoint, ...], Field(min_length=1, max_length=4), WithJsonSchema(_CHECKPOINTS)] = (
+        Field(default=",".join(DEFAULT_CHECKPOINTS), validate_default=True)
+    )
     dry_run: bool = False
 
     @field_validator("checkpoints", mode="before")

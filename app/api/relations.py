@@ -151,7 +151,7 @@ def read_relations(
     organisation_id: AnyId,
     caller: CallerDep,
     service: ServiceDep,
-    on: Annotated[date | None, Query(description="Only those that hold on this day")] = None,
+    on: Annotated[Day | None, Query(description="Only those that hold on this day")] = None,
 ) -> Relations:
     """The links on record of an organisation within your reach. A firm or provider sees its own."""
     person, records = service.database.transact(

@@ -16,6 +16,7 @@ from pydantic import Discriminator, Field, StringConstraints, Tag, TypeAdapter
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Fen, Read, Wire
+from app.api.inlined import inlined
 from app.api.issuance_bodies import Sent, SentByMaker
 from app.kernel.canonical import sha256_hex
 from app.kernel.problems import AppError, Code, FieldError
@@ -186,24 +187,8 @@ class _Asked:
 _VERSIONS: TypeAdapter[list[Version]] = TypeAdapter(Versions)
 
 
-def _bill_schema() -> dict[str, Any]:
-    """A bill's JSON schema with its parts in place: the route reads its body itself, so FastAPI cannot publish it."""
-    schema = StatedBill.model_json_schema()
-    parts = schema.pop("$defs", {})
-
-    def inlined(value: Any) -> Any:
-        if isinstance(value, dict):
-            name = str(value.get("$ref", "")).removeprefix("#/$defs/")
-            if name in parts:
-                return inlined(parts[name] | {key: inner for key, inner in value.items() if key != "$ref"})
-            return {key: inlined(inner) for key, inner in value.items()}
-        return [inlined(inner) for inner in value] if isinstance(value, list) else value
-
-    found: dict[str, Any] = inlined(schema)
-    return found
-
-
-_BUDGET = {"type": "integer", "minimum": 0, "description": "Fen; default: what the programme was appropriated"}
+_ID = TypeAdapter(AnyId).json_schema()
+_BUDGET = TypeAdapter(Fen).json_schema() | {"description": "Fen; default: what the programme was appropriated"}
 _REQUEST_BODY = {
     "required": True,
     "content": {
@@ -218,10 +203,10 @@ _REQUEST_BODY = {
                         "minItems": 1,
                         "maxItems": 2,
                         "description": "Ids of the programme's rule versions, or whole rule documents",
-                        "items": {"anyOf": [{"type": "string"}, {"$ref": "#/components/schemas/Rules"}]},
+                        "items": {"anyOf": [_ID, {"$ref": "#/components/schemas/Rules"}]},
                     },
-                    "bills": {"type": "array", "minItems": 1, "maxItems": 100_000, "items": _bill_schema()},
-                    "budget_fen": _BUDGET,
+                    "bills": {"type": "array", "minItems": 1, "maxItems": 100_000, "items": inlined(StatedBill)},
+                    "budget_fen": _BUDGET | {"type": ["integer", "null"]},
                 },
             }
         },

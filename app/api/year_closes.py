@@ -42,9 +42,11 @@ class YearCloseBody(Wire):
     """
 
     programme_id: AnyId
-    fiscal_year: Annotated[int | None, Field(ge=2000, le=2999, description="Default: the programme's")] = None
+    fiscal_year: Annotated[int | None, Field(strict=True, ge=2000, le=2999, description="Default: the programme's")] = (
+        None
+    )
     document_no: Title
-    carries_promises: bool
+    carries_promises: Annotated[bool, Field(strict=True)]
     available: Annotated[
         list[AvailableBody], Field(max_length=50, description="What is not named lapses as a whole")
     ] = Field(default_factory=list)
@@ -52,7 +54,7 @@ class YearCloseBody(Wire):
         AnyId | None, Field(description="Where available money goes: a programme of the next year")
     ] = None
     reason: Reason | None = None
-    dry_run: Annotated[bool, Field(description="Only say what it would do; nothing is stored")] = False
+    dry_run: Annotated[bool, Field(strict=True, description="Only say what it would do; nothing is stored")] = False
 
     @model_validator(mode="after")
     def _each_source_once(self) -> Self:

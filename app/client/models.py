@@ -108,9 +108,6 @@ JobStage: TypeAlias = str
 JobStatus: TypeAlias = str
 """running, succeeded, refused, failed, lost"""
 
-ListKind: TypeAlias = str
-"""firms, providers, tags, debarments"""
-
 NoticeItemStatus: TypeAlias = str
 """listed, frozen, removed"""
 

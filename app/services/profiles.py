@@ -27,6 +27,7 @@ from app.kernel.rates import decimal_text
 from app.kernel.regions import is_region
 from app.kernel.vocabulary import OrganisationKind
 from app.services.rules.facts import KNOWN
+from app.services.written_days import WrittenDay
 
 
 def _known_region(code: str) -> str:
@@ -40,6 +41,8 @@ Line = Annotated[
 ]
 """One line of text, without control characters (PostgreSQL stores no NUL)."""
 
+Day = Annotated[date, WrittenDay]
+
 SiteCode = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9_-]{0,31}$")]
 
 
@@ -51,8 +54,8 @@ class Tag(_Profile):
     """A recognition with its dates, such as 高新 or 专精特新; `until_on` is the last day."""
 
     name: Line
-    since_on: date
-    until_on: date | None = None
+    since_on: Day
+    until_on: Day | None = None
     evidence: Annotated[Line | None, Field(description="Document and number that grant it. 认定文号或依据")] = None
 
     @model_serializer(mode="wrap")
@@ -119,7 +122,7 @@ class FirmProfile(_Profile):
     group: Annotated[Line | None, Field(description="The declared group, for caps that count all its firms. 集团")] = (
         None
     )
-    registered_on: Annotated[date | None, Field(description="Day of registration. 成立日期")] = None
+    registered_on: Annotated[Day | None, Field(description="Day of registration. 成立日期")] = None
     facts: Facts = Field(default_factory=dict)
 
 

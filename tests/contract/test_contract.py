@@ -65,6 +65,28 @@ def test_it_is_valid_openapi(document: dict[str, Any]) -> None:
     validate(document)
 
 
+def test_no_reference_points_nowhere(document: dict[str, Any]) -> None:
+    """The validator above does not look: each must be a part of this very document."""
+    references = set(re.findall(r'"\$ref": "([^"]*)"', json.dumps(document)))
+    assert references
+    for reference in references:
+        part: Any = document
+        for name in reference.removeprefix("#/").split("/"):
+            assert name in part, reference
+            part = part[name]
+
+
+def test_what_is_sent_as_text_is_never_null(document: dict[str, Any]) -> None:
+    """An address, a header and a form have no way to say it."""
+    for operations in document["paths"].values():
+        for operation in operations.values():
+            sent = [parameter["schema"] for parameter in operation.get("parameters", ())]
+            for media_type, content in operation.get("requestBody", {}).get("content", {}).items():
+                if media_type != "application/json":
+                    sent += content["schema"]["properties"].values()
+            assert '{"type": "null"}' not in json.dumps(sent), operation["operationId"]
+
+
 def test_every_operation_says_how_to_sign_in(document: dict[str, Any]) -> None:
     without = {
         operation["operationId"]

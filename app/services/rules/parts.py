@@ -10,6 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 from app.kernel.clock import FIRST_DAY, LAST_DAY
 from app.kernel.money import MAX_FEN
 from app.kernel.rates import parse_decimal, parse_rate
+from app.services.written_days import WrittenDay
 
 NUMBER_DECIMALS = 8
 
@@ -55,7 +56,7 @@ NumberText = Annotated[
 
 Fen = Annotated[int, Field(ge=0, le=MAX_FEN)]
 PositiveFen = Annotated[int, Field(gt=0, le=MAX_FEN)]
-Day = Annotated[date, Field(strict=False, ge=FIRST_DAY, le=LAST_DAY)]
+Day = Annotated[date, WrittenDay, Field(strict=False, ge=FIRST_DAY, le=LAST_DAY)]
 
 FactName = Annotated[str, StringConstraints(pattern=r"^(holder|provider|line|claim)\.[a-z][a-z0-9_]{0,62}$")]
 """Whose fact, and which: `holder.size`, `provider.facility_class`, `line.category`, `claim.contract_signed_on`."""

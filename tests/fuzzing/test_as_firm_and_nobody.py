@@ -1,0 +1,34 @@
+"""Made-up requests as a manager of a firm and as nobody: no 5xx, nothing that the contract does not know."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+
+from app.embedded.server import Server
+from tests.fuzzing.bounded import all_phases, few_of_everything, nothing_found
+from tests.fuzzing.city import standing_city
+from tests.matrix.tenants import Tenant
+
+LEAST = {"firm": 50, "nobody": 15}
+
+
+@pytest.fixture(scope="module")
+def city(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
+    with standing_city(server, template, tmp_path_factory.mktemp("fuzz"), database="fuzz_firm") as tenant:
+        yield tenant
+
+
+@pytest.mark.parametrize("asker", ["firm", "nobody"])
+def test_right_requests_to_every_operation(city: Tenant, asker: str) -> None:
+    outcome = few_of_everything(city, asker)
+    assert len(outcome.succeeded) > LEAST[asker], "they get past the door"
+    nothing_found(outcome, city)
+
+
+@pytest.mark.parametrize("asker", ["firm", "nobody"])
+def test_all_phases_over_some_operations(city: Tenant, asker: str) -> None:
+    outcome = all_phases(city, asker, 8)
+    assert set(outcome.cases) == {"examples", "coverage", "fuzzing", "stateful"}, outcome.cases
+    nothing_found(outcome, city)
