@@ -64,6 +64,8 @@ ACTS: Mapping[str, str] = {
     "promote_waiting": "递补",
     "end_waiting": "结束候补",
     "grant_applications": "同意申领",
+    "reject_application": "不予通过申领",
+    "waitlist_application": "列入候补",
     "publish_notice": "公示",
     "withdraw_notice": "撤回公示",
     "decide_objection": "答复异议",
