@@ -117,9 +117,7 @@ def find(tx: Connection, *, secret: str, idle_s: int) -> Session | None:
 def end(tx: Connection, *, caller: Caller, session_id: str) -> None:
     """End the caller's own session; ending it twice changes nothing. Raises `not_found` for anybody else's."""
     at = now(tx)
-    own = select(PortalSession.id).where(
-        PortalSession.id == session_id, PortalSession.user_id == caller.principal_id
-    )
+    own = select(PortalSession.id).where(PortalSession.id == session_id, PortalSession.user_id == caller.principal_id)
     if not is_id(session_id, "ses") or tx.execute(own).one_or_none() is None:
         raise AppError(Code.NOT_FOUND, what="session")
     ended = tx.execute(
