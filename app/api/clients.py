@@ -114,7 +114,7 @@ def ask_client_roles(client_id: AnyId, body: RolesBody, caller: FreshCallerDep, 
 
 
 @router.post("/{client_id}/dpop")
-def require_client_dpop(client_id: AnyId, body: DpopBody, caller: CallerDep, service: ServiceDep) -> ClientRead:
+def require_client_dpop(client_id: AnyId, body: DpopBody, caller: FreshCallerDep, service: ServiceDep) -> ClientRead:
     """Let a machine fetch tokens with a proof of its key alone, or again without: the latter is a registrar's act.
 
     Tokens that it has run out by themselves, within ten minutes.

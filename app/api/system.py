@@ -7,7 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter
 from pydantic import Field
 
-from app.api.authentication import CallerDep
+from app.api.authentication import CallerDep, FreshCallerDep
 from app.api.context import ServiceDep
 from app.api.fields import Read, ShownInstant
 from app.services.encrypted_fields.keys import FOLDER, names_in
@@ -88,7 +88,7 @@ def read_system(caller: CallerDep, service: ServiceDep) -> SystemRead:
 
 
 @router.post("/token-keys", status_code=201)
-def rotate_keys(caller: CallerDep, service: ServiceDep) -> KeyRotated:
+def rotate_keys(caller: FreshCallerDep, service: ServiceDep) -> KeyRotated:
     """Add a key for tokens and payment codes, which signs from now on; old ones verify until `voucher keys retire`."""
     folder = service.settings.state_dir / "keys"
     return KeyRotated(kid=service.database.transact(lambda tx: rotate_token_keys(tx, caller=caller, folder=folder)))

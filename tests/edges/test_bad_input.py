@@ -55,11 +55,17 @@ def test_ten_megabytes_of_nested_json_are_refused_in_flat_memory(machine: Actor)
     assert machine.get("/v1/redemptions").status_code == 200
 
 
+def test_what_announces_to_be_too_long_is_refused_before_it_is_read(shared_world: World) -> None:
+    said = exchange(shared_world.base_url, [HEAD + b"Content-Length: 50000000\r\n\r\n{"])
+    assert status_of(said) == 413 and b"body_too_large" in said  # at once, and not 408 after a while
+
+
 @pytest.mark.parametrize(
     ("body", "why"),
     [
         (b"[" * 65 + b"]" * 65, "nested deeper than 64 levels"),
         (b'{"a":[' * 33 + b"]}" * 33, "nested deeper than 64 levels"),
+        (b"[" + b",".join([b"[" * 64 + b"]" * 64] * 40) + b"]", "nested deeper than 64 levels"),
         (b'{"order_no":"A","order_no":"B"}', "two members of one name"),
         (b'{"a":{"b":1,"\\u0062":2}}', "two members of one name"),
         (b"[" + b"1," * 200_000 * 5 + b"1]", "more than 1,000,000 values"),
@@ -79,6 +85,7 @@ def test_json_out_of_shape_is_malformed(body: bytes, why: str) -> None:
     [
         b"[" * 64 + b"]" * 64,
         b'{"a":[' * 32 + b"]}" * 32,
+        b"[" + b",".join([b"[" * 63 + b"]" * 63] * 40) + b"]",
         b'{"a":"{[\\"{[:,","b":{"a":1},"c":[{"a":1},{"a":1}]}',
         '{"说明":"第一行\\n\\\\u0000 引号 \\"，冒号:"}'.encode(),
         b'{"a":"' + b'\\"' * 40_000 + b'"}',

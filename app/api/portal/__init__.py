@@ -44,20 +44,23 @@ def no_such_page(path: str) -> Response:
     raise AppError(Code.NOT_FOUND, what=path)
 
 
+ROUTERS = (
+    signing_in.router,
+    openid.router,
+    account.router,
+    mandates.router,
+    payment_codes.router,
+    surrender.router,
+    vouchers.router,
+    calculator.router,
+    notices.router,
+    applications.router,
+    _missing,
+)
+
+
 def mount(app: FastAPI) -> None:
     """Add the portal to the application: its files, its pages, and a page for what is not there."""
     app.mount("/portal/static", _Assets(directory=pages.STATIC), name="portal-static")
-    for router in (
-        signing_in.router,
-        openid.router,
-        account.router,
-        mandates.router,
-        payment_codes.router,
-        surrender.router,
-        vouchers.router,
-        calculator.router,
-        notices.router,
-        applications.router,
-        _missing,
-    ):
+    for router in ROUTERS:
         app.include_router(router)

@@ -63,7 +63,7 @@ class InRegion(Part):
     fact: Annotated[FactName, said("Which region code.", "区划代码事实")]
     regions: Annotated[
         tuple[RegionPrefix, ...],
-        said("Region codes; 330000 takes in all of 浙江.", "区划代码", min_length=1, strict=False),
+        said("Region codes; 330000 takes in all of 浙江.", "区划代码", min_length=1, max_length=400, strict=False),
     ]
     if_missing: IfMissing = "fails"
 

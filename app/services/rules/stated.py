@@ -84,7 +84,9 @@ class StatedFacts(Part):
     provider: Annotated[Values, said("Facts of the provider.", "供给方事实")] = Field(default_factory=dict)
     provider_categories: Annotated[
         tuple[Slug, ...] | None,
-        said("What the provider is admitted for; left out: everything.", "供给方准入类别", strict=False),
+        said(
+            "What the provider is admitted for; left out: everything.", "供给方准入类别", max_length=100, strict=False
+        ),
     ] = None
     claim: Annotated[Values, said("Facts of the claim: contract, project, tier and so on.", "申报事实")] = Field(
         default_factory=dict

@@ -168,6 +168,8 @@ TEXTS: dict[str, str] = {
     "problem.missing.title": "There is no such page",
     "problem.missing.body": "The link may be out of date, or what it names is not your organisation's.",
     "problem.home": "Back to my vouchers",
+    "problem.account": "Back to my account",
+    "problem.sign_in": "Go to sign-in",
     "problem.form.title": "This form is no longer valid",
     "problem.form.body": "To protect your account the form was not accepted, and nothing was changed. Go back, reload the page and send it again.",
     "problem.bug.title": "Something went wrong",

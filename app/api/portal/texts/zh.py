@@ -168,6 +168,8 @@ TEXTS: dict[str, str] = {
     "problem.missing.title": "没有找到该页面",
     "problem.missing.body": "链接可能已失效，或该内容不属于贵单位。",
     "problem.home": "返回我的券",
+    "problem.account": "返回账号安全",
+    "problem.sign_in": "前往登录",
     "problem.form.title": "表单已失效",
     "problem.form.body": "为保护账户安全，本次提交未被接受，也未做任何更改。请返回上一页，刷新后重新提交。",
     "problem.bug.title": "系统出现错误",
