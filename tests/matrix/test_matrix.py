@@ -96,7 +96,7 @@ NO_CURSOR = {"GET /v1/statements/{statement_id}/lines", "GET /v1/notices/{notice
 """Lists whose cursor is the number of a line in a thing that is refused already, or to which nothing was told yet."""
 
 TOLD_THE_BATCH = {f"POST /v1/{of} county.maker Idempotency-Key" for of in ("issuance-batches", "vouchers")}
-"""A county that has a share of the programme is refused a number that the programme has had, and told in which batch."""
+"""A county that has a share of the programme is refused a number that the programme has had, and told where."""
 
 BY_ROWS = "POST /v1/redemptions:batch"
 """Answered 200 with what became of each row; that the other tenant's books stand as they were says he was refused."""
