@@ -18,10 +18,13 @@ import httpx
 from fastapi.routing import APIRoute
 from sqlalchemy import text
 
+from app.kernel.codes import CODE_LENGTH, format_code
 from app.kernel.vocabulary import OrganisationKind, Role
 from app.main import ROUTERS
 from app.models import Organisation
-from tests.matrix.requests import CHANGES, Sent
+from tests.matrix.browsers import STRANGERS_COOKIE, Session, page_status, session_of, with_tokens
+from tests.matrix.forms import CHANGES, Sent
+from tests.matrix.pages import page_routes
 from tests.matrix.tenants import COUNTIES, MARK, OFFICE, Tenant
 from tests.world import Actor, World
 
@@ -116,6 +119,11 @@ REFUSALS = {404: MISSING, 403: FORBIDDEN, 401: UNKNOWN}
 
 
 def routes() -> list[str]:
+    """All routes, of the API and of the portal."""
+    return api_routes() + page_routes()
+
+
+def api_routes() -> list[str]:
     """All routes of the API: where a new one is mounted, it is here."""
     return [
         f"{method} {route.path}"
@@ -146,24 +154,48 @@ def askers(tenant: Tenant, other: Tenant) -> list[Asker]:
 
 
 class Wire:
-    """One connection, kept open, on which whoever it is asks: thousands of requests within seconds."""
+    """One connection, kept open, on which whoever it is asks: thousands of requests within seconds.
+
+    A page is asked as by a browser, with a session; a route of the API with a token; or each as the other is (`amiss`).
+    """
 
     def __init__(self, world: World) -> None:
+        self._world, self._sessions = world, dict[str, Session | None]()
         address = urlsplit(world.base_url)
-        self._connection = http.client.HTTPConnection(str(address.hostname), address.port, timeout=60)
+        host, port = str(address.hostname), address.port
+        self._connection = http.client.HTTPConnection(host, port, timeout=60)
+        self._browser = http.client.HTTPConnection(host, port, timeout=60, source_address=("127.0.0.2", 0))
+        """From another address of this machine: what is bounded by address is bounded for each."""
 
-    def ask(self, sent: Sent, asker: Asker) -> Answer:
-        headers = dict(sent.headers) | {"Accept-Language": "en"}
-        if asker.actor:
+    def ask(self, sent: Sent, asker: Asker, *, amiss: bool = False) -> Answer:
+        session = self._session(asker) if sent.is_page is not amiss else None
+        headers = dict(sent.headers) | {"Accept-Language": "en", "Origin": self._world.base_url}
+        headers |= session.headers() if session else {"Cookie": f"voucher_stranger={STRANGERS_COOKIE}"}
+        if asker.actor and session is None:
             headers["Authorization"] = asker.actor.http.headers["Authorization"]
-        self._connection.request(sent.method, sent.path, sent.content or None, headers)
-        response = self._connection.getresponse()
+        content = with_tokens(sent.content, session) if sent.is_page else sent.content
+        connection, idle = self._connection, self._browser
+        if sent.is_page:
+            connection, idle = idle, connection
+        idle.close()  # the service hangs up on who says nothing for some seconds; it opens again by itself
+        connection.request(sent.method, sent.path, content or None, headers)
+        response = connection.getresponse()
         body = response.read()
         head = "\n".join(f"{name}: {value}" for name, value in response.getheaders())
-        return Answer(response.status, f"{head}\n\n{body.decode(errors='replace')}")
+        status = page_status(response.status, head) if sent.is_page else response.status
+        return Answer(status, f"{head}\n\n{body.decode(errors='replace')}")
+
+    def _session(self, asker: Asker) -> Session | None:
+        if asker.actor is None:
+            return None
+        token = asker.actor.http.headers["Authorization"]
+        if token not in self._sessions:
+            self._sessions[token] = session_of(self._world, asker.actor)
+        return self._sessions[token]
 
     def close(self) -> None:
         self._connection.close()
+        self._browser.close()
 
 
 class Owners:
@@ -189,12 +221,16 @@ class Owners:
         found = ID.fullmatch(id_)
         return (found and found[1]) or self._regions.get(id_, "")
 
+    def is_persons(self, id_: str, person_id: str) -> bool:
+        """Whether it is something of his own, a session."""
+        return person_id in self.organisations(id_)
+
     def organisations(self, id_: str) -> frozenset[str]:
         """The firms and providers that it is about; empty for what is only the city's."""
         return self._organisations.get(id_, frozenset())
 
 
-BELONGS_TO = ("organisation_id", "firm_id", "provider_id", "payee_id", "party_id", "recipient_id")
+BELONGS_TO = ("organisation_id", "firm_id", "provider_id", "payee_id", "party_id", "recipient_id", "user_id")
 
 
 def strange_in(answer: Answer, sent: Sent, asker: Asker, tenant: Tenant, owners: Owners) -> set[str]:
@@ -202,15 +238,18 @@ def strange_in(answer: Answer, sent: Sent, asker: Asker, tenant: Tenant, owners:
     whose word it is, what kind of id, or which secret."""
     if asker.group not in STRANGERS:
         return set()
-    said = sent.text
-    words = {found[2] for found in MARK.finditer(answer.text) if _is_strange_word(found, asker, tenant)}
+    said, told = sent.text, answer.text
+    if sent.is_page and asker.group == "same_city":
+        told = told.replace(f"机构{tenant.mark(OFFICE)}", "")  # at the head of the page: whose person he is
+    words = {found[2] for found in MARK.finditer(told) if _is_strange_word(found, asker, tenant)}
     words = {owner for owner in words if tenant.mark(owner) not in said}
-    ids = {found[0] for found in ID.finditer(answer.text)}
+    ids = {found[0] for found in ID.finditer(told)}
     kinds = {id_[:3] for id_ in ids if id_ not in said and _is_strange_id(id_, asker, tenant, owners)}
     secrets = {value for name, value in tenant.ids.items() if name in SECRETS and value not in said}
+    secrets |= {format_code(value) for value in secrets if len(value) == CODE_LENGTH}
     if asker.actor and asker.actor.organisation_id == tenant.ids["provider2_id"]:
         secrets.discard(tenant.ids["account_no"])  # it is its own account
-    return words | kinds | {f"secret {secret}" for secret in secrets if secret in answer.text}
+    return words | kinds | {f"secret {secret}" for secret in secrets if secret in told}
 
 
 SECRETS = frozenset({"voucher_code", "frozen_code", "payment_code", "account_no"})
@@ -225,7 +264,7 @@ def _is_strange_word(found: re.Match[str], asker: Asker, tenant: Tenant) -> bool
 def _is_strange_id(id_: str, asker: Asker, tenant: Tenant, owners: Owners) -> bool:
     if owners.region(id_) != tenant.region_code:
         return False
-    if asker.actor and id_ in (asker.actor.id, asker.actor.organisation_id):
+    if asker.actor and (id_ in (asker.actor.id, asker.actor.organisation_id) or owners.is_persons(id_, asker.actor.id)):
         return False
     if not asker.in_city or asker.actor is None:
         return True

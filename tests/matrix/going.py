@@ -23,12 +23,14 @@ from app.services.sealing.seal import seal
 from tests.allocation.rounds import wait_until
 from tests.conftest import everywhere, serving, settings_of
 from tests.identity.authenticator import with_password
+from tests.matrix.across import KEY, Handed, Kept, cursors, replays
 from tests.matrix.asking import (
     EMPTY,
     MAY,
     OWN,
     STRANGERS,
     UNASKED,
+    UNKNOWN,
     Answer,
     Asker,
     Line,
@@ -41,7 +43,8 @@ from tests.matrix.asking import (
     sign_of,
     strange_in,
 )
-from tests.matrix.requests import Sent, request_of
+from tests.matrix.forms import Sent
+from tests.matrix.requests import request_of
 from tests.matrix.tenants import Tenant, founded
 from tests.notices.showing import load_years
 from tests.world import World
@@ -54,12 +57,16 @@ BY_OTHER_MEANS = frozenset(
         "POST /v1/personal-tokens/by-code",
         "POST /v1/second-factors",
         "POST /v1/second-factors/confirm",
+        "POST /portal/sign-in",
+        "POST /portal/invitations/{secret}",
     }
 )
-"""Look at no bearer token: asked once, by nobody."""
-GIVES_BACK = "DELETE /v1/personal-tokens/current"
-ENDS_ALL = "DELETE /v1/personal-tokens/all"
-"""After it its asker is nobody: asked when all else has been."""
+"""Look at no bearer token and no session: asked once, by nobody."""
+GIVES_BACK = frozenset({"DELETE /v1/personal-tokens/current", "POST /portal/sign-out"})
+ENDS_ALL = "DELETE /v1/personal-tokens/all", "POST /portal/account/sign-out-everywhere"
+"""After each its asker is nobody: asked when all else has been, with a token and a session of their own."""
+OWN_ACCOUNT = "POST /portal/account/second-factor"
+"""What he does to his own account; somebody who gave wrong codes has to wait."""
 
 UNTOUCHED = "audit_events", "idempotency_keys", "jobs", "answer_passes"
 """Tables in which an attempt may leave its trace, or the service's own sweeping by the way."""
@@ -74,6 +81,9 @@ ACROSS: Mapping[str, str] = {
     "POST /v1/applications programme_id": "Whoever the rules let apply: the conditions judge where he is registered.",
     "POST /v1/uploads region_code": "A document for an application in the region of the programme.",
     "POST /v1/public-notices/{notice_id}/objections notice_id": "Anybody may object to what is shown to everybody.",
+    "POST /notices/{notice_id}/objections notice_id": "Anybody may object to what is shown to everybody.",
+    "POST /portal/applications programme_id": "Whoever the rules let apply, as over the API.",
+    "POST /portal/calculator programme_id": "Published rules may be reckoned with by everybody.",
 }
 """What one city's people may do with another's things, and why. Everything else is refused."""
 
@@ -112,6 +122,10 @@ class Asked:
     touched_by_swaps: frozenset[str]
     succeeded: frozenset[str]
     differences: tuple[str, ...]
+    handed: tuple[Handed, ...]
+    """Keys and cursors that were handed on to another tenant."""
+    amiss: Mapping[str, str]
+    """What a person is answered by the API for his session, and by a page for his token."""
 
 
 @contextmanager
@@ -147,7 +161,7 @@ def ask_everything(one: Tenant, other: Tenant, table: Mapping[str, Line] | None 
     """Ask everything. What the table lets a stranger do is done after everything else."""
     table = read_table() if table is None else table
     asking = _Asking(one, askers(one, other))
-    earlier = [route for route in routes() if route != ENDS_ALL]
+    earlier = [route for route in routes() if route not in ENDS_ALL]
     for actor in [asker.actor for asker in asking.who if asker.actor and asker.actor.id.startswith("usr_")]:
         with_password(one.world, actor)
     before = footprint(one)
@@ -158,13 +172,18 @@ def ask_everything(one: Tenant, other: Tenant, table: Mapping[str, Line] | None 
                 asking.ask(route, asker)
     between = footprint(one)
     swaps = tuple(asking.swapped(other, table))
+    closed = [route for route, line in table.items() if line.signs["nobody.nobody"] == UNKNOWN]
+    closed = [route for route in closed if route not in BY_OTHER_MEANS]
+    amiss = {route: asking.amiss(route) for route in closed}
     after = footprint(one)
     for route in earlier:
         for asker in asking.who:
             if _is_late(route, asker, table):
                 asking.ask(route, asker)
+    handed = tuple(asking.handed_on(other, table))
     for asker in asking.who:
-        asking.ask(ENDS_ALL, asker)
+        for route in ENDS_ALL:
+            asking.ask(route, asker)
     asking.close()
     return Asked(
         asking.signs,
@@ -175,15 +194,22 @@ def ask_everything(one: Tenant, other: Tenant, table: Mapping[str, Line] | None 
         _changed(between, after),
         frozenset(asking.succeeded),
         tuple(one.world.differences()),
+        handed,
+        amiss,
     )
 
 
 def _is_late(route: str, asker: Asker, table: Mapping[str, Line]) -> bool:
     if not changes(route):
         return False
+    if route.startswith(OWN_ACCOUNT):
+        return True
     if asker.group not in STRANGERS:
         return True
     return route in table and table[route].signs[asker.column] in {MAY, EMPTY}
+
+
+OWN_TOKENS = GIVES_BACK | {ENDS_ALL[1]}
 
 
 class _Asking:
@@ -193,6 +219,7 @@ class _Asking:
         self.shown: dict[str, dict[str, frozenset[str]]] = {route: {} for route in routes()}
         self.answers: dict[tuple[str, str], Answer] = {}
         self.succeeded: set[str] = set()
+        self.kept: dict[str, Kept] = {}
         self._wire, self._owners = Wire(tenant.world), Owners(tenant.world)
 
     def ask(self, route: str, asker: Asker) -> None:
@@ -200,7 +227,7 @@ class _Asking:
             self.signs[route][asker.column] = UNASKED
             return
         sent = request_of(route, self.tenant)
-        answer = self._wire.ask(sent, asker.fresh(self.tenant.world) if route == GIVES_BACK else asker)
+        answer = self._wire.ask(sent, asker.fresh(self.tenant.world) if route in OWN_TOKENS else asker)
         strange = strange_in(answer, sent, asker, self.tenant, self._owners)
         self.signs[route][asker.column] = sign_of(answer, asker, strange)
         self.answers[route, asker.column] = answer
@@ -208,6 +235,8 @@ class _Asking:
             self.shown[route][asker.group] = self.shown[route].get(asker.group, frozenset()) | strange
         if answer.status < 400:
             self.succeeded.add(route)
+            if asker.group == "own" and KEY in sent.headers and route not in GIVES_BACK:
+                self.kept[route] = Kept(route, sent, answer, asker)
 
     def swapped(self, other: Tenant, table: Mapping[str, Line]) -> Iterator[Swap]:
         """The other tenant's own requests with one of this tenant's ids in the place of his, one after another.
@@ -245,6 +274,18 @@ class _Asking:
         strange = strange_in(answer, sent, asker, self.tenant, self._owners)
         return Swap(route, role, name, answer.status, frozenset(strange), answer.text)
 
+    def handed_on(self, other: Tenant, table: Mapping[str, Line]) -> Iterator[Handed]:
+        """Keys of what the tenant's own people have done, and cursors of their lists, used by others."""
+        kept = {route: one for route, one in self.kept.items() if route in table}
+        yield from replays(kept, self.who, self._wire, table)
+        yield from cursors(self.tenant, other, self._wire, self._owners, table)
+
+    def amiss(self, route: str) -> str:
+        """The letter for a firm's person who asks the API with his session, or a page with his token."""
+        sent, nobody = request_of(route, self.tenant), Asker("nobody", "nobody", None)
+        answer = self._wire.ask(sent, Asker("own", "firm", self.tenant.people["firm"]), amiss=True)
+        return sign_of(answer, nobody, strange_in(answer, sent, nobody, self.tenant, self._owners))
+
     def close(self) -> None:
         self._wire.close()
 
@@ -267,6 +308,9 @@ def footprint(tenant: Tenant) -> dict[str, tuple[int, str]]:
             )
             count, total = tx.execute(text(statement), {"region": tenant.region_code}).one()
             found[table.name] = (count, total)
+        alive = "SELECT count(*), '' FROM portal_sessions WHERE id = :id AND ended_at IS NULL"
+        count, total = tx.execute(text(alive), {"id": tenant.ids["session_id"]}).one()
+        found["portal_sessions"] = (count, total)
     return found
 
 

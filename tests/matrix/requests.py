@@ -5,9 +5,7 @@ Right for whoever may: the same bytes sent by everybody else are the matrix. A r
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from itertools import count
 from typing import Any
 from urllib.parse import urlencode
@@ -18,6 +16,8 @@ from tests.allocation.test_lottery import SEED
 from tests.applications.papers import pdf
 from tests.identity.authenticator import PASSWORD
 from tests.issuance.sheets import workbook
+from tests.matrix.forms import CHANGES, PAGES_BEGIN, Form, Sent
+from tests.matrix.pages import PAGES
 from tests.matrix.tenants import FIRM, PROVIDER, Tenant, public_jwk
 from tests.redemption.invoicing import digital_number
 from tests.registry_lists.lists import FIRM_HEADINGS
@@ -28,46 +28,18 @@ _numbers = count(1)
 _QUIET = httpx.Client(trust_env=False, verify=False)  # noqa: S501 - only encodes bodies, never connects
 
 
-@dataclass(frozen=True)
-class Sent:
-    """A request as it goes over the wire, without a token."""
-
-    method: str
-    path: str
-    headers: dict[str, str] = field(default_factory=dict)
-    content: bytes = b""
-
-    @property
-    def text(self) -> str:
-        """Everything in it that an answer may repeat."""
-        return f"{self.path} {self.content.decode(errors='replace')} {json.dumps(self.headers)}"
-
-
-@dataclass(frozen=True)
-class Form:
-    """What a route is sent; `ids` names the tenant's object for a path parameter where it is not its own name,
-    `match` the ETag of what it changes."""
-
-    body: Callable[[Tenant], Any] | None = None
-    ids: dict[str, str] = field(default_factory=dict)
-    query: Callable[[Tenant], dict[str, Any]] | None = None
-    match: str | None = None
-    file: Callable[[Tenant], tuple[str, bytes]] | None = None
-    form: bool = False
-
-
 def request_of(route: str, tenant: Tenant) -> Sent:
     """The route's request, of this tenant's things; bodies of changing routes are new every time."""
     method, template = route.split(" ", 1)
-    form = REQUESTS[route]
+    form, is_page = (REQUESTS | PAGES)[route], template.startswith(PAGES_BEGIN)
     path = template
     for part in [part for part in template.split("/") if part.startswith("{")]:
         name = part.strip("{}").removesuffix(":path")
         path = path.replace(part, str(_value(tenant, form.ids.get(name, name))))
     if form.query:
         path += "?" + urlencode(form.query(tenant))
-    body = form.body(tenant) if form.body else None
-    headers = {"Idempotency-Key": f"matrix-{next(_numbers)}"} if method in CHANGES else {}
+    body = form.fields(tenant, of_page=is_page and method in CHANGES)
+    headers = {"Idempotency-Key": f"matrix-{next(_numbers)}"} if method in CHANGES and not is_page else {}
     if form.file:
         built = _QUIET.build_request(method, "http://x", data=body or {}, files={"file": form.file(tenant)})
     elif form.form:
@@ -87,9 +59,6 @@ def request_of(route: str, tenant: Tenant) -> Sent:
 
 def _value(tenant: Tenant, name: str) -> Any:
     return name[1:] if name.startswith("=") else tenant.ids[name]
-
-
-CHANGES = frozenset({"POST", "PUT", "PATCH", "DELETE"})
 
 
 def why(t: Tenant) -> dict[str, str]:

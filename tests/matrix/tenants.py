@@ -23,6 +23,7 @@ from tests.applications.papers import pdf
 from tests.bank_lists.files import HEADINGS as BANK_HEADINGS
 from tests.bank_lists.files import line
 from tests.identity.authenticator import PASSWORD, enrol, with_password
+from tests.matrix.browsers import session_of
 from tests.redemption.invoicing import bill_of, digital_number, on_invoice
 from tests.statements.books import HEADINGS as STATEMENT_HEADINGS
 from tests.statements.books import today
@@ -278,7 +279,7 @@ def _programmes(t: Tenant) -> None:
 
 
 def _vouchers(t: Tenant) -> None:
-    for name in ("voucher", "frozen", "surrendered", "voided", "extended"):
+    for name in ("voucher", "frozen", "surrendered", "given_back", "voided", "extended"):
         found = t.voucher(FIRM)
         t.ids[f"{name}_id"], t.ids[f"{name}_code"] = found["id"], found["code"]
     t.approve(t.post("maker", f"/v1/vouchers/{t.ids['frozen_id']}/freeze", {"reason": t.mark(FIRM)}))
@@ -383,8 +384,9 @@ def _applications(t: Tenant) -> None:
     documents = {"region_code": t.region_code}
     files = {"file": (f"{t.mark(FIRM)}.pdf", pdf(t.mark(FIRM)))}
     t.ids["upload_id"] = ok(t.people["firm"].http.post("/v1/uploads", data=documents, files=files))["id"]
-    t.ids["drafted_id"] = t.application(draft=True)
-    for name in ("application", "withdrawn"):
+    for name in ("drafted", "page_drafted"):
+        t.ids[f"{name}_id"] = t.application(draft=True)
+    for name in ("application", "withdrawn", "page_withdrawn"):
         t.ids[f"{name}_id"] = t.application()
     for name in ("returning", "reviewing", "assessing", "rejecting"):
         t.ids[f"{name}_id"] = t.application("accept")
@@ -393,7 +395,7 @@ def _applications(t: Tenant) -> None:
 
 
 def _registry(t: Tenant) -> None:
-    for name in ("user", "leaving_user", "inviting_user"):
+    for name in ("user", "leaving_user", "inviting_user", "invited_user"):
         t.ids[f"{name}_id"] = t.user(FIRM, "firm")
     t.ids["twin_id"] = t.user(FIRM)
     t.ids["reset_id"] = t.user("bureau", "finance")
@@ -459,6 +461,11 @@ def _signing_in(t: Tenant) -> None:
     t.ids["identity_id"] = links["data"][0]["id"]
     mine = {"login": with_password(t.world, t.people["firm"]), "password": PASSWORD}
     t.ids["token_id"] = ok(http.post("/v1/personal-tokens", json=mine))["id"]
+    session = session_of(t.world, t.people["firm"])
+    assert session is not None
+    t.ids["session_id"], t.bodies["login"] = session.id, mine["login"]
+    invited = t.post("registrar", f"/v1/users/{t.ids['invited_user_id']}/invitations")
+    t.ids["invitation"] = invited["secret"]
 
 
 def _auditing(t: Tenant) -> None:
