@@ -29,6 +29,8 @@ WHOLE_S = 15.0
 MAX_BYTES = 1024 * 1024
 KEEP_S = 2.0
 """Less than any server waits, so that no request is sent into a connection that is just being closed."""
+CONNECTIONS = 32
+"""To one host at once: so many may be signing in there, and whoever sends nonsense must not keep them waiting."""
 NO_HEADERS: Mapping[str, str] = MappingProxyType({})
 
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
@@ -176,7 +178,7 @@ class Outbound:
         if key not in self._clients:
             self._clients[key] = httpx.AsyncClient(
                 timeout=self._whole_s,
-                limits=httpx.Limits(max_connections=4, keepalive_expiry=KEEP_S),
+                limits=httpx.Limits(max_connections=CONNECTIONS, keepalive_expiry=KEEP_S),
                 follow_redirects=False,
                 trust_env=False,
                 verify=self._authorities() if asked.scheme == "https" else False,

@@ -88,7 +88,7 @@ class _Answers(BaseHTTPRequestHandler):
 
     def _drip(self) -> None:
         with suppress(OSError):
-            for _ in range(40):
+            for _ in range(100):
                 self.wfile.write(b"x")
                 time.sleep(0.05)
 
@@ -134,21 +134,21 @@ def test_redirections_are_not_followed_and_long_or_slow_answers_not_read() -> No
                 began = time.monotonic()
                 with pytest.raises(OutboundFailed, match=r"longer than 0\.4 s"):
                     outbound.call("GET", f"http://{host}/{drips}")
-                assert time.monotonic() - began < 1.5
+                assert time.monotonic() - began < 4
     with BlockingOutbound(Outbound([host], allowed=LOOPBACK)) as outbound, pytest.raises(OutboundFailed):
         outbound.call("GET", f"http://{host}/ok")  # nobody is there any more
 
 
 def test_a_name_server_that_does_not_answer_is_not_waited_for() -> None:
     def slow(host: str, port: int) -> Sequence[str]:
-        time.sleep(1)
+        time.sleep(2)
         return ["127.0.0.1"]
 
     with BlockingOutbound(Outbound(["w.example"], resolve=slow, whole_s=0.2)) as outbound:
         began = time.monotonic()
         with pytest.raises(OutboundFailed, match="longer"):
             outbound.call("GET", "https://w.example/")
-        assert time.monotonic() - began < 0.9
+        assert time.monotonic() - began < 1.8
 
 
 def test_a_port_that_was_not_named_is_not_called() -> None:

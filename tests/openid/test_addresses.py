@@ -94,8 +94,11 @@ class There:
     def signs_in(self, provider: Provider) -> None:
         async def work() -> None:
             attempt = Attempt.new()
-            await provider.authorization_url(attempt, language="en")
-            await provider.signed_in(attempt, {"state": attempt.state, "code": "c"})
+            try:
+                await provider.authorization_url(attempt, language="en")
+                await provider.signed_in(attempt, {"state": attempt.state, "code": "c"})
+            finally:
+                await provider.close()
 
         asyncio.run(work())
 
