@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Self
 
-from pydantic import AfterValidator, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, Field, JsonValue, StringConstraints, model_validator
 from pydantic_core import PydanticCustomError
 
 from app.api.fields import BilledFen, Day, Fen, Instant, Printable, Reference, Wire, wrong
@@ -17,14 +17,22 @@ from app.services.evidence.accelerators import CARD_HOUR
 from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
 from app.services.redemption.invoices import InvoiceLine, overbilled
 
+MAX_DIGITS = 18
+_SHARE: dict[str, JsonValue] = {"pattern": r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"}
+
+
+def _form(decimals: int) -> dict[str, JsonValue]:
+    """What the contract says of a number whose digits are counted here, with a sentence for whoever wrote more."""
+    return {"pattern": rf"^(0|[1-9][0-9]{{0,{MAX_DIGITS - 1}}})(\.[0-9]{{1,{decimals}}})?$"}
+
 
 def _quantity(text: str) -> str:
-    parse_decimal(text, max_decimals=QUANTITY_DECIMALS, max_digits=18)
+    parse_decimal(text, max_decimals=QUANTITY_DECIMALS, max_digits=MAX_DIGITS)
     return text
 
 
 def _unit_price(text: str) -> str:
-    parse_decimal(text, max_decimals=UNIT_PRICE_DECIMALS, max_digits=18)
+    parse_decimal(text, max_decimals=UNIT_PRICE_DECIMALS, max_digits=MAX_DIGITS)
     return text
 
 
@@ -118,9 +126,15 @@ class BillLineBody(Wire):
     """One line of a bill. `amount_fen` counts and includes VAT; quantity × unit price must explain it."""
 
     category: Category
-    quantity: Annotated[str, AfterValidator(_quantity), Field(examples=["12.5"])]
+    quantity: Annotated[
+        str, AfterValidator(_quantity), Field(examples=["12.5"], json_schema_extra=_form(QUANTITY_DECIMALS))
+    ]
     unit: Annotated[Unit, Field(examples=["card_hour"])]
-    unit_price: Annotated[str, AfterValidator(_unit_price), Field(description="元", examples=["38.50"])]
+    unit_price: Annotated[
+        str,
+        AfterValidator(_unit_price),
+        Field(description="元", examples=["38.50"], json_schema_extra=_form(UNIT_PRICE_DECIMALS)),
+    ]
     amount_fen: BilledFen
     used_from: Instant | None = None
     used_until: Instant | None = None
@@ -161,7 +175,9 @@ class BillBody(Wire):
     """A bill: `total_fen` is the sum of its lines."""
 
     total_fen: BilledFen
-    tax_rate: Annotated[str, AfterValidator(_tax_rate), Field(examples=["0.06"])] | None = None
+    tax_rate: Annotated[str, AfterValidator(_tax_rate), Field(examples=["0.06"], json_schema_extra=_SHARE)] | None = (
+        None
+    )
     lines: Annotated[list[BillLineBody], Field(min_length=1, max_length=200)]
 
     @model_validator(mode="after")

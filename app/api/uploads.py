@@ -9,7 +9,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.exceptions import RequestValidationError
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
@@ -33,7 +33,8 @@ REQUEST_BODY = {
                 "required": ["region_code", "file"],
                 "additionalProperties": False,
                 "properties": {
-                    "region_code": {"type": "string", "description": "The region of the programme it is for"},
+                    "region_code": TypeAdapter(RegionCode).json_schema()
+                    | {"description": "The region of the programme it is for"},
                     "file": {
                         "type": "string",
                         "format": "binary",

@@ -29,6 +29,6 @@ def test_right_requests_to_every_operation(city: Tenant, asker: str) -> None:
 
 @pytest.mark.parametrize("asker", ["firm", "nobody"])
 def test_all_phases_over_some_operations(city: Tenant, asker: str) -> None:
-    outcome = all_phases(city, asker, 8)
+    outcome = all_phases(city, asker, 4)
     assert set(outcome.cases) == {"examples", "coverage", "fuzzing", "stateful"}, outcome.cases
     nothing_found(outcome, city)

@@ -20,11 +20,11 @@ def city(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory
 
 def test_right_requests_to_every_operation(city: Tenant) -> None:
     outcome = few_of_everything(city, "machine")
-    assert len(outcome.succeeded) > 100, "they get past the door"
+    assert len(outcome.succeeded) > 50, "they get past the door"
     nothing_found(outcome, city)
 
 
 def test_all_phases_over_some_operations(city: Tenant) -> None:
-    outcome = all_phases(city, "machine", 12)
+    outcome = all_phases(city, "machine", 6)
     assert set(outcome.cases) == {"examples", "coverage", "fuzzing", "stateful"}, outcome.cases
     nothing_found(outcome, city)

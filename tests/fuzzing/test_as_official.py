@@ -25,6 +25,6 @@ def test_right_requests_to_every_operation(city: Tenant) -> None:
 
 
 def test_all_phases_over_some_operations(city: Tenant) -> None:
-    outcome = all_phases(city, "official", 12)
+    outcome = all_phases(city, "official", 6)
     assert set(outcome.cases) == {"examples", "coverage", "fuzzing", "stateful"}, outcome.cases
     nothing_found(outcome, city)
