@@ -16,7 +16,8 @@ from email.policy import HTTP
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from tests.matrix.requests import REQUESTS, Sent, request_of
+from tests.matrix.forms import Sent
+from tests.matrix.requests import REQUESTS, request_of
 from tests.matrix.tenants import Tenant
 from tests.world import rules_body
 
