@@ -114,13 +114,7 @@ BAND = {"up_to_fen": 5, "rate": FLAT}
         ({"category_parents": {"GPU 卡": "a"}}, "string_pattern_mismatch", "/category_parents/GPU 卡", "short", "小写"),
         ({"validity": {"kind": "days"}}, "missing", "/validity/days", "missing", "缺少"),
         ({"validity": {"kind": "days", "days": 0}}, "greater_than_equal", "/validity/days", "1 or more", "不小于 1"),
-        (
-            {"validity": {"kind": "date", "until": "soon"}},
-            "date_from_datetime_parsing",
-            "/validity/until",
-            "day",
-            "日期",
-        ),
+        ({"validity": {"kind": "date", "until": "soon"}}, "date_parsing", "/validity/until", "day", "日期"),
         (
             {"rate": {"kind": "bracket", "method": "marginal", "bands": [BAND]}},
             "value_error",
