@@ -211,11 +211,14 @@ class BlockingOutbound:
     def __init__(self, outbound: Outbound) -> None:
         self._outbound = outbound
         self._runner = asyncio.Runner()
+        self._is_closed = False
 
     def close(self) -> None:
-        """Let go of the connections."""
-        self._runner.run(self._outbound.close())
-        self._runner.close()
+        """Let go of the connections; done twice it changes nothing."""
+        if not self._is_closed:
+            self._is_closed = True
+            self._runner.run(self._outbound.close())
+            self._runner.close()
 
     def __enter__(self) -> Self:
         return self
