@@ -4,7 +4,8 @@ The sum is what counters need and nothing else: per voucher, pool and pair of ac
 Two more lines are floors, of which no complete check stays clear: every row read once, with nothing done to it; every
 leaf, all facts and traces sent here and hashed, with nothing compared. Both on two connections, as a reconciliation is.
 In turn and several times over, medians; compare the lines of one run with each other, on a busy machine by their
-processor seconds. At the end the books must be right, or the exit status is 1.
+processor seconds. Before that: how long a balance as of an earlier instant or size takes in books of this size. At the
+end the books must be right, or the exit status is 1.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ from app.services.reconciliation.sealed import SEALED, recomputed
 from app.sql import streamed
 from benchmarks.measuring import processor_s, table
 from benchmarks.reconciliation.books import fill, prepared
+from benchmarks.redemptions.sealed import Sealing, ask_balances
 
 PLAIN = (
     "SELECT region_code, voucher_id, pool_id, source, destination, sum(amount_fen)"
@@ -65,6 +67,7 @@ def main() -> int:
         urls = prepared(server, "reconciliation")
         fill(server, urls, entries=asked.entries)
         database = Database(urls.app_url, reach=EVERYWHERE)
+        _tell_balances(database)
         works: dict[str, Callable[[], object]] = {"plain grouped sum": lambda: _counted(database, PLAIN)}
         works["floor: rows read"] = lambda: _on_two(database, [partial(_read, table=name) for name in READ])
         works["floor: bytes hashed"] = lambda: _on_two(database, [partial(_hash, query=query) for query in HASHED])
@@ -90,6 +93,13 @@ def main() -> int:
         wrong = check_invariants(database).difference_count
         database.dispose()
     return 1 if wrong else 0
+
+
+def _tell_balances(database: Database) -> None:
+    found = Sealing()
+    ask_balances(database, found)
+    median, slowest = statistics.median(found.as_of_ms), max(found.as_of_ms)
+    print(f"balances as of, among {found.entries:,} entries: median {median:.1f} ms, slowest {slowest:.1f} ms")
 
 
 def _counted(database: Database, query: str) -> int:
