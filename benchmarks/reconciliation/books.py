@@ -147,9 +147,21 @@ _COUNTERS = (
     "DROP TABLE bench_vouchers",
 )
 
+_BY_TIME = [
+    "UPDATE seal_queue SET queue_no = -queue_no",
+    """
+    UPDATE seal_queue q SET queue_no = o.place FROM (
+        SELECT id, row_number() OVER (ORDER BY at, id) AS place FROM entries
+    ) AS o WHERE q.leaf_id = o.id
+    """,
+]
 
-def fill(server: Server, urls: Urls, *, entries: int) -> Scheme:
-    """Books with about so many entries: one in eleven issues a voucher, the others redeem."""
+
+def fill(server: Server, urls: Urls, *, entries: int, sealed_by_time: bool = False) -> Scheme:
+    """Books with about so many entries: one in eleven issues a voucher, the others redeem.
+
+    They are sealed voucher by voucher, which is the order of their ids, or `sealed_by_time` as a service would have.
+    """
     vouchers = max(1, entries // (PER_VOUCHER + 1))
     database = Database(urls.app_url, reach=EVERYWHERE)
     of = scheme(
@@ -166,6 +178,8 @@ def fill(server: Server, urls: Urls, *, entries: int) -> Scheme:
         tx.execute(text(_VOUCHERS))
         _redemptions(tx, vouchers)
         _run(tx, _COUNTERS)
+        if sealed_by_time:
+            _run(tx, _BY_TIME)
         _seal(urls)
         tx.execute(text("VACUUM ANALYZE"))
     engine.dispose()
