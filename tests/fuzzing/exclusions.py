@@ -20,6 +20,7 @@ A_LIST_IN_TEXT = "a JSON list in a field of a form: the schema can but call it t
 NO_FLOAT = "JSON Schema counts 1.0 as a whole number; money and counts are refused as floats on purpose"
 READ_NULL = "the fuzzer puts a null that it read in an answer into the address of another operation"
 GOES_WITH = "which filter needs the region besides is said in words: some are known in many regions"
+ROW_BY_ROW = "each row of a batch is answered by itself: a wrong one is refused within the answer to all"
 BY_PERSON = "a person without a second factor gives his password, one with it his code: the form cannot know who asks"
 
 
@@ -41,6 +42,8 @@ def reason_for(check: str, failure: Any, case: Any) -> str | None:
             return A_LIST_IN_TEXT
         if label == "POST /v1/personal-tokens/step-up" and _all_below(told, "/password"):
             return BY_PERSON
+    if check == "negative_data_rejection" and label == "POST /v1/redemptions:batch" and _has_rows(case.body):
+        return ROW_BY_ROW
     if check in {"unsupported_method", "allow_header_conformance"} and _is_shared(case):
         return SHARED
     return None
@@ -51,6 +54,10 @@ def _only_written_as_floats(told: str) -> bool:
     found = re.findall(r'"code": "(\w+)"(?:[^{}]*"actual": "([^"]*)")?', told)
     sayable = [(code, actual) for code, actual in found if SAYABLE.fullmatch(code)]
     return all(code.endswith("_type") and re.fullmatch(r"-?\d+\.0", actual) for code, actual in sayable)
+
+
+def _has_rows(body: Any) -> bool:
+    return isinstance(body, dict) and isinstance(body.get("redemptions"), list) and bool(body["redemptions"])
 
 
 def _all_below(told: str, pointer: str) -> bool:
