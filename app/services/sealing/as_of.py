@@ -64,7 +64,14 @@ _MARKED = f"""
     ) AS m
 """
 _MOVED = "p.region_code, p.pool_id, p.payee_id, p.source, p.destination, p.amount_fen"
-# OFFSET 0 keeps these apart from what they are joined to: key by key, whatever the planner makes of the tables' sizes.
+# OFFSET 0 keeps these apart from what they are joined to: range by range and key by key, whatever the planner makes of
+# the tables' sizes. Left to it, it took many ranges for most of the log, and read all leaves to join them afterwards.
+_LEAVES = """
+    CROSS JOIN LATERAL (
+        SELECT leaf_id FROM log_leaves
+        WHERE region_code = :region AND leaf_index >= first_index AND leaf_index < size OFFSET 0
+    ) AS l
+"""
 _ENTRY = """
     CROSS JOIN LATERAL (
         SELECT id FROM entries WHERE region_code = :region AND id = leaf_id AND at <= :at OFFSET 0
@@ -88,8 +95,8 @@ _AS_OF_SIZE = Statement(
         ) AS last
     ), moved AS (
         SELECT {_MOVED}
-        FROM log_leaves l {_POSTINGS.format("l.leaf_id")}
-        WHERE l.region_code = :region AND l.leaf_index >= (SELECT size FROM prefix) AND l.leaf_index < :size
+        FROM (SELECT size AS first_index, CAST(:size AS bigint) AS size FROM prefix) AS straddling
+        {_LEAVES} {_POSTINGS.format("l.leaf_id")}
     )
     {_MARKED}
     UNION ALL
@@ -118,9 +125,7 @@ _AS_OF_INSTANT = Statement(
         WHERE region_code = :region AND at_max > :at AND at_max - at_min > interval '1 minute' AND at_min <= :at
     ), moved AS (
         SELECT {_MOVED}
-        FROM straddling s
-        JOIN log_leaves l ON l.region_code = :region AND l.leaf_index >= s.first_index AND l.leaf_index < s.size
-        {_ENTRY} {_POSTINGS.format("e.id")}
+        FROM straddling {_LEAVES} {_ENTRY} {_POSTINGS.format("e.id")}
         UNION ALL
         SELECT {_MOVED}
         FROM seal_queue q {_ENTRY} {_POSTINGS.format("e.id")}
