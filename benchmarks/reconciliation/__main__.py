@@ -4,9 +4,8 @@ The sum is what counters need and nothing else: per voucher, pool and pair of ac
 Two more lines are floors, of which no complete check stays clear: every row read once, with nothing done to it; every
 leaf, all facts and traces sent here and hashed, with nothing compared. Both on two connections, as a reconciliation is.
 In turn and several times over, medians; compare the lines of one run with each other, on a busy machine by their
-processor seconds. At the end the books must be right, or the exit status is 1.
-
-With --balances instead: how long a balance as of an earlier instant or size takes in books of this size.
+processor seconds. Then how long balances as of earlier instants and sizes take there; --balances measures those
+alone. At the end the books must be right, or the exit status is 1.
 """
 
 from __future__ import annotations
@@ -67,7 +66,7 @@ def main() -> int:
     asked = parser.parse_args()
     with temporary(settings={"synchronous_commit": "off", "max_wal_size": "8GB"}) as server:
         urls = prepared(server, "reconciliation")
-        fill(server, urls, entries=asked.entries, sealed_by_time=asked.balances)
+        fill(server, urls, entries=asked.entries)
         database = Database(urls.app_url, reach=EVERYWHERE)
         if asked.balances:
             _tell_balances(database)
@@ -95,6 +94,7 @@ def main() -> int:
                 for name, (wall, used) in took.items()
             ],
         )
+        _tell_balances(database)
         wrong = check_invariants(database).difference_count
         database.dispose()
     return 1 if wrong else 0

@@ -41,15 +41,16 @@ RULES = Rules.model_validate(
 )
 """A yearly cap, so that every redemption counts in a counter of its firm; valid for longer than they are spread."""
 YEAR_S = 300 * 86_400
-"""Over which the redemptions are spread, voucher by voucher and then again."""
+"""Over which the redemptions are spread."""
 
 _NUMBERED = """
     SELECT v.region_code, v.id AS voucher_id, v.programme_id, v.firm_id, v.valid_from, v.rule_id, v.pool_id,
-        v.mandate_id, v.provider_id, n AS seq, lpad(((v.place - 1) * :per + n)::text, 26, '0') AS tail,
-        v.valid_from + make_interval(secs => ((n - 1) * :vouchers + v.place) * :pause_s) AS at
-    FROM bench_vouchers v CROSS JOIN generate_series(1, :per) AS n
-    WHERE v.place > :from_place AND v.place <= :to_place
+        v.mandate_id, v.provider_id, made.n / :vouchers + 1 AS seq, lpad(made.n::text, 26, '0') AS tail,
+        v.valid_from + make_interval(secs => (made.n + 1) * :pause_s) AS at
+    FROM generate_series(:first, :last - 1) AS made(n) JOIN bench_vouchers v ON v.place = made.n % :vouchers + 1
+    ORDER BY made.n
 """
+"""Round after round over all vouchers: ids, rows and leaves lie in the order of their instants, as a service's do."""
 
 _SHA = "encode(sha256(convert_to({}, 'UTF8')), 'hex')"
 
@@ -87,7 +88,7 @@ _STEPS = (
     """,
     """
     INSERT INTO seal_queue (region_code, leaf_kind, leaf_id)
-    SELECT region_code, 'entry', 'ent_' || region_code || '_' || tail FROM ({numbered}) AS made ORDER BY at
+    SELECT region_code, 'entry', 'ent_' || region_code || '_' || tail FROM ({numbered}) AS made
     """,
     """
     INSERT INTO postings (region_code, entry_id, line, pool_id, source, destination, amount_fen, voucher_id,
@@ -147,21 +148,9 @@ _COUNTERS = (
     "DROP TABLE bench_vouchers",
 )
 
-_BY_TIME = [
-    "UPDATE seal_queue SET queue_no = -queue_no",
-    """
-    UPDATE seal_queue q SET queue_no = o.place FROM (
-        SELECT id, row_number() OVER (ORDER BY at, id) AS place FROM entries
-    ) AS o WHERE q.leaf_id = o.id
-    """,
-]
 
-
-def fill(server: Server, urls: Urls, *, entries: int, sealed_by_time: bool = False) -> Scheme:
-    """Books with about so many entries: one in eleven issues a voucher, the others redeem.
-
-    They are sealed voucher by voucher, which is the order of their ids, or `sealed_by_time` as a service would have.
-    """
+def fill(server: Server, urls: Urls, *, entries: int) -> Scheme:
+    """Books with about so many entries, sealed: one in eleven issues a voucher, the others redeem."""
     vouchers = max(1, entries // (PER_VOUCHER + 1))
     database = Database(urls.app_url, reach=EVERYWHERE)
     of = scheme(
@@ -178,8 +167,6 @@ def fill(server: Server, urls: Urls, *, entries: int, sealed_by_time: bool = Fal
         tx.execute(text(_VOUCHERS))
         _redemptions(tx, vouchers)
         _run(tx, _COUNTERS)
-        if sealed_by_time:
-            _run(tx, _BY_TIME)
         _seal(urls)
         tx.execute(text("VACUUM ANALYZE"))
     engine.dispose()
@@ -197,13 +184,19 @@ def _seal(urls: Urls) -> None:
 
 
 def _redemptions(tx: Connection, vouchers: int) -> None:
-    told = _telling("redemptions", vouchers * PER_VOUCHER)
-    each = CHUNK // PER_VOUCHER
-    for first in range(0, vouchers, each):
-        last = min(first + each, vouchers)
-        spread = {"vouchers": vouchers, "pause_s": YEAR_S / (vouchers * PER_VOUCHER)}
-        _run(tx, [step.format(numbered=_NUMBERED) for step in _STEPS], from_place=first, to_place=last, **spread)
-        told(last * PER_VOUCHER)
+    total = vouchers * PER_VOUCHER
+    told = _telling("redemptions", total)
+    for first in range(0, total, CHUNK):
+        last = min(first + CHUNK, total)
+        _run(
+            tx,
+            [step.format(numbered=_NUMBERED) for step in _STEPS],
+            first=first,
+            last=last,
+            vouchers=vouchers,
+            pause_s=YEAR_S / total,
+        )
+        told(last)
 
 
 def _run(tx: Connection, statements: Sequence[str], **places: float) -> None:
