@@ -87,7 +87,7 @@ from app.database import Database
 from app.openid import Provider, load_providers
 from app.outbound import networks
 from app.reach import EVERYWHERE
-from app.services.auditing.erasing import Eraser
+from app.services.auditing.erasing import eraser
 from app.services.auditing.refusals import Refusals
 from app.services.desk.gatherer import Desk
 from app.services.disclosure import Disclosure
@@ -97,12 +97,12 @@ from app.services.identity.proving import Proving
 from app.services.identity.tokens import Tokens
 from app.services.limits.rates import Rates
 from app.services.notices.pace import Pace
-from app.services.old_answers import BodyDropper
-from app.services.reconciliation.nightly import Nightly
+from app.services.old_answers import body_dropper
+from app.services.reconciliation.nightly import nightly_check
 from app.services.redemption.batch import decide_batch
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.receipts import Receipts
-from app.services.sweeper import Sweeper
+from app.services.sweeper import sweeper
 from app.services.vouchers.payment_secrets import PaymentSecrets
 from app.settings import Settings
 
@@ -202,12 +202,14 @@ def create_app(settings: Settings) -> FastAPI:
     )
 
     everywhere = database.reaching(EVERYWHERE)
-    sweeper = Sweeper(everywhere, every_s=settings.sweep_every_s)
     providers = load_providers(settings.openid_file) if settings.openid_file else ()
-    nightly = Nightly(everywhere, nightly=settings.reconcile_at)
     refusals = Refusals(everywhere)
-    eraser = Eraser(everywhere, keep_sessions=timedelta(days=settings.keep_sessions_days))
-    dropper = BodyDropper(everywhere, keep=timedelta(days=settings.keep_answers_days))
+    beside = [
+        sweeper(everywhere, every_s=settings.sweep_every_s),
+        *([nightly_check(everywhere, settings.reconcile_at)] if settings.reconcile_at is not None else []),
+        body_dropper(everywhere, keep=timedelta(days=settings.keep_answers_days)),
+        eraser(everywhere, keep_sessions=timedelta(days=settings.keep_sessions_days)),
+    ]
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -238,19 +240,15 @@ def create_app(settings: Settings) -> FastAPI:
             openid=openid,
         )
         desk.start()
-        sweeper.start()
-        nightly.start()
-        dropper.start()
         refusals.start()
-        eraser.start()
+        for thread in beside:
+            thread.start()
         yield
-        eraser.stop()
+        for thread in reversed(beside):
+            thread.stop()
         refusals.stop()
         for provider in openid.values():
             await provider.close()
-        dropper.stop()
-        nightly.stop()
-        sweeper.stop()
         desk.stop()
         rates.close()
         writers.dispose()

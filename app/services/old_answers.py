@@ -7,14 +7,16 @@ pass over a hundred million of them, pauses included, less than half a day.
 
 from __future__ import annotations
 
-import threading
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
+from threading import Event
 
 import structlog
 from sqlalchemy import Connection, text
 
 from app.database import Database
+from app.services.periodic import Periodic
 from app.sql import now
 
 SLICE = 1_000
@@ -107,36 +109,18 @@ def drop_bodies(tx: Connection, *, keep: timedelta, most: int = SLICE) -> Slice 
     return Slice(region, found.seen, found.dropped)
 
 
-class BodyDropper:
-    """A thread that carries the passes on. Any number of processes may have one: each takes up what no other has."""
+def body_dropper(database: Database, *, keep: timedelta) -> Periodic:
+    """The thread that carries the passes on; each takes up what no other has."""
+    return Periodic(
+        "body-dropper", partial(carry_on, database, keep=keep), every_s=LOOK_EVERY_S, failed="old_answers.failed"
+    )
 
-    def __init__(self, database: Database, *, keep: timedelta) -> None:
-        self._database = database
-        self._keep = keep
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="body-dropper", daemon=True)
 
-    def start(self) -> None:
-        """Start looking for passes that are due."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish the transaction under way and return."""
-        self._stopped.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
-            try:
-                self.carry_on()
-            except Exception:  # the database may be away; the pass goes on where it stands
-                log.warning("old_answers.failed", exc_info=True)
-
-    def carry_on(self) -> None:
-        """Carry on every pass that is due to its end, or until stopped."""
-        self._database.transact(note_regions)
-        while (done := self._database.transact(lambda tx: drop_bodies(tx, keep=self._keep))) is not None:
-            if done.dropped:
-                log.info("old_answers.dropped", region=done.region_code, bodies=done.dropped)
-            if self._stopped.wait(PAUSE_S):
-                return
+def carry_on(database: Database, stopped: Event, *, keep: timedelta) -> None:
+    """Carry on every pass that is due to its end, or until stopped."""
+    database.transact(note_regions)
+    while (done := database.transact(lambda tx: drop_bodies(tx, keep=keep))) is not None:
+        if done.dropped:
+            log.info("old_answers.dropped", region=done.region_code, bodies=done.dropped)
+        if stopped.wait(PAUSE_S):
+            return

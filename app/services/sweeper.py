@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from threading import Event
 
 import structlog
 from sqlalchemy import Connection
 
 from app.database import Database
-from app.kernel.problems import AppError
+from app.services.periodic import Periodic
 from app.services.redemption.holds.ending import find_due, sweep_vouchers
-from app.services.redemption.loading import VoucherKey
+from app.services.redemption.loading import FIRST, VoucherKey
 from app.services.vouchers.expiry import expire_vouchers, find_expired
 from app.services.vouchers.reminders import find_programmes_to_remind, remind
 
@@ -23,7 +23,7 @@ MOST = 100
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """What is swept: `find` names vouchers (or programmes) without a lock, `sweep` says how many it were."""
+    """What is swept: `find` names vouchers (or programmes) in order, without a lock; `sweep` says how many it were."""
 
     find: Callable[..., list[VoucherKey]]
     sweep: Callable[..., int]
@@ -39,50 +39,58 @@ TASKS = (
 log = structlog.get_logger(__name__)
 
 
-class Sweeper:
-    """A thread that sweeps. Any number of processes may have one: each takes what no other has locked."""
+def sweeper(database: Database, *, every_s: float, most: int = MOST) -> Periodic:
+    """The thread that sweeps; each takes what no other has locked."""
 
-    def __init__(self, database: Database, *, every_s: float) -> None:
+    def sweep(stopped: Event) -> None:
+        for task in TASKS:
+            _Sweep(database, task, most, stopped).to_the_end()
+
+    return Periodic("sweeper", sweep, every_s=every_s, failed="sweep.failed")
+
+
+class _Sweep:
+    """One task's turn. What cannot be swept keeps nothing else waiting: a pass goes on behind it, in order of keys."""
+
+    def __init__(self, database: Database, task: Task, most: int, stopped: Event) -> None:
         self._database = database
-        self._every_s = every_s
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="sweeper", daemon=True)
+        self._task = task
+        self._most = most
+        self._stopped = stopped
 
-    def start(self) -> None:
-        """Start sweeping."""
-        self._thread.start()
+    def to_the_end(self) -> None:
+        """Pass after pass over what is due, until one finds nothing to do."""
+        while self._pass():
+            pass
 
-    def stop(self) -> None:
-        """Finish the transaction under way and return."""
-        self._stopped.set()
-        self._thread.join()
+    def _pass(self) -> int:
+        count, after = 0, FIRST
+        while not self._stopped.is_set():
+            found, swept = self._some(after)
+            count += swept
+            if len(found) < self._most:
+                break
+            after = found[-1]
+        return count
 
-    def _work(self) -> None:
-        while not self._stopped.wait(self._every_s):
-            for task in TASKS:
-                try:
-                    self._sweep(task)
-                except Exception:  # the database may be away; the next round finds what is due
-                    log.warning("sweep.failed", exc_info=True)
-
-    def _sweep(self, task: Task) -> None:
+    def _some(self, after: VoucherKey) -> tuple[list[VoucherKey], int]:
         try:
-            while self._database.transact(partial(_sweep_some, task=task)) and not self._stopped.is_set():
-                pass
-        except AppError:
-            raise
+            return self._database.transact(partial(self._at_once, after=after))
         except Exception:
             log.exception("sweep.failed")
-            self._one_by_one(task)
+            return self._one_by_one(after)  # raises where the database is away
 
-    def _one_by_one(self, task: Task) -> None:
+    def _at_once(self, tx: Connection, *, after: VoucherKey) -> tuple[list[VoucherKey], int]:
+        found = self._task.find(tx, most=self._most, after=after)
+        return found, self._task.sweep(tx, found)
+
+    def _one_by_one(self, after: VoucherKey) -> tuple[list[VoucherKey], int]:
         """Where one of many cannot be given back, the money of the others goes back nevertheless."""
-        for key in self._database.transact(partial(task.find, most=MOST)):
+        found = self._database.transact(partial(self._task.find, most=self._most, after=after))
+        count = 0
+        for key in found:
             try:
-                self._database.transact(partial(task.sweep, found=[key]))
+                count += self._database.transact(partial(self._task.sweep, found=[key]))
             except Exception:
-                log.exception("sweep.failed", voucher=key[1])
-
-
-def _sweep_some(tx: Connection, *, task: Task) -> int:
-    return task.sweep(tx, task.find(tx, most=MOST))
+                log.exception("sweep.failed", subject=key[1])
+        return found, count

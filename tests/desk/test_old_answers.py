@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from datetime import timedelta
 from typing import Any
 
@@ -13,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from app.database import Database
 from app.embedded.databases import Urls
 from app.reach import EVERYWHERE
-from app.services.old_answers import BodyDropper, Slice, drop_bodies, note_regions
+from app.services.old_answers import Slice, carry_on, drop_bodies, note_regions
 from app.settings import Settings
 from tests.payment_codes.codes import make
 from tests.world import HANGZHOU, NINGBO, World, bill_body, counter, ok, problem, redemption_body
@@ -105,12 +106,9 @@ def test_of_two_processes_each_takes_up_another_region(database: Database, urls:
     other.dispose()
 
 
-def test_a_thread_carries_the_passes_to_their_end_and_stops_at_once(database: Database) -> None:
+def test_the_passes_are_carried_to_their_end(database: Database) -> None:
     fill(database, 5)
-    dropper = BodyDropper(database, keep=KEEP)
-    dropper.start()
-    dropper.carry_on()
-    dropper.stop()
+    carry_on(database, threading.Event(), keep=KEEP)
     assert keys_with_bodies(database) == []
 
 

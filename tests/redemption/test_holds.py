@@ -14,7 +14,7 @@ from app.embedded.databases import Urls
 from app.embedded.server import Server
 from app.services.redemption.holds.ending import sweep
 from app.services.redemption.replaying import replay
-from app.services.sweeper import Sweeper
+from app.services.sweeper import sweeper
 from tests.past import OVER, end_validity
 from tests.redemption.test_replay_assessment import stored_by
 from tests.world import Counter, World, bill_body, counter, line_body, ok, problem
@@ -571,7 +571,11 @@ def test_a_freeze_stops_no_clock_beyond_the_vouchers_end(world: World) -> None:
     assert world.differences() == []
 
 
-def test_a_hold_that_cannot_be_given_back_keeps_no_other(world: World, server: Server, urls: Urls) -> None:
+@pytest.mark.parametrize("at_once", [100, 1])
+def test_a_hold_that_cannot_be_given_back_keeps_no_other(
+    world: World, server: Server, urls: Urls, at_once: int
+) -> None:
+    """Neither those in the same transaction, nor those that come behind a whole transaction of such."""
     desk = counter(world.city())
     broken, whole = desk, desk.second_voucher(1_000_000)
     bad, good = ok(hold(broken, 100_000)), ok(hold(whole, 200_000))
@@ -581,11 +585,11 @@ def test_a_hold_that_cannot_be_given_back_keeps_no_other(world: World, server: S
     engine.dispose()
     for held in (bad, good):
         let_expire(world, held)
-    sweeper = Sweeper(world.database, every_s=0.05)
-    sweeper.start()
+    sweeping = sweeper(world.database, every_s=0.05, most=at_once)
+    sweeping.start()
     deadline = time.monotonic() + 20
     while voucher(whole)[1] and time.monotonic() < deadline:
         time.sleep(0.05)
-    sweeper.stop()
+    sweeping.stop()
     assert voucher(whole) == (1_000_000, 0, 0)
     assert voucher(broken) == (970_000, 30_000, 0)

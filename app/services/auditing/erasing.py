@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
+from threading import Event
 from uuid import uuid4
 
 import structlog
@@ -16,6 +16,7 @@ from app.kernel.vocabulary import RetentionKind
 from app.services import audit
 from app.services.auditing.retention import days_for, load_retention
 from app.services.identity.principals import Caller, Principal
+from app.services.periodic import Periodic
 from app.sql import now
 
 CLOCK = "clock"
@@ -93,29 +94,10 @@ def erase_due(database: Database, *, keep_sessions: timedelta) -> int:
         return count
 
 
-class Eraser:
-    """A thread that erases what is due, once an hour. Any number of processes may have one."""
+def eraser(database: Database, *, keep_sessions: timedelta) -> Periodic:
+    """The thread that erases what is due, once an hour."""
 
-    def __init__(self, database: Database, *, keep_sessions: timedelta) -> None:
-        self._database = database
-        self._keep_sessions = keep_sessions
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="eraser", daemon=True)
+    def erase(_: Event) -> None:
+        log.info("retention.erased", rows=erase_due(database, keep_sessions=keep_sessions))
 
-    def start(self) -> None:
-        """Start looking for what is due."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Finish what is under way and return."""
-        self._stopped.set()
-        self._thread.join()
-
-    def _work(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
-            try:
-                erased = erase_due(self._database, keep_sessions=self._keep_sessions)
-            except Exception:  # the database may be away; the next round finds what is due
-                log.warning("retention.failed", exc_info=True)
-            else:
-                log.info("retention.erased", rows=erased)
+    return Periodic("eraser", erase, every_s=LOOK_EVERY_S, failed="retention.failed")

@@ -20,6 +20,7 @@ from sqlalchemy import Connection
 from app.database import Database
 from app.services import audit
 from app.services.identity.principals import Caller
+from app.services.periodic import Periodic
 from app.sql import now
 
 ROUTES = 30
@@ -108,27 +109,23 @@ class Refusals:
     def __init__(self, database: Database, *, gatherer: Gatherer | None = None) -> None:
         self._database = database
         self._gatherer = gatherer or Gatherer()
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="refusals", daemon=True)
+        self._writing = Periodic(
+            "refusals", lambda _: self._write(self._gatherer.due()), every_s=LOOK_EVERY_S, failed="refusals.failed"
+        )
 
     def start(self) -> None:
         """Start writing."""
-        self._thread.start()
+        self._writing.start()
 
     def stop(self) -> None:
         """Write what is there and return."""
-        self._stopped.set()
-        self._thread.join()
+        self._writing.stop()
+        self._write(self._gatherer.due(all_of_them=True))
 
     def note(self, attempt: Attempt) -> None:
         """Take a refusal in. Never waits for the database."""
         if not self._gatherer.note(attempt):
             log.warning("access.refused", principal=attempt.caller.principal_id, route=attempt.route)
-
-    def _work(self) -> None:
-        while not self._stopped.wait(LOOK_EVERY_S):
-            self._write(self._gatherer.due())
-        self._write(self._gatherer.due(all_of_them=True))
 
     def _write(self, due: Sequence[_Gathered]) -> None:
         if not due:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 from datetime import date, datetime, time, timedelta
+from threading import Event
 from uuid import uuid4
 
 import structlog
@@ -12,6 +12,7 @@ from sqlalchemy import Connection, text
 from app.database import Database
 from app.kernel.clock import SHANGHAI, civil_date
 from app.services.identity.principals import Caller, Principal
+from app.services.periodic import Periodic
 from app.services.reconciliation.comparing import Period
 from app.services.reconciliation.reconcile import reconcile_regions
 from app.sql import now
@@ -64,34 +65,14 @@ def run_due(database: Database, nightly: time) -> int:
         return reconcile_regions(database, regions, caller=caller, period=nightly_period(civil_date(at)))
 
 
-class Nightly:
-    """A thread that looks now and then whether the night's reconciliation is due, and runs it."""
+def nightly_check(database: Database, nightly: time) -> Periodic:
+    """The thread that looks now and then whether the night's reconciliation is due, and runs it."""
 
-    def __init__(self, database: Database, *, nightly: time | None, every_s: float = LOOKED_EVERY_S) -> None:
-        self._database = database
-        self._nightly = nightly
-        self._every_s = every_s
-        self._stopped = threading.Event()
-        self._thread = threading.Thread(target=self._work, name="nightly", daemon=True)
+    def look(_: Event) -> None:
+        count = run_due(database, nightly)
+        if count:
+            log.info("reconciliation.nightly", regions=count)
 
-    def start(self) -> None:
-        """Start looking, unless it is switched off."""
-        if self._nightly is not None:
-            self._thread.start()
-
-    def stop(self) -> None:
-        """Finish what is under way and return."""
-        self._stopped.set()
-        if self._thread.is_alive():
-            self._thread.join()
-
-    def _work(self) -> None:
-        assert self._nightly is not None, "else it is not started"
-        while not self._stopped.wait(self._every_s):
-            try:
-                count = run_due(self._database, self._nightly)
-                if count:
-                    log.info("reconciliation.nightly", regions=count)
-            except Exception:  # the database may be away; what is due stays due
-                log.warning("reconciliation.failed", exc_info=True)
-                self._stopped.wait(AFTER_FAILURE_S)
+    return Periodic(
+        "nightly", look, every_s=LOOKED_EVERY_S, failed="reconciliation.failed", after_failure_s=AFTER_FAILURE_S
+    )

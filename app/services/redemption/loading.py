@@ -26,6 +26,8 @@ from app.sql import Statement
 
 VoucherKey = tuple[str, str]
 """(region_code, voucher id)."""
+FIRST: VoucherKey = ("", "")
+"""Before every key of a voucher or a programme."""
 
 ProgrammeKey = tuple[str, str]
 """(region_code, programme id)."""

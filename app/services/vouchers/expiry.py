@@ -16,14 +16,15 @@ from app.services.ledger.journal import post
 from app.services.ledger.pools import lock_pools
 from app.services.redemption.effects import freeing
 from app.services.redemption.holds.ending import BY_THE_CLOCK
-from app.services.redemption.loading import ProgrammeKey, VoucherKey, load_terms, lock_vouchers
+from app.services.redemption.loading import FIRST, ProgrammeKey, VoucherKey, load_terms, lock_vouchers
 from app.services.redemption.states import VoucherState
 from app.sql import Statement, now
 
 _EXPIRED = text(
     "SELECT region_code, id FROM vouchers"
     " WHERE ended_as IS NULL AND redeemable_until <= statement_timestamp()"
-    " AND NOT (stands_still AND frozen_at < redeemable_until) ORDER BY redeemable_until LIMIT :most"
+    " AND NOT (stands_still AND frozen_at < redeemable_until) AND (region_code, id) > (:region, :after)"
+    " ORDER BY region_code, id LIMIT :most"
 )
 _END = Statement(
     "UPDATE vouchers v SET ended_as = 'expired', ended_at = v.redeemable_until"
@@ -32,9 +33,10 @@ _END = Statement(
 )
 
 
-def find_expired(tx: Connection, *, most: int) -> list[VoucherKey]:
-    """Up to `most` vouchers that have expired and are not marked so yet, the longest expired first; without a lock."""
-    return [(row.region_code, row.id) for row in tx.execute(_EXPIRED, {"most": most})]
+def find_expired(tx: Connection, *, most: int, after: VoucherKey = FIRST) -> list[VoucherKey]:
+    """Up to `most` vouchers that have expired and are not marked so, those `after` a key in order; without a lock."""
+    asked = {"most": most, "region": after[0], "after": after[1]}
+    return [(row.region_code, row.id) for row in tx.execute(_EXPIRED, asked)]
 
 
 def expire_vouchers(tx: Connection, found: Sequence[VoucherKey]) -> int:

@@ -14,7 +14,7 @@ from app.kernel.canonical import canonical
 from app.kernel.clock import civil_date
 from app.kernel.vocabulary import EventKind
 from app.services.events import Told, tell
-from app.services.redemption.loading import ProgrammeKey, load_terms
+from app.services.redemption.loading import FIRST, ProgrammeKey, load_terms
 from app.services.vouchers.extending import last_day_of
 from app.sql import now
 
@@ -25,7 +25,8 @@ _DUE = text(
     "SELECT p.region_code, p.id FROM programmes p"
     " LEFT JOIN reminder_marks m ON m.region_code = p.region_code AND m.programme_id = p.id"
     " WHERE p.status IN ('published', 'paused', 'closed') AND (m.programme_id IS NULL OR m.until IS NOT NULL"
-    " OR m.looked_at <= statement_timestamp() - interval '1 hour') ORDER BY p.region_code, p.id LIMIT :most"
+    " OR m.looked_at <= statement_timestamp() - interval '1 hour') AND (p.region_code, p.id) > (:region, :after)"
+    " ORDER BY p.region_code, p.id LIMIT :most"
 )
 _BEGIN = text(
     "INSERT INTO reminder_marks (region_code, programme_id, looked_at, after_id)"
@@ -50,9 +51,10 @@ _MARK = text(
 )
 
 
-def find_programmes_to_remind(tx: Connection, *, most: int) -> list[ProgrammeKey]:
-    """Up to `most` programmes at which nobody has looked for an hour, or not to the end; without a lock."""
-    return [(row.region_code, row.id) for row in tx.execute(_DUE, {"most": most})]
+def find_programmes_to_remind(tx: Connection, *, most: int, after: ProgrammeKey = FIRST) -> list[ProgrammeKey]:
+    """Up to `most` programmes at which nobody has looked for an hour, or not to the end, in order; without a lock."""
+    asked = {"most": most, "region": after[0], "after": after[1]}
+    return [(row.region_code, row.id) for row in tx.execute(_DUE, asked)]
 
 
 def remind(tx: Connection, found: Sequence[ProgrammeKey]) -> int:

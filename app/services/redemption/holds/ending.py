@@ -17,7 +17,7 @@ from app.services.redemption.effects import freeing
 from app.services.redemption.holds.decisions import decide_end, is_due
 from app.services.redemption.holds.loading import DUE, due_holds, load_holds, open_holds
 from app.services.redemption.holds.states import HoldState
-from app.services.redemption.loading import VoucherKey, load_terms, lock_vouchers
+from app.services.redemption.loading import FIRST, VoucherKey, load_terms, lock_vouchers
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.states import VoucherState
 from app.services.redemption.writing import Writes
@@ -35,7 +35,8 @@ Vouchers = Mapping[VoucherKey, VoucherState]
 _WITH_DUE_HOLDS = text(
     "SELECT DISTINCT h.region_code, h.voucher_id FROM holds h"
     " JOIN vouchers v ON v.region_code = h.region_code AND v.id = h.voucher_id"
-    f" WHERE {DUE.format(clock='statement_timestamp()')} LIMIT :most"
+    f" WHERE {DUE.format(clock='statement_timestamp()')} AND (h.region_code, h.voucher_id) > (:region, :after)"
+    " ORDER BY h.region_code, h.voucher_id LIMIT :most"
 )
 
 
@@ -48,9 +49,10 @@ def sweep(tx: Connection, *, most: int) -> int:
     return sweep_vouchers(tx, find_due(tx, most=most))
 
 
-def find_due(tx: Connection, *, most: int) -> list[VoucherKey]:
-    """Up to `most` vouchers with expired holds, without a lock."""
-    return [(row.region_code, row.voucher_id) for row in tx.execute(_WITH_DUE_HOLDS, {"most": most})]
+def find_due(tx: Connection, *, most: int, after: VoucherKey = FIRST) -> list[VoucherKey]:
+    """Up to `most` vouchers with expired holds, those `after` a key in order, without a lock."""
+    asked = {"most": most, "region": after[0], "after": after[1]}
+    return [(row.region_code, row.voucher_id) for row in tx.execute(_WITH_DUE_HOLDS, asked)]
 
 
 def sweep_vouchers(tx: Connection, found: Sequence[VoucherKey]) -> int:
