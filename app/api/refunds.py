@@ -21,7 +21,8 @@ from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.services.redemption.reads import RefundRecord, list_refunds
 from app.services.redemption.red_letters import RedInvoice
-from app.services.redemption.refunds import RefundLine, refund
+from app.services.redemption.refund_lines import RefundLine
+from app.services.redemption.refunds import refund
 from app.services.sealing.receipts import Receipts
 
 router = APIRouter(prefix="/v1/redemptions", tags=["redemptions"])

@@ -8,58 +8,41 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select
 
-from app.kernel.canonical import canonical, sha256_hex
+from app.kernel.canonical import canonical
 from app.kernel.clock import civil_date
-from app.kernel.ids import new_id
-from app.kernel.problems import AppError, Code, FieldError
-from app.kernel.vocabulary import Account, EntryKind, RecoveryStatus, RedemptionStatus, Role
-from app.models import Redemption, Refund, RuleVersion
+from app.kernel.problems import AppError, Code
+from app.kernel.vocabulary import EntryKind, RedemptionStatus, Role
+from app.models import Refund, RuleVersion
 from app.services.identity.principals import Caller
-from app.services.ledger.entries import Cause, JournalEntry
-from app.services.ledger.journal import post
+from app.services.ledger.entries import Cause
 from app.services.ledger.pools import lock_pools
 from app.services.payments.states import REFUND_OF
 from app.services.recoveries.decisions import spread
-from app.services.recoveries.making import counted_by_recoveries, record_recovery
-from app.services.recoveries.reads import RecoveryRecord
-from app.services.redemption.assessing import FORMAT, Counts, counts_json, counts_of_json, peeled
+from app.services.recoveries.making import counted_by_recoveries
+from app.services.redemption.assessing import FORMAT, counts_json, counts_of_json
 from app.services.redemption.capacity_counters import lock_given_back
 from app.services.redemption.capacity_uses import given_back
 from app.services.redemption.commands import RedemptionRecord
 from app.services.redemption.consents import use_mandates
-from app.services.redemption.decisions import Returned, decide_refund, end_of
-from app.services.redemption.effects import freeing
-from app.services.redemption.entitlements import entitled_by_pool
+from app.services.redemption.decisions import decide_refund, end_of
 from app.services.redemption.holds.loading import load_holds, lower_left
 from app.services.redemption.holds.states import Part, summed
 from app.services.redemption.loading import load_terms, lock_vouchers, parse_rules
 from app.services.redemption.positions import HolderKey, Positions, lock_holders
 from app.services.redemption.reads import RefundRecord, read_redemption
 from app.services.redemption.red_letters import RedInvoice
+from app.services.redemption.refund_lines import RefundLine, by_line, cancelled_lines, difference_of
+from app.services.redemption.refund_writing import How, Piece, write_refund
 from app.services.redemption.refunded_invoices import RefundedInvoices
 from app.services.redemption.states import DatedRules, VoucherState
-from app.services.redemption.usage_references import free_references
 from app.services.redemption.whole_positions import WholePosition
-from app.services.rules.position import NOTHING, Kept, Position
-from app.services.rules.position import Counter as Counted
+from app.services.rules.position import Kept, Position
 from app.services.rules.terms import add_months
-from app.services.sealing.receipts import RecordedLeaf
 from app.sql import now
-from app.tlog.merkle import leaf_hash
-
-
-@dataclass(frozen=True, slots=True)
-class RefundLine:
-    """How much of one line of the bill is cancelled. Lines count from 1; the amount is fen with VAT."""
-
-    line: int
-    amount_fen: int
 
 
 def refund(
@@ -87,7 +70,7 @@ def refund(
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
     voucher = _lock_voucher(tx, redemption)
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)  # as it is under the lock
-    how = _How(
+    how = How(
         EntryKind.REFUND,
         Cause(caller.principal_id, caller.organisation_id, caller.request_id),
         reason,
@@ -99,7 +82,7 @@ def refund(
         caller,
         redemption,
         voucher,
-        lambda position: _cancelled(redemption, position.part(redemption.id).refunded_fen, amount_fen, lines),
+        lambda position: cancelled_lines(redemption, position.part(redemption.id).refunded_fen, amount_fen, lines),
         how,
     )
     return made, read_redemption(tx, caller=caller, redemption_id=redemption_id)
@@ -123,19 +106,8 @@ def reverse_redemption(
         raise AppError(Code.REDEMPTION_NOT_REVERSIBLE, redemption_id=redemption_id)
     bill = json.loads(redemption.facts)["bill"]
     whole = {number: line["amount_fen"] for number, line in enumerate(bill["lines"], start=1)}
-    how = _How(EntryKind.REVERSE, cause, reason, reverses_id=entry_id)
+    how = How(EntryKind.REVERSE, cause, reason, reverses_id=entry_id)
     _cancel(tx, caller, redemption, voucher, lambda _: whole, how)
-
-
-@dataclass(frozen=True, slots=True)
-class _How:
-    """By what sort of entry something is cancelled, who caused it, and why."""
-
-    kind: EntryKind
-    cause: Cause
-    reason: str
-    reverses_id: str | None = None
-    red_letter: RedInvoice | None = None
 
 
 def _cancel(
@@ -144,7 +116,7 @@ def _cancel(
     redemption: RedemptionRecord,
     voucher: VoucherState,
     choose: Callable[[WholePosition], dict[int, int]],
-    how: _How,
+    how: How,
 ) -> list[RefundRecord]:
     """Cancel the chosen lines' amounts of a redemption whose voucher is locked; all that follows, written."""
     position = _position_of(tx, redemption)
@@ -190,8 +162,8 @@ def _cancel(
     facts = {
         "v": FORMAT,
         "redemption": redemption.id,
-        "cancelled": _by_line(cancelled),
-        "refunded": _by_line(part.refunded_fen),
+        "cancelled": by_line(cancelled),
+        "refunded": by_line(part.refunded_fen),
         "drawn_fen": position.drawn_fen,
         "position": counts_json(tuple(others.items())),
         "holders": dict(position.holders),
@@ -204,7 +176,7 @@ def _cancel(
     made: list[RefundRecord] = []
     for (one, piece_fen), state, counted in zip(pieces, begins, waiting, strict=True):
         first_id = made[0].id if made else None
-        piece = _Piece(
+        piece = Piece(
             redemption=one,
             fen=piece_fen,
             cancelled_fen=sum(cancelled.values()) if first_id is None else 0,
@@ -213,96 +185,11 @@ def _cancel(
             counted=counted,
             facts=canonical(facts if first_id is None else _because_of(first_id, one.id, position)),
         )
-        made.append(_refund_one(tx, piece, voucher, returned, trace, how, at))
+        made.append(write_refund(tx, piece, voucher, returned, trace, how, at))
     invoices.write(made[0].id, at=at)
     given_back_fen = sum(record.subsidy_refund_fen for record in made)
     use_mandates(tx, {(redemption.region_code, redemption.mandate_id): -given_back_fen})
     return made
-
-
-@dataclass(frozen=True, slots=True)
-class _Piece:
-    """What a refund takes from one redemption: `fen` of its subsidy, as a refund or as a recovery that begins so."""
-
-    redemption: RedemptionRecord
-    fen: int
-    cancelled_fen: int
-    because_of_id: str | None
-    recovery: RecoveryStatus | None
-    counted: Counts
-    facts: bytes
-
-
-def _refund_one(
-    tx: Connection,
-    piece: _Piece,
-    voucher: VoucherState,
-    returned: Returned,
-    trace: bytes,
-    how: _How,
-    at: datetime,
-) -> RefundRecord:
-    """Take one redemption's part of a refund: its entry or its recovery, its row, and the redemption's counters."""
-    redemption = piece.redemption
-    key = (redemption.region_code, redemption.id)
-    refund_id = new_id("rfd", redemption.region_code)
-    refunded_fen = 0 if piece.recovery else piece.fen
-    parts: tuple[tuple[str, int], ...] = ()
-    if piece.fen:
-        shares = entitled_by_pool(tx, [key])[key]
-        parts = peeled(shares, piece.fen, [share.redeemed_fen for share in shares])
-    entry_id, recorded = None, None
-    if refunded_fen:
-        entry = _entry(redemption, voucher, returned, parts, refund_id, at, piece.facts, trace, how)
-        post(tx, [entry])
-        voucher.posting_count += len(parts)
-        entry_id = entry.id
-        recorded = RecordedLeaf(leaf_hash(entry.written), redemption.leaf.log if redemption.leaf else None)
-    record = RefundRecord(
-        id=refund_id,
-        redemption_id=redemption.id,
-        because_of_id=piece.because_of_id,
-        bill_refund_fen=piece.cancelled_fen,
-        subsidy_refund_fen=refunded_fen,
-        reason=how.reason,
-        trace=trace.decode(),
-        entry_id=entry_id,
-        refunded_at=at,
-        leaf=recorded,
-    )
-    values = {name: getattr(record, name) for name in RefundRecord.__slots__ if name not in {"leaf", "recovery"}}
-    tx.execute(
-        insert(Refund).values(
-            **values,
-            region_code=redemption.region_code,
-            facts=piece.facts.decode(),
-            refunded_by=how.cause.principal_id,
-        )
-    )
-    recovery: RecoveryRecord | None = None
-    if piece.recovery:
-        recovery = record_recovery(
-            tx,
-            redemption=redemption,
-            refund_id=refund_id,
-            parts=parts,
-            counted=piece.counted,
-            status=piece.recovery,
-            cause=how.cause,
-            at=at,
-        )
-    tx.execute(
-        update(Redemption)
-        .where(Redemption.region_code == redemption.region_code, Redemption.id == redemption.id)
-        .values(
-            refunded_fen=Redemption.refunded_fen + refunded_fen,
-            recovered_fen=Redemption.recovered_fen + (piece.fen - refunded_fen),
-            bill_refunded_fen=Redemption.bill_refunded_fen + piece.cancelled_fen,
-        )
-    )
-    if redemption.bill_refunded_fen + piece.cancelled_fen == redemption.bill_total_fen:
-        free_references(tx, region_code=redemption.region_code, redemption_id=redemption.id)
-    return replace(record, recovery=recovery)
 
 
 def _because_of(first_id: str, redemption_id: str, position: WholePosition) -> dict[str, Any]:
@@ -311,24 +198,10 @@ def _because_of(first_id: str, redemption_id: str, position: WholePosition) -> d
         "redemption": redemption_id,
         "because_of": first_id,
         "cancelled": {},
-        "refunded": _by_line(position.part(redemption_id).refunded_fen),
+        "refunded": by_line(position.part(redemption_id).refunded_fen),
         "holders": {},
         "counted": [],
     }
-
-
-def difference_of(now_counted: Counts, counted: Counts, *, restores_cap: bool) -> Counts:
-    """What a refund changes in the counters: it never raises one.
-
-    Where the rules do not restore the cap, the grant stays used up. D24.
-    """
-    target, before = dict(now_counted), dict(counted)
-    changes = []
-    for bucket in sorted(target.keys() | before.keys()):
-        less = target.get(bucket, NOTHING).less(before.get(bucket, NOTHING))
-        change = Counted(*(min(0, value) for value in less))
-        changes.append((bucket, change if restores_cap else change._replace(granted_fen=0, claims=0)))
-    return tuple(changes)
 
 
 def _kept(tx: Connection, redemption: RedemptionRecord, holders: Mapping[str, str]) -> tuple[Kept, ...]:
@@ -380,49 +253,6 @@ def _refund_facts(tx: Connection, redemption: RedemptionRecord) -> list[dict[str
     return [json.loads(document) for document in documents]
 
 
-def _by_line(amounts: Mapping[int, int]) -> dict[str, int]:
-    return {str(line): amounts[line] for line in sorted(amounts)}
-
-
-def _cancelled(
-    redemption: RedemptionRecord, before: Mapping[int, int], amount_fen: int | None, lines: Sequence[RefundLine]
-) -> dict[int, int]:
-    bill = json.loads(redemption.facts)["bill"]
-    left = {number: line["amount_fen"] - before.get(number, 0) for number, line in enumerate(bill["lines"], start=1)}
-    left_fen = redemption.bill_total_fen - redemption.bill_refunded_fen
-    if amount_fen is not None:
-        if amount_fen > left_fen:
-            raise AppError(
-                Code.REFUND_EXCEEDS_REDEMPTION, pointer="/amount_fen", limit_fen=left_fen, actual_fen=amount_fen
-            )
-        if amount_fen == left_fen:
-            return {number: fen for number, fen in left.items() if fen}
-        if len(left) > 1:
-            raise AppError(
-                Code.VALIDATION_FAILED,
-                count=1,
-                errors=[FieldError("/lines", "lines_needed", limit=len(left), actual=amount_fen)],
-            )
-        return {1: amount_fen}
-    cancelled: dict[int, int] = {}
-    for place, asked in enumerate(lines):
-        if asked.line not in left:
-            raise AppError(
-                Code.VALIDATION_FAILED,
-                count=1,
-                errors=[FieldError(f"/lines/{place}/line", "no_such_line", limit=len(left), actual=asked.line)],
-            )
-        cancelled[asked.line] = cancelled.get(asked.line, 0) + asked.amount_fen
-        if cancelled[asked.line] > left[asked.line]:
-            raise AppError(
-                Code.REFUND_EXCEEDS_REDEMPTION,
-                pointer=f"/lines/{place}/amount_fen",
-                limit_fen=left[asked.line],
-                actual_fen=cancelled[asked.line],
-            )
-    return cancelled
-
-
 def _rules(tx: Connection, redemption: RedemptionRecord) -> DatedRules:
     row = tx.execute(
         select(RuleVersion.id, RuleVersion.number, RuleVersion.effective_on, RuleVersion.rules).where(
@@ -436,33 +266,3 @@ def _lock_pools_if_ended(tx: Connection, voucher: VoucherState) -> None:
     """Money of an ended voucher goes back to the pools, so they are locked in order before the clock is read."""
     if end_of(voucher, at=now(tx)):
         lock_pools(tx, {(voucher.region_code, share.pool_id) for share in voucher.shares})
-
-
-def _entry(
-    redemption: RedemptionRecord,
-    voucher: VoucherState,
-    returned: Returned,
-    parts: tuple[tuple[str, int], ...],
-    refund_id: str,
-    at: datetime,
-    facts: bytes,
-    trace: bytes,
-    how: _How,
-) -> JournalEntry:
-    return JournalEntry(
-        region_code=redemption.region_code,
-        id=new_id("ent", redemption.region_code),
-        kind=how.kind,
-        at=at,
-        programme_id=redemption.programme_id,
-        subject_id=refund_id,
-        cause=how.cause,
-        voucher_id=voucher.id,
-        rule_version_id=redemption.rule_version_id,
-        reverses_id=how.reverses_id,
-        voucher_end=returned.voucher_end,
-        facts_sha256=sha256_hex(facts),
-        trace_sha256=sha256_hex(trace),
-        details={"reason": how.reason, "redemption": redemption.id},
-        movements=freeing(voucher, parts, Account.OBLIGATED, returned.voucher_end, payee_id=redemption.provider_id),
-    )
