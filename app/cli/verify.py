@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -17,6 +19,14 @@ from app.verifier.verify import verify as verify_pack
 
 UNREADABLE = 2
 DEFAULT_SEED = 65
+
+
+def progress_of(pack: Path) -> Path:
+    """Where the progress of a verification is kept: with whoever verifies, never where the pack came from."""
+    configured = os.environ.get("XDG_STATE_HOME")
+    folder = (Path(configured) if configured else Path.home() / ".local" / "state") / "compute-vouchers" / "verify"
+    place = pack.resolve()
+    return folder / f"{sha256(os.fsencode(place)).hexdigest()[:16]}-{place.name}.json"
 
 
 def verify(
@@ -43,8 +53,7 @@ def verify(
     Status: 0 right, 1 wrong, 2 cannot be read. Neither the service nor its database is needed; python -m app.verifier
     does the same with no code of the service. Only --replay uses the service's rules.
     """
-    place = pack.resolve()
-    state = place.parent / f"{place.name}.verify-state.json"
+    state = progress_of(pack)
     try:
         if from_start:
             state.unlink(missing_ok=True)
