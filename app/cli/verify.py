@@ -14,7 +14,7 @@ import typer
 from app.cli.counting import counted
 from app.cli.output import say
 from app.cli.replay_sample import replay_sample
-from app.verifier.verify import Options, UnreadableOption, UnreadablePack, read_note
+from app.verifier.verify import Options, UnreadableOption, UnreadablePack, read_note, read_vkeys
 from app.verifier.verify import verify as verify_pack
 
 UNREADABLE = 2
@@ -34,6 +34,10 @@ def verify(
     vkey: Annotated[
         list[str] | None,
         typer.Option(help="日志或见证方的公钥，另行取得 / Key of the log or of a witness, from elsewhere"),
+    ] = None,
+    vkeys: Annotated[
+        list[Path] | None,
+        typer.Option(help="公钥文件，每行一个，每个地区各一 / A file of keys, one a line; each region has its own"),
     ] = None,
     checkpoint: Annotated[
         list[Path] | None, typer.Option(help="此前取得的树头（文件） / A head taken earlier, a file")
@@ -58,7 +62,8 @@ def verify(
         if from_start:
             state.unlink(missing_ok=True)
         notes = [read_note(path) for path in checkpoint or ()]
-        options = Options(vkey or (), notes, receipts, state)
+        keys = [*(vkey or ()), *(one for path in vkeys or () for one in read_vkeys(path))]
+        options = Options(keys, notes, receipts, state)
         with counted("核验", "verifying leaves") as progress:
             report = verify_pack(pack, options, progress=progress)
         if replay:

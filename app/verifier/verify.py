@@ -58,6 +58,18 @@ def read_note(path: Path) -> str:
         raise UnreadableOption(f"{path}: {error}") from error
 
 
+def read_vkeys(path: Path) -> list[str]:
+    """The keys of a file, one a line, as a witness's list of logs has them. Raises UnreadableOption."""
+    try:
+        keys = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableOption(f"{path}: {error}") from error
+    found = [key for key in keys if key and not key.startswith("#")]
+    if not found:
+        raise UnreadableOption(f"{path}: 没有公钥 / no key in it")
+    return found
+
+
 def verify(path: Path, options: Options, *, progress: Progress = lambda _done, _total: None) -> Report:
     """Verify a pack. Raises UnreadablePack, UnreadableOption."""
     began = time.monotonic()
@@ -267,4 +279,4 @@ def _fingerprint(pack: Pack, options: Options) -> str:
     return sha256("\x00".join(parts).encode()).hexdigest()
 
 
-__all__ = ["Options", "UnreadableOption", "UnreadablePack", "read_note", "verify"]
+__all__ = ["Options", "UnreadableOption", "UnreadablePack", "read_note", "read_vkeys", "verify"]

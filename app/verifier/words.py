@@ -30,7 +30,10 @@ CHECKS: Mapping[str, tuple[str, str]] = {
     "root": ("重算的树根与签名树头不符", "the tree does not come to the signed head"),
     "head_malformed": ("树头无法解析", "a head cannot be read"),
     "head_signature": ("树头签名不成立", "the signature of a head does not hold"),
-    "head_unknown_key": ("树头没有已知密钥的签名", "a head is not signed by a key that is known here"),
+    "head_unknown_key": (
+        "树头没有已知密钥的签名（每个地区的日志各有公钥）",
+        "a head is not signed by a key that is known here (each region's log has its own)",
+    ),
     "fork": ("同一大小有两个不同的树头：日志分叉", "two heads of one size differ: the log was forked"),
     "cosignature": ("见证签名不成立", "a cosignature does not hold"),
     "shortened": ("日志短于此前取得的树头：被回滚", "the log is shorter than a head taken earlier: rolled back"),

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from app.cli.commands import app
 from app.verifier import verify as verifying
+from app.verifier.__main__ import main
 from app.verifier.pack import Pack, UnreadablePack
 from app.verifier.verify import Options, verify
-from tests.verifier.packs import PROVIDER, REGION, VOUCHER, PackMaker, compact, list_again, posting
+from tests.verifier.packs import ORIGIN, PROVIDER, REGION, VOUCHER, PackMaker, compact, list_again, posting
 from tests.verifier.test_adversaries import archive
 from tests.verifier.test_verify import Interrupted, paid_and_closed, receipt, receipts_file
 
@@ -226,3 +227,22 @@ def test_an_issue_whose_validity_was_left_out_is_named(tmp_path: Path) -> None:
     maker.story.texts = [one for one in maker.story.texts if (one["entry"], one["kind"]) != (issue, "details")]
     maker.stored["vouchers"][0]["valid_until"] = "2099-12-31T16:00:00.000000Z"
     assert ("text_missing", f"{issue} details") in named(maker.write(tmp_path / "pack"), maker.key.vkey)
+
+
+# -- keys -------------------------------------------------------------------------------------------------------------
+
+
+def test_keys_are_read_from_a_file_of_ones_own(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    maker = PackMaker()
+    folder, keys = maker.write(tmp_path / "pack"), tmp_path / "keys.txt"
+    keys.write_text(f"\ufeff# by letter of 1 March\r\n{maker.key.vkey}\r\n\r\n{maker.witness.vkey}\r\n", newline="")
+    assert main([str(folder), "--vkeys", str(keys)]) == 0
+    assert "witness.example.org@7" in capsys.readouterr().out
+    ran = CliRunner().invoke(app, ["verify", str(folder), "--vkeys", str(keys)])
+    assert ran.exit_code == 0, ran.output
+    keys.write_text(maker.witness.vkey)
+    assert main([str(folder), "--vkeys", str(keys)]) == 1
+    told = capsys.readouterr().out
+    assert f"{ORIGIN}+{maker.key.key_id.hex()}" in told, "whose key is missing"
+    keys.write_text("\n")
+    assert main([str(folder), "--vkeys", str(keys)]) == 2
