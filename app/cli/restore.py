@@ -197,12 +197,17 @@ def _show(plan: Plan) -> None:
 
 
 def _recovery_point(plan: Plan, archived_at: datetime | None) -> str:
+    reaches = max(archived_at or plan.backup.finished_at, plan.backup.finished_at)
+    if plan.to is not None and plan.lost_wal is None and plan.to > reaches:
+        return (
+            f"归档只到 {_local(reaches)}，无法确认能恢复到所给时刻；请用 --to-latest"
+            " the archive ends there and cannot show that nothing is missing: use --to-latest"
+        )
     if plan.to is not None:
         return f"{_local(plan.to)} 之后提交的业务不在其中 what was committed later is left out"
     if plan.lost_wal is not None:
         return "原库已提交的全部业务 all that the lost server had committed"
-    end = max(archived_at or plan.backup.finished_at, plan.backup.finished_at)
-    return f"{_local(end)} 之后提交的业务可能丢失 what was committed later may be lost"
+    return f"{_local(reaches)} 之后提交的业务可能丢失 what was committed later may be lost"
 
 
 @contextmanager

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import sys
+from hashlib import sha256
 from pathlib import Path
 from typing import Annotated
 
@@ -12,11 +14,19 @@ import typer
 from app.cli.counting import counted
 from app.cli.output import say
 from app.cli.replay_sample import replay_sample
-from app.verifier.verify import Options, UnreadableOption, UnreadablePack, read_note
+from app.verifier.verify import Options, UnreadableOption, UnreadablePack, read_note, read_vkeys
 from app.verifier.verify import verify as verify_pack
 
 UNREADABLE = 2
 DEFAULT_SEED = 65
+
+
+def progress_of(pack: Path) -> Path:
+    """Where the progress of a verification is kept: with whoever verifies, never where the pack came from."""
+    configured = os.environ.get("XDG_STATE_HOME")
+    folder = (Path(configured) if configured else Path.home() / ".local" / "state") / "compute-vouchers" / "verify"
+    place = pack.resolve()
+    return folder / f"{sha256(os.fsencode(place)).hexdigest()[:16]}-{place.name}.json"
 
 
 def verify(
@@ -24,6 +34,10 @@ def verify(
     vkey: Annotated[
         list[str] | None,
         typer.Option(help="日志或见证方的公钥，另行取得 / Key of the log or of a witness, from elsewhere"),
+    ] = None,
+    vkeys: Annotated[
+        list[Path] | None,
+        typer.Option(help="公钥文件，每行一个，每个地区各一 / A file of keys, one a line; each region has its own"),
     ] = None,
     checkpoint: Annotated[
         list[Path] | None, typer.Option(help="此前取得的树头（文件） / A head taken earlier, a file")
@@ -43,13 +57,13 @@ def verify(
     Status: 0 right, 1 wrong, 2 cannot be read. Neither the service nor its database is needed; python -m app.verifier
     does the same with no code of the service. Only --replay uses the service's rules.
     """
-    place = pack.resolve()
-    state = place.parent / f"{place.name}.verify-state.json"
+    state = progress_of(pack)
     try:
         if from_start:
             state.unlink(missing_ok=True)
         notes = [read_note(path) for path in checkpoint or ()]
-        options = Options(vkey or (), notes, receipts, state)
+        keys = [*(vkey or ()), *(one for path in vkeys or () for one in read_vkeys(path))]
+        options = Options(keys, notes, receipts, state)
         with counted("核验", "verifying leaves") as progress:
             report = verify_pack(pack, options, progress=progress)
         if replay:

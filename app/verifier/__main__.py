@@ -8,7 +8,7 @@ from pathlib import Path
 
 from msgspec import json
 
-from app.verifier.verify import Options, UnreadableOption, UnreadablePack, read_note, verify
+from app.verifier.verify import Options, UnreadableOption, UnreadablePack, read_note, read_vkeys, verify
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -16,13 +16,17 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="app.verifier", description="核验审计包 / Verify an auditor's pack.")
     parser.add_argument("pack", type=Path)
     parser.add_argument("--vkey", action="append", default=[], help="公钥文本 / a key in its text form")
+    parser.add_argument(
+        "--vkeys", action="append", default=[], type=Path, help="公钥文件，每行一个 / keys, one a line of a file"
+    )
     parser.add_argument("--checkpoint", action="append", default=[], type=Path, help="此前取得的树头 / an earlier head")
     parser.add_argument("--receipts", type=Path, help="收据，每行一条 JSON / receipts, JSON lines")
     parser.add_argument("--json", action="store_true", help="以 JSON 输出 / the report as JSON")
     given = parser.parse_args(arguments)
     try:
         notes = [read_note(path) for path in given.checkpoint]
-        report = verify(given.pack, Options(given.vkey, notes, given.receipts), progress=_show)
+        vkeys = [*given.vkey, *(vkey for path in given.vkeys for vkey in read_vkeys(path))]
+        report = verify(given.pack, Options(vkeys, notes, given.receipts), progress=_show)
     except (UnreadablePack, UnreadableOption, OSError) as error:
         sys.stderr.write(f"无法读取 / cannot read: {error}\n")
         return 2

@@ -6,8 +6,9 @@ Amounts are fen. A state of n leaves takes some 500 bytes for each, most of it f
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Iterable, Mapping
+from sys import intern
+from typing import Any, NamedTuple
 
 from app.verifier.findings import Findings
 from app.verifier.leaves import AuditEvent, Leaf, Posting
@@ -32,6 +33,22 @@ PLAIN = frozenset({"issue", "hold", "redeem"})
 HOLD_PARTS = ("amount", "held", "redeemed", "released")
 
 
+class Share(NamedTuple):
+    """An amount of one voucher and one payee."""
+
+    fen: int
+    payee: str | None
+    voucher: str | None
+
+    @property
+    def of(self) -> str:
+        """Whose it is."""
+        return f"{self.payee} {self.voucher}"
+
+
+NOBODYS = Share(0, None, None)
+
+
 class Books:
     """Balances by pool, by voucher and pool, by hold and pool, by payee; what was seen of entries and subjects."""
 
@@ -45,9 +62,10 @@ class Books:
         self.hold_ends: dict[str, int] = {}
         """The leaf of the release that ended a hold."""
         self.payees: dict[tuple[str, str], int] = defaultdict(int)
-        self.drawn: dict[str, int] = {}
+        self.hold_vouchers: dict[str, str] = {}
+        self.drawn: dict[str, Share] = {}
         """What a subject (a redemption) made owed."""
-        self.returned: dict[str, int] = defaultdict(int)
+        self.returned: dict[str, Share] = {}
         """What a subject (a refund) took back."""
         self.payments = Payments()
         self.used_at: dict[str, str] = {}
@@ -107,7 +125,7 @@ class Books:
         moves, at, is_spent = MOVES.get(kind), leaf.at, kind in SPENDING
         if moves is None and kind != "reverse":
             findings.add("kind", self.region, kind, index=index, entry=leaf.id)
-        owed, is_touched = 0, False
+        owed, owed_to, is_touched = 0, None, False
         for posting in leaf.postings:
             fen, source, destination, pool_id = posting.fen, posting.source, posting.destination, posting.pool
             if moves is not None and (source, destination) not in moves:
@@ -123,6 +141,7 @@ class Books:
                 is_touched = True
             if destination == "obligated":
                 owed += fen
+                owed_to = posting.payee
             if source in OWED or destination in OWED:
                 self._payee(posting, posting.payee, leaf.id, index, findings)
             if posting.voucher is not None:
@@ -134,7 +153,7 @@ class Books:
         if is_touched:
             self._judge_pools(leaf, index, findings)
         if kind == "redeem":
-            self._drawn(leaf.subject, owed, leaf.id, index, findings)
+            self._drawn(leaf, owed, owed_to, index, findings)
 
     def _elsewhere(self, leaf: Leaf, index: int, findings: Findings) -> None:
         """Tell which of the ids of an entry are of another region."""
@@ -164,7 +183,9 @@ class Books:
     def _more(self, leaf: Leaf, kind: str, index: int, findings: Findings) -> None:
         """What is noted of the less frequent kinds beside their postings."""
         if kind in RETURNING:
-            self.returned[leaf.subject] += sum(one.fen for one in leaf.postings if one.source in OWED)
+            back = [one for one in leaf.postings if one.source in OWED]
+            fen = self.returned.get(leaf.subject, NOBODYS).fen + sum(one.fen for one in back)
+            self.returned[leaf.subject] = Share(fen, _only(back), leaf.voucher)
         elif kind in GRANTING and leaf.approval is not None:
             earlier = self.grants.setdefault(leaf.approval, index)
             if earlier != index:
@@ -174,7 +195,13 @@ class Books:
         elif kind == "release":
             self._release(leaf, index, findings)
         elif kind in PAYING:
-            self.payments.step(leaf)
+            step = self.payments.step(leaf)
+            owed_to = self.drawn.get(step.redemption, NOBODYS).payee
+            if step.payee != owed_to:
+                told, paid = owed_to or "-", step.payee
+                findings.add(
+                    "payee", self.region, step.redemption, expected=told, actual=paid, index=index, entry=leaf.id
+                )
         elif kind == "recover":
             self.payments.recover(leaf)
         elif kind == "move":
@@ -182,12 +209,13 @@ class Books:
         elif kind == "lapse":
             self.lapsed_at.update((posting.pool, leaf.at) for posting in leaf.postings)
 
-    def _drawn(self, subject: str, owed: int, leaf_id: str, index: int, findings: Findings) -> None:
+    def _drawn(self, leaf: Leaf, owed: int, payee: str | None, index: int, findings: Findings) -> None:
+        subject, voucher = leaf.subject, leaf.voucher
         before = self.drawn.get(subject)
         if before is not None:
-            findings.add("subject_twice", self.region, subject, index=index, entry=leaf_id)
-            owed += before
-        self.drawn[subject] = owed
+            findings.add("subject_twice", self.region, subject, index=index, entry=leaf.id)
+            owed += before.fen
+        self.drawn[subject] = Share(owed, payee and intern(payee), voucher and intern(voucher))
 
     def _payee(self, posting: Posting, payee: str | None, leaf_id: str, index: int, findings: Findings) -> None:
         """What is owed to a payee, or was paid to it."""
@@ -214,6 +242,10 @@ class Books:
             share = self.holds[key] = [0, 0, 0, 0]
         if kind != "move" and (is_new != (kind == "hold") or (is_new and leaf.subject != hold_id)):
             findings.add("hold", region, hold_id, actual=f"{kind} {leaf.subject}", index=index, entry=leaf_id)
+        voucher = posting.voucher or ""
+        known = self.hold_vouchers.setdefault(hold_id, voucher)
+        if known != voucher:
+            findings.add("hold", region, hold_id, expected=known, actual=voucher, index=index, entry=leaf_id)
         if hold_id in self.hold_ends:
             ended = f"#{self.hold_ends[hold_id]}"
             findings.add("hold_end", region, hold_id, expected=ended, actual=kind, index=index, entry=leaf_id)
@@ -289,6 +321,7 @@ class Books:
             "validities": self.validities.by_voucher,
             "holds": [[*key, value] for key, value in self.holds.items()],
             "hold_ends": self.hold_ends,
+            "hold_vouchers": self.hold_vouchers,
             "payees": [[*key, value] for key, value in self.payees.items()],
             "drawn": self.drawn,
             "returned": self.returned,
@@ -310,11 +343,20 @@ class Books:
         books.validities.restore(written["validities"])
         books.holds = {(one, two): value for one, two, value in written["holds"]}
         books.payees = defaultdict(int, {(one, two): value for one, two, value in written["payees"]})
-        books.returned = defaultdict(int, written["returned"])
+        books.drawn = {subject: Share(*share) for subject, share in written["drawn"].items()}
+        books.returned = {subject: Share(*share) for subject, share in written["returned"].items()}
         books.payments = Payments.from_json(written["payments"])
-        for name in ("hold_ends", "drawn", "used_at", "lapsed_at", "index_of", "pairs", "grants", "reversals"):
+        for name in (
+            *("hold_ends", "hold_vouchers", "used_at", "lapsed_at", "index_of", "pairs", "grants", "reversals"),
+        ):
             getattr(books, name).update(written[name])
         return books
+
+
+def _only(postings: Iterable[Posting]) -> str | None:
+    """The one payee of postings; of several all of them, which are nobody's."""
+    payees = {posting.payee or "" for posting in postings}
+    return " ".join(sorted(payees)) or None
 
 
 def is_mirrored(original: Leaf | AuditEvent, reversal: Leaf) -> bool:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
-from app.verifier.books import HOLD_PARTS, Books
+from app.verifier.books import HOLD_PARTS, NOBODYS, Books
 from app.verifier.findings import Findings
 from app.verifier.moves import PARTS
 from app.verifier.payment_rows import PaymentRows
@@ -114,11 +114,15 @@ class _Comparison:
 
     def refunds(self, row: Row) -> None:
         self._refunded[row["redemption_id"]] += row["subsidy_refund_fen"]
-        self._same("refunds", row["id"], self._returned.pop(row["id"], 0), row["subsidy_refund_fen"])
+        returned = self._returned.pop(row["id"], None)
+        self._same("refunds", row["id"], 0 if returned is None else returned.fen, row["subsidy_refund_fen"])
+        if returned is not None:
+            of = self._drawn.get(row["redemption_id"], NOBODYS).of
+            self._same("refunds", f"{row['id']} of", of, returned.of)
 
     def redemptions(self, row: Row) -> None:
         redemption, mandate, subsidy_fen, refunded_fen = _redemption(row)
-        drawn, refunded = self._drawn.pop(redemption, 0), self._refunded.get(redemption, 0)
+        drawn, refunded = self._drawn.pop(redemption, NOBODYS).fen, self._refunded.get(redemption, 0)
         if drawn != subsidy_fen:
             self._same("redemptions", redemption, drawn, subsidy_fen)
         if refunded != refunded_fen or refunded_fen > subsidy_fen:
@@ -141,7 +145,7 @@ class _Comparison:
             ("holds", self._holds),
             ("hold_shares", (" ".join(key) for key in self._shares)),
             ("redemptions", self._drawn),
-            ("refunds", (refund for refund, fen in self._returned.items() if fen)),
+            ("refunds", (refund for refund, returned in self._returned.items() if returned.fen)),
             ("mandates", (mandate for mandate, fen in self._used.items() if fen)),
             *self._paid.missing(),
         ):

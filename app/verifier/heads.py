@@ -83,7 +83,8 @@ class Heads:
                 self._summary.heads_signed += 1
             else:
                 name = "head_signature" if signed is False else "head_unknown_key"
-                findings.add(name, region, subject, actual=" ".join(one.key_id.hex() for one in head.signatures))
+                signers = " ".join(f"{one.name}+{one.key_id.hex()}" for one in head.signatures)
+                findings.add(name, region, subject, actual=signers)
             twin = self.by_size.setdefault(head.size, head)
             if twin.root != head.root:
                 findings.add("fork", region, subject, expected=twin.root.hex(), actual=head.root.hex())

@@ -38,7 +38,7 @@ class Manifest(Struct, frozen=True):
 
     format: Literal["voucher-pack"]
     version: Literal[1]
-    taken_at: str
+    taken_at: Annotated[str, Meta(pattern=r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6}Z\Z")]
     leaves_per_file: Annotated[int, Meta(ge=1, le=LARGEST_PART)]
     regions: list[RegionListed]
     files: list[Listed]

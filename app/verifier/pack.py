@@ -33,8 +33,10 @@ class Pack:
         self._tar: tarfile.TarFile | None = None
         self._members: dict[str, tarfile.TarInfo] = {}
         self._read: set[str] = set()
+        self._beside: set[str] = set()
+        """What an archive has outside the pack's own folder, and its links and devices: who unpacks it has them too."""
         self.twice: list[str] = []
-        """Files that an archive has more than once: who unpacks it sees the last."""
+        """Names that an archive has more than once: who unpacks it sees the last."""
         try:
             self._read_manifest()
         except UnreadablePack:
@@ -65,25 +67,31 @@ class Pack:
     def _open_tar(self, path: Path) -> None:
         try:
             self._tar = tarfile.open(path, "r:")  # noqa: SIM115 - open as long as the pack is
-            members = [member for member in self._tar.getmembers() if member.isfile()]
+            members = [member for member in self._tar.getmembers() if not member.isdir()]
         except (OSError, tarfile.TarError) as error:
             raise UnreadablePack(
                 f"{path}: 不是文件夹，也不是完整、未压缩的 .tar / no folder, no whole and uncompressed .tar ({error})"
             ) from error
-        inside = next((member.name.removesuffix(MANIFEST) for member in members if _is_manifest(member.name)), "")
-        self._members = {member.name.removeprefix(inside): member for member in members}
+        files = [member for member in members if member.isfile()]
+        inside = next((member.name.removesuffix(MANIFEST) for member in files if _is_manifest(member.name)), "")
+        self._members = {one.name.removeprefix(inside): one for one in files if one.name.startswith(inside)}
         self.twice = sorted(name for name, count in Counter(one.name for one in members).items() if count > 1)
+        kept = {one.name for one in self._members.values()}
+        self._beside = {one.name for one in members} - kept
 
     def close(self) -> None:
         """Close the archive, if it is one."""
         if self._tar is not None:
             self._tar.close()
 
-    def names(self) -> set[str]:
-        """Every file that is there, listed or not."""
+    def unlisted(self) -> list[str]:
+        """Whatever is there, no folder, and not listed; of what lies beside an archive's pack the whole names."""
         if self._tar is not None:
-            return set(self._members)
-        return {str(file.relative_to(self.path)) for file in self.path.rglob("*") if file.is_file()}
+            there = set(self._members)
+        else:
+            found = (file for file in self.path.rglob("*") if file.is_symlink() or not file.is_dir())
+            there = {str(file.relative_to(self.path)) for file in found}
+        return sorted((there - set(self.files) - {MANIFEST}) | self._beside)
 
     def read(self, name: str) -> tuple[bytes | None, str | None]:
         """A file's bytes and what is wrong with it: it is missing, cannot be read, is not as the manifest lists it.
@@ -156,7 +164,10 @@ class Pack:
 
     def _open(self, name: str) -> IO[bytes]:
         if self._tar is None:
-            return cast("IO[bytes]", io.BufferedReader((self.path / name).open("rb", buffering=0), BLOCK))
+            place = self.path / name
+            if place.exists() and not place.is_file():
+                raise OSError(f"no plain file: {name}")  # a pipe would be waited for
+            return cast("IO[bytes]", io.BufferedReader(place.open("rb", buffering=0), BLOCK))
         member = self._members.get(name)
         file = None if member is None else self._tar.extractfile(member)
         if file is None:

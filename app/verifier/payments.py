@@ -37,16 +37,17 @@ class Payments:
         self.recoveries: dict[str, list[int]] = {}
         """What of a recovery went each of the ways."""
 
-    def step(self, leaf: Leaf) -> None:
+    def step(self, leaf: Leaf) -> Step:
         """Take in an order, a confirmation or a bounce."""
         postings = leaf.postings
         payee = " ".join(sorted({str(posting.payee) for posting in postings}))
         fen = sum(posting.fen for posting in postings)
-        self.steps[leaf.id] = Step(intern(leaf.kind), leaf.subject, fen, intern(payee))
+        step = self.steps[leaf.id] = Step(intern(leaf.kind), leaf.subject, fen, intern(payee))
         paid = self.paid.setdefault(leaf.subject, [0, 0])
         for posting in postings:
             for place, account in enumerate(PAID_ACCOUNTS):
                 paid[place] += posting.fen * ((posting.destination == account) - (posting.source == account))
+        return step
 
     def recover(self, leaf: Leaf) -> None:
         """Take in a claim, its end, or money that came back."""

@@ -64,6 +64,8 @@ class RegionRun:
         self.sealed: dict[str, tuple[int, str]] = {}
         self.waiting: dict[str, str] = {}
         self.rules: set[str] = set()
+        self.newest = ""
+        """The latest instant at which a file's last leaf was written: leaves lie nearly in the order of time."""
         self._earlier = [head for head in earlier if head.origin == listed.origin]
         self._wanted = frozenset(wanted)
         self._is_root_wrong = False
@@ -167,7 +169,7 @@ class RegionRun:
     def _take(self, first: int, leaves: Sequence[bytes], hashes: Sequence[bytes]) -> Taken:
         """Read each leaf and take it into the books. A read leaf is not kept: half the time goes where memory grows."""
         taken = Taken()
-        apply, add, findings, wanted = self.books.apply, taken.add, self.findings, self._wanted
+        apply, add, findings, wanted, newest = self.books.apply, taken.add, self.findings, self._wanted, ""
         for index, written in enumerate(leaves, start=first):
             try:
                 leaf = read_leaf(written)
@@ -184,6 +186,8 @@ class RegionRun:
                 continue
             if leaf.id in wanted:
                 self.sealed[leaf.id] = (index, hashes[index - first].hex())
+            newest = leaf.at
+        self.newest = max(self.newest, newest)
         return taken
 
     def _texts(self, first: int, taken: Taken) -> None:
@@ -293,6 +297,7 @@ class RegionRun:
             "books": self.books.to_json(),
             "sealed": {entry: list(place) for entry, place in self.sealed.items()},
             "rules": sorted(self.rules),
+            "newest": self.newest,
             "entries": self.summary.entries,
             "texts": self.summary.texts,
             "earlier_heads": self.summary.earlier_heads,
@@ -305,6 +310,6 @@ class RegionRun:
         self.tree = Tree(written["tree"][0], (bytes.fromhex(one) for one in written["tree"][1]))
         self.books = Books.from_json(written["books"])
         self.sealed = {entry: (index, hashed) for entry, (index, hashed) in written["sealed"].items()}
-        self.rules = set(written["rules"])
+        self.rules, self.newest = set(written["rules"]), written["newest"]
         self.summary.entries, self.summary.texts = written["entries"], written["texts"]
         self.summary.earlier_heads = written["earlier_heads"]

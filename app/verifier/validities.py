@@ -59,13 +59,11 @@ class Validities:
         self.awaited[event.id] = Awaited(voucher, event.principal, last_draw)
 
     def judge(self, details: Mapping[str, str], index_of: Mapping[str, int], findings: Findings) -> None:
-        """Take in what the details say, in the order of the leaves. Those of an extension must be there."""
+        """Take in what the details say, in the order of the leaves. All of them must be there."""
         for leaf, awaited in self.awaited.items():
             text = details.get(leaf)
             if text is None:
-                if awaited.checker is not None:
-                    subject, place = f"{leaf} details", index_of[leaf]
-                    findings.add("text_missing", self._region, subject, index=place, entry=leaf)
+                findings.add("text_missing", self._region, f"{leaf} details", index=index_of[leaf], entry=leaf)
                 continue
             try:
                 said = self._issue(awaited, text) if awaited.checker is None else self._extension(awaited, text)

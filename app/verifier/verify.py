@@ -16,6 +16,7 @@ from msgspec import DecodeError, json
 from app.verifier import receipts as promised
 from app.verifier.findings import Findings
 from app.verifier.heads import Summary
+from app.verifier.layout import KEYS_FILE, unknown_files
 from app.verifier.manifest import MANIFEST
 from app.verifier.notes import BadNote, Checkpoint, Keys, is_signed_by_log, parse_checkpoint
 from app.verifier.pack import Pack, UnreadablePack
@@ -23,9 +24,8 @@ from app.verifier.receipts import Receipt, UnreadableReceipts, read_receipts
 from app.verifier.region import RegionRun
 from app.verifier.report import Report
 
-KEYS_FILE = "keys.txt"
 SAVE_EVERY_S = 20
-STATE = "2"
+STATE = "3"
 """The form of saved progress: that of another form is no use."""
 
 Progress = Callable[[int, int], None]
@@ -41,6 +41,7 @@ class Options:
     """What the auditor brings: keys in their text form, notes of earlier heads, a file of receipts.
 
     `state` is the file in which progress is kept (None: none is); removed when the verification has come to its end.
+    It says which leaves need not be read again, so it must lie where nobody else writes, the pack's maker least of all.
     """
 
     vkeys: Sequence[str] = ()
@@ -55,6 +56,18 @@ def read_note(path: Path) -> str:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise UnreadableOption(f"{path}: {error}") from error
+
+
+def read_vkeys(path: Path) -> list[str]:
+    """The keys of a file, one a line, as a witness's list of logs has them. Raises UnreadableOption."""
+    try:
+        keys = [line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines()]
+    except (OSError, UnicodeDecodeError) as error:
+        raise UnreadableOption(f"{path}: {error}") from error
+    found = [key for key in keys if key and not key.startswith("#")]
+    if not found:
+        raise UnreadableOption(f"{path}: 没有公钥 / no key in it")
+    return found
 
 
 def verify(path: Path, options: Options, *, progress: Progress = lambda _done, _total: None) -> Report:
@@ -105,6 +118,8 @@ class _Run:
         self._done = self._skipped = 0
         self._sealed: dict[str, tuple[int, str]] = {}
         self._waiting: dict[str, str] = {}
+        self._newest = ""
+        """The instant of the newest leaf that was seen."""
         self._saved_at = time.monotonic()
         self._report = Report(str(pack.path), pack.taken_at, [], Findings())
         self._keys = given if len(given) else self._keys_of_pack()
@@ -145,20 +160,30 @@ class _Run:
             self._done += listed.size
             self._sealed |= run.sealed
             self._waiting |= run.waiting
+            self._newest = max(self._newest, run.newest)
             self._report.regions.append(run.summary)
+        self._judge_date()
         self._judge_receipts()
         self._judge_extent()
         for name in self._pack.unread():
             problem = self._pack.compare(name)
             if problem is not None:
                 self._report.findings.add(problem, None, name)
-        for name in sorted(self._pack.names() - set(self._pack.files) - {MANIFEST}):
+        for name in self._pack.unlisted():
             self._report.findings.add("file_unlisted", None, name)
+        for name in unknown_files(self._pack):
+            self._report.findings.add("file_unknown", None, name)
         self._warn()
         self._report.leaves = sum(one.leaves for one in self._report.regions) - self._skipped
         if self._options.state is not None:
             self._options.state.unlink(missing_ok=True)
         return self._report
+
+    def _judge_date(self) -> None:
+        """The manifest says when the pack was taken: it cannot have been before its own leaves were written."""
+        taken_at, newest = self._pack.taken_at, self._newest
+        if taken_at < newest:
+            self._report.findings.add("taken_at", None, MANIFEST, expected=f"≥ {newest}", actual=taken_at)
 
     def _judge_extent(self) -> None:
         """A pack without a region proves nothing, and one without a log of which a head is known leaves it out."""
@@ -179,7 +204,7 @@ class _Run:
                 sealed=self._sealed,
                 waiting=self._waiting,
                 keys=self._keys,
-                taken_at=self._pack.taken_at,
+                taken_at=max(self._pack.taken_at, self._newest),
                 findings=self._report.findings,
             )
 
@@ -208,10 +233,12 @@ class _Run:
                 "done": [asdict(summary) for summary in self._report.regions],
                 "sealed": {entry: list(where) for entry, where in self._sealed.items()},
                 "waiting": self._waiting,
+                "newest": self._newest,
             }
         )
         draft = state.with_name(state.name + ".new")
-        with suppress(OSError):  # the pack may lie where nothing can be written: then there is nothing to go on from
+        with suppress(OSError):  # where nothing can be written there is nothing to go on from
+            state.parent.mkdir(parents=True, exist_ok=True)
             draft.write_bytes(written)
             draft.replace(state)
 
@@ -228,7 +255,7 @@ class _Run:
             return None
         self._report.regions = [Summary(**one) for one in saved["done"]]
         self._sealed = {entry: (index, hashed) for entry, (index, hashed) in saved["sealed"].items()}
-        self._waiting = saved["waiting"]
+        self._waiting, self._newest = saved["waiting"], saved["newest"]
         self._skipped = sum(one.leaves for one in self._report.regions)
         return saved
 
@@ -252,4 +279,4 @@ def _fingerprint(pack: Pack, options: Options) -> str:
     return sha256("\x00".join(parts).encode()).hexdigest()
 
 
-__all__ = ["Options", "UnreadableOption", "UnreadablePack", "read_note", "verify"]
+__all__ = ["Options", "UnreadableOption", "UnreadablePack", "read_note", "read_vkeys", "verify"]

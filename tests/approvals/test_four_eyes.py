@@ -10,13 +10,14 @@ from itertools import count
 from typing import Any
 
 import pytest
-from sqlalchemy import insert, text, update
+from sqlalchemy import create_engine, insert, text, update
 
 from app.kernel.clock import civil_date, utc_now
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import OrganisationKind, Role
 from app.models import RoleGrant
 from tests.allocation import rounds
+from tests.past import superuser_url
 from tests.world import HANGZHOU, LONG_AGO, NINGBO, Actor, City, World, counter, ok, problem, programme_body, uscc_of
 
 ONE_TWO_THREE = [
@@ -360,16 +361,14 @@ def test_the_maker_withdraws_his_own_request_and_asks_again(office: Office) -> N
 def test_a_stale_request_can_only_be_rejected_or_withdrawn(office: Office) -> None:
     city = office.city
     office.banded(expires_after_days=1)
-    approval_id = office.batch(city.programme(), 1_000)
+    approval_id, stale = (office.batch(city.programme(), 1_000) for _ in range(2))
     assert shown(city.checker, approval_id)["expires_at"] is not None
-    stale = copied(
-        office.world,
-        "approvals",
-        approval_id,
-        id=new_id("apv", HANGZHOU),
-        subject_id="bat_stale",
-        expires_at="2026-01-01T00:00:00Z",
-    )
+    name = office.world.database.engine.url.database
+    engine = create_engine(superuser_url(str(name)))
+    with engine.begin() as superuser:
+        superuser.execute(text("SET LOCAL session_replication_role = replica"))
+        superuser.execute(text("UPDATE approvals SET expires_at = '2026-01-01' WHERE id = :id"), {"id": stale})
+    engine.dispose()
     problem(city.checker.post(path(stale)), 409, "approval_expired")
     assert [one["id"] for one in ok(city.checker.get("/v1/approvals", mine=True))["data"]] == [approval_id]
     ok(city.checker.post(path(stale, "reject"), {"reason": "已逾期"}))

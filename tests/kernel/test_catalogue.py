@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+from pathlib import Path
+
 import pytest
 
+from app.kernel import catalogue
 from app.kernel.catalogue import detail
 from app.kernel.problems import Code
 
@@ -28,3 +32,11 @@ def test_in_english_they_stand_as_they_are() -> None:
 
 def test_roles_are_told_in_chinese() -> None:
     assert "“审核、财政”" in detail(Code.FORBIDDEN, "zh", {"role": "checker / finance"})
+
+
+def test_whatever_is_not_found_has_a_chinese_name() -> None:
+    """Read from the source: each `NOT_FOUND, what="…"` is a word of a Chinese sentence (没有该…)."""
+    root = Path(catalogue.__file__).parents[1]
+    told = {what for path in root.rglob("*.py") for what in re.findall(r'NOT_FOUND, what="([^"{]+)"', path.read_text())}
+    assert len(told) > 30
+    assert {what for what in told if what not in catalogue.WORDS} == set()

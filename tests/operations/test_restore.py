@@ -50,6 +50,15 @@ def test_a_dry_run_shows_the_plan_and_does_nothing(archive: Archive, tmp_path: P
     assert not (tmp_path / "new").exists()
 
 
+def test_an_instant_beyond_the_archive_is_no_recovery_point(archive: Archive, tmp_path: Path) -> None:
+    """The plan is read before an outage is promised to end: it must not name an instant that nothing reaches."""
+    options = ("restore", archive.folder, "--into", tmp_path / "new", "--dry-run", "--to")
+    shown = command(*options, "2999-01-01 00:00").said
+    assert "use --to-latest" in shown and "what was committed later is left out" not in shown
+    shown = command(*options, "2026-11-25 12:00:00").said
+    assert "use --to-latest" not in shown and "what was committed later is left out" in shown
+
+
 def test_it_never_overwrites_a_database(archive: Archive, tmp_path: Path) -> None:
     (tmp_path / "state" / "postgres" / "data").mkdir(parents=True)
     with pytest.raises(Failure, match="never overwrites"):

@@ -22,11 +22,13 @@ LINE = Line(2, 3_000, "A-1", None, date(2026, 11, 5), 10_000)
         as_csv([HEADINGS, ROW]),
         as_csv([HEADINGS, ROW], "utf-8-sig"),
         as_csv([HEADINGS, ROW], "gb18030"),
+        "\t".join(HEADINGS).encode() + b"\r\n" + "\t".join(ROW).encode(),
+        ";".join(HEADINGS).encode() + b"\n" + ";".join(ROW).encode() + b"\n;;;\n",
         as_xlsx([HEADINGS, ROW]),
         as_xlsx([HEADINGS, ("A-1", date(2026, 11, 5), 100, 30.0)]),
         as_xlsx([["说明", "不是对账单"]], [HEADINGS, ROW]),
     ],
-    ids=["utf-8", "with a mark", "gb18030", "text cells", "numbers and a date", "second sheet"],
+    ids=["utf-8", "with a mark", "gb18030", "tabs", "semicolons", "text cells", "numbers and a date", "second sheet"],
 )
 def test_the_same_statement_in_any_file_is_the_same(data: bytes) -> None:
     statement = read(data)
@@ -45,6 +47,8 @@ def test_the_same_statement_in_any_file_is_the_same(data: bytes) -> None:
         ("CNY 30.1", 3_010),
         (33.35, 3_335),
         ("0", 0),
+        ("1 234 567.50", 123_456_750),
+        ("￥ 1\xa0234.5 元\n", 123_450),
     ],
 )
 def test_an_amount_is_read_as_people_write_it(written: object, fen: int) -> None:
@@ -99,6 +103,11 @@ def test_full_width_letters_and_shielded_text_are_the_order_number_itself() -> N
         ([("A-1", "", "", 30.125)], [(2, "D 补贴金额（元）", "amount_decimals")]),
         ([("A-1", "", "", "30,00")], [(2, "D 补贴金额（元）", "amount_unreadable")]),
         ([("A-1", "", "", "约30")], [(2, "D 补贴金额（元）", "amount_unreadable")]),
+        ([("A-1", "", "", "30\n20")], [(2, "D 补贴金额（元）", "amount_unreadable")]),
+        ([("A-1", "", "", "30 20")], [(2, "D 补贴金额（元）", "amount_unreadable")]),
+        ([("A-1", "", "", "30\n200")], [(2, "D 补贴金额（元）", "amount_unreadable")]),
+        ([("A-1", "2026-11-05 25:00", "", "30")], [(2, "B 核销日期", "date_unreadable")]),
+        ([("A-1", "2026-11-05 24:00:00", "", "30")], [(2, "B 核销日期", "date_unreadable")]),
         ([("A-1", "", "", "-30")], [(2, "D 补贴金额（元）", "amount_negative")]),
         ([("A-1", "", "", "(30.00)")], [(2, "D 补贴金额（元）", "amount_negative")]),
         ([("A-1", "", "", "")], [(2, "D 补贴金额（元）", "required")]),

@@ -22,7 +22,8 @@ PROVIDER = "org_000000000000000000000000000"
 RULES = '{"rate":"0.30"}'
 RULE_VERSION = "rul_330100_0000000000000000000000rul1"
 VALID_FROM, VALID_UNTIL = "2026-01-01T00:00:00.000000Z", "2026-12-31T16:00:00.000000Z"
-TAKEN_AT = "2026-11-25T12:00:00.000000Z"
+ISSUED = f'{{"redeemable_until":"{VALID_UNTIL}","valid_from":"{VALID_FROM}","valid_until":"{VALID_UNTIL}"}}'
+TAKEN_AT = "2026-11-26T06:00:00.000000Z"
 
 
 def sha(data: bytes) -> bytes:
@@ -104,7 +105,8 @@ class Story:
         two = kind in {"appropriate", "adjust", "issue", "void", "order_payment", "reverse", "move", "authorise"}
         facts = f'{{"facts":{number}}}' if kind in {"hold", "redeem", "refund"} else None
         trace = f'{{"trace":{number}}}' if facts else None
-        for name, text in (("facts", facts), ("trace", trace)):
+        details = ISSUED if kind == "issue" and "details" not in changes else None
+        for name, text in (("facts", facts), ("trace", trace), ("details", details)):
             if text is not None:
                 self.texts.append({"entry": entry_id, "kind": name, "text": text})
         leaf = {
@@ -130,7 +132,7 @@ class Story:
             "voucher_end": None,
             "facts": None if facts is None else sha(facts.encode()).hex(),
             "trace": None if trace is None else sha(trace.encode()).hex(),
-            "details": sha(b"{}").hex(),
+            "details": sha((details or "{}").encode()).hex(),
             "postings": [one | {"line": line} for line, one in enumerate(postings, start=1)],
         } | changes
         self.leaves.append(leaf)
@@ -173,6 +175,7 @@ def small_stored() -> dict[str, list[dict[str, Any]]]:
         "pools": [{"id": POOL, "available_fen": 50_000, "closed_at": None}],
         "vouchers": [
             {"id": VOUCHER, **COUNTERS, "posting_count": 6, "valid_from": VALID_FROM, "valid_until": VALID_UNTIL}
+            | {"redeemable_until": VALID_UNTIL}
         ],
         "allotments": [{"voucher_id": VOUCHER, "pool_id": POOL, **COUNTERS}],
         "holds": [{"id": HOLD, "status": "released", "mandate_id": "mdt_330100_one", **HELD}],

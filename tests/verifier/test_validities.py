@@ -114,7 +114,8 @@ def test_drawn_after_the_end_that_an_extension_puts_off(tmp_path: Path) -> None:
         story.leaves[-1]["at"] = "2027-01-01T01:00:00.000001Z"
         extension(story, VALID_UNTIL, LATER, at="2027-01-01T02:00:00.000000Z")
 
-    assert checks(tmp_path / "pack", told_story(late), LATER) == {"extension"}
+    # "taken_at": the pack is dated of 2026-11-26, before these leaves.
+    assert checks(tmp_path / "pack", told_story(late), LATER) == {"extension", "taken_at"}
 
 
 def test_an_extension_without_its_text(tmp_path: Path) -> None:

@@ -176,7 +176,7 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
     if programme.status != ProgrammeStatus.DRAFT:
         raise AppError(Code.WRONG_STATE, actual=programme.status, expected=ProgrammeStatus.DRAFT)
     version = tx.execute(
-        select(RuleVersion.id, RuleVersion.rules, RuleVersion.rules_sha256).where(
+        select(RuleVersion.id, RuleVersion.effective_on, RuleVersion.rules, RuleVersion.rules_sha256).where(
             RuleVersion.region_code == programme.region_code,
             RuleVersion.programme_id == programme.id,
             RuleVersion.status == RuleVersionStatus.DRAFT,
@@ -197,6 +197,7 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
             "programme_id": programme.id,
             "rule_version_id": version.id,
             "rules_sha256": version.rules_sha256,
+            "effective_on": version.effective_on.isoformat(),
             "programme_version": programme.version + 1,
         },
         effect={

@@ -11,6 +11,7 @@ from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DataError
 
 from app.database import Database
 from app.services.reconciliation.bank_comparing import compare_bank_lists
@@ -155,6 +156,7 @@ LONGEST = (
     "validity",
     "recoveries",
     "marks",
+    "records",
 )
 """What takes long is begun first, the longest before all others, so that both connections end together."""
 COUNTERS = "positions"
@@ -179,8 +181,16 @@ def _screened(tx: Connection, *, prefix: str) -> list[Broken]:
 def _counted(tx: Connection, *, prefix: str) -> list[Broken]:
     """The counters of cumulative rules, and the caps that these counters prove."""
     (counters,) = (_find(tx, of, prefix) for of in INVARIANTS if of.name == COUNTERS)
-    caps = over_caps(tx, prefix, counters_hold=not counters.counts)
-    return [counters, _told(Invariant(*CAPS, query=""), caps)]
+    return [counters, _caps(tx, prefix, counters_hold=not counters.counts)]
+
+
+def _caps(tx: Connection, prefix: str, *, counters_hold: bool) -> Broken:
+    of = Invariant(*CAPS, query="")
+    try:
+        with tx.begin_nested():
+            return _told(of, over_caps(tx, prefix, counters_hold=counters_hold))
+    except (DataError, ValueError, KeyError, TypeError) as error:
+        return _unreadable(tx, of, prefix, error)
 
 
 def _found(tx: Connection, *, invariant: Invariant, prefix: str) -> list[Broken]:
@@ -192,6 +202,27 @@ def _tree(tx: Connection, *, prefix: str) -> list[Broken]:
 
 
 def _find(tx: Connection, invariant: Invariant, prefix: str) -> Broken:
+    try:
+        with tx.begin_nested():
+            return _query(tx, invariant, prefix)
+    except DataError as error:
+        return _unreadable(tx, invariant, prefix, error)
+
+
+def _unreadable(tx: Connection, invariant: Invariant, prefix: str, error: Exception) -> Broken:
+    """Something that the invariant reads is not what it must be, say a document that is no JSON any more.
+
+    Where, nobody can tell, so each region is told; another invariant (`columns`, `approved_rules`) names the row.
+    """
+    regions = tx.execute(
+        text("SELECT region_code FROM logs WHERE starts_with(region_code, :prefix) ORDER BY region_code"),
+        {"prefix": prefix},
+    ).scalars()
+    said = str(getattr(error, "orig", None) or error).splitlines()[0]
+    return _told(invariant, ((region, "unreadable", "what can be read", said) for region in regions))
+
+
+def _query(tx: Connection, invariant: Invariant, prefix: str) -> Broken:
     rows: Sequence[Any] = tx.execute(
         text(
             "SELECT * FROM (SELECT region_code, subject, expected, actual,"

@@ -23,7 +23,8 @@ _ROUNDED = re.compile(r"[1-9][0-9]{14}0+")
 _CURRENCY = re.compile(r"(?:[¥￥]|RMB|CNY|人民币)?(.*?)(?:元|RMB|CNY)?", re.IGNORECASE)
 _FEN = re.compile(r"[0-9]{1,3}(?:,[0-9]{3})+|[0-9]+")
 _OTHER_DAYS = re.compile(r"([0-9]{4})\.([0-9]{1,2})\.([0-9]{1,2})|([0-9]{4})([0-9]{2})([0-9]{2})")
-_TIME = re.compile(r"(.*?)[T\s]\s*[0-9]{1,2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?")
+_TIME = re.compile(r"(.*?)[T\s]\s*(?:[01]?[0-9]|2[0-3]):[0-5][0-9](?::[0-5][0-9](?:\.[0-9]+)?)?")
+_THOUSANDS = re.compile(r"(?<![0-9])[0-9]{1,3}(?:[ \xa0\u2009\u202f][0-9]{3})+(?![0-9])")
 
 
 def plain_text(cell: Cell) -> str:
@@ -58,13 +59,19 @@ def read_amount(cell: Cell, *, in_fen: bool, instead_of_negative: str | None = N
     if isinstance(cell, float) and math.isfinite(cell):
         text = plain_number(cell)
     elif isinstance(cell, str):
-        match = _CURRENCY.fullmatch("".join(half_width(cell).split()))
+        match = _CURRENCY.fullmatch(_closed_up(half_width(cell)))
         text = match[1] if match else ""
     else:
         raise ListProblem("amount_unreadable", actual=shown(cell))
     if text[:1] in {"-", "−", "("}:
         raise ListProblem("amount_negative", limit=instead_of_negative, actual=shown(cell))
     return _fen(text, cell) if in_fen else _yuan(text, cell)
+
+
+def _closed_up(text: str) -> str:
+    """Without blanks, but for those between digits that part no thousands: there may be two numbers in the cell."""
+    grouped = _THOUSANDS.sub(lambda found: "".join(found[0].split()), text)
+    return re.sub(r"(?<![0-9.,])\s+|\s+(?![0-9.,])", "", grouped)
 
 
 def _fen(text: str, cell: Cell) -> int:

@@ -1,0 +1,160 @@
+"""What is stored of redemptions, vouchers and rules says what was sealed of them; approvals are those that were sealed.
+
+A row beside the journal can be edited although no counter of it changes: whose voucher it is, under which number a bill
+went, what two persons approved. Each is told by something sealed: an entry's own columns, its facts and details, an
+audit event. Those are what their leaves say (`columns`), so here the row is held against them.
+"""
+
+from __future__ import annotations
+
+from app.services.reconciliation.invariants.invariant import Invariant
+
+
+def _says(column: str, member: str, value: str) -> str:
+    """SQL: canonical JSON in a column has the member, with another value. Its bytes are sealed, so it is not parsed."""
+    begins = f"'\"{member}\":'"
+    return f"(strpos({column}, {begins}) > 0 AND strpos({column}, {begins} || {value}) = 0)"
+
+
+_BILL = _says("r.facts", "total_fen", "r.bill_total_fen")
+
+_RECORDS = f"""
+    SELECT r.region_code, r.id AS subject,
+        concat_ws(' ', e.programme_id, e.voucher_id, e.rule_version_id, e.at, 'and its facts') AS expected,
+        concat_ws(' ', r.programme_id, r.voucher_id, r.rule_version_id, r.redeemed_at, r.order_no, r.bill_total_fen)
+            AS actual
+    FROM redemptions r JOIN entries e ON e.region_code = r.region_code AND e.id = r.entry_id
+    WHERE (r.programme_id, r.voucher_id, r.rule_version_id, r.redeemed_at)
+            IS DISTINCT FROM (e.programme_id, e.voucher_id, e.rule_version_id, e.at)
+        OR {_says("r.facts", "order_no", "to_json(r.order_no)::text")} OR (r.hold_id IS NULL AND {_BILL})
+    UNION ALL
+    SELECT h.region_code, h.id, concat_ws(' ', e.programme_id, e.voucher_id, e.rule_version_id, e.at, 'and its facts'),
+        concat_ws(' ', h.programme_id, h.voucher_id, h.rule_version_id, h.held_at, h.hold_no)
+    FROM holds h JOIN entries e ON e.region_code = h.region_code AND e.id = h.entry_id
+    WHERE (h.programme_id, h.voucher_id, h.rule_version_id, h.held_at)
+            IS DISTINCT FROM (e.programme_id, e.voucher_id, e.rule_version_id, e.at)
+        OR {_says("h.facts", "hold_no", "to_json(h.hold_no)::text")}
+    UNION ALL
+    SELECT f.region_code, f.id, e.at::text, f.refunded_at::text
+    FROM refunds f JOIN entries e ON e.region_code = f.region_code AND e.id = f.entry_id
+    WHERE f.refunded_at <> e.at
+    UNION ALL
+    SELECT v.region_code, 'holder of ' || v.id,
+        concat_ws(' ', said.details ->> 'firm', e.programme_id, e.at),
+        concat_ws(' ', v.firm_id, v.programme_id, v.issued_at)
+    FROM vouchers v
+    JOIN entries e ON e.region_code = v.region_code AND e.voucher_id = v.id AND e.kind = 'issue'
+    CROSS JOIN LATERAL (SELECT e.details::jsonb AS details OFFSET 0) AS said
+    WHERE (said.details ->> 'firm', e.programme_id, e.at) IS DISTINCT FROM (v.firm_id, v.programme_id, v.issued_at)
+    UNION ALL
+    SELECT e.region_code, 'end of ' || v.id, e.voucher_end, coalesce(v.ended_as, '-')
+    FROM entries e JOIN vouchers v ON v.region_code = e.region_code AND v.id = e.voucher_id
+    WHERE e.voucher_end IS NOT NULL AND e.voucher_end IS DISTINCT FROM
+        coalesce(v.ended_as, CASE WHEN e.kind <> 'expire' AND e.voucher_end = 'expired' THEN 'expired' END)
+    UNION ALL
+    SELECT m.region_code, 'grant of ' || m.id,
+        concat_ws(' ', said.details ->> 'voucher', said.details ->> 'provider', said.details ->> 'limit_fen', g.at,
+            CASE WHEN w.id IS NOT NULL THEN 'withdrawn' END),
+        concat_ws(' ', m.voucher_id, m.provider_id, m.limit_fen, m.granted_at,
+            CASE WHEN m.revoked_at IS NOT NULL THEN 'withdrawn' END)
+    FROM mandates m
+    JOIN audit_events g ON g.region_code = m.region_code AND g.object_id = m.id AND g.action = 'mandate.granted'
+    LEFT JOIN audit_events w ON w.region_code = m.region_code AND w.object_id = m.id AND w.action = 'mandate.withdrawn'
+    CROSS JOIN LATERAL (SELECT g.details::jsonb AS details OFFSET 0) AS said
+    WHERE (said.details ->> 'voucher', said.details ->> 'provider', said.details ->> 'limit_fen', g.at)
+            IS DISTINCT FROM (m.voucher_id, m.provider_id, m.limit_fen::text, m.granted_at)
+        OR (w.id IS NOT NULL AND m.revoked_at IS NULL)
+    UNION ALL
+    SELECT p.region_code, 'pool ' || p.id, concat_ws(' ', asked.c ->> 'fund_source', asked.c ->> 'fiscal_year'),
+        concat_ws(' ', p.fund_source, p.fiscal_year)
+    FROM entries e
+    JOIN postings g ON g.region_code = e.region_code AND g.entry_id = e.id
+    JOIN pools p ON p.region_code = g.region_code AND p.id = g.pool_id
+    JOIN approvals a ON a.region_code = e.region_code AND a.id = e.approval_id AND a.kind = 'appropriate'
+    CROSS JOIN LATERAL (SELECT a.command::jsonb AS c OFFSET 0) AS asked
+    WHERE e.kind IN ('appropriate', 'adjust')
+        AND concat_ws(' ', asked.c ->> 'fund_source', asked.c ->> 'fiscal_year')
+            IS DISTINCT FROM concat_ws(' ', p.fund_source, p.fiscal_year)
+"""
+
+"""An `expired` on another entry than the sweep's own: the end had come, and nobody had swept yet."""
+
+_TOLD = """
+    SELECT region_code, action, object_id, principal_id, said ->> 'approval' AS approval_id,
+        said ->> 'command_sha256' AS command_sha256, said ->> 'maker' AS maker_id
+    FROM (
+        SELECT region_code, action, object_id, principal_id, details::jsonb AS said FROM audit_events
+        WHERE result = 'done' AND action LIKE ANY (ARRAY['%.requested', '%.approved', '%.rejected', '%.withdrawn'])
+        OFFSET 0
+    ) AS event
+    WHERE said ? 'command_sha256'
+"""
+
+_APPROVALS = f"""
+    WITH told AS MATERIALIZED ({_TOLD})
+    SELECT a.region_code, 'request of ' || a.id AS subject,
+        CASE WHEN t.action IS NULL THEN 'a sealed event'
+            ELSE concat_ws(' ', t.action, t.object_id, t.principal_id, t.command_sha256) END AS expected,
+        concat_ws(' ', a.kind || '.requested', a.subject_id, a.made_by, a.command_sha256) AS actual
+    FROM approvals a LEFT JOIN told t
+        ON t.region_code = a.region_code AND t.approval_id = a.id AND t.action LIKE '%.requested'
+    WHERE (t.action, t.object_id, t.principal_id, t.command_sha256)
+        IS DISTINCT FROM (a.kind || '.requested', a.subject_id, a.made_by, a.command_sha256)
+    UNION ALL
+    SELECT a.region_code, 'decision of ' || a.id,
+        CASE WHEN t.action IS NULL THEN 'a sealed event'
+            ELSE concat_ws(' ', t.action, t.principal_id, t.maker_id, t.command_sha256) END,
+        concat_ws(' ', a.kind || '.' || a.status, a.decided_by, a.made_by, a.command_sha256)
+    FROM approvals a LEFT JOIN told t ON t.region_code = a.region_code AND t.approval_id = a.id
+        AND t.action = a.kind || '.' || a.status AND t.principal_id = a.decided_by
+    WHERE a.status <> 'pending' AND (t.maker_id, t.command_sha256) IS DISTINCT FROM (a.made_by, a.command_sha256)
+    UNION ALL
+    SELECT t.region_code, 'approval ' || t.approval_id, t.action, coalesce(a.status, 'none')
+    FROM told t LEFT JOIN approvals a ON a.region_code = t.region_code AND a.id = t.approval_id
+    WHERE a.id IS NULL OR (a.status = 'pending' AND t.action NOT LIKE '%.requested')
+"""
+"""Each request and each decision is a sealed event that names the command by its hash, who made it and who decided."""
+
+_RULES = """
+    SELECT v.region_code, 'rules ' || v.id AS subject,
+        coalesce(string_agg(p.rules_sha256 || coalesce(' ' || p.effective_on, ''), ', '), 'an approval') AS expected,
+        v.rules_sha256 || ' ' || v.effective_on AS actual
+    FROM rule_versions v
+    LEFT JOIN (
+        SELECT region_code, command ->> 'rule_version_id' AS version_id, command ->> 'rules_sha256' AS rules_sha256,
+            command ->> 'effective_on' AS effective_on
+        FROM (
+            SELECT region_code, command::jsonb AS command FROM approvals
+            WHERE kind IN ('publish_programme', 'publish_rule_version') AND status = 'approved' OFFSET 0
+        ) AS approved
+    ) AS p ON p.region_code = v.region_code AND p.version_id = v.id
+    WHERE v.status = 'published'
+    GROUP BY v.region_code, v.id, v.rules, v.rules_sha256, v.effective_on
+    HAVING bool_and(p.rules_sha256 = v.rules_sha256
+            AND coalesce(p.effective_on, v.effective_on::text) = v.effective_on::text) IS NOT TRUE
+        OR encode(sha256(convert_to(v.rules, 'UTF8')), 'hex') <> v.rules_sha256
+"""
+
+INVARIANTS: tuple[Invariant, ...] = (
+    Invariant(
+        6,
+        "records",
+        "What is stored of redemptions, holds, vouchers and pools says what was sealed of them",
+        "存量的核销、预扣、券与资金池与其封存内容一致",
+        _RECORDS,
+    ),
+    Invariant(
+        12,
+        "approvals",
+        "Approvals are those that were requested and decided",
+        "审批与其已封存的提交和决定一致",
+        _APPROVALS,
+    ),
+    Invariant(
+        12,
+        "approved_rules",
+        "Published rules are those that two persons approved",
+        "已发布的规则正是经双人审核的规则",
+        _RULES,
+    ),
+)
