@@ -91,6 +91,10 @@ class Between:
         self.token: Callable[[Json], Json] = untouched
         self.status: int | None = None
         """What every answer is instead."""
+        self.said = b'{"error": "server_error"}'
+        """And what is said with it."""
+        self.hangs_up = False
+        """Whether connections end without an answer."""
         self.drips = False
         """Whether answers come byte by byte, and never end."""
         self.challenges: set[str] = set()
@@ -121,7 +125,7 @@ class Between:
         """What the provider says to a request, or what is said instead."""
         parts = urlsplit(target)
         if self.status is not None:
-            return Said(self.status, b'{"error": "server_error"}', {})
+            return Said(self.status, self.said, {})
         if parts.path == "/oauth2/authorize":
             query = parse_qs(parts.query)
             assert query["code_challenge_method"] == ["S256"]
@@ -160,6 +164,9 @@ class _Handler(BaseHTTPRequestHandler):
         between.asked.append(urlsplit(self.path).path)
         if between.drips:
             self._drip()
+            return
+        if between.hangs_up:
+            self.close_connection = True
             return
         said = between.answered(self.command, self.path, dict(self.headers.items()), body)
         self.send_response(said.status)
