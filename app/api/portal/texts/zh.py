@@ -834,6 +834,7 @@ TEXTS: dict[str, str] = {
     "application.file": "文件",
     "application.file.hint": "PDF、PNG、JPEG、.xlsx、.docx 或 OFD，每份不超过 20 MiB。",
     "application.file.needed": "请选择要上传的文件。",
+    "application.file.unfit_name": "文件名中有控制字符，请更改文件名后重新上传。",
     "application.file.submit": "上传",
     "application.judgement": "按规则审核",
     "application.maximum": "最高可核定 {amount} {unit}（依据：{limit}）。",
