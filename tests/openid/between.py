@@ -24,6 +24,8 @@ import httpx
 
 Json = dict[str, Any]
 START_S = 30
+PATIENCE_S = 30
+"""For an answer on a busy machine; httpx alone waits for five seconds."""
 
 
 def free_port() -> int:
@@ -78,7 +80,10 @@ class Between:
 
     def __init__(self, provider: str) -> None:
         self.provider = provider
-        self._http = httpx.Client(base_url=provider, trust_env=False, follow_redirects=False, timeout=30)
+        # The provider (uvicorn) closes what was idle for five seconds, which is how long httpx keeps a connection: on a
+        # busy machine a request would now and then go into one that is just being closed, and be answered by nobody.
+        unkept = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(base_url=provider, trust_env=False, timeout=PATIENCE_S, limits=unkept)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.between = self
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"

@@ -30,7 +30,7 @@ from app.kernel.clock import utc_now
 from app.openid import Attempt, NotProven, Provider, ProviderAway, ProviderSettings, Subject
 from app.openid.calls import ask
 from app.outbound import Outbound, networks
-from tests.openid.between import Between
+from tests.openid.between import PATIENCE_S, Between
 
 T = TypeVar("T")
 LOOPBACK = networks("127.0.0.0/8")
@@ -113,7 +113,7 @@ class Try:
 
 def signed_in_there(address: str) -> dict[str, str]:
     """The fields with which the provider sends a browser back."""
-    back = httpx.post(address, data={"sub": "alice"}, trust_env=False).headers["location"]
+    back = httpx.post(address, data={"sub": "alice"}, trust_env=False, timeout=PATIENCE_S).headers["location"]
     return {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
 
 
