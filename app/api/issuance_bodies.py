@@ -5,18 +5,17 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Depends, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, Field, StringConstraints, ValidationError, model_validator
-from starlette.datastructures import UploadFile
 
 from app.api.authentication import CallerDep
 from app.api.fields import AnyId, Day, PositiveFen, Wire
 from app.api.inlined import inlined
 from app.api.middleware import MIB
+from app.api.multipart import sent_form
 from app.api.period_files import form_schema
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
@@ -29,7 +28,6 @@ from app.services.jobs.progress import tell
 from app.services.sheets.problems import Language
 
 MAX_JSON_BYTES = 8 * MIB
-MAX_FILE_NAME = 200
 
 M = TypeVar("M", bound=BaseModel)
 Text = Annotated[str, StringConstraints(max_length=1_000)]
@@ -132,16 +130,8 @@ async def sent_by_maker(request: Request, caller: CallerDep) -> Sent:
         if len(body) > MAX_JSON_BYTES:
             raise AppError(Code.BODY_TOO_LARGE, limit=MAX_JSON_BYTES)
         return Sent(json=body)
-    if media_type != "multipart/form-data":
-        raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="application/json, multipart/form-data")
-    async with request.form(max_files=1, max_fields=10) as form:
-        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        files = {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
-        if len(fields) + len(files) < len(form.multi_items()) or set(files) != {"file"}:
-            raise AppError(Code.MALFORMED_REQUEST, why="multipart: one part `file`, every other field once")
-        name = PurePath(files["file"].filename or "").name
-        shown = "".join(character for character in name if character.isprintable())[:MAX_FILE_NAME]
-        return Sent(form=fields, file=await files["file"].read(), file_name=shown)
+    async with sent_form(request, expected="application/json, multipart/form-data") as sent:
+        return Sent(form=sent.fields, file=await sent.file.read(), file_name=sent.file_name)
 
 
 SentByMaker = Annotated[Sent, Depends(sent_by_maker)]

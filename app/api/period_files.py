@@ -2,22 +2,19 @@
 
 from __future__ import annotations
 
-from pathlib import PurePath
 from typing import Annotated, Any, TypeVar
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, BeforeValidator, Field, ValidationError
-from starlette.datastructures import UploadFile
 
 from app.api.fields import Day, RegionCode, Wire
 from app.api.inlined import inlined
+from app.api.multipart import sent_form
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
 from app.services.sheets.scanning import MAX_ROWS
 from app.services.sheets.workbook import MAX_FILE_BYTES
-
-MAX_FILE_NAME = 200
 
 
 def _digits(value: object) -> object:
@@ -40,23 +37,15 @@ F = TypeVar("F", bound=Wire)
 
 async def read_form(request: Request, form: type[F]) -> tuple[F, bytes, str]:
     """The form, its file, and the file's printable name. The caller has been asked whether he may send one."""
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type != "multipart/form-data":
-        raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="multipart/form-data")
-    async with request.form(max_files=1, max_fields=10) as sent:
-        fields = {name: value for name, value in sent.multi_items() if isinstance(value, str)}
-        files = {name: value for name, value in sent.multi_items() if isinstance(value, UploadFile)}
-        if len(fields) + len(files) < len(sent.multi_items()) or set(files) != {"file"}:
-            raise AppError(Code.MALFORMED_REQUEST, why="multipart: one part `file`, every other field once")
-        name = PurePath(files["file"].filename or "").name
-        data = await files["file"].read()
+    async with sent_form(request) as sent:
+        data = await sent.file.read()
     if len(data) > MAX_FILE_BYTES:
         raise AppError(Code.BODY_TOO_LARGE, limit=MAX_FILE_BYTES)
     try:
-        parsed = form.model_validate(fields)
+        parsed = form.model_validate(sent.fields)
     except ValidationError as error:
         raise RequestValidationError(error.errors(include_url=False)) from error
-    return parsed, data, "".join(character for character in name if character.isprintable())[:MAX_FILE_NAME]
+    return parsed, data, sent.file_name
 
 
 def form_schema(form: type[BaseModel]) -> dict[str, Any]:

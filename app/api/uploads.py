@@ -16,7 +16,7 @@ from starlette.datastructures import UploadFile
 from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, RegionCode, ShownInstant, Wire
-from app.kernel.problems import AppError, Code
+from app.api.multipart import sent_form
 from app.kernel.vocabulary import DocumentType, Role
 from app.services.uploads.names import MEDIA_TYPES, disposition
 from app.services.uploads.store import store_in
@@ -82,18 +82,12 @@ class SentFile:
 @asynccontextmanager
 async def _sent(request: Request) -> AsyncIterator[SentFile]:
     """The form; its temporary file is gone afterwards."""
-    if request.headers.get("content-type", "").partition(";")[0].strip().lower() != "multipart/form-data":
-        raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="multipart/form-data")
-    async with request.form(max_files=1, max_fields=5) as form:
-        fields = {name: value for name, value in form.multi_items() if isinstance(value, str)}
-        files = {name: value for name, value in form.multi_items() if isinstance(value, UploadFile)}
-        if len(fields) + len(files) < len(form.multi_items()) or set(files) != {"file"}:
-            raise AppError(Code.MALFORMED_REQUEST, why="multipart: one part `file`, every other field once")
+    async with sent_form(request) as form:
         try:
-            asked = UploadForm.model_validate(fields)
+            asked = UploadForm.model_validate(form.fields)
         except ValidationError as error:
             raise RequestValidationError(error.errors(include_url=False)) from error
-        yield SentFile(asked.region_code, files["file"])
+        yield SentFile(asked.region_code, form.file)
 
 
 @router.post("", status_code=201, openapi_extra={"requestBody": REQUEST_BODY})

@@ -148,7 +148,7 @@ def login(
 def logout(
     *,
     everywhere: Annotated[
-        bool, typer.Option("--everywhere", help="在所有设备退出，个人令牌全部失效 / All sessions and all tokens")
+        bool, typer.Option("--everywhere", help="在所有设备上退出登录，个人令牌全部失效 / All sessions and all tokens")
     ] = False,
 ) -> None:
     """删除本机保存的令牌 / Forget the token kept on this machine."""
@@ -157,7 +157,10 @@ def logout(
             api.send("DELETE", "/v1/personal-tokens/all")
     with suppress(FileNotFoundError):
         kept_at().unlink()
-    say("已在所有设备退出。" if everywhere else "已退出。", "signed out everywhere" if everywhere else "signed out")
+    say(
+        "已在所有设备上退出登录。" if everywhere else "已退出。",
+        "signed out everywhere" if everywhere else "signed out",
+    )
 
 
 def step_up(

@@ -135,7 +135,6 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "date_type": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
     "date_parsing": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
     "date_from_datetime_parsing": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
-    "date_from_datetime_inexact": ("must be a day such as 2026-12-31", "须为日期，如 2026-12-31"),
     "amount_not_explained": (
         "quantity × unit_price is {limit} fen, amount_fen says {actual}",
         "数量 × 单价为 {limit} 分，amount_fen 为 {actual}",

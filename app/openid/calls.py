@@ -8,7 +8,7 @@ from ipaddress import ip_address
 from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
-from app.openid.faults import ProviderAway
+from app.openid.faults import NotReached, ProviderAway
 from app.outbound import NO_HEADERS, Outbound, OutboundFailed, OutboundRefused
 
 DEADLINE_S = 5.0
@@ -31,14 +31,14 @@ def allows(outbound: Outbound, url: str) -> bool:
 async def ask(
     outbound: Outbound, method: str, url: str, *, headers: Mapping[str, str] = NO_HEADERS, body: str | None = None
 ) -> Answer:
-    """Send a request and read a JSON object. Raises ProviderAway."""
+    """Send a request and read a JSON object. Raises NotReached, ProviderAway."""
     if not allows(outbound, url):
         raise ProviderAway(f"{url[:200]!r} is not among the provider's hosts")
     said = {"Accept": "application/json", **headers}
     try:
         answer = await outbound.call(method, url, headers=said, content=None if body is None else body.encode())
     except (OutboundRefused, OutboundFailed) as error:
-        raise ProviderAway(f"{url}: {error}") from error
+        raise NotReached(f"{url}: {error}") from error
     try:
         parsed = json.loads(answer.body)
     except (ValueError, RecursionError) as error:

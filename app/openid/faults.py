@@ -13,3 +13,7 @@ class NotProven(Exception):
 
 class ProviderAway(Exception):
     """The provider cannot be reached, is too slow, or says what cannot be read."""
+
+
+class NotReached(ProviderAway):
+    """No answer came: no connection, or none in time."""

@@ -28,16 +28,15 @@ from authlib.oidc.discovery.well_known import get_well_known_url
 from app.kernel.clock import utc_now
 from app.openid.calls import DEADLINE_S, MAX_BYTES, allows, ask
 from app.openid.configuration import ProviderSettings
-from app.openid.faults import NotProven, ProviderAway, RefusedByProvider
+from app.openid.faults import NotProven, NotReached, ProviderAway, RefusedByProvider
 from app.openid.id_tokens import Key, Subject, check_id_token, chosen_key, named_key, usable_keys
+from app.openid.pause import Pause
 from app.outbound import Network, Outbound, Resolve, resolve
 
 METADATA_KEPT_S = 3600.0
 KEYS_KEPT_S = 3600.0
 KEYS_ANEW_S = 10.0
 """Keys are read anew for a name that is not among them, but not more often than this."""
-AWAY_S = 5.0
-"""A provider that did not answer is not asked again for so long: meanwhile everybody is told at once."""
 TOGETHER_S = 8.0
 """For all calls of one sign-in: so long a browser waits at most."""
 ASSERTION_S = 60
@@ -125,7 +124,7 @@ class Provider:
         self._asking = asyncio.Lock()
         self._metadata: tuple[float, _Metadata] | None = None
         self._keys: tuple[float, tuple[Key, ...]] | None = None
-        self._away_until = -1.0
+        self._pause = Pause(timer)
 
     async def close(self) -> None:
         """Give the connections back."""
@@ -198,9 +197,12 @@ class Provider:
         )
         headers = {"Content-Type": "application/x-www-form-urlencoded"}
         uri, headers, body = self._authentication().prepare("POST", metadata.token_endpoint, headers, body)
-        answer = await ask(self._outbound, "POST", uri, headers=headers, body=body)
+        try:
+            answer = await ask(self._outbound, "POST", uri, headers=headers, body=body)
+        except NotReached:
+            self._pause.not_reached()
+            raise
         if answer.status >= 500 or answer.status == 429:
-            self._away_until = self._timer() + AWAY_S
             raise ProviderAway(f"the token endpoint answered {answer.status}")
         if answer.status != 200:
             raise NotProven(f"the token endpoint said {answer.status} {str(answer.body.get('error'))[:64]!r}")
@@ -274,15 +276,22 @@ class Provider:
         return found
 
     async def _asked(self, url: str) -> dict[str, Any]:
-        if self._timer() < self._away_until:
+        if self._pause.is_on:
             raise ProviderAway("it did not answer a moment ago")
         try:
-            answer = await ask(self._outbound, "GET", url)
-        except ProviderAway:
-            self._away_until = self._timer() + AWAY_S
+            document = await self._document(url)
+        except NotReached:
+            self._pause.not_reached()
             raise
+        except ProviderAway:
+            self._pause.answered_with_an_error()
+            raise
+        self._pause.answered()
+        return document
+
+    async def _document(self, url: str) -> dict[str, Any]:
+        answer = await ask(self._outbound, "GET", url)
         if answer.status != 200:
-            self._away_until = self._timer() + AWAY_S
             raise ProviderAway(f"{url}: {answer.status}")
         return answer.body
 

@@ -90,8 +90,8 @@ def _not_known(facts: dict[str, object]) -> dict[str, object]:
 
 Facts = Annotated[
     dict[FactKey, FactValue],
-    AfterValidator(_not_known),
     Field(max_length=100, description="Further facts that programmes' rules declare: words, numbers, days, yes or no"),
+    AfterValidator(_not_known),
 ]
 
 

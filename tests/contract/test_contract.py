@@ -76,6 +76,26 @@ def test_no_reference_points_nowhere(document: dict[str, Any]) -> None:
             part = part[name]
 
 
+BOUNDS = {
+    "string": {"minLength", "maxLength"},
+    "array": {"minItems", "maxItems"},
+    "object": {"minProperties", "maxProperties"},
+}
+
+
+def test_every_bound_is_one_of_its_type(document: dict[str, Any]) -> None:
+    """`maxLength` of an object says nothing in JSON Schema: a reader would send more than is taken."""
+    parts: list[tuple[str, Any]] = [("", document)]
+    strange = []
+    for place, part in parts:
+        inner = part.items() if isinstance(part, dict) else enumerate(part) if isinstance(part, list) else ()
+        parts += [(f"{place}/{name}", value) for name, value in inner]
+        if isinstance(part, dict) and isinstance(part.get("type"), str):
+            others = set().union(*(bounds for name, bounds in BOUNDS.items() if name != part["type"]))
+            strange += [f"{place}: {bound} of {part['type']}" for bound in sorted(others & part.keys())]
+    assert strange == []
+
+
 def test_what_is_sent_as_text_is_never_null(document: dict[str, Any]) -> None:
     """An address, a header and a form have no way to say it."""
     for operations in document["paths"].values():

@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
 from app.database import Database
 from app.kernel.vocabulary import Role
+from app.models import Organisation
 from app.services.export.export import Request, export
 from app.services.sealing.keys import LogKeys
 from app.services.sealing.seal import seal
 from app.settings import Settings
 from app.verifier.verify import Options, verify
+from tests.issuance.sheets import row_of, workbook
+from tests.issuance.test_batches import upload
 from tests.notices.showing import Showing, load_years
 from tests.world import CIXI, HANGZHOU, NINGBO, Actor, City, World, ok, problem, redemption_body, rules_body
 
@@ -113,6 +117,39 @@ def test_a_county_issues_from_its_own_pool_to_its_own_firms_and_looks_after_what
     ok(county.approve(county.maker.post(f"/v1/vouchers/{voucher['id']}/void", {"reason": "企业注销"})))
     assert pools(county.finance, programme_id) == {CIXI: (50_000, 47_000, 0)}
     assert world.differences() == []
+
+
+def test_a_county_is_told_of_no_batch_but_its_own(world: World) -> None:
+    city, county, neighbour = world.city(NINGBO), world.city(CIXI), world.city(CIXI)
+    programme_id = city.programme(appropriation_fen=1_000_000)
+    share_out(city, programme_id, 50_000)
+    firm = world.firm(CIXI)
+    issue = "/v1/issuance-batches"
+    of_city = ok(city.maker.post(issue, batch(programme_id, firm, 100, "N1")))["batch_id"]
+    of_county = ok(county.maker.post(issue, batch(programme_id, firm, 100, "C1")))["batch_id"]
+    assert county.maker.get(f"{issue}/{of_city}").status_code == 404
+    for who, number, told in (
+        (county, "N1", None),
+        (county, "C1", of_county),
+        (neighbour, "C1", None),  # another authority of the county, which may not see it either
+        (city, "N1", of_city),
+        (city, "C1", of_county),
+    ):
+        answer = who.maker.post(issue, batch(programme_id, firm, 100, number))
+        refused = problem(answer, 409, "reference_already_used")
+        (error,) = refused["errors"]
+        assert (error["actual"], error.get("limit")) == (number, told)
+        assert ("bat_" in answer.text) is (told is not None)
+
+    asked = select(Organisation.identifier_value, Organisation.name).where(Organisation.id == firm)
+    uscc, name = world.database.transact(lambda tx: tx.execute(asked).one())
+    row = {"申领编号": "S1", "统一社会信用代码": uscc, "企业名称": name, "面值": 1}
+    data = workbook([row_of(**row)])
+    sheet = ok(upload(city.maker, programme_id, data, fen=100))["batch_id"]
+    assert problem(upload(city.maker, programme_id, data, fen=100), 409, "file_already_submitted")["batch_id"] == sheet
+    again = upload(county.maker, programme_id, data, fen=100)
+    problem(again, 409, "reference_already_used")
+    assert "bat_" not in again.text
 
 
 def test_each_source_is_shared_out_by_itself(world: World) -> None:

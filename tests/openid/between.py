@@ -24,6 +24,8 @@ import httpx
 
 Json = dict[str, Any]
 START_S = 30
+PATIENCE_S = 30
+"""For an answer on a busy machine; httpx alone waits for five seconds."""
 
 
 def free_port() -> int:
@@ -78,7 +80,10 @@ class Between:
 
     def __init__(self, provider: str) -> None:
         self.provider = provider
-        self._http = httpx.Client(base_url=provider, trust_env=False, follow_redirects=False, timeout=30)
+        # The provider (uvicorn) closes what was idle for five seconds, which is how long httpx keeps a connection: on a
+        # busy machine a request would now and then go into one that is just being closed, and be answered by nobody.
+        unkept = httpx.Limits(max_keepalive_connections=0)
+        self._http = httpx.Client(base_url=provider, trust_env=False, timeout=PATIENCE_S, limits=unkept)
         self._server = _Server(("127.0.0.1", 0), _Handler)
         self._server.between = self
         self.issuer = f"http://127.0.0.1:{self._server.server_port}"
@@ -91,6 +96,10 @@ class Between:
         self.token: Callable[[Json], Json] = untouched
         self.status: int | None = None
         """What every answer is instead."""
+        self.said = b'{"error": "server_error"}'
+        """And what is said with it."""
+        self.hangs_up = False
+        """Whether connections end without an answer."""
         self.drips = False
         """Whether answers come byte by byte, and never end."""
         self.challenges: set[str] = set()
@@ -121,7 +130,7 @@ class Between:
         """What the provider says to a request, or what is said instead."""
         parts = urlsplit(target)
         if self.status is not None:
-            return Said(self.status, b'{"error": "server_error"}', {})
+            return Said(self.status, self.said, {})
         if parts.path == "/oauth2/authorize":
             query = parse_qs(parts.query)
             assert query["code_challenge_method"] == ["S256"]
@@ -160,6 +169,9 @@ class _Handler(BaseHTTPRequestHandler):
         between.asked.append(urlsplit(self.path).path)
         if between.drips:
             self._drip()
+            return
+        if between.hangs_up:
+            self.close_connection = True
             return
         said = between.answered(self.command, self.path, dict(self.headers.items()), body)
         self.send_response(said.status)

@@ -17,7 +17,7 @@ from app.reach import EVERYWHERE
 from app.services.identity.tokens import Tokens
 from app.settings import Settings
 from tests.conftest import serving, settings_of
-from tests.openid.between import Between, free_port, running_provider
+from tests.openid.between import PATIENCE_S, Between, free_port, running_provider
 from tests.portal.manager import form_token, invitation
 from tests.world import Actor, World
 
@@ -76,7 +76,8 @@ class Desk:
 
     def claims(self, subject: str, **claims: object) -> None:
         """Let the provider say more of a subject."""
-        answer = httpx.put(f"{self.between.provider}/users/{subject}", json=claims, trust_env=False)
+        address = f"{self.between.provider}/users/{subject}"
+        answer = httpx.put(address, json=claims, trust_env=False, timeout=PATIENCE_S)
         assert answer.status_code == 204
 
 
@@ -95,7 +96,7 @@ class Browser:
 
     def signed_in_there(self, address: str, subject: str, *, action: str = "accept") -> str:
         """What the provider answers: the way back, as path and query."""
-        answer = httpx.post(address, data={"sub": subject, "action": action}, trust_env=False)
+        answer = httpx.post(address, data={"sub": subject, "action": action}, trust_env=False, timeout=PATIENCE_S)
         assert answer.status_code == 302, answer.text
         back = urlsplit(answer.headers["location"])
         assert f"{back.scheme}://{back.netloc}" == self.desk.world.base_url

@@ -30,7 +30,7 @@ from app.kernel.clock import utc_now
 from app.openid import Attempt, NotProven, Provider, ProviderAway, ProviderSettings, Subject
 from app.openid.calls import ask
 from app.outbound import Outbound, networks
-from tests.openid.between import Between
+from tests.openid.between import PATIENCE_S, Between
 
 T = TypeVar("T")
 LOOPBACK = networks("127.0.0.0/8")
@@ -113,7 +113,7 @@ class Try:
 
 def signed_in_there(address: str) -> dict[str, str]:
     """The fields with which the provider sends a browser back."""
-    back = httpx.post(address, data={"sub": "alice"}, trust_env=False).headers["location"]
+    back = httpx.post(address, data={"sub": "alice"}, trust_env=False, timeout=PATIENCE_S).headers["location"]
     return {name: values[0] for name, values in parse_qs(urlsplit(back).query).items()}
 
 
@@ -319,8 +319,8 @@ def test_keys_are_read_anew_for_a_new_name_and_not_for_each_try(one: Try) -> Non
     run(work())
 
 
-def test_a_provider_that_is_away_is_not_asked_by_everybody(one: Try) -> None:
-    one.between.status = 500
+def test_a_provider_that_cannot_be_reached_is_not_asked_by_everybody(one: Try) -> None:
+    one.between.hangs_up = True
 
     async def work() -> None:
         provider = one.provider()
@@ -328,8 +328,59 @@ def test_a_provider_that_is_away_is_not_asked_by_everybody(one: Try) -> None:
             with pytest.raises(ProviderAway):
                 await provider.authorization_url(Attempt.new(), language="en")
         assert len(one.between.asked) == 1
-        one.between.status = None
+        one.between.hangs_up = False
+        with pytest.raises(ProviderAway):
+            await one.signs_in(provider)
         one.now += 5
+        assert (await one.signs_in(provider)).subject == "alice"
+
+    run(work())
+
+
+@pytest.mark.parametrize("content", [b'{"error": "server_error"}', b"<h1>502 Bad Gateway</h1>"])
+def test_one_error_keeps_nobody_out_and_three_in_a_row_do_for_a_moment(one: Try, content: bytes) -> None:
+    """Whether its own words or those of a proxy before it."""
+    one.between.said = content
+
+    async def refused(provider: Provider) -> None:
+        one.between.status = 502
+        with pytest.raises(ProviderAway):
+            await provider.authorization_url(Attempt.new(), language="en")
+        one.between.status = None
+
+    async def work() -> None:
+        provider = one.provider()
+        await refused(provider)
+        await refused(provider)
+        assert (await one.signs_in(provider)).subject == "alice"
+        provider = one.provider()
+        asked = len(one.between.asked)
+        for _ in range(5):
+            await refused(provider)
+        assert len(one.between.asked) - asked == 3
+        one.now += 5
+        await refused(provider)  # and it is left alone again
+        with pytest.raises(ProviderAway):
+            await one.signs_in(provider)
+        assert len(one.between.asked) - asked == 4
+        one.now += 5
+        assert (await one.signs_in(provider)).subject == "alice"
+
+    run(work())
+
+
+def test_what_the_token_endpoint_stumbles_over_keeps_nobody_else_out(one: Try) -> None:
+    """Anybody may send it a code: the first visitors' nonsense must not hold up the keys that the next ones need."""
+
+    async def work() -> None:
+        provider = one.provider()
+        attempt = Attempt.new()
+        await provider.authorization_url(attempt, language="en")
+        for status in (500, 503, 429, 502):
+            one.between.status = status
+            with pytest.raises(ProviderAway):
+                await provider.signed_in(attempt, {"state": attempt.state, "code": "nonsense"})
+        one.between.status = None
         assert (await one.signs_in(provider)).subject == "alice"
 
     run(work())

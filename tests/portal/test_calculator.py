@@ -35,8 +35,8 @@ def buyer(city: City) -> Manager:
 def test_a_manager_learns_how_much_and_why_not_more(page: Page, buyer: Manager) -> None:
     buyer.sign_in(page)
     page.goto(buyer.voucher_path)
-    page.get_by_role("link", name="测算一笔账单能抵扣多少").click()
-    expect(page.get_by_label("使用哪张券")).to_have_value(buyer.counter.voucher["id"])
+    page.get_by_role("link", name="测算一笔账单可抵扣的金额").click()
+    expect(page.get_by_label("使用的券")).to_have_value(buyer.counter.voucher["id"])
     page.get_by_label("合同签订日").fill("2026-03-01")
     page.get_by_label("服务机构").select_option(label=buyer.counter.mandate["provider_name"])
     page.get_by_label("金额（元，含税）").fill("１，２００")
@@ -54,7 +54,7 @@ def test_a_manager_learns_how_much_and_why_not_more(page: Page, buyer: Manager) 
     expect(answer.get_by_role("row", name="券抵扣")).to_contain_text("300.00")
     expect(answer.get_by_role("row", name="企业自付")).to_contain_text("950.00")
     expect(answer).to_contain_text("上限由规则确定，超出部分由贵单位承担，不结转。")
-    expect(answer).to_contain_text("合同 必需（核销时）")
+    expect(answer).to_contain_text("合同 必交（核销时）")
     expect(answer).to_contain_text("规则第 1 版，杭经信〔2026〕1号")
 
     # Another day of the contract, and nothing is granted; what was typed is still there.

@@ -233,7 +233,7 @@ def test_a_refund_is_explained_from_its_own_trace() -> None:
     assert "已退回补贴 60,000.00 元" in explain(after, ZH).sentences[-1]
     paid = replace(refund, subsidy_refund_fen=0, recovery=recovery("due", returned.subsidy_fen))
     assert explain(after, ZH, [paid]).sentences[-2].endswith("退回补贴 60,000.00 元。")
-    assert explain(after, ZH, [paid]).sentences[-1] == "其中 60,000.00 元已付给供给方，由其缴回财政，不再退回券内。"
+    assert explain(after, ZH, [paid]).sentences[-1] == "其中 60,000.00 元已拨付服务机构，由其缴回财政，不再退回券内。"
     bounced = replace(refund, id="rfd_2", because_of_id="rfd_1")
     returned_by_the_bank = [replace(paid, recovery=recovery("refunded", returned.subsidy_fen)), bounced]
     assert explain(after, ZH, returned_by_the_bank).sentences[-1] == (

@@ -50,7 +50,7 @@ def test_a_manager_follows_a_hold_from_start_to_end(page: Page, world: World, br
     expect(hold_shown).to_contain_text(f"{provider} 预占中 预占号 YZ-2026-001 有效至")
     expect(figures(hold_shown)).to_have_text(["预占金额300.00", "已抵扣0.00", "仍在预占300.00"])
     expect(page.get_by_role("row", name="机构预占 300.00")).to_be_visible()
-    movements = page.get_by_role("table", name="该券的全部资金变动")
+    movements = page.get_by_role("table", name="此券的全部资金变动")
     expect(movements.get_by_role("row", name="机构预占")).to_contain_text("−300.00")
     expect(movements.get_by_role("row", name="机构预占")).to_contain_text(provider)
 
@@ -61,10 +61,10 @@ def test_a_manager_follows_a_hold_from_start_to_end(page: Page, world: World, br
     expect(figures(hold_shown)).to_have_text(["预占金额300.00", "已抵扣180.00", "仍在预占120.00"])
     bills = page.get_by_role("article")
     expect(bills.nth(0)).to_contain_text("预占的第 2 笔")
-    bills.nth(0).get_by_text("为什么是这个金额").click()
+    bills.nth(0).get_by_text("金额计算说明").click()
     expect(bills.nth(0)).to_contain_text("是该预占的第 2 笔账单，与此前的账单合并按一笔计算。")
     expect(bills.nth(0)).to_contain_text("连同该预占此前的账单，合计 600.00 元")
-    bills.nth(1).get_by_text("为什么是这个金额").click()
+    bills.nth(1).get_by_text("金额计算说明").click()
     expect(bills.nth(1)).to_contain_text("本账单未从券中抵扣，200.00 元全部由贵单位支付。")
     last = ok(redeem(desk, made, 10_000, "P3", final=True))
     page.reload()
@@ -99,7 +99,7 @@ def test_a_refund_tells_what_it_took_from_which_bill_of_the_hold(page: Page, bra
     expect(page.locator("main")).to_contain_text("共退回补贴 180.00 元，其中本账单退回 180.00 元。")
     page.goto(bracketed.voucher_path)
     newest = page.get_by_role("article").first
-    newest.get_by_text("为什么是这个金额").click()
+    newest.get_by_text("金额计算说明").click()
     expect(newest).to_contain_text("其后该预占的另一笔账单核减，本账单已退回补贴 180.00 元")
 
 
@@ -159,7 +159,7 @@ def test_an_expired_hold_is_told_before_and_after_its_money_went_back(
     page.reload()
     expect(holds.get_by_role("listitem")).to_contain_text("预占 300.00，抵扣 0.00，退回 300.00")
     expect(holds.get_by_role("listitem")).not_to_contain_text("正在退回")
-    row = page.get_by_role("table", name="该券的全部资金变动").get_by_role("row", name="预占结束")
+    row = page.get_by_role("table", name="此券的全部资金变动").get_by_role("row", name="预占结束")
     expect(row).to_contain_text("+300.00")
     expect(row).to_contain_text(manager.counter.mandate["provider_name"])
 

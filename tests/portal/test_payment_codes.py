@@ -28,7 +28,7 @@ def test_a_manager_makes_a_code_shows_it_and_withdraws_it(page: Page, manager: M
     manager.sign_in(page)
     make(page, manager)
     provider = manager.counter.mandate["provider_name"]
-    expect(page.get_by_text(f"请只出示或告知 {provider}。")).to_be_visible()
+    expect(page.get_by_text(f"请仅向 {provider} 出示或告知。")).to_be_visible()
     expect(page.get_by_role("img", name="付款码二维码")).to_be_visible()
     shown = page.locator(".digits").inner_text()
     assert re.fullmatch(r"[0-9]{3} [0-9]{3} [0-9]{3}", shown)
@@ -48,7 +48,7 @@ def test_a_manager_makes_a_code_shows_it_and_withdraws_it(page: Page, manager: M
     expect(page.get_by_role("status").filter(has_text="该付款码已撤回，不能再使用。")).to_be_visible()
     expect(page.get_by_role("img", name="付款码二维码")).to_have_count(0)
     expect(page.locator(".digits")).to_have_count(0)
-    page.get_by_role("link", name="返回该券").click()
+    page.get_by_role("link", name="返回此券").click()
     table = page.get_by_role("table", name="最近的付款码")
     expect(table.get_by_role("row", name=provider)).to_contain_text("已撤回")
 

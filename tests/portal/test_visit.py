@@ -52,7 +52,7 @@ def test_a_managers_whole_visit(page: Page, world: World, city: City) -> None:
     # Why the bill was cut.
     bill = page.get_by_role("article")
     expect(bill.get_by_text("单笔上限", exact=True).first).to_be_visible()
-    bill.get_by_text("为什么是这个金额").click()
+    bill.get_by_text("金额计算说明").click()
     expect(bill).to_contain_text("账单共 1,250.00 元，其中 1,200.00 元在补贴范围内")
     expect(bill).to_contain_text("1,200.00 × 30% = 360.00 元")
     expect(bill).to_contain_text("第 2 行“存储”50.00 元不在补贴范围内")
@@ -61,8 +61,8 @@ def test_a_managers_whole_visit(page: Page, world: World, city: City) -> None:
     bill.get_by_role("link", name="单独查看或打印").click()
     expect(page.get_by_role("heading", name="账单 LZ-0001")).to_be_visible()
     expect(page.get_by_role("table", name="账单明细")).to_contain_text("存储")
-    page.get_by_role("link", name="返回该券").click()
-    movements = page.get_by_role("table", name="该券的全部资金变动")
+    page.get_by_role("link", name="返回此券").click()
+    movements = page.get_by_role("table", name="此券的全部资金变动")
     expect(movements.get_by_role("row", name="核销抵扣")).to_contain_text("−300.00")
     expect(movements.get_by_role("row", name="发放")).to_contain_text("+10,000.00")
 
@@ -71,9 +71,9 @@ def test_a_managers_whole_visit(page: Page, world: World, city: City) -> None:
     expect(page.get_by_role("heading", name="确认撤回授权？")).to_be_focused()
     page.get_by_role("button", name="确认撤回").click()
     expect(page.get_by_text("授权已撤回，该机构不能再据此抵扣。")).to_be_visible()
-    expect(page.get_by_role("table", name="已授予的授权")).to_contain_text("已撤回")
+    expect(page.get_by_role("table", name="授权记录")).to_contain_text("已撤回")
     assert till.redeem(10_000).json()["code"] == "consent_missing"
-    page.get_by_label("授权给").select_option(label=provider)
+    page.get_by_label("被授权机构").select_option(label=provider)
     page.get_by_label("额度上限（元）").fill("2,000.50")
     page.get_by_role("button", name="授权", exact=True).click()
     expect(page.get_by_text("授权已生效。")).to_be_visible()
@@ -96,7 +96,7 @@ def test_a_limit_above_the_face_value_is_marked_at_its_field_and_stays_typed(pag
     manager.second_provider("<b>梅山潮</b>智算中心")
     manager.sign_in(page)
     page.goto(manager.voucher_path)
-    page.get_by_label("授权给").select_option(label="<b>梅山潮</b>智算中心")
+    page.get_by_label("被授权机构").select_option(label="<b>梅山潮</b>智算中心")
     page.get_by_label("额度上限（元）").fill("10,000.01")
     page.get_by_role("button", name="授权", exact=True).click()
     limit = page.get_by_label("额度上限（元）")
@@ -112,7 +112,7 @@ def test_a_limit_above_the_face_value_is_marked_at_its_field_and_stays_typed(pag
 def test_a_mandate_that_exists_is_refused_in_words(page: Page, manager: Manager) -> None:
     manager.sign_in(page)
     page.goto(manager.voucher_path)
-    page.get_by_label("授权给").select_option(label=manager.counter.mandate["provider_name"])
+    page.get_by_label("被授权机构").select_option(label=manager.counter.mandate["provider_name"])
     page.get_by_label("额度上限（元）").fill("1")
     page.get_by_role("button", name="授权", exact=True).click()
     expect(page.get_by_role("alert")).to_contain_text("该机构已有有效授权")
@@ -128,7 +128,7 @@ def test_the_rest_of_a_long_list_is_one_click_away(page: Page, manager: Manager)
     expect(page.get_by_role("article")).to_have_count(12)
     expect(page.get_by_role("link", name="更早的账单")).to_have_count(0)
     page.get_by_role("link", name="显示全部 13 笔").click()
-    expect(page.get_by_role("table", name="该券的全部资金变动").get_by_role("row")).to_have_count(14)
+    expect(page.get_by_role("table", name="此券的全部资金变动").get_by_role("row")).to_have_count(14)
 
 
 def test_everything_works_without_scripts(browser: Browser, manager: Manager) -> None:

@@ -116,6 +116,13 @@ BAND = {"up_to_fen": 5, "rate": FLAT}
         ({"validity": {"kind": "days", "days": 0}}, "greater_than_equal", "/validity/days", "1 or more", "不小于 1"),
         ({"validity": {"kind": "date", "until": "soon"}}, "date_parsing", "/validity/until", "day", "日期"),
         (
+            {"validity": {"kind": "date", "until": "2026-02-30"}},
+            "date_from_datetime_parsing",
+            "/validity/until",
+            "day",
+            "日期",
+        ),
+        (
             {"rate": {"kind": "bracket", "method": "marginal", "bands": [BAND]}},
             "value_error",
             "/rate",

@@ -201,8 +201,9 @@ def add_document(
 ) -> Response:
     """Add a paper; the same one twice is there once."""
     words, caller, form = words_of(request), visitor.caller, ApplicationForm()
-    if file is None or not file.filename:
-        problem = ApplicationForm(errors={"file": words("application.file.needed")})
+    if file is None or not file.filename or _CONTROL.search(file.filename):
+        key = "application.file.unfit_name" if file and file.filename else "application.file.needed"
+        problem = ApplicationForm(errors={"file": words(key)})
         return _page(request, service, caller, application_id, form=problem, status=422)
     record = service.database.snapshot(lambda tx: _own(tx, caller, application_id))
     source, name = file.file, file.filename

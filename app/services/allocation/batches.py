@@ -85,7 +85,7 @@ def prepare(tx: Connection, programme: ProgrammeRecord, rows: Sequence[GrantRow]
     """
     total_fen = sum(row.face_value_fen for row in rows)
     submission = Submission(programme.id, tuple(rows), _LAYOUT, len(rows), total_fen)
-    checked = check(tx, programme, submission, county_code=None, at=at)
+    checked = check(tx, programme, submission, at=at)
     checked.require_sound(submission)
     pools = load_pools(tx, programme.region_code, programme.id, programme.fiscal_year)
     batch_id = new_id("bat", programme.region_code)

@@ -122,7 +122,7 @@ def freeze_round(tx: Connection, *, caller: Caller, request: RoundRequest, dry_r
         rows = request.rows
     found = complaints(allocation, rows, request.draw, at=at)
     submission = _submission(request, rows, found)
-    checked = check(tx, programme, submission, county_code=None, at=at)
+    checked = check(tx, programme, submission, at=at)
     checked.require_sound(submission)
     _refuse(named_firms_twice(allocation, checked.rows))
     pools = load_pools(tx, programme.region_code, programme.id, programme.fiscal_year)

@@ -21,7 +21,7 @@ from app.services.issuance.plans import Firm, PlannedRow, plan_rows
 from app.services.issuance.relations import related_to_all
 from app.services.issuance.rows import MAX_ERRORS, GrantRow, Layout
 from app.services.issuance.words import CellProblem, Field
-from app.services.programmes.programmes import ProgrammeRecord, lock_programme_to_issue
+from app.services.programmes.programmes import Issuer, ProgrammeRecord, lock_programme_to_issue
 from app.services.rules.model import Rules
 from app.services.standing.loading import debarred_firms
 from app.sql import now
@@ -32,8 +32,10 @@ _FIRMS = text(
     " OR identifier_type = 'uscc' AND identifier_value = ANY(CAST(:usccs AS text[])))"
 )
 _USED_REFERENCES = text(
-    "SELECT reference_no, batch_id FROM issuance_rows WHERE region_code = :region_code"
-    " AND programme_id = :programme_id AND rejected_at IS NULL AND reference_no = ANY(CAST(:references AS text[]))"
+    "SELECT r.reference_no, r.batch_id, b.county_code, b.authority_id FROM issuance_rows r"
+    " JOIN issuance_batches b ON b.region_code = r.region_code AND b.id = r.batch_id"
+    " WHERE r.region_code = :region_code AND r.programme_id = :programme_id AND r.rejected_at IS NULL"
+    " AND r.reference_no = ANY(CAST(:references AS text[]))"
 )
 
 
@@ -103,28 +105,29 @@ class Checked:
 
 
 def check(
-    tx: Connection, programme: ProgrammeRecord, submission: Submission, *, county_code: str | None, at: datetime
+    tx: Connection, programme: ProgrammeRecord, submission: Submission, *, issuer: Issuer | None = None, at: datetime
 ) -> Checked:
     """Find all that is wrong with a batch, as if it were issued now. The caller holds the programme's lock.
 
-    Applications are granted after the programme has ceased to take them, too. A county issues to firms of its own
-    (`county_code`).
+    Applications are granted after the programme has ceased to take them, too. The programme's own authority issues
+    where no `issuer` is named; a county does to firms of its own, and is told of no batch but its own.
 
     Raises `wrong_state` where the programme is not published, not open, or its rules are not in force.
     """
+    issuer = issuer or Issuer(programme.authority_id, None)
     _require_published(programme)
     if not submission.application_ids:
         _require_open(programme, at)
     rules = rules_in_force(tx, programme.region_code, programme.id, at).rules
     firms = _firms(tx, submission.rows)
-    rows, errors = plan_rows(submission.rows, firms, rules, submission.layout, county_code=county_code, at=at)
+    rows, errors = plan_rows(submission.rows, firms, rules, submission.layout, county_code=issuer.county_code, at=at)
     errors += _debarred(tx, programme, submission, rows, at)
     errors += _related(tx, programme, submission, rows, rules, at)
     return Checked(
         rules=rules,
         rows=rows,
         of_rows=(*submission.errors, *errors),
-        of_references=tuple(_used_references(tx, programme, submission)),
+        of_references=tuple(_used_references(tx, programme, submission, issuer)),
         of_declaration=tuple(_wrong_figures(submission)),
     )
 
@@ -135,7 +138,7 @@ def find_complaints(tx: Connection, *, caller: Caller, submission: Submission) -
     Raises AppError: `forbidden`, `not_found`, `wrong_state`.
     """
     programme, issuer = lock_programme_to_issue(tx, caller=caller, programme_id=submission.programme_id)
-    return check(tx, programme, submission, county_code=issuer.county_code, at=now(tx)).complaints
+    return check(tx, programme, submission, issuer=issuer, at=now(tx)).complaints
 
 
 def _require_published(programme: ProgrammeRecord) -> None:
@@ -231,19 +234,22 @@ def _of_firms(
             yield submission.layout.complaint(row.row_no, field[row.row_no], found[row.firm_id])
 
 
-def _used_references(tx: Connection, programme: ProgrammeRecord, submission: Submission) -> list[FieldError]:
+def _used_references(
+    tx: Connection, programme: ProgrammeRecord, submission: Submission, issuer: Issuer
+) -> list[FieldError]:
     asked = {
         "region_code": programme.region_code,
         "programme_id": programme.id,
         "references": [row.reference_no for row in submission.rows],
     }
-    used = {found.reference_no: found.batch_id for found in tx.execute(_USED_REFERENCES, asked)}
+    used = {
+        found.reference_no: CellProblem("reference_already_used", limit=found.batch_id, actual=found.reference_no)
+        if issuer.sees(found.county_code, found.authority_id)
+        else CellProblem("reference_used_by_another", actual=found.reference_no)
+        for found in tx.execute(_USED_REFERENCES, asked)
+    }
     return [
-        submission.layout.complaint(
-            row.row_no,
-            Field.REFERENCE_NO,
-            CellProblem("reference_already_used", limit=used[row.reference_no], actual=row.reference_no),
-        )
+        submission.layout.complaint(row.row_no, Field.REFERENCE_NO, used[row.reference_no])
         for row in submission.rows
         if row.reference_no in used
     ]

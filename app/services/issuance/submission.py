@@ -81,9 +81,9 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
     # The programme's lock makes what is looked up here (the file, the reference numbers) stay true until COMMIT.
     programme, issuer = lock_programme_to_issue(tx, caller=caller, programme_id=submission.programme_id)
     at = now(tx)
-    _check_file(tx, programme, submission.file_sha256)
+    _check_file(tx, programme, submission.file_sha256, issuer)
     tell(JobStage.CHECKING, 0, len(submission.rows))
-    checked = check(tx, programme, submission, county_code=issuer.county_code, at=at)
+    checked = check(tx, programme, submission, issuer=issuer, at=at)
     checked.require_sound(submission)
     rows = checked.rows
     pools = load_pools(tx, programme.region_code, programme.id, programme.fiscal_year, county_code=issuer.county_code)
@@ -112,19 +112,20 @@ def _submit(tx: Connection, caller: Caller, submission: Submission) -> BatchRepo
     return replace(report, approval_id=_ask(tx, caller, programme, issuer, report, batch_id, submission))
 
 
-def _check_file(tx: Connection, programme: ProgrammeRecord, file_sha256: str | None) -> None:
+def _check_file(tx: Connection, programme: ProgrammeRecord, file_sha256: str | None, issuer: Issuer) -> None:
+    """Raise where the issuer sent this file before. Another's is refused for its reference numbers, row by row."""
     if file_sha256 is None:
         return
-    batch_id = tx.execute(
-        select(IssuanceBatch.id).where(
+    batch = tx.execute(
+        select(IssuanceBatch.id, IssuanceBatch.county_code, IssuanceBatch.authority_id).where(
             IssuanceBatch.region_code == programme.region_code,
             IssuanceBatch.programme_id == programme.id,
             IssuanceBatch.file_sha256 == file_sha256,
             IssuanceBatch.status != BatchStatus.REJECTED,
         )
-    ).scalar_one_or_none()
-    if batch_id is not None:
-        raise AppError(Code.FILE_ALREADY_SUBMITTED, batch_id=batch_id, extra={"batch_id": batch_id})
+    ).one_or_none()
+    if batch is not None and issuer.sees(batch.county_code, batch.authority_id):
+        raise AppError(Code.FILE_ALREADY_SUBMITTED, batch_id=batch.id, extra={"batch_id": batch.id})
 
 
 def write_batch(

@@ -144,6 +144,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The reference number {actual} was issued or submitted in batch {limit}.",
         "申领编号 {actual} 已在批次 {limit} 中发放或提交。",
     ),
+    "reference_used_by_another": (
+        "The reference number {actual} was used by another authority that issues under this programme.",
+        "申领编号 {actual} 已由本项目的其他发放单位使用。",
+    ),
     "firm_elsewhere": (
         "The firm is registered in {actual}; your county {limit} issues to its own firms.",
         "该企业登记在 {actual}，本县（市、区）{limit} 仅向本地企业发放。",

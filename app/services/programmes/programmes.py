@@ -359,6 +359,10 @@ class Issuer:
     authority_id: str
     county_code: str | None
 
+    def sees(self, county_code: str | None, authority_id: str | None) -> bool:
+        """Whether it may be told of a batch of theirs: a county of its own, the programme's authority of all."""
+        return self.county_code is None or (self.county_code, self.authority_id) == (county_code, authority_id)
+
 
 def lock_programme_to_issue(tx: Connection, *, caller: Caller, programme_id: str) -> tuple[ProgrammeRecord, Issuer]:
     """The same for a maker who issues; one of a county below may, where the county has a pool of the programme's."""

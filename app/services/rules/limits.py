@@ -20,8 +20,8 @@ class _AmountCap(Part):
     limit_by: Annotated[FactName | None, said("The limit follows from this fact instead.", "上限按该事实确定")] = None
     limits_fen: Annotated[
         dict[Word, PositiveFen],
-        *table_of("limit_fen"),
         said("Limit per value of that fact, in fen.", "各取值的上限（分）", max_length=200),
+        *table_of("limit_fen"),
     ] = Field(default_factory=dict)
     hard_limit_fen: Annotated[
         PositiveFen | None,

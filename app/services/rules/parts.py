@@ -66,7 +66,8 @@ def table_of(column: str) -> tuple[BeforeValidator, PlainSerializer]:
     """How a table of values is written: an object, stored as a list of `{value, <column>}` in the same order.
 
     The canonical form sorts an object's keys and takes ASCII ones only, while here the order may decide and the values
-    are words in any script. Both forms are read.
+    are words in any script. Both forms are read. It stands after the bounds of its field: what is bound after a
+    validator is bound as a length, and the published schema would say `maxLength` of an object.
     """
 
     def read(given: Any) -> Any:

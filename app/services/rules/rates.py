@@ -46,8 +46,8 @@ class By(Part):
     ]
     rates: Annotated[
         dict[Word, RateText],
-        *table_of("rate"),
         said("Rate per value, the first that fits counts.", "各取值的比例，依次匹配", min_length=1, max_length=200),
+        *table_of("rate"),
     ]
     otherwise: Annotated[
         RateText | None,
@@ -145,8 +145,8 @@ class Fixed(Part):
     fact: Annotated[FactName, said("The fact, such as claim.tier.", "事实，如评定等级")]
     amounts_fen: Annotated[
         dict[Word, PositiveFen],
-        *table_of("amount_fen"),
         said("Amount per value in fen.", "各等级金额（分）", min_length=1, max_length=200),
+        *table_of("amount_fen"),
     ]
 
 

@@ -111,7 +111,7 @@ def _schema() -> dict[str, Any]:
 
 def _table(schema: dict[str, Any], column: str) -> dict[str, Any]:
     """A table in both its forms, with the bounds that each of them has in JSON Schema."""
-    least, most = schema.pop("minLength", 0), schema.pop("maxLength")
+    least, most = schema.pop("minProperties", 0), schema.pop("maxProperties")
     by_value = {name: schema.pop(name) for name in ("type", "additionalProperties", "propertyNames")}
     row = {
         "type": "object",

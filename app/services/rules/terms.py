@@ -389,12 +389,12 @@ class Allocation(Part):
     ] = None
     entitlements_fen: Annotated[
         dict[Word, PositiveFen],
-        *table_of("limit_fen"),
         said(
             "For entitlement: what a project of each level may get in all, in fen. Without it what is asked counts.",
             "按项目核定：各级别项目的累计最高金额（分）；不填则按申请金额",
             max_length=50,
         ),
+        *table_of("limit_fen"),
     ] = Field(default_factory=dict)
 
     @model_validator(mode="after")

@@ -834,6 +834,7 @@ TEXTS: dict[str, str] = {
     "application.file": "File",
     "application.file.hint": "PDF, PNG, JPEG, .xlsx, .docx or OFD, at most 20 MiB each.",
     "application.file.needed": "Choose a file.",
+    "application.file.unfit_name": "The file's name has a control character in it. Rename the file and upload it again.",
     "application.file.submit": "Upload",
     "application.judgement": "By the rules",
     "application.maximum": "At most {amount} {unit} can be assessed (by: {limit}).",
