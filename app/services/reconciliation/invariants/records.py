@@ -76,8 +76,7 @@ _RECORDS = f"""
         AND concat_ws(' ', asked.c ->> 'fund_source', asked.c ->> 'fiscal_year')
             IS DISTINCT FROM concat_ws(' ', p.fund_source, p.fiscal_year)
 """
-
-"""An `expired` on another entry than the sweep's own: the end had come, and nobody had swept yet."""
+"""An `expired` of another entry than the sweep's own says that the end had come, though nobody had swept yet."""
 
 _TOLD = """
     SELECT region_code, action, object_id, principal_id, said ->> 'approval' AS approval_id,
