@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import Connection, Row, insert, select, text, update
 
 from app.kernel.problems import AppError, Code, FieldError
 from app.models import BankList, Statement
@@ -18,6 +18,39 @@ from app.models import BankList, Statement
 LONGEST_DAYS = 366
 
 PeriodFile = type[Statement] | type[BankList]
+
+_LINES_OF: Mapping[PeriodFile, tuple[str, str, tuple[str, ...]]] = {
+    Statement: (
+        "statement_lines",
+        "statement_id",
+        (
+            *("row_no", "provider_id", "order_no", "redemption_id", "redeemed_on"),
+            *("bill_total_fen", "subsidy_fen", "refunded_fen", "voucher_code"),
+        ),
+    ),
+    BankList: (
+        "bank_list_lines",
+        "list_id",
+        ("row_no", "status", "bank_reference", "order_id", "amount_fen", "settled_on", "payee_name", "account_tail"),
+    ),
+}
+"""Where the lines of a file are, by which of its columns, and what of them the digest is over: for ever the same."""
+
+
+def digests(table: PeriodFile) -> str:
+    """SQL: of each file of the table `region_code`, `id` and `lines_sha256`, over its lines as they are stored."""
+    lines, key, columns = _LINES_OF[table]
+    told = f"string_agg(jsonb_build_array({', '.join(columns)})::text, chr(10) ORDER BY row_no)"
+    return (
+        f"SELECT region_code, {key} AS id, encode(sha256(convert_to({told}, 'UTF8')), 'hex') AS lines_sha256"
+        f" FROM {lines} GROUP BY region_code, {key}"
+    )
+
+
+def lines_sha256(tx: Connection, table: PeriodFile, *, region_code: str, file_id: str) -> str:
+    """The digest of the lines that were stored of a file, to be sealed with its upload; empty without lines."""
+    query = text(f"SELECT lines_sha256 FROM ({digests(table)}) AS file WHERE region_code = :region AND id = :id")
+    return str(tx.execute(query, {"region": region_code, "id": file_id}).scalar() or "")
 
 
 @dataclass(frozen=True, slots=True)

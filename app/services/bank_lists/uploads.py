@@ -16,7 +16,7 @@ from app.models import BankList, BankListLine
 from app.services import audit
 from app.services.bank_lists.sheet import BankListFile, Line, read_bank_list
 from app.services.identity.principals import Caller
-from app.services.period_files import Days, find_repeated, find_replaced, store_file
+from app.services.period_files import Days, find_repeated, find_replaced, lines_sha256, store_file
 from app.services.sheets.lists import Declared
 from app.services.sheets.problems import Language
 from app.sql import BulkInsert, now
@@ -143,6 +143,7 @@ def _store(
             "period": f"{upload.days.first}/{upload.days.last}",
             "file_sha256": file_sha256,
             "line_count": len(lines),
+            "lines_sha256": lines_sha256(tx, BankList, region_code=upload.region_code, file_id=list_id),
             "replaces_id": replaced_id,
         },
     )

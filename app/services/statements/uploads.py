@@ -19,7 +19,7 @@ from app.models import Organisation, Statement, StatementLine
 from app.reach import enter
 from app.services import audit
 from app.services.identity.principals import Caller
-from app.services.period_files import Days, find_repeated, find_replaced, store_file
+from app.services.period_files import Days, find_repeated, find_replaced, lines_sha256, store_file
 from app.services.sheets.problems import Language
 from app.services.statements.sheet import Frame, StatementFile, read_statement
 from app.services.statements.words import CellProblem, Field
@@ -238,6 +238,7 @@ def _store(
             "period": f"{upload.period_from}/{upload.period_until}",
             "file_sha256": file_sha256,
             "line_count": len(read.lines),
+            "lines_sha256": lines_sha256(tx, Statement, region_code=region_code, file_id=statement_id),
             "replaces_id": replaced_id,
         },
     )

@@ -19,6 +19,7 @@ from app.services.reconciliation.invariants import (
     positions,
     records,
     redemptions,
+    uploaded,
     validity,
     vouchers,
 )
@@ -42,6 +43,7 @@ INVARIANTS: tuple[Invariant, ...] = tuple(
             *allocation.INVARIANTS,
             *validity.INVARIANTS,
             *records.INVARIANTS,
+            *uploaded.INVARIANTS,
             *boundaries.INVARIANTS,
         ),
         key=lambda invariant: invariant.number,

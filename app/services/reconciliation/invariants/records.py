@@ -65,6 +65,26 @@ _RECORDS = f"""
             IS DISTINCT FROM (m.voucher_id, m.provider_id, m.limit_fen::text, m.granted_at)
         OR (w.id IS NOT NULL AND m.revoked_at IS NULL)
     UNION ALL
+    SELECT o.region_code, 'payee of ' || o.id, concat_ws(' ', asked.c ->> 'payee_id', asked.c ->> 'payee_account_id'),
+        concat_ws(' ', o.payee_id, o.payee_account_id)
+    FROM approvals a
+    CROSS JOIN LATERAL (SELECT a.command::jsonb AS c OFFSET 0) AS asked
+    JOIN payment_orders o ON o.region_code = a.region_code AND o.id = asked.c ->> 'order_id'
+    WHERE a.kind = 'order_payment' AND (asked.c ->> 'payee_id' <> o.payee_id OR asked.c ? 'payee_account_id'
+        AND asked.c ->> 'payee_account_id' IS DISTINCT FROM o.payee_account_id)
+    UNION ALL
+    SELECT r.region_code, 'bank reference of ' || r.id, e.details, r.bank_reference
+    FROM payment_results r
+    JOIN payment_items i ON i.region_code = r.region_code AND i.order_id = r.order_id
+        AND r.id = CASE r.kind WHEN 'confirmed' THEN i.confirm_result_id ELSE i.bounce_result_id END
+    JOIN entries e ON e.region_code = i.region_code
+        AND e.id = CASE r.kind WHEN 'confirmed' THEN i.confirm_entry_id ELSE i.bounce_entry_id END
+    WHERE {_says("e.details", "bank_reference", "to_json(r.bank_reference)::text")}
+    UNION ALL
+    SELECT v.region_code, 'bank reference of ' || v.id, e.details, v.bank_reference
+    FROM recoveries v JOIN entries e ON e.region_code = v.region_code AND e.id = v.receipt_entry_id
+    WHERE {_says("e.details", "bank_reference", "to_json(v.bank_reference)::text")}
+    UNION ALL
     SELECT p.region_code, 'pool ' || p.id, concat_ws(' ', asked.c ->> 'fund_source', asked.c ->> 'fiscal_year'),
         concat_ws(' ', p.fund_source, p.fiscal_year)
     FROM entries e
