@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -10,23 +9,16 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from app.api.fields import AnyId, Fen, Instant, PositiveFen, Printable, Read, ShownInstant, Title, Wire
 from app.api.issuance_bodies import Text
 from app.kernel.problems import FieldError
-from app.kernel.rates import parse_decimal
 from app.kernel.vocabulary import AllocationStatus, AwardReason
 from app.services.allocation.listing import MAX_CANDIDATES, Draw, ListedRow
 from app.services.allocation.reads import CandidateRecord, RoundRecord
 from app.services.allocation.rounds import Applied
-from app.services.issuance.rows import GrantRow, Layout, clean_rows
+from app.services.issuance.rows import GrantRow, Layout, clean_rows, score_of
 from app.services.issuance.terms import Terms
 from app.services.sheets.problems import Language
 
-SCORE_DECIMALS = 4
 LEAST_DIGITS = 6
 """Of a seed: with fewer, somebody could try out all numbers against his list beforehand."""
-
-
-def _score(text: str) -> str:
-    parse_decimal(text, max_decimals=SCORE_DECIMALS, max_digits=12)
-    return str(Decimal(text))
 
 
 def _digits_asked(text: str) -> str:
@@ -40,7 +32,7 @@ def _digits_asked(text: str) -> str:
 Score = Annotated[
     str,
     StringConstraints(pattern=r"^(0|[1-9][0-9]*)(\.[0-9]{1,8})?$"),
-    AfterValidator(_score),
+    AfterValidator(score_of),
     Field(description='The reviewers\' score as a decimal string, such as "87.5"; the highest is served first'),
 ]
 Mark = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Printable]

@@ -303,8 +303,8 @@ def test_the_annotated_copy_says_beside_each_row_what_is_wrong_and_comes_back_co
     assert page.cells[2][:8] == row
     with zipfile.ZipFile(BytesIO(copy)) as archive:
         assert b"<f>" not in archive.read(SHEET)
-    assert page.cells[2][8] == "E 面值（元）: 面值必须大于 0，现为 0。"
-    assert report.cells[1][:3] == [3, "E 面值（元）", "面值必须大于 0，现为 0。"]
+    assert page.cells[2][8] == "E 面值（元）: 金额必须大于 0，现为 0。"
+    assert report.cells[1][:3] == [3, "E 面值（元）", "金额必须大于 0，现为 0。"]
     again = read_sheet(copy, language="zh")
     assert found(again) == found(sheet)
     assert write_annotated(again, ()) != b""
