@@ -10,9 +10,9 @@ from app.api.fields import AnyId, Fen, Instant, PositiveFen, Printable, Read, Sh
 from app.api.issuance_bodies import Text
 from app.kernel.problems import FieldError
 from app.kernel.vocabulary import AllocationStatus, AwardReason
+from app.services.allocation.freezing import Applied
 from app.services.allocation.listing import MAX_CANDIDATES, Draw, ListedRow
 from app.services.allocation.reads import CandidateRecord, RoundRecord
-from app.services.allocation.rounds import Applied
 from app.services.issuance.rows import GrantRow, Layout, clean_rows, score_of
 from app.services.issuance.terms import Terms
 from app.services.sheets.problems import Language

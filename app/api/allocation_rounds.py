@@ -29,16 +29,10 @@ from app.api.problems import language_of
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
+from app.services.allocation.freezing import RoundReport, RoundRequest, freeze_round
 from app.services.allocation.listing import MAX_CANDIDATES
 from app.services.allocation.reads import list_candidates, list_rounds, read_record, read_round
-from app.services.allocation.rounds import (
-    RoundReport,
-    RoundRequest,
-    cancel_round,
-    draw_round,
-    freeze_round,
-    submit_round,
-)
+from app.services.allocation.rounds import cancel_round, draw_round, submit_round
 from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
 from app.services.sheets.problems import Language

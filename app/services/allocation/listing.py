@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from app.kernel.clock import rfc3339
-from app.kernel.problems import FieldError
+from app.kernel.problems import AppError, Code, FieldError
 from app.services.allocation.plans import Candidate
 from app.services.issuance.plans import PlannedRow
-from app.services.issuance.rows import GrantRow
+from app.services.issuance.rows import MAX_ERRORS, GrantRow
 from app.services.rules.terms import Allocation
 
 MAX_CANDIDATES = 10_000
@@ -49,6 +49,12 @@ def named_firms_twice(allocation: Allocation, rows: Sequence[PlannedRow]) -> lis
     if allocation.method != "lottery":
         return []
     return _twice([(row.row_no, row.firm_id) for row in rows], "firm_id", "firm_has_its_lot")
+
+
+def refuse(found: Sequence[FieldError]) -> None:
+    """Raise `validation_failed` with all that was found, where anything was."""
+    if found:
+        raise AppError(Code.VALIDATION_FAILED, count=len(found), errors=found[:MAX_ERRORS])
 
 
 def candidates_of(
