@@ -14,6 +14,7 @@ from fastapi.telemetry import TelemetryConfig
 from app import logs
 from app.api import (
     accelerators,
+    allocation_lists,
     allocation_rounds,
     applications,
     approval_bands,
@@ -132,6 +133,7 @@ ROUTERS = (
     approval_bands.router,
     delegations.router,
     issuance_batches.router,
+    allocation_lists.router,
     allocation_rounds.router,
     waitlist.router,
     applications.router,

@@ -442,7 +442,7 @@ CATALOGUE: dict[Code, Row] = {
         ("File already submitted", "文件已提交"),
         (
             "This very file was submitted as {batch_id}. Nothing was issued a second time.",
-            "该文件已作为批次 {batch_id} 提交，未重复发放。",
+            "该文件已作为 {batch_id} 提交，未重复发放。",
         ),
     ),
     Code.REFERENCE_ALREADY_USED: Row(
