@@ -12,7 +12,7 @@ from functools import cached_property
 
 from app.services.issuance.rows import MAX_ROWS
 from app.services.issuance.words import NAME_LENGTH, NOTE_LENGTH, REFERENCE_LENGTH, Field
-from app.services.sheets.cells import comparable
+from app.services.sheets.cells import comparable, comparable_heading
 from app.services.sheets.workbook import Cell
 
 
@@ -70,7 +70,7 @@ class Form:
 
     def field_of(self, cell: Cell) -> Field | None:
         """The field that a heading names, without the accidents of typing, or None."""
-        return self._fields.get(comparable(cell)) if isinstance(cell, str) else None
+        return self._fields.get(comparable_heading(cell))
 
 
 COMMON: Mapping[Field, Column] = {

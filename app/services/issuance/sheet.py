@@ -143,10 +143,12 @@ class _Reader:
         typed, width = self._typed, len(cells)
         for field, n, read, is_required in self._plan:
             cell = cells[n] if n < width else ""
+            if self._merged and (merged := self._merged.get((row_no - 1, n))):
+                # Also where something stands in it: nobody sees that, and what one sees is another row's.
+                self._complain(row_no, field, CellProblem("merged_cell", limit=merged))
+                continue
             if cell == "" or (isinstance(cell, str) and cell.isspace()):
-                if self._merged and (merged := self._merged.get((row_no - 1, n))):
-                    self._complain(row_no, field, CellProblem("merged_cell", limit=merged))
-                elif is_required:
+                if is_required:
                     self._complain(row_no, field, CellProblem("required"))
                 continue
             try:
