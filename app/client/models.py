@@ -3026,7 +3026,10 @@ class RoundProposed(Answered, frozen=True, kw_only=True):
 
 
 class RoundRead(Answered, frozen=True, kw_only=True):
-    """A round. `seed` is set once a lottery is drawn, `batch_id` once its awards are submitted."""
+    """A round. `seed` is set once a lottery is drawn, `batch_id` once its awards are submitted.
+
+    `file_sha256` is of the file that the list was read from, null where it came as JSON or is of applications.
+    """
 
     id: str
     region_code: str
@@ -3042,6 +3045,7 @@ class RoundRead(Answered, frozen=True, kw_only=True):
     announcement: str | None
     seed_format: str | None
     draws_at: str | None
+    file_sha256: str | None
     frozen_at: str
     frozen_by: str
     seed: str | None

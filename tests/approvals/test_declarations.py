@@ -110,6 +110,8 @@ ONE_PERSON: dict[str, str] = {
     "POST /v1/applications/{application_id}/first-review": REVIEW,
     "POST /v1/applications/{application_id}/assess": REVIEW,
     "POST /v1/programmes/{programme_id}/allocation-rounds": "Freezes and hashes a list; nothing is granted by it.",
+    "POST /v1/programmes/{programme_id}/allocation-lists": "Freezes and hashes a list; nothing is granted by it.",
+    "POST /v1/programmes/{programme_id}/allocation-lists/annotated-sheet": NOTHING,
     "POST /v1/allocation-rounds/{round_id}/draw": "Records the number announced beforehand; anybody can check it.",
     "POST /v1/public-notices": DRAFT,
     "POST /v1/public-notices/{notice_id}/objections": "The public's; it freezes one item until two answer.",
