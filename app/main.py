@@ -14,7 +14,9 @@ from fastapi.telemetry import TelemetryConfig
 from app import logs
 from app.api import (
     accelerators,
+    allocation_lists,
     allocation_rounds,
+    application_acts,
     applications,
     approval_bands,
     approvals,
@@ -132,8 +134,10 @@ ROUTERS = (
     approval_bands.router,
     delegations.router,
     issuance_batches.router,
+    allocation_lists.router,
     allocation_rounds.router,
     waitlist.router,
+    application_acts.router,
     applications.router,
     uploads.router,
     jobs.router,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from decimal import Decimal
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field, StringConstraints, model_validator
@@ -10,23 +9,19 @@ from pydantic import AfterValidator, Field, StringConstraints, model_validator
 from app.api.fields import AnyId, Fen, Instant, PositiveFen, Printable, Read, ShownInstant, Title, Wire
 from app.api.issuance_bodies import Text
 from app.kernel.problems import FieldError
-from app.kernel.rates import parse_decimal
 from app.kernel.vocabulary import AllocationStatus, AwardReason
-from app.services.allocation.listing import MAX_CANDIDATES, Draw, ListedRow
+from app.services.allocation.columns import MAX_CANDIDATES
+from app.services.allocation.freezing import Applied, RoundReport
+from app.services.allocation.listing import Draw, ListedRow
 from app.services.allocation.reads import CandidateRecord, RoundRecord
-from app.services.allocation.rounds import Applied
-from app.services.issuance.rows import GrantRow, Layout, clean_rows
+from app.services.issuance.rows import GrantRow, Layout, clean_rows, score_of
 from app.services.issuance.terms import Terms
 from app.services.sheets.problems import Language
 
-SCORE_DECIMALS = 4
+SHOWN_AWARDS = 1_000
+"""Awards that the answer to a round shows; all of them are read page by page."""
 LEAST_DIGITS = 6
 """Of a seed: with fewer, somebody could try out all numbers against his list beforehand."""
-
-
-def _score(text: str) -> str:
-    parse_decimal(text, max_decimals=SCORE_DECIMALS, max_digits=12)
-    return str(Decimal(text))
 
 
 def _digits_asked(text: str) -> str:
@@ -40,7 +35,7 @@ def _digits_asked(text: str) -> str:
 Score = Annotated[
     str,
     StringConstraints(pattern=r"^(0|[1-9][0-9]*)(\.[0-9]{1,8})?$"),
-    AfterValidator(_score),
+    AfterValidator(score_of),
     Field(description='The reviewers\' score as a decimal string, such as "87.5"; the highest is served first'),
 ]
 Mark = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=200), Printable]
@@ -93,16 +88,21 @@ class ApplicationsBody(Wire):
     submitted_until: Annotated[Instant | None, Field(description="First submitted before this instant")] = None
 
 
+Announcement = Annotated[Title, Field(description="Which public number, where it is published, in which order")]
+SeedFormat = Annotated[
+    Seed,
+    AfterValidator(_digits_asked),
+    Field(description='How it is written, # for a digit, six of them at least: "## ## ## ## ## ## ##"'),
+]
+DrawsAt = Annotated[Instant, Field(description="From when on it is known; must lie in the future")]
+
+
 class DrawBody(Wire):
     """How a lottery's seed is going to be known: announced now, published later."""
 
-    announcement: Annotated[Title, Field(description="Which public number, where it is published, in which order")]
-    seed_format: Annotated[
-        Seed,
-        AfterValidator(_digits_asked),
-        Field(description='How it is written, # for a digit, six of them at least: "## ## ## ## ## ## ##"'),
-    ]
-    draws_at: Annotated[Instant, Field(description="From when on it is known; must lie in the future")]
+    announcement: Announcement
+    seed_format: SeedFormat
+    draws_at: DrawsAt
 
 
 class RoundCreate(Wire):
@@ -185,7 +185,10 @@ class RoundProposed(Read):
 
 
 class RoundRead(Read):
-    """A round. `seed` is set once a lottery is drawn, `batch_id` once its awards are submitted."""
+    """A round. `seed` is set once a lottery is drawn, `batch_id` once its awards are submitted.
+
+    `file_sha256` is of the file that the list was read from, null where it came as JSON or is of applications.
+    """
 
     id: str
     region_code: str
@@ -201,6 +204,7 @@ class RoundRead(Read):
     announcement: str | None
     seed_format: str | None
     draws_at: ShownInstant | None
+    file_sha256: str | None
     frozen_at: ShownInstant
     frozen_by: str
     seed: str | None
@@ -264,6 +268,28 @@ class RecordRead(Read):
     frozen: dict[str, Any] | None
     awards: tuple[dict[str, Any], ...] | None
     awards_sha256: str | None
+
+
+def proposed(report: RoundReport, *, kept: bool) -> RoundProposed:
+    """What was frozen, or would be, on the wire."""
+    frozen, awards = report.frozen, report.awards
+    return RoundProposed(
+        id=frozen.round_id if kept else None,
+        programme_id=frozen.programme_id,
+        method=frozen.allocation.method,
+        on_exhaustion=frozen.allocation.on_exhaustion,
+        rule_version_id=frozen.rule_version_id,
+        rules_sha256=frozen.rules_sha256,
+        budget_fen=frozen.budget_fen,
+        available_fen=report.available_fen,
+        candidate_count=len(frozen.candidates),
+        asked_total_fen=sum(candidate.asked_fen for candidate in frozen.candidates),
+        frozen_sha256=report.frozen_sha256 if kept else None,
+        draws_at=frozen.draws_at,
+        granted_total_fen=None if awards is None else sum(award.granted_fen for award in awards),
+        waiting_total_fen=None if awards is None else sum(award.waits_fen for award in awards),
+        awards=None if awards is None else tuple(AwardRead.model_validate(one) for one in awards[:SHOWN_AWARDS]),
+    )
 
 
 def shown_round(record: RoundRecord) -> RoundRead:

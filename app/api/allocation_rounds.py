@@ -9,13 +9,13 @@ from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
 
 from app.api.allocation_bodies import (
-    AwardRead,
     CandidatePage,
     RecordRead,
     RoundCreate,
     RoundProposed,
     RoundRead,
     SeedBody,
+    proposed,
     shown_candidate,
     shown_round,
 )
@@ -29,24 +29,15 @@ from app.api.problems import language_of
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
-from app.services.allocation.listing import MAX_CANDIDATES
+from app.services.allocation.columns import MAX_CANDIDATES
+from app.services.allocation.freezing import RoundRequest, freeze_round
 from app.services.allocation.reads import list_candidates, list_rounds, read_record, read_round
-from app.services.allocation.rounds import (
-    RoundReport,
-    RoundRequest,
-    cancel_round,
-    draw_round,
-    freeze_round,
-    submit_round,
-)
+from app.services.allocation.rounds import cancel_round, draw_round, submit_round
 from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
 from app.services.sheets.problems import Language
 
 router = APIRouter(prefix="/v1", tags=["allocation"])
-
-SHOWN_AWARDS = 1_000
-"""Awards that the answer to a round shows; all of them are read page by page."""
 
 
 class CancelBody(Wire):
@@ -78,7 +69,7 @@ def create_round(
     )
     if body.dry_run:
         report = service.database.transact(lambda tx: freeze_round(tx, caller=caller, request=asked, dry_run=True))
-        return Response(_proposed(report, kept=False).model_dump_json(), media_type="application/json")
+        return Response(proposed(report, kept=False).model_dump_json(), media_type="application/json")
     return do_once(
         service,
         request,
@@ -88,7 +79,7 @@ def create_round(
         key=key,
         command={"programme_id": programme_id} | body.model_dump(mode="json", exclude={"dry_run"}),
         work=lambda tx: freeze_round(tx, caller=caller, request=asked, dry_run=False),
-        render=lambda report: created(_proposed(report, kept=True), report.frozen.round_id),
+        render=lambda report: created(proposed(report, kept=True), report.frozen.round_id),
     )
 
 
@@ -230,24 +221,3 @@ def _region(public_id: str, what: str) -> str:
     if region_code is None:
         raise AppError(Code.NOT_FOUND, what=what)
     return region_code
-
-
-def _proposed(report: RoundReport, *, kept: bool) -> RoundProposed:
-    frozen, awards = report.frozen, report.awards
-    return RoundProposed(
-        id=frozen.round_id if kept else None,
-        programme_id=frozen.programme_id,
-        method=frozen.allocation.method,
-        on_exhaustion=frozen.allocation.on_exhaustion,
-        rule_version_id=frozen.rule_version_id,
-        rules_sha256=frozen.rules_sha256,
-        budget_fen=frozen.budget_fen,
-        available_fen=report.available_fen,
-        candidate_count=len(frozen.candidates),
-        asked_total_fen=sum(candidate.asked_fen for candidate in frozen.candidates),
-        frozen_sha256=report.frozen_sha256 if kept else None,
-        draws_at=frozen.draws_at,
-        granted_total_fen=None if awards is None else sum(award.granted_fen for award in awards),
-        waiting_total_fen=None if awards is None else sum(award.waits_fen for award in awards),
-        awards=None if awards is None else tuple(AwardRead.model_validate(one) for one in awards[:SHOWN_AWARDS]),
-    )

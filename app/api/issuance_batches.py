@@ -30,6 +30,7 @@ from app.kernel.vocabulary import BatchStatus, JobKind, Role
 from app.services.identity.principals import Caller
 from app.services.issuance.annotated import write_annotated
 from app.services.issuance.checks import Submission, find_complaints
+from app.services.issuance.forms import ISSUANCE
 from app.services.issuance.reads import BatchRecord, list_batches, list_rows, read_batch
 from app.services.issuance.rows import Layout, clean_rows
 from app.services.issuance.submission import BatchReport, submit_batch
@@ -205,7 +206,7 @@ def read_batches(
 @router.get("/issuance-batches/template", response_class=Response, responses={200: {"content": {XLSX: {}}}})
 def read_template(_caller: CallerDep) -> Response:
     """The empty issuance sheet with its explanations."""
-    return xlsx_response(write_template(), "voucher-issuance.xlsx")
+    return xlsx_response(write_template(ISSUANCE), "voucher-issuance.xlsx")
 
 
 @router.get("/issuance-batches/{batch_id}")

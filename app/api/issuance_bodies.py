@@ -34,14 +34,15 @@ Text = Annotated[str, StringConstraints(max_length=1_000)]
 """Its own limit is the service's to check, which says it in the reader's language."""
 
 
-def _digits(value: object) -> object:
+def digits(value: object) -> object:
+    """Of a form's field only digits are a number. Raises ValueError."""
     if isinstance(value, str) and value.isascii() and value.isdigit():
         return int(value)
     raise ValueError("needs a whole number in digits")
 
 
-FormCount = Annotated[int, Field(ge=1, le=MAX_ROWS), BeforeValidator(_digits)]
-FormFen = Annotated[int, Field(ge=1, le=MAX_FEN), BeforeValidator(_digits)]
+FormCount = Annotated[int, Field(ge=1, le=MAX_ROWS), BeforeValidator(digits)]
+FormFen = Annotated[int, Field(ge=1, le=MAX_FEN), BeforeValidator(digits)]
 
 
 class GrantBody(Wire):

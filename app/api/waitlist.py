@@ -17,7 +17,7 @@ from app.api.keys import IdempotencyKey, created, do_once
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
-from app.services.allocation.listing import MAX_CANDIDATES
+from app.services.allocation.columns import MAX_CANDIDATES
 from app.services.allocation.waitlist import Promotion, WaitingRecord, end_waiting, list_waiting, promote
 from app.services.approvals.decisions import read_approval
 

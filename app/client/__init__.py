@@ -25,6 +25,7 @@ from app.client.problems import (
     Unreadable,
 )
 from app.client.proving import ProofKey
+from app.client.resources.allocation import ListForm
 from app.client.resources.vouchers import BatchForm
 from app.client.signing_in import ClientCredentials
 from app.client.wire import Patience, Upload
@@ -37,6 +38,7 @@ __all__ = [
     "Forbidden",
     "Invalid",
     "JobLost",
+    "ListForm",
     "NotAPath",
     "NotFound",
     "NotSignedIn",

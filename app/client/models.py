@@ -108,6 +108,9 @@ JobStage: TypeAlias = str
 JobStatus: TypeAlias = str
 """running, succeeded, refused, failed, lost"""
 
+ManyAct: TypeAlias = str
+"""reject, waitlist"""
+
 NoticeItemStatus: TypeAlias = str
 """listed, frozen, removed"""
 
@@ -284,6 +287,16 @@ class AdmissionRead(Answered, frozen=True, kw_only=True):
     status: AdmissionStatus
     version: int
     updated_at: str
+
+
+class ApplicationActs(Sent, frozen=True, kw_only=True):
+    """One act on many applications of one programme, each with its reason or one for all that have none."""
+
+    act: ManyAct
+    applications: list[ReasonedApplication]
+    """Each once"""
+    reason: str | UnsetType | None = UNSET
+    """For those that have none of their own"""
 
 
 class ApplicationBody(Sent, frozen=True, kw_only=True):
@@ -2506,6 +2519,13 @@ class ReasonWrite(Sent, frozen=True, kw_only=True):
     reason: str
 
 
+class ReasonedApplication(Sent, frozen=True, kw_only=True):
+    """One of them; without a reason of its own that of all is told."""
+
+    application_id: str
+    reason: str | UnsetType | None = UNSET
+
+
 class ReceiptRead(Answered, frozen=True, kw_only=True):
     """The signed promise that an entry will be in the region's log. `GET /v1/ledger/proofs/inclusion` shows that it
     is.
@@ -3026,7 +3046,10 @@ class RoundProposed(Answered, frozen=True, kw_only=True):
 
 
 class RoundRead(Answered, frozen=True, kw_only=True):
-    """A round. `seed` is set once a lottery is drawn, `batch_id` once its awards are submitted."""
+    """A round. `seed` is set once a lottery is drawn, `batch_id` once its awards are submitted.
+
+    `file_sha256` is of the file that the list was read from, null where it came as JSON or is of applications.
+    """
 
     id: str
     region_code: str
@@ -3042,6 +3065,7 @@ class RoundRead(Answered, frozen=True, kw_only=True):
     announcement: str | None
     seed_format: str | None
     draws_at: str | None
+    file_sha256: str | None
     frozen_at: str
     frozen_by: str
     seed: str | None

@@ -442,7 +442,7 @@ CATALOGUE: dict[Code, Row] = {
         ("File already submitted", "文件已提交"),
         (
             "This very file was submitted as {batch_id}. Nothing was issued a second time.",
-            "该文件已作为批次 {batch_id} 提交，未重复发放。",
+            "该文件已作为 {batch_id} 提交，未重复发放。",
         ),
     ),
     Code.REFERENCE_ALREADY_USED: Row(
@@ -780,6 +780,14 @@ CATALOGUE: dict[Code, Row] = {
         (
             "{count} of the {of} vouchers do not allow it; each is named with its reason. Nothing was done to any. Take them off the list and ask again.",
             "{of} 张券中有 {count} 张不允许此操作，已逐一列明原因；所有券均未变动。请将其从名单中移除后重新提出。",
+        ),
+    ),
+    Code.APPLICATIONS_UNFIT: Row(
+        Kind.CONFLICT,
+        ("Not possible for some of the applications", "部分申领不允许此操作"),
+        (
+            "{count} of the {of} applications do not allow it; each is named with its reason. Nothing was done to any. Take them off the list and ask again.",
+            "{of} 份申领中有 {count} 份不允许此操作，已逐一列明原因；所有申领均未变动。请将其从名单中移除后重新提出。",
         ),
     ),
     Code.NOTICE_REQUIRED: Row(

@@ -34,6 +34,8 @@ class AllocationRound(Base):
     """Of a lottery: how the number is written, `#` for a digit, so that nobody can choose between spellings later."""
     draws_at: Mapped[Instant | None]
     """Of a lottery: from when on the seed may be recorded."""
+    file_sha256: Mapped[Id | None]
+    """Of the file that the list was read from."""
     frozen_at: Mapped[Instant]
     frozen_by: Mapped[Id]
     seed: Mapped[Words | None]
@@ -66,9 +68,18 @@ class AllocationRound(Base):
             unique=True,
             postgresql_where="status NOT IN ('executed', 'cancelled')",
         ),
+        Index(
+            "uq_allocation_rounds_live_file",
+            "region_code",
+            "programme_id",
+            "file_sha256",
+            unique=True,
+            postgresql_where="status <> 'cancelled' AND file_sha256 IS NOT NULL",
+        ),
         one_of("status", AllocationStatus),
         CheckConstraint("budget_fen >= 0 AND candidate_count > 0 AND asked_total_fen > 0", name="amounts"),
         CheckConstraint("length(frozen_sha256) = 64", name="frozen_sha256_length"),
+        CheckConstraint("length(file_sha256) = 64", name="file_sha256_length"),
         CheckConstraint(
             "num_nonnulls(announcement, seed_format, draws_at) = CASE method WHEN 'lottery' THEN 3 ELSE 0 END",
             name="lottery_announced",

@@ -15,7 +15,7 @@ from app.kernel.ids import new_id
 from app.kernel.uscc import organisation_check
 from app.kernel.vocabulary import IdentifierType, OrganisationKind
 from app.models import Organisation
-from app.services.issuance.words import HEADINGS
+from app.services.issuance.forms import ISSUANCE
 from benchmarks.redemptions.books import LONG_AGO
 
 SHEET = "发放清单"
@@ -73,7 +73,7 @@ def large(of: Sequence[Firm], rows: int, *, batch: str, wrong: int = 0) -> Large
     with xlsxwriter.Workbook(file, {"constant_memory": False}) as book:
         sheet = book.add_worksheet(SHEET)
         day = book.add_format({"num_format": "yyyy-mm-dd"})
-        sheet.write_row(0, 0, list(HEADINGS.values()))
+        sheet.write_row(0, 0, list(ISSUANCE.headings.values()))
         for n in range(rows):
             firm, fen = of[n % len(of)], 100_000 + n % 9_973
             total_fen += fen

@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 
+from app.services.sheets.workbook import read_worksheets
 from tests.allocation.rounds import ANNOUNCEMENT, faces, frozen_lottery, programme, rows_of
+from tests.allocation.sheets import list_of
 from tests.cli.test_office import Shell, city, shell
+from tests.issuance.test_batches import firm_of
 from tests.world import City, World
 
 __all__ = ["city", "shell"]
@@ -89,3 +92,31 @@ def test_a_lottery_is_drawn_after_asking_and_its_record_computed_again(world: Wo
     awards = json.loads(record.read_text("utf-8"))["awards"]
     assert [one["reference_no"] for one in awards if one["granted_fen"]] == [won]
     shell.run("allocation", "replay", str(record), "--noted", round_.proposed["frozen_sha256"])
+
+
+def test_a_list_from_a_sheet_is_corrected_by_its_annotated_copy_and_frozen_once(
+    world: World, city: City, shell: Shell
+) -> None:
+    programme_id = programme(city, 15_000, method="ranked")
+    firms = [firm_of(world) for _ in range(2)]
+    shell.become(city.maker)
+    template = shell.folder / "模板.xlsx"
+    assert shell.json("allocation", "template", programme_id, str(template))["file"] == str(template)
+    assert shell.end("allocation", "template", programme_id, str(template)) == 1  # nothing is written over
+    sheet = shell.folder / "名单.xlsx"
+    sheet.write_bytes(list_of(firms, 100, 100, score=[90, ""]))
+    create = ("allocation", "create", programme_id, "--title", "第一轮", "--sheet", str(sheet), "--count", "2")
+    assert shell.end(*create) == 2  # the total is declared, too
+    assert shell.end(*create, "--total-yuan", "200", "--applications") == 2
+    declared = (*create, "--total-yuan", "200")
+    assert shell.end(*declared, "--dry-run") == 1
+    copy = shell.folder / "名单-校验结果.xlsx"
+    page = next(read_worksheets(copy.read_bytes())).cells
+    assert "E 评分" in str(page[2][-1]) and page[1][-1] == ""
+
+    sheet.write_bytes(list_of(firms, 100, 100, score=[90, 95.5]))
+    preview = shell.json(*declared, "--dry-run")
+    assert [(one["reference_no"], one["granted_fen"]) for one in preview["awards"]] == [("B", 10_000), ("A", 5_000)]
+    made = shell.json(*declared)
+    assert shell.end(*declared) == 1  # the same file gives nothing twice
+    assert [one["id"] for one in shell.json("allocation", "list")["data"]] == [made["id"]]

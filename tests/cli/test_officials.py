@@ -16,7 +16,7 @@ from app.cli.output import Failure
 from app.kernel.vocabulary import OrganisationKind
 from app.models import Organisation, User
 from app.services.identity.passwords import Passwords
-from app.services.issuance.words import HEADINGS
+from app.services.issuance.forms import ISSUANCE
 from app.services.sheets.workbook import read_worksheets
 from tests.world import Actor, City, World, ok
 
@@ -63,7 +63,7 @@ def sheet(folder: Path, world: World, firm_id: str, face_value: str) -> Path:
     path = folder / "发放.xlsx"
     with xlsxwriter.Workbook(str(path)) as workbook:
         worksheet = workbook.add_worksheet("发放清单")
-        worksheet.write_row(0, 0, list(HEADINGS.values()))
+        worksheet.write_row(0, 0, list(ISSUANCE.headings.values()))
         worksheet.write_row(1, 0, ["SL-1", firm.identifier_value, firm.name, face_value])
     return path
 

@@ -37,7 +37,7 @@ LEFT_OUT = {
 """Routes that the client does not have, by their operation."""
 NOT_PASSED_ON = {"limit", "cursor", "format", "at"}
 """Query fields that are the client's own affair, or an older name of another."""
-QUESTIONS = {"create_quote", "check_voucher", "check_rules", "annotate_sheet"}
+QUESTIONS = {"create_quote", "check_voucher", "check_rules", "annotate_sheet", "annotate_list"}
 """Requests by POST that change nothing and may be repeated freely."""
 
 CONTRACT = openapi()
@@ -164,7 +164,7 @@ def test_a_method_sends_and_promises_what_its_route_says(method: Any) -> None:
     content = operation.get("requestBody", {}).get("content", {})
     if sent.has_file:
         assert sent.form == set(content["multipart/form-data"]["schema"]["properties"]) - {"file"} - (
-            {"dry_run"} if operation["operationId"] == "annotate_sheet" else set()
+            {"dry_run"} if operation["operationId"] in QUESTIONS else set()
         )
     else:
         schema = content.get("application/json", {}).get("schema")

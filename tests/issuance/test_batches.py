@@ -349,8 +349,8 @@ def test_errors_of_the_sheet_are_in_the_language_of_the_reader(world: World) -> 
     in_english = problem(upload(city.maker, programme_id, data), 422, "sheet_invalid")
     city.maker.http.headers["Accept-Language"] = "zh-CN"
     in_chinese = problem(upload(city.maker, programme_id, data), 422, "sheet_invalid")
-    assert in_english["errors"][0]["detail"] == "A face value must be above 0; this is -1."
-    assert in_chinese["errors"][0]["detail"] == "面值必须大于 0，现为 -1。"
+    assert in_english["errors"][0]["detail"] == "The amount must be above 0; this is -1."
+    assert in_chinese["errors"][0]["detail"] == "金额必须大于 0，现为 -1。"
     assert in_chinese["errors"][0]["column"] == "D 面值（元）"
 
 

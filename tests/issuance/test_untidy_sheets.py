@@ -235,6 +235,18 @@ def test_what_a_merge_hides_is_told_also_where_the_cell_may_be_empty() -> None:
     assert [error.limit for error in sheet.errors] == ["B2:B3", "C2:C3", "E2:E3"]
 
 
+def test_what_stands_unseen_behind_a_merge_is_not_read() -> None:
+    lines = [FOUR, GOOD, ["R2", USCC, NAME, 999_999]]
+    behind = merged(lines, (1, 3, 2, 3))  # D2:D3 shows 1000, and D3 holds another amount
+    assert any(cell == 999_999 for cell in next(iter(workbooks.read_worksheets(behind))).cells[2])
+    assert found(read_sheet(behind, language="en")) == [(3, "D", "merged_cell")]
+
+
+def test_headings_are_known_by_what_is_seen_of_them_and_with_the_marks_of_a_form() -> None:
+    typed = [f"*{FOUR[0]}", f"{FOUR[1]}（必填）", f"{FOUR[2]}\u200b＊", f"\ufeff {FOUR[3]}*"]
+    assert rows(read([[*typed, "备注（选填）"], [*GOOD, ""]])) == [(2, "R1")]
+
+
 def test_merged_headings_and_titles_are_no_matter() -> None:
     lines: list[list[Any]] = [["清单", "", "", ""], FOUR, GOOD]
     assert rows(read_sheet(merged(lines, (0, 0, 0, 3)), language="en")) == [(3, "R1")]
@@ -303,8 +315,8 @@ def test_the_annotated_copy_says_beside_each_row_what_is_wrong_and_comes_back_co
     assert page.cells[2][:8] == row
     with zipfile.ZipFile(BytesIO(copy)) as archive:
         assert b"<f>" not in archive.read(SHEET)
-    assert page.cells[2][8] == "E 面值（元）: 面值必须大于 0，现为 0。"
-    assert report.cells[1][:3] == [3, "E 面值（元）", "面值必须大于 0，现为 0。"]
+    assert page.cells[2][8] == "E 面值（元）: 金额必须大于 0，现为 0。"
+    assert report.cells[1][:3] == [3, "E 面值（元）", "金额必须大于 0，现为 0。"]
     again = read_sheet(copy, language="zh")
     assert found(again) == found(sheet)
     assert write_annotated(again, ()) != b""

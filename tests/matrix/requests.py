@@ -174,6 +174,14 @@ def a_round(t: Tenant) -> dict[str, Any]:
     return {"title": t.mark(), "rows": t.candidates(5), "dry_run": True}
 
 
+def list_form(t: Tenant) -> dict[str, Any]:
+    return {"title": t.mark(), "declared_count": 1, "declared_total_fen": 100, "dry_run": "true"}
+
+
+def list_file(_: Tenant) -> tuple[str, bytes]:
+    return "名单.xlsx", workbook([], headings=["申领编号", "统一社会信用代码", "企业名称", "申请金额（元）"])
+
+
 def application(t: Tenant) -> dict[str, Any]:
     return {"programme_id": t.ids["programme_id"], "amount_fen": 400_000, "purpose": t.mark(FIRM)}
 
@@ -384,6 +392,13 @@ REQUESTS: dict[str, Form] = {
     "GET /v1/issuance-batches/{batch_id}": PLAIN,
     "GET /v1/issuance-batches/{batch_id}/rows": PLAIN,
     "POST /v1/programmes/{programme_id}/allocation-rounds": Form(a_round, {"programme_id": "free_programme_id"}),
+    "POST /v1/programmes/{programme_id}/allocation-lists": Form(
+        list_form, {"programme_id": "free_programme_id"}, file=list_file
+    ),
+    "POST /v1/programmes/{programme_id}/allocation-lists/annotated-sheet": Form(
+        list_form, {"programme_id": "free_programme_id"}, file=list_file
+    ),
+    "GET /v1/programmes/{programme_id}/allocation-lists/template": Form(ids={"programme_id": "free_programme_id"}),
     "GET /v1/allocation-rounds": Form(query=lambda t: {"programme_id": t.ids["waiting_programme_id"]}),
     "GET /v1/allocation-rounds/{round_id}": PLAIN,
     "GET /v1/allocation-rounds/{round_id}/candidates": PLAIN,
@@ -416,6 +431,9 @@ REQUESTS: dict[str, Form] = {
     "POST /v1/applications/{application_id}/approve": Form(ids={"application_id": "granting_id"}),
     "POST /v1/applications/{application_id}/reject": Form(why, {"application_id": "rejecting_id"}),
     "POST /v1/applications/{application_id}/waitlist": Form(why, {"application_id": "waiting_id"}),
+    "POST /v1/application-acts": Form(
+        lambda t: {"act": "reject", "applications": [{"application_id": t.ids["acting_id"]}]} | why(t)
+    ),
     "POST /v1/uploads": Form(regional, file=lambda t: ("合同.pdf", pdf(f"{t.mark(FIRM)}{next(_numbers)}"))),
     "GET /v1/uploads/{upload_id}": PLAIN,
     "GET /v1/uploads/{upload_id}/content": PLAIN,

@@ -17,6 +17,7 @@ from app.services.registry_lists.template import write_registry_template
 from app.services.registry_lists.words import ListKind
 from app.services.sheets.lists import ListFile
 from app.services.sheets.workbook import read_sheets
+from tests.issuance.test_untidy_sheets import merged
 from tests.registry_lists.lists import FIRM_HEADINGS, A, B, wrong
 from tests.statements.files import as_csv, as_xlsx
 from tests.world import HANGZHOU
@@ -166,6 +167,8 @@ def test_what_a_merge_hides_is_told_unless_it_goes_on_about_the_same_provider() 
     assert wrong(merged_xlsx(sites, "C2:C3", "G2:G3"), ListKind.PROVIDERS) == [(3, "G 机房设施类型", "merged_cell")]
     others = [headings, (A, "中心", "国产", *one), (B, "别家", "", *two)]
     assert wrong(merged_xlsx(others, "C2:C3"), ListKind.PROVIDERS) == [(3, "C 设施类型", "merged_cell")]
+    unseen = merged([list(FIRM_HEADINGS), [A, "甲公司", "西湖区"], [B, "乙公司", "余杭区"]], (1, 2, 2, 2))
+    assert wrong(unseen) == [(3, "C 所属区县", "merged_cell")]
 
 
 @pytest.mark.parametrize(
@@ -204,8 +207,8 @@ def merged_xlsx(lines: Sequence[Sequence[object]], *ranges: str) -> bytes:
     assert sheet is not None
     for line in lines:
         sheet.append(list(line))
-    for merged in ranges:
-        sheet.merge_cells(merged)
+    for one in ranges:
+        sheet.merge_cells(one)
     file = BytesIO()
     book.save(file)
     return file.getvalue()

@@ -30,16 +30,18 @@ _UPLOADS = (
     "/v1/uploads",
     "/portal/applications",
 )
+_UPLOADS_OF_ONE = ("/allocation-lists", "/allocation-lists/annotated-sheet")
 _LARGE_JSON = ("/v1/issuance-batches",)
+_LARGE_JSON_OF_ONE = (":batch", "/allocation-rounds")
 
 
 def limit_of(path: str, *, json: bool) -> int:
     """The contract's limits: 1 MiB, batches 8 MiB, uploads and simulations 20 MiB (and what a form adds to them)."""
     if path.endswith("/simulations"):
         return 20 * MIB + 64 * 1024
-    if path.startswith(_UPLOADS) and not json:
+    if not json and (path.startswith(_UPLOADS) or path.endswith(_UPLOADS_OF_ONE)):
         return 20 * MIB + 64 * 1024
-    if path.endswith(":batch") or path.startswith(_LARGE_JSON):
+    if path.endswith(_LARGE_JSON_OF_ONE) or path.startswith(_LARGE_JSON):
         return 8 * MIB
     return MIB
 

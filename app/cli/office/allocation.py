@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -13,15 +12,14 @@ import msgspec
 import typer
 from msgspec import UNSET, UnsetType
 
-from app.cli.allocation import REASONS, replay_record
+from app.cli.allocation import replay_record
 from app.cli.office import waiting
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most, with_examples
+from app.cli.office.lists import draw_of, freeze, freeze_sheet, instant, proposed, reason_of, request_of
+from app.cli.office.sheets import Force, save_template
 from app.cli.office.waiting import ProgrammeId, Reason, fen_of
 from app.cli.office.words import minute, yuan
-from app.cli.output import Failure
-from app.client import models
-from app.kernel.clock import SHANGHAI
-from app.kernel.vocabulary import AwardReason
+from app.client import ListForm, models
 
 app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(waiting.app, name="waitlist")
@@ -43,6 +41,8 @@ RoundId = Annotated[str, typer.Argument(metavar="ROUND", help="轮次编号 / Id
 @app.callback(
     help=with_examples(
         "额度分配：轮次、抽签、提请、候补、离线重算 / Allocation rounds: lists, draws, waiting lists, replay.",
+        "voucher allocation template PROGRAMME",
+        "voucher allocation create PROGRAMME --title 第一轮 --sheet 名单.xlsx --count 20 --total-yuan 500000 --dry-run",
         "voucher allocation create PROGRAMME --title 第一轮 --applications --dry-run",
         "voucher allocation draw ROUND --seed '03 11 17 21 28 30 09'",
         "voucher allocation waitlist promote PROGRAMME --dry-run",
@@ -112,7 +112,7 @@ def candidates(office: Office, round_: RoundId, *, limit: Limit = SHOWN, everyth
         Column("位次", "rank", lambda one: "-" if one.rank is None else str(one.rank), is_number=True),
         Column("分配（元）", "granted", lambda one: yuan(one.granted_fen), is_number=True),
         Column("候补（元）", "waits", lambda one: yuan(one.waits_fen), is_number=True),
-        Column("说明", "reason", lambda one: _reason(one.reason)),
+        Column("说明", "reason", lambda one: reason_of(one.reason)),
         Column("券", "voucher", lambda one: one.voucher_id or "-"),
     ]
     found = office.client.allocation_rounds.candidates(round_)
@@ -125,6 +125,18 @@ def record(office: Office, round_: RoundId) -> None:
     print(json.dumps(msgspec.to_builtins(office.client.allocation_rounds.record(round_)), ensure_ascii=False, indent=2))
 
 
+@command(app, "template")
+def template(
+    office: Office,
+    programme: ProgrammeId,
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="写入的文件 / Where to")] = Path("分配名单.xlsx"),
+    *,
+    force: Force = False,
+) -> None:
+    """下载分配名单模板，列随项目规则而定 / Fetch the list to fill in, with the columns that the rules ask for."""
+    save_template(office, path, office.client.allocation_rounds.template(programme), force=force)
+
+
 @command(app, "create", act=True)
 def create(
     office: Office,
@@ -135,6 +147,14 @@ def create(
         bool,
         typer.Option("--applications", help="名单为已核定和候补的申领 / The list: applications reviewed or waiting"),
     ] = False,
+    sheet: Annotated[
+        Path | None,
+        typer.Option(help="名单为分配名单 .xlsx 或 .csv / The list: a sheet", exists=True, dir_okay=False),
+    ] = None,
+    count: Annotated[int | None, typer.Option(help="申报户数 / Declared number of candidates", min=1)] = None,
+    total: Annotated[
+        str | None, typer.Option("--total-yuan", "--total", help="申报总额（元） / Declared total in yuan")
+    ] = None,
     first: Annotated[
         datetime | None,
         typer.Option("--from", formats=DAYS, help="首次提交的首日 / First submitted on this day or later"),
@@ -162,35 +182,55 @@ def create(
 ) -> None:
     """冻结名单，按规则分配，不可再改（经办） / Freeze a list to be served by the rules, for good, as a maker.
 
-    名单为申领（--applications），或在 --body 的 rows 中逐户给出。
-    The list is what firms applied for, or given row by row in the --body.
+    名单为表格（--sheet，模板见 voucher allocation template）、申领（--applications），或在 --body 的 rows 中逐户给出。
+    表格有误时在其旁生成批注副本；加 --dry-run 只校验和试算。
+
+    The list is a sheet (voucher allocation template fetches an empty one), what firms applied for, or given row by row
+    in the --body. Where a sheet has errors, a copy that says so beside each row is written next to it.
     """
+    told_of_draw = (announcement, seed_format, draws_at)
     if body is not None:
-        if applications or any((title, first, last, budget, announcement, seed_format, draws_at)):
+        if applications or any((title, sheet, count, total, first, last, budget, *told_of_draw)):
             told = office.words.sentence("--body 已含全部内容，不能与其他选项并用。", "it says all: nothing beside it")
             raise typer.BadParameter(told, param_hint="--body")
-        asked = _request_of(body)
+        made = freeze(office, programme, request_of(body))
+    elif title is None or applications == (sheet is not None):
+        told = office.words.sentence(
+            "须给出 --title 与 --sheet 或 --applications 之一，或 --body。",
+            "give --title and one of the two, or --body",
+        )
+        raise typer.BadParameter(told, param_hint="--title --sheet --applications")
+    elif sheet is not None:
+        if count is None or total is None or first or last:
+            told = office.words.sentence(
+                "--sheet 须同时申报 --count 与 --total-yuan，且不用 --from、--until。",
+                "a sheet takes --count and --total-yuan, and neither --from nor --until",
+            )
+            raise typer.BadParameter(told, param_hint="--sheet")
+        draw = draw_of(office, *told_of_draw)
+        form = ListForm(
+            title=title,
+            declared_count=count,
+            declared_total_fen=fen_of(total, "--total-yuan"),
+            budget_fen=None if budget is None else fen_of(budget, "--budget-yuan"),
+            **({} if isinstance(draw, UnsetType) else msgspec.to_builtins(draw)),
+        )
+        made = freeze_sheet(office, programme, sheet, form)
     else:
-        if title is None or not applications:
-            told = office.words.sentence("须给出 --title 与 --applications，或 --body。", "give these two, or --body")
-            raise typer.BadParameter(told, param_hint="--title --applications")
+        if count is not None or total is not None:
+            told = office.words.sentence("--count 与 --total-yuan 仅用于 --sheet。", "these two are of a sheet")
+            raise typer.BadParameter(told, param_hint="--count --total-yuan")
         asked = models.RoundCreate(
             title=title,
             budget_fen=UNSET if budget is None else fen_of(budget, "--budget-yuan"),
-            draw=_draw(office, announcement, seed_format, draws_at),
+            draw=draw_of(office, *told_of_draw),
             applications=models.ApplicationsBody(
-                submitted_from=UNSET if first is None else _instant(first),
-                submitted_until=UNSET if last is None else _instant(last + timedelta(days=1)),
+                submitted_from=UNSET if first is None else instant(first),
+                submitted_until=UNSET if last is None else instant(last + timedelta(days=1)),
             ),
         )
-    rounds = office.client.allocation_rounds
-    if office.dry_run:
-        asked = msgspec.structs.replace(asked, dry_run=True)
-        made = rounds.create(programme, asked, key=office.key)
-    else:
-        with office.once("create_round", programme_id=programme, body=msgspec.to_builtins(asked)) as key:
-            made = rounds.create(programme, asked, key=key)
-    _proposed(office, made)
+        made = freeze(office, programme, asked)
+    proposed(office, made)
     if made.id is None:
         office.say("试算结果，未保存任何数据。", "computed only; nothing was kept")
     elif made.draws_at is not None:
@@ -200,30 +240,6 @@ def create(
         )
     else:
         office.say(f"名单已冻结。提请审核：voucher allocation submit {made.id}", "submit it for approval")
-
-
-def _proposed(office: Office, made: models.RoundProposed) -> None:
-    fields: list[Column[models.RoundProposed]] = [
-        Column("轮次", "round", lambda one: one.id or "-"),
-        Column("方式", "method", lambda one: one.method),
-        Column("户数", "candidates", lambda one: f"{one.candidate_count:,}"),
-        Column("申请（元）", "asked", lambda one: yuan(one.asked_total_fen)),
-        Column("可用（元）", "available", lambda one: yuan(one.available_fen)),
-        Column("预算（元）", "budget", lambda one: yuan(one.budget_fen)),
-        Column("分配（元）", "granted", lambda one: yuan(one.granted_total_fen)),
-        Column("候补（元）", "waiting", lambda one: yuan(one.waiting_total_fen)),
-        Column("名单哈希", "hash of the list", lambda one: one.frozen_sha256 or "-"),
-    ]
-    awards: list[Column[models.AwardRead]] = [
-        Column("位次", "rank", lambda one: str(one.rank), is_number=True),
-        Column("编号", "no.", lambda one: one.reference_no),
-        Column("申请（元）", "asked", lambda one: yuan(one.asked_fen), is_number=True),
-        Column("分配（元）", "granted", lambda one: yuan(one.granted_fen), is_number=True),
-        Column("候补（元）", "waits", lambda one: yuan(one.waits_fen), is_number=True),
-        Column("说明", "reason", lambda one: _reason(one.reason)),
-    ]
-    office.answer(made, fields)
-    office.also(("分配结果", "Awards"), awards, made.awards or [])
 
 
 @command(app, "draw", act=True, asks=True)
@@ -262,31 +278,3 @@ def cancel(office: Office, round_: RoundId, reason: Reason) -> None:
     with office.once("cancel_round", round_id=round_, reason=reason) as key:
         asked = office.client.allocation_rounds.cancel(round_, models.CancelBody(reason=reason), key=key)
     office.asked(asked)
-
-
-def _draw(
-    office: Office, announcement: str | None, seed_format: str | None, draws_at: datetime | None
-) -> models.DrawBody | UnsetType:
-    given = (announcement, seed_format, draws_at)
-    if given == (None, None, None):
-        return UNSET
-    if announcement is None or seed_format is None or draws_at is None:
-        told = office.words.sentence("抽签的三项须一并给出。", "a lottery takes all three")
-        raise typer.BadParameter(told, param_hint="--announcement --seed-format --draws-at")
-    return models.DrawBody(announcement=announcement, seed_format=seed_format, draws_at=_instant(draws_at))
-
-
-def _instant(typed: datetime) -> str:
-    return typed.replace(tzinfo=SHANGHAI).isoformat()
-
-
-def _reason(reason: str | None) -> str:
-    return REASONS[AwardReason(reason)] if reason in set(AwardReason) else reason or ""
-
-
-def _request_of(source: str) -> models.RoundCreate:
-    try:
-        text = sys.stdin.read() if source == "-" else Path(source).read_text(encoding="utf-8")
-        return msgspec.convert(json.loads(text), models.RoundCreate)
-    except (OSError, ValueError) as error:
-        raise Failure(f"无法读取 {source}。", f"no request for a round: {error}", status=2) from error

@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-import itertools
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from app.cli.office.counter import SHOWN, All, ByDefault, Column, Limit, Office, command, most, with_examples
+from app.cli.office.sheets import Force, Total, annotating, save_copy, save_template
 from app.cli.office.words import STATUSES, cell, minute, yuan
-from app.cli.output import Failure
-from app.client import BatchForm, Invalid, Upload, models
+from app.client import BatchForm, Upload, models
 from app.kernel.money import parse_yuan
 
 app = typer.Typer(cls=ByDefault.of("submit"), no_args_is_help=True, rich_markup_mode=None)
@@ -25,9 +22,6 @@ Sheet = Annotated[
 ]
 Programme = Annotated[str, typer.Option(help="项目编号 / Id of the programme")]
 Count = Annotated[int, typer.Option(help="申报张数 / Declared number of vouchers", min=1)]
-Total = Annotated[
-    str, typer.Option("--total-yuan", "--total", help="申报总额（元），如 1234.50 / Declared total in yuan")
-]
 BatchId = Annotated[str, typer.Argument(metavar="BATCH", help="批次编号 bat_… / Id of the batch")]
 
 
@@ -48,18 +42,10 @@ def template(
     office: Office,
     path: Annotated[Path, typer.Argument(metavar="FILE", help="写入的文件 / Where to")] = Path("发放清单.xlsx"),
     *,
-    force: Annotated[bool, typer.Option("--force", help="覆盖已有文件 / Write over a file that is there")] = False,
+    force: Force = False,
 ) -> None:
     """下载发放清单模板 / Fetch the sheet to fill in."""
-    content = office.client.issuance_batches.template()
-    try:
-        with path.open("wb" if force else "xb") as file:
-            file.write(content)
-    except FileExistsError as error:
-        raise Failure(f"{path} 已存在，覆盖请加 --force。", "it is there already: --force writes over it") from error
-    except OSError as error:
-        raise Failure(f"无法写入 {path}。", str(error)) from error
-    office.answer({"file": str(path)}, [Column("模板", "template", lambda one: one["file"])])
+    save_template(office, path, office.client.issuance_batches.template(), force=force)
 
 
 @command(app, "check")
@@ -80,7 +66,7 @@ def submit(office: Office, sheet: Sheet, programme: Programme, count: Count, tot
 @command(app, "annotated")
 def annotated(office: Office, sheet: Sheet, programme: Programme, count: Count, total: Total) -> None:
     """生成逐行批注的副本，更正后可直接提交 / Write a copy of the sheet with what is wrong beside each row."""
-    copy = _annotate(office, sheet, _declared(programme, count, total))
+    copy = save_copy(sheet, _annotated(office, sheet, _declared(programme, count, total)))
     office.answer({"file": str(copy)}, [Column("批注副本", "annotated copy", lambda one: one["file"])])
 
 
@@ -142,7 +128,7 @@ def _send(office: Office, sheet: Path, declared: BatchForm, *, dry_run: bool) ->
         "total_fen": declared.declared_total_fen,
     }
     batches = office.client.issuance_batches
-    with _annotating(office, sheet, declared):
+    with annotating(office, sheet, lambda: _annotated(office, sheet, declared)):
         if dry_run:
             with office.progress() as progress:
                 made = batches.submit(file, declared, dry_run=True, key=office.key, progress=progress)
@@ -165,34 +151,8 @@ def _send(office: Office, sheet: Path, declared: BatchForm, *, dry_run: bool) ->
         )
 
 
-@contextmanager
-def _annotating(office: Office, sheet: Path, declared: BatchForm) -> Iterator[None]:
-    """Where rows are wrong an annotated copy is written beside the sheet."""
-    try:
-        yield
-    except Invalid as refused:
-        if any(place.row for place in refused.errors):
-            copy = _annotate(office, sheet, declared)
-            office.say(
-                f"逐行批注的副本（更正后可直接提交）：{copy}", f"annotated copy, to be corrected and submitted: {copy}"
-            )
-        raise
-
-
-def _annotate(office: Office, sheet: Path, declared: BatchForm) -> Path:
-    """Write the annotated copy of a sheet beside it, under a name that is free, and return where."""
-    content = office.client.issuance_batches.annotate(Upload.read(sheet), declared)
-    for number in itertools.count(1):
-        path = sheet.with_name(f"{sheet.stem}-校验结果{number if number > 1 else ''}.xlsx")
-        try:
-            with path.open("xb") as file:
-                file.write(content)
-        except FileExistsError:
-            continue
-        except OSError as error:
-            raise Failure(f"无法写入 {path}。", str(error)) from error
-        return path
-    raise AssertionError("some name is free")
+def _annotated(office: Office, sheet: Path, declared: BatchForm) -> bytes:
+    return office.client.issuance_batches.annotate(Upload.read(sheet), declared)
 
 
 def _columns(office: Office) -> list[Column[models.BatchRead]]:

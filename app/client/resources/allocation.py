@@ -16,9 +16,22 @@ from app.client.models import (
     RoundProposed,
     RoundRead,
     SeedBody,
+    Sent,
     WaitlistRead,
 )
-from app.client.wire import Wire
+from app.client.wire import Again, Upload, Wire
+
+
+class ListForm(Sent, frozen=True, kw_only=True):
+    """What a maker says of a list's file; it is refused where the file says otherwise. Of a lottery also its seed."""
+
+    title: str
+    declared_count: int
+    declared_total_fen: int
+    budget_fen: int | None = None
+    announcement: str | None = None
+    seed_format: str | None = None
+    draws_at: str | None = None
 
 
 class AllocationRounds:
@@ -46,6 +59,23 @@ class AllocationRounds:
     def create(self, programme_id: str, body: RoundCreate, *, key: str | None = None) -> RoundProposed:
         """Freeze a list, or with `dry_run` only say what would come of it."""
         return self._wire.act(f"/v1/programmes/{programme_id}/allocation-rounds", RoundProposed, body, key=key)
+
+    def template(self, programme_id: str) -> bytes:
+        """The list to fill in, an .xlsx file with the columns that the programme's rules ask for."""
+        return self._wire.download(f"/v1/programmes/{programme_id}/allocation-lists/template")
+
+    def create_from_sheet(
+        self, programme_id: str, file: Upload, form: ListForm, *, dry_run: bool = False, key: str | None = None
+    ) -> RoundProposed:
+        """Freeze a list from a sheet, or with `dry_run` only say what comes of it. Raises Invalid with each row."""
+        sent = _fields(form) | {"dry_run": dry_run}
+        path = f"/v1/programmes/{programme_id}/allocation-lists"
+        return self._wire.act(path, RoundProposed, key=key, form=sent, file=file)
+
+    def annotate(self, programme_id: str, file: Upload, form: ListForm) -> bytes:
+        """The list with what is wrong beside each row, an .xlsx file to correct and send."""
+        path = f"/v1/programmes/{programme_id}/allocation-lists/annotated-sheet"
+        return self._wire.send("POST", path, again=Again.FREELY, form=_fields(form), file=file).content
 
     def draw(self, round_id: str, body: SeedBody, *, key: str | None = None) -> RoundRead:
         """Give the public number that was announced; it is taken once."""
@@ -77,3 +107,7 @@ class Waitlists:
     def end(self, programme_id: str, body: EndBody, *, key: str | None = None) -> ApprovalRead:
         """Ask a checker to end some waits, or all, without a grant."""
         return self._wire.act(f"/v1/programmes/{programme_id}/waitlist/end", ApprovalRead, body, key=key)
+
+
+def _fields(form: ListForm) -> dict[str, object]:
+    return {name: getattr(form, name) for name in form.__struct_fields__}

@@ -41,6 +41,7 @@ class RoundRecord:
     announcement: str | None
     seed_format: str | None
     draws_at: datetime | None
+    file_sha256: str | None
     frozen_at: datetime
     frozen_by: str
     seed: str | None

@@ -1,152 +1,46 @@
-"""Allocation rounds (分配): a maker freezes the list, records a lottery's seed, and asks a checker for the awards.
-
-What decides is fixed before it is known how it turns out: the rules by their published version, budget and list by
-their hash, sealed in the region's log as an audit event; of a lottery also which public number is going to be the seed.
-"""
+"""Allocation rounds (分配) over a frozen list: a maker records a lottery's seed, and asks a checker for the awards."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, insert
+from sqlalchemy import Connection, Row
 
 from app.kernel.canonical import canonical
-from app.kernel.clock import rfc3339
-from app.kernel.ids import new_id, region_of
+from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import AllocationStatus, ApprovalKind, AwardReason, Role
-from app.models import AllocationRound
 from app.services import audit
 from app.services.allocation.applied import (
     Applications,
     can_be_granted,
     judge_granted,
-    listed,
     lock_of_round,
-    lock_reviewed,
     propose,
 )
 from app.services.allocation.batches import Grants, granted_rows, prepare, write
-from app.services.allocation.listing import (
-    MAX_CANDIDATES,
-    Draw,
-    ListedRow,
-    candidates_of,
-    complaints,
-    named_firms_twice,
-)
+from app.services.allocation.listing import refuse
 from app.services.allocation.plans import (
     Awarded,
     Frozen,
     application_amounts,
     awards_document,
     awards_sha256,
-    frozen_sha256,
-    most_fen,
     seed_fits,
 )
 from app.services.allocation.stored import (
     awards_known,
     change,
-    granted_before,
-    insert_candidates,
     load_frozen,
     lock_own_round,
-    open_round,
     require_open,
-    rules_sha256_of,
-    waiting_total,
 )
-from app.services.applications.records import ApplicationRecord
 from app.services.approvals.requests import request_approval
 from app.services.identity.principals import Caller
-from app.services.issuance.batches import load_pools, rules_in_force
-from app.services.issuance.checks import Submission, check
-from app.services.issuance.rows import MAX_ERRORS, Layout
-from app.services.programmes.programmes import ProgrammeRecord, lock_programme
+from app.services.issuance.batches import rules_in_force
+from app.services.programmes.programmes import ProgrammeRecord
 from app.sql import now
-
-
-@dataclass(frozen=True, slots=True)
-class Applied:
-    """Instead of a list: the reviewed applications that were first submitted since, and before, these instants."""
-
-    since: datetime | None
-    until: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class RoundRequest:
-    """A round to be frozen. `budget_fen`: what it gives out at most; None: all that is available now."""
-
-    programme_id: str
-    title: str
-    budget_fen: int | None
-    draw: Draw | None
-    rows: tuple[ListedRow, ...] | Applied
-    layout: Layout
-    errors: tuple[FieldError, ...] = ()
-    """What is known to be wrong with the rows already; it is told together with all that is found besides."""
-
-
-@dataclass(frozen=True, slots=True)
-class RoundReport:
-    """A round with its awards by what is known now; None of a lottery that is not drawn. A rehearsal was not kept."""
-
-    frozen: Frozen
-    frozen_sha256: str
-    available_fen: int
-    awards: tuple[Awarded, ...] | None
-
-
-def freeze_round(tx: Connection, *, caller: Caller, request: RoundRequest, dry_run: bool) -> RoundReport:
-    """Write a list down for good, with its budget and the rules in force; with `dry_run` only say what comes of it.
-
-    Raises AppError: `forbidden`, `not_found`; `wrong_state` where the programme is not published or not open;
-    `validation_failed` with every complaint; `reference_already_used`; `allocation_open` while another round is not
-    decided; `waitlist_not_empty` while others wait for the same money.
-    """
-    applied = _applied(tx, request)
-    programme = lock_programme(tx, caller=caller, programme_id=request.programme_id, role=Role.MAKER)
-    at = now(tx)
-    _require_free(tx, programme)
-    dated = rules_in_force(tx, programme.region_code, programme.id, at)
-    allocation = dated.rules.allocation
-    if isinstance(request.rows, Applied):
-        _refuse(_of_applications(len(applied)))
-        rows = listed(applied, dated.rules)
-    else:
-        rows = request.rows
-    found = complaints(allocation, rows, request.draw, at=at)
-    submission = _submission(request, rows, found)
-    checked = check(tx, programme, submission, at=at)
-    checked.require_sound(submission)
-    _refuse(named_firms_twice(allocation, checked.rows))
-    pools = load_pools(tx, programme.region_code, programme.id, programme.fiscal_year)
-    available = {source: pool.available_fen for source, pool in pools.items()}
-    most = most_fen(available, dated.rules.fund_sources, len(checked.rows))
-    if request.budget_fen is not None and request.budget_fen > most:
-        _refuse([FieldError("/budget_fen", "too_large", limit=most, actual=request.budget_fen)])
-    before = granted_before(tx, programme, {row.project for row in rows if row.project})
-    frozen = Frozen(
-        round_id=new_id("alr", programme.region_code),
-        programme_id=programme.id,
-        rule_version_id=dated.id,
-        rules_sha256=rules_sha256_of(tx, programme.region_code, dated.id),
-        allocation=allocation,
-        budget_fen=most if request.budget_fen is None else request.budget_fen,
-        announcement=request.draw.announcement if request.draw else None,
-        seed_format=request.draw.seed_format if request.draw else None,
-        draws_at=request.draw.draws_at if request.draw else None,
-        candidates=candidates_of(rows, checked.rows, before),
-    )
-    report = RoundReport(frozen, frozen_sha256(frozen.document()), most, awards_known(frozen, None))
-    if not dry_run:
-        _write(tx, caller, programme, request.title, report, at)
-    return report
 
 
 def draw_round(tx: Connection, *, caller: Caller, round_id: str, seed: str) -> None:
@@ -164,7 +58,7 @@ def draw_round(tx: Connection, *, caller: Caller, round_id: str, seed: str) -> N
     if at < locked.draws_at:
         raise AppError(Code.DRAW_TOO_EARLY, limit=locked.draws_at, actual=at)
     if not seed_fits(locked.seed_format, seed):
-        _refuse([FieldError("/seed", "not_as_announced", limit=locked.seed_format, actual=seed)])
+        refuse([FieldError("/seed", "not_as_announced", limit=locked.seed_format, actual=seed)])
     change(tx, locked, status=AllocationStatus.DRAWN, seed=seed, drawn_at=at, drawn_by=caller.principal_id)
     audit.record(
         tx,
@@ -274,88 +168,6 @@ def _left_out(frozen: Frozen, applications: Applications) -> frozenset[int]:
         candidate.place
         for candidate in frozen.candidates
         if candidate.application_id is not None and not can_be_granted(applications[candidate.application_id])
-    )
-
-
-def _require_free(tx: Connection, programme: ProgrammeRecord) -> None:
-    """One round at a time, and nobody before those who wait."""
-    if round_id := open_round(tx, programme):
-        raise AppError(Code.ALLOCATION_OPEN, round_id=round_id, extra={"round_id": round_id})
-    count, waiting_fen = waiting_total(tx, programme.region_code, programme.id)
-    if count:
-        raise AppError(Code.WAITLIST_NOT_EMPTY, count=count, waiting_fen=waiting_fen)
-
-
-def _applied(tx: Connection, request: RoundRequest) -> list[ApplicationRecord]:
-    """The applications that are asked for, locked."""
-    region_code = region_of(request.programme_id)
-    if not isinstance(request.rows, Applied) or region_code is None:
-        return []
-    return lock_reviewed(tx, region_code, request.programme_id, since=request.rows.since, until=request.rows.until)
-
-
-def _of_applications(count: int) -> list[FieldError]:
-    if not count:
-        return [FieldError("/applications", "none_reviewed")]
-    if count > MAX_CANDIDATES:
-        return [FieldError("/applications", "out_of_range", limit=MAX_CANDIDATES, actual=count)]
-    return []
-
-
-def _submission(request: RoundRequest, listed_rows: Sequence[ListedRow], found: Sequence[FieldError]) -> Submission:
-    rows = tuple(row.grant for row in listed_rows)
-    total_fen = sum(row.face_value_fen for row in rows)
-    return Submission(
-        request.programme_id, rows, request.layout, len(rows), total_fen, errors=(*request.errors, *found)
-    )
-
-
-def _refuse(found: Sequence[FieldError]) -> None:
-    if found:
-        raise AppError(Code.VALIDATION_FAILED, count=len(found), errors=found[:MAX_ERRORS])
-
-
-def _write(
-    tx: Connection, caller: Caller, programme: ProgrammeRecord, title: str, report: RoundReport, at: datetime
-) -> None:
-    frozen = report.frozen
-    asked_fen = sum(candidate.asked_fen for candidate in frozen.candidates)
-    tx.execute(
-        insert(AllocationRound).values(
-            region_code=programme.region_code,
-            id=frozen.round_id,
-            programme_id=programme.id,
-            rule_version_id=frozen.rule_version_id,
-            title=title,
-            status=AllocationStatus.FROZEN,
-            method=frozen.allocation.method,
-            budget_fen=frozen.budget_fen,
-            candidate_count=len(frozen.candidates),
-            asked_total_fen=asked_fen,
-            frozen_sha256=report.frozen_sha256,
-            announcement=frozen.announcement,
-            seed_format=frozen.seed_format,
-            draws_at=frozen.draws_at,
-            frozen_at=at,
-            frozen_by=caller.principal_id,
-        )
-    )
-    insert_candidates(tx, programme.region_code, frozen)
-    audit.record(
-        tx,
-        caller=caller,
-        region_code=programme.region_code,
-        action="allocation_round.frozen",
-        object_id=frozen.round_id,
-        at=at,
-        details={
-            "frozen_sha256": report.frozen_sha256,
-            "candidates": len(frozen.candidates),
-            "budget_fen": frozen.budget_fen,
-            "announcement": frozen.announcement,
-            "seed_format": frozen.seed_format,
-            "draws_at": rfc3339(frozen.draws_at) if frozen.draws_at else None,
-        },
     )
 
 

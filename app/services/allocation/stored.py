@@ -189,6 +189,19 @@ def open_round(tx: Connection, programme: ProgrammeRecord) -> str | None:
     return found
 
 
+def round_of_file(tx: Connection, programme: ProgrammeRecord, file_sha256: str) -> str | None:
+    """The programme's round whose list was read from that file, unless it was cancelled."""
+    found: str | None = tx.execute(
+        select(AllocationRound.id).where(
+            AllocationRound.region_code == programme.region_code,
+            AllocationRound.programme_id == programme.id,
+            AllocationRound.file_sha256 == file_sha256,
+            AllocationRound.status != AllocationStatus.CANCELLED,
+        )
+    ).scalar_one_or_none()
+    return found
+
+
 def insert_waiting(
     tx: Connection, locked: Row[Any], frozen: Frozen, awards: tuple[Awarded, ...], *, at: datetime
 ) -> None:

@@ -1,4 +1,4 @@
-"""The annotated copy of an issuance sheet: what was sent, with every complaint beside its row, to be corrected and sent
+"""The annotated copy of a sheet of grants: what was sent, with every complaint beside its row, to be corrected and sent
 again. Pure.
 
 Every cell is written as the value that was read, rows and columns where they stood. What is wrong is red, and said in
@@ -17,9 +17,11 @@ from io import BytesIO
 
 import xlsxwriter  # type: ignore[import-untyped]
 
+from app.kernel.places import in_language, told
 from app.kernel.problems import FieldError
-from app.services.issuance.sheet import SHEET_NAME, Sheet
-from app.services.issuance.words import FINDINGS, Field
+from app.services.issuance.forms import Shape
+from app.services.issuance.sheet import Sheet
+from app.services.issuance.words import FINDINGS
 from app.services.sheets.cells import comparable
 from app.services.sheets.places import column_number
 from app.services.sheets.problems import Language
@@ -49,7 +51,7 @@ def write_annotated(sheet: Sheet, errors: Sequence[FieldError]) -> bytes:
 
 
 def _write_sheet(workbook: xlsxwriter.Workbook, sheet: Sheet, errors: Sequence[FieldError]) -> None:
-    page = workbook.add_worksheet(SHEET_NAME)
+    page = workbook.add_worksheet(sheet.form.name)
     text, heading = {"num_format": "@"}, {"bold": True, "bottom": 1, "bg_color": "#DDEBF7"}
     shapes = {name: workbook.add_format(shape) for name, shape in {"text": text, "heading": heading}.items()}
     red = {"bg_color": "#FFC7CE"}
@@ -58,16 +60,17 @@ def _write_sheet(workbook: xlsxwriter.Workbook, sheet: Sheet, errors: Sequence[F
         for kind, shape in {"text": "@", "number": "General", "day": "yyyy-mm-dd", "time": "yyyy-mm-dd hh:mm"}.items()
         for wrong in (False, True)
     }
-    told = _by_row(errors)
+    language = sheet.layout.language
+    of_rows = _by_row(errors)
     place = _findings_column(sheet)
     page.set_column(0, place - 1, _WIDTH)
     for field, n in sheet.headings.columns.items():
-        if field in {Field.REFERENCE_NO, Field.USCC, Field.FIRM_NAME, Field.NOTE}:
+        if sheet.form.columns[field].shape is Shape.TEXT:
             page.set_column(n, n, _WIDTH, shapes["text"])
     page.set_column(place, place, _FINDINGS_WIDTH)
     page.freeze_panes(sheet.headings.first, 0)
     for n, cells in enumerate(sheet.cells):
-        found = told.get(n + 1, ())
+        found = of_rows.get(n + 1, ())
         wrong = {_column_of(error) for error in found}
         for column, cell in enumerate(cells[:place]):
             if n == sheet.headings.row and column not in wrong:
@@ -77,7 +80,9 @@ def _write_sheet(workbook: xlsxwriter.Workbook, sheet: Sheet, errors: Sequence[F
         if n == sheet.headings.row:
             page.write_string(n, place, FINDINGS, shapes["heading"])
         if found and n != sheet.headings.row:
-            page.write_string(n, place, "；".join(map(_said, found))[:LONGEST], formats["text", True])
+            page.write_string(
+                n, place, "；".join(_said(error, language) for error in found)[:LONGEST], formats["text", True]
+            )
 
 
 def _write_cell(
@@ -113,8 +118,8 @@ def _write_report(workbook: xlsxwriter.Workbook, language: Language, errors: Seq
     for n, error in enumerate(errors, start=1):
         if error.row is not None:
             page.write_number(n, 0, error.row)
-        told = (error.column or error.pointer, error.detail or error.code, error.limit, error.actual)
-        for column, value in enumerate(told, start=1):
+        said = (error.column or error.pointer, _sentence(error, language), error.limit, error.actual)
+        for column, value in enumerate(said, start=1):
             if value is not None:
                 page.write_string(n, column, str(value)[:LONGEST])
 
@@ -141,5 +146,10 @@ def _column_of(error: FieldError) -> int | None:
     return column_number(letters[1]) - 1 if letters else None
 
 
-def _said(error: FieldError) -> str:
-    return f"{error.column}: {error.detail}" if error.column else str(error.detail)
+def _said(error: FieldError, language: Language) -> str:
+    sentence = _sentence(error, language)
+    return f"{error.column}: {sentence}" if error.column else sentence
+
+
+def _sentence(error: FieldError, language: Language) -> str:
+    return in_language(told(error) or error.code, language)

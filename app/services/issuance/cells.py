@@ -1,4 +1,4 @@
-"""One cell of an issuance sheet as the value it stands for: read where that is certain, refused where it is not. Pure.
+"""One cell of a sheet of grants as the value it stands for: read where that is certain, refused where it is not. Pure.
 
 Excel's floats never reach an amount: a number is read by its shortest decimal form.
 """
@@ -14,8 +14,15 @@ from functools import partial
 from app.kernel.clock import FIRST_DAY, LAST_DAY
 from app.kernel.money import format_yuan, parse_yuan
 from app.kernel.widths import half_width, is_printable
-from app.services.issuance.rows import MAX_FACE_VALUE_FEN, read_reference, read_text, read_uscc
-from app.services.issuance.words import NAME_LENGTH, NOTE_LENGTH, CellProblem, Field
+from app.services.issuance.rows import (
+    MAX_FACE_VALUE_FEN,
+    SCORE_DECIMALS,
+    read_reference,
+    read_text,
+    read_uscc,
+    score_of,
+)
+from app.services.issuance.words import MARK_LENGTH, NAME_LENGTH, NOTE_LENGTH, CellProblem, Field
 from app.services.sheets.cells import ERROR_VALUES, plain_number, shown, written_day
 from app.services.sheets.workbook import NO_RESULT, Cell
 
@@ -44,8 +51,8 @@ def sound(cell: Cell, *, typed: bool) -> Cell:
     return shielded[1].replace('""', '"')
 
 
-def read_face_value(cell: Cell) -> int:
-    """A face value in fen of a cell in yuan, above 0. Raises CellProblem."""
+def read_amount(cell: Cell) -> int:
+    """An amount in fen of a cell in yuan, above 0. Raises CellProblem."""
     if isinstance(cell, float) and math.isfinite(cell):
         typed = plain_number(cell)
     elif isinstance(cell, str):
@@ -83,6 +90,22 @@ def _words(cell: Cell, *, max_length: int) -> str:
     return read_text(plain_number(cell) if isinstance(cell, float) else _text(cell), max_length=max_length)
 
 
+def _mark(text: str) -> str:
+    return read_text(half_width(text), max_length=MARK_LENGTH)
+
+
+def _score(cell: Cell) -> str:
+    if not isinstance(cell, str) and not (isinstance(cell, float) and math.isfinite(cell)):
+        raise CellProblem("score_unreadable", actual=shown(cell))
+    typed = plain_number(cell) if isinstance(cell, float) else half_width(cell).strip()
+    try:
+        return score_of(typed)
+    except ValueError as error:
+        too_exact = re.fullmatch(rf"[0-9]+\.[0-9]{{{SCORE_DECIMALS + 1},}}", typed)
+        code = "score_decimals" if too_exact else "score_unreadable"
+        raise CellProblem(code, limit=SCORE_DECIMALS, actual=shown(typed)) from error
+
+
 def _amount_problem(typed: str) -> CellProblem:
     as_typed = shown(typed)
     whole, _, decimals = typed.removeprefix("-").replace(",", "").partition(".")
@@ -117,8 +140,13 @@ def readers(*, typed: bool) -> Mapping[Field, Callable[[Cell], object]]:
         Field.REFERENCE_NO: lambda cell: read_reference(_identifier(cell, typed=typed)),
         Field.USCC: lambda cell: read_uscc(_identifier(cell, typed=typed)),
         Field.FIRM_NAME: partial(_words, max_length=NAME_LENGTH),
-        Field.FACE_VALUE: read_face_value,
+        Field.FACE_VALUE: read_amount,
+        Field.ASKED: read_amount,
         Field.VALID_FROM: _day,
         Field.VALID_UNTIL: _day,
         Field.NOTE: partial(_words, max_length=NOTE_LENGTH),
+        Field.SCORE: _score,
+        Field.TIER: partial(_words, max_length=MARK_LENGTH),
+        Field.PROJECT: lambda cell: _mark(_identifier(cell, typed=typed)),
+        Field.PROJECT_LEVEL: partial(_words, max_length=MARK_LENGTH),
     }

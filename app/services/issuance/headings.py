@@ -1,4 +1,4 @@
-"""Where the columns of an issuance sheet stand: its heading row found, each heading understood or told. Pure.
+"""Where the columns of a sheet of grants stand: its heading row found, each heading understood or told. Pure.
 
 Titles may stand above the headings, and the headings may take two rows, as where 企业信息 is merged over two columns.
 What is taken for a heading is known by its words alone, so nothing is guessed.
@@ -10,7 +10,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.kernel.problems import FieldError
-from app.services.issuance.words import HEADINGS, PASSED_OVER, REQUIRED, CellProblem, Field
+from app.services.issuance.forms import Form
+from app.services.issuance.words import PASSED_OVER, CellProblem, Field
 from app.services.sheets.cells import comparable, is_filled, shown
 from app.services.sheets.labels import other_unit
 from app.services.sheets.places import column_letters
@@ -24,13 +25,7 @@ ENOUGH = 2
 
 Cells = Sequence[Sequence[Cell]]
 
-FIELDS: Mapping[str, Field] = {
-    comparable(name): field for field, heading in HEADINGS.items() for name in (heading, field.value)
-}
-"""Every heading that is read, without the accidents of typing."""
 _PASSED_OVER = frozenset(map(comparable, PASSED_OVER))
-_FACE_VALUE = ("面值", "face_value")
-"""With another unit behind it, or none, the amounts may be in 万元."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,34 +43,29 @@ class Headings:
     errors: tuple[FieldError, ...]
 
 
-def field_of(cell: Cell) -> Field | None:
-    """The field that a heading names, or None."""
-    return FIELDS.get(comparable(cell)) if isinstance(cell, str) else None
-
-
-def is_heading_row(cells: Sequence[Cell]) -> bool:
+def is_heading_row(cells: Sequence[Cell], form: Form) -> bool:
     """Whether a row has headings and nothing else."""
     told = [cell for cell in cells if is_filled(cell)]
-    fields = [field_of(cell) for cell in told]
+    fields = [form.field_of(cell) for cell in told]
     return len(set(fields) - {None}) >= ENOUGH and all(
         field is not None or comparable(cell) in _PASSED_OVER for cell, field in zip(told, fields, strict=True)
     )
 
 
-def find_headings(cells: Cells) -> int | None:
+def find_headings(cells: Cells, form: Form) -> int | None:
     """The first row (from 0) that has headings of the template, or None; in the very first row one is enough."""
-    known = [len({field for cell in row if (field := field_of(cell))}) for row in cells[:SEARCHED]]
+    known = [len({field for cell in row if (field := form.field_of(cell))}) for row in cells[:SEARCHED]]
     found = next((place for place, count in enumerate(known) if count >= ENOUGH), None)
     return found if found is not None or not any(known[:1]) else 0
 
 
-def read_headings(cells: Cells, place: int, language: Language) -> Headings:
+def read_headings(cells: Cells, place: int, form: Form, language: Language) -> Headings:
     """Understand the headings in that row and, where they take two, in the one above or below."""
     row, first = list(cells[place]), place + 1
-    if first < len(cells) and _goes_on(row, cells[first]):
+    if first < len(cells) and _goes_on(row, cells[first], form):
         row, first = _below(row, cells[first]), first + 1
     elif place > 0:
-        row = _above(row, cells[place - 1])
+        row = _above(row, cells[place - 1], form)
     columns: dict[Field, int] = {}
     passed_over: set[int] = set()
     errors: list[FieldError] = []
@@ -95,7 +85,7 @@ def read_headings(cells: Cells, place: int, language: Language) -> Headings:
 
     is_amount_told = False
     for n, heading in enumerate(row):
-        field = field_of(heading)
+        field = form.field_of(heading)
         letters, words = column_letters(n + 1), shown(heading)
         if field is not None and field not in columns:
             columns[field] = n
@@ -103,28 +93,28 @@ def read_headings(cells: Cells, place: int, language: Language) -> Headings:
             passed_over.add(n)
         elif is_filled(heading):
             code = "heading_duplicate" if field is not None else "heading_unknown"
-            if field is None and comparable(heading).startswith(_FACE_VALUE):
+            if field is None and comparable(heading).startswith(form.amount_words):
                 code, is_amount_told = "heading_unit", True
-            limit = HEADINGS[Field.FACE_VALUE] if code == "heading_unit" else None
+            limit = form.headings[form.amount] if code == "heading_unit" else None
             complain(letters, f"{letters} {words}", CellProblem(code, limit=limit, actual=words))
         elif (used := _first_used(cells, first, n)) is not None:
             complain(letters, letters, CellProblem("heading_empty", actual=used))
-    for field in REQUIRED:
-        if field not in columns and not (field is Field.FACE_VALUE and is_amount_told):
-            complain(field, HEADINGS[field], CellProblem("heading_missing", limit=HEADINGS[field]))
+    for field in form.required:
+        if field not in columns and not (field is form.amount and is_amount_told):
+            complain(field, form.headings[field], CellProblem("heading_missing", limit=form.headings[field]))
     if (found := other_unit(cells[: place + 1])) and not is_amount_told:
         letters, words = column_letters(found[1] + 1), shown(cells[found[0]][found[1]])
-        problem = CellProblem("unit_not_yuan", limit=HEADINGS[Field.FACE_VALUE], actual=words)
+        problem = CellProblem("unit_not_yuan", limit=form.headings[form.amount], actual=words)
         complain(letters, f"{letters} {words}", problem, found[0] + 1)
-    names = {field: f"{column_letters(n + 1)} {HEADINGS[field]}" for field, n in columns.items()}
+    names = {field: f"{column_letters(n + 1)} {form.headings[field]}" for field, n in columns.items()}
     return Headings(columns, names, place, first, len(row), frozenset(passed_over), tuple(errors))
 
 
-def _goes_on(row: Sequence[Cell], below: Sequence[Cell]) -> bool:
+def _goes_on(row: Sequence[Cell], below: Sequence[Cell], form: Form) -> bool:
     """Whether the row below says more precisely what stands above it: headings only, and none above them."""
     told = [n for n, cell in enumerate(below) if is_filled(cell)]
     return bool(told) and all(
-        field_of(below[n]) is not None and (n >= len(row) or field_of(row[n]) is None) for n in told
+        form.field_of(below[n]) is not None and (n >= len(row) or form.field_of(row[n]) is None) for n in told
     )
 
 
@@ -135,9 +125,9 @@ def _below(row: Sequence[Cell], below: Sequence[Cell]) -> list[Cell]:
     ]
 
 
-def _above(row: Sequence[Cell], above: Sequence[Cell]) -> list[Cell]:
+def _above(row: Sequence[Cell], above: Sequence[Cell], form: Form) -> list[Cell]:
     return [
-        above[n] if not is_filled(cell) and n < len(above) and field_of(above[n]) is not None else cell
+        above[n] if not is_filled(cell) and n < len(above) and form.field_of(above[n]) is not None else cell
         for n, cell in enumerate(row)
     ]
 

@@ -9,10 +9,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
+from decimal import Decimal
 from functools import partial
 
 from app.kernel.money import MAX_FEN
-from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.problems import AppError, Code, FieldError, Scalar
+from app.kernel.rates import parse_decimal
 from app.kernel.uscc import USCC_LENGTH, UsccCharacterError, UsccCheckError, UsccLengthError, parse_uscc
 from app.kernel.widths import half_width, is_printable
 from app.services.issuance.terms import Terms
@@ -25,6 +27,7 @@ MAX_ROWS = scanning.MAX_ROWS
 MAX_ERRORS = 1_000
 """Complaints listed in one answer; `count` says how many there are."""
 MAX_FACE_VALUE_FEN = MAX_FEN
+SCORE_DECIMALS, SCORE_DIGITS = 4, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,22 +59,31 @@ class Layout:
     """`B 统一社会信用代码` per field of a sheet; None where the rows came as JSON."""
     single: bool = False
     """Whether the JSON is one row itself, not a list of them."""
+    heading_row: int = 0
+    """The row of a sheet in which the headings stand."""
 
     def complaint(self, row_no: int, field: Field, problem: CellProblem) -> FieldError:
         """The problem at its place: row and column of a sheet, a pointer into the JSON document."""
+        told = problem.sentence(self.language)
+        return self.at(row_no, field, problem.code, told, limit=problem.limit, actual=problem.actual)
+
+    def at(
+        self,
+        row_no: int,
+        field: Field,
+        code: str,
+        detail: str | None = None,
+        *,
+        limit: Scalar = None,
+        actual: Scalar = None,
+    ) -> FieldError:
+        """What is wrong there, in words of its own or, without, in those of its code."""
         if self.columns is not None:
             pointer = f"/rows/{row_no}/{field}"
         else:
             pointer = f"/{field}" if self.single else f"/rows/{row_no - 1}/{field}"
-        return FieldError(
-            pointer=pointer,
-            code=problem.code,
-            detail=problem.sentence(self.language),
-            limit=problem.limit,
-            actual=problem.actual,
-            row=row_no,
-            column=self.columns.get(field) if self.columns is not None else None,
-        )
+        column = self.columns.get(field) if self.columns is not None else None
+        return FieldError(pointer, code, detail, limit, actual, row_no, column)
 
     def refusal(self, errors: Sequence[FieldError]) -> AppError:
         """All complaints in one problem, by row; at most MAX_ERRORS are listed."""
@@ -106,6 +118,12 @@ def read_text(text: str, *, max_length: int) -> str:
 def read_reference(text: str) -> str:
     """A reference number in its stored form: half-width, so that one grant has one spelling. Raises CellProblem."""
     return read_text(half_width(text), max_length=REFERENCE_LENGTH)
+
+
+def score_of(text: str) -> str:
+    """A reviewers' score as it is compared. Raises ValueError with a sentence in English and Chinese."""
+    parse_decimal(text, max_decimals=SCORE_DECIMALS, max_digits=SCORE_DIGITS)
+    return str(Decimal(text))
 
 
 def duplicate_references(references: Iterable[tuple[int, str]], layout: Layout) -> list[FieldError]:

@@ -1,4 +1,4 @@
-"""The words of an issuance sheet: its fields, their headings, and what can be wrong with one. Pure."""
+"""The words of a sheet of grants: its fields, and what can be wrong with one. Pure."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from app.services.sheets import problems
 REFERENCE_LENGTH = 64
 NAME_LENGTH = 200
 NOTE_LENGTH = 500
+MARK_LENGTH = 200
 
 
 class Field(StrEnum):
@@ -24,19 +25,17 @@ class Field(StrEnum):
     VALID_UNTIL = "valid_until"
     NOTE = "note"
     TERMS = "terms"
+    ASKED = "asked_yuan"
+    SCORE = "score"
+    TIER = "tier"
+    PROJECT = "project"
+    PROJECT_LEVEL = "project_level"
 
 
-HEADINGS: Mapping[Field, str] = {
-    Field.REFERENCE_NO: "申领编号",
-    Field.USCC: "统一社会信用代码",
-    Field.FIRM_NAME: "企业名称",
-    Field.FACE_VALUE: "面值（元）",
-    Field.VALID_FROM: "生效日期",
-    Field.VALID_UNTIL: "截止日期",
-    Field.NOTE: "备注",
-}
-"""In the order of the template; the field's own name (`reference_no` …) is read as well."""
-REQUIRED = (Field.REFERENCE_NO, Field.USCC, Field.FIRM_NAME, Field.FACE_VALUE)
+MARKS = frozenset((Field.SCORE, Field.TIER, Field.PROJECT, Field.PROJECT_LEVEL))
+"""What some rules for giving out money ask of a row besides the amount."""
+
+
 FINDINGS = "校验结果"
 """The column of an annotated copy that says what is wrong with each row; passed over when the copy is sent in."""
 PASSED_OVER = (FINDINGS, "序号")
@@ -94,7 +93,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     "required": ("This cell must not be empty.", "此单元格不能为空。"),
     "row_no_grant": (
         "The row has neither a credit code nor an amount. Fill in both, or remove it; remarks stand below a row 合计.",
-        "该行既无统一社会信用代码也无面值。请补填，或删除该行；备注、签字请写在“合计”行之后。",
+        "该行既无统一社会信用代码也无金额。请补填，或删除该行；备注、签字请写在“合计”行之后。",
     ),
     "formula_error": (
         "The cell's formula gives {actual}. Correct it or write the value itself.",
@@ -126,8 +125,20 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "{actual} has more than two decimals. Round it to the fen; where it is a formula, with ROUND(…,2).",
         "{actual} 超过两位小数。请精确到分；如为公式，请使用 ROUND(…,2)。",
     ),
-    "amount_not_positive": ("A face value must be above 0; this is {actual}.", "面值必须大于 0，现为 {actual}。"),
-    "amount_too_large": ("A face value is at most {limit} yuan.", "面值最高 {limit} 元。"),
+    "amount_not_positive": ("The amount must be above 0; this is {actual}.", "金额必须大于 0，现为 {actual}。"),
+    "amount_too_large": ("The amount is at most {limit} yuan.", "金额最高 {limit} 元。"),
+    "score_unreadable": (
+        "{actual} is not a score. Write digits and at most {limit} decimals, such as 87.5.",
+        "“{actual}”不是评分。请用数字填写，最多 {limit} 位小数，如 87.5。",
+    ),
+    "score_decimals": (
+        "{actual} has more than {limit} decimals. Round it; where it is a formula, with ROUND(…,{limit}).",
+        "{actual} 超过 {limit} 位小数。请先取整到规定位数；如为公式，请使用 ROUND(…,{limit})。",
+    ),
+    "heading_not_for_method": (
+        "These rules allocate by {limit}, for which {actual} decides nothing. Remove the column.",
+        "本项目规则的分配方式为“{limit}”，不使用“{actual}”列。请删除该列。",
+    ),
     "date_unreadable": (
         "{actual} is not a date. Use a date cell, or text such as 2026-12-31, 2026/12/31 or 2026年12月31日.",
         "“{actual}”不是日期。请使用日期格式，或填写 2026-12-31、2026/12/31、2026年12月31日。",

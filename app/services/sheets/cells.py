@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import re
+import unicodedata
 from datetime import date
 from decimal import Decimal
 
@@ -34,6 +35,7 @@ _DAY = re.compile(
     r"(?P<year>[0-9]{4})(?:-(?P<m1>[0-9]{1,2})-(?P<d1>[0-9]{1,2})"
     r"|/(?P<m2>[0-9]{1,2})/(?P<d2>[0-9]{1,2})|年(?P<m3>[0-9]{1,2})月(?P<d3>[0-9]{1,2})日)"
 )
+_MUST = re.compile(r"^\*+|\*+$|\((?:必填|选填)(?:项)?\)$")
 _SHOWN = 60
 """Characters of a cell that a complaint repeats."""
 
@@ -44,8 +46,18 @@ def is_filled(cell: Cell) -> bool:
 
 
 def comparable(heading: Cell) -> str:
-    """A heading without the accidents of typing: width, spaces, case."""
-    return "".join(half_width(heading).split()).casefold() if isinstance(heading, str) else ""
+    """A heading without the accidents of typing: width, spaces, case, characters that nobody sees."""
+    if not isinstance(heading, str):
+        return ""
+    seen = half_width(heading)
+    if not seen.isprintable():
+        seen = "".join(character for character in seen if unicodedata.category(character) != "Cf")
+    return "".join(seen.split()).casefold()
+
+
+def comparable_heading(heading: Cell) -> str:
+    """The same without the marks by which forms tell which columns must be filled: `*`, `（必填）`, `（选填）`."""
+    return _MUST.sub("", comparable(heading))
 
 
 def shown(cell: Cell) -> str:

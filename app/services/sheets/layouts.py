@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from app.services.sheets.cells import comparable, is_filled, shown
+from app.services.sheets.cells import comparable, comparable_heading, is_filled, shown
 from app.services.sheets.list_words import FEN, YUAN, ListProblem
 from app.services.sheets.places import column_letters
 from app.services.sheets.problems import Language
@@ -137,7 +137,7 @@ def read_headings(row: Sequence[Cell], layout: Layout) -> Headings:
 
 def _field(cell: Cell, layout: Layout) -> tuple[str, str] | None:
     """The field that a heading names, and the unit that it states."""
-    heading = comparable(cell)
+    heading = comparable_heading(cell)
     if heading in layout.fields:
         return layout.fields[heading], ""
     with_unit = _WITH_UNIT.fullmatch(heading)

@@ -275,7 +275,10 @@ class _Reader(Generic[L]):
             self._file.lines.append(read.line)
 
     def _tell_merged(self, row: Row) -> set[str]:
-        """Complain of each cell that a merge hides and that this line has to say; their fields."""
+        """Complain of each cell that a merge hides and that this line has to say, whatever stands in it; their fields.
+
+        Nobody sees what is hidden, and what one sees is another line's.
+        """
         layout = self._file.layout
         owner = row.cell(layout.shared_by) if layout.shared_by else ""
         continues = is_filled(owner) and owner == self._owner
@@ -283,7 +286,7 @@ class _Reader(Generic[L]):
         hidden = set()
         for of, column in self._file.headings.columns.items():
             merge = self._merged.get((row.row_no - 1, column.place))
-            if merge and not row.is_filled(of) and not (continues and of in layout.shared):
+            if merge and not (continues and of in layout.shared):
                 row.complain(ListProblem("merged_cell", limit=merge), of)
                 hidden.add(of)
         return hidden
