@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from app.kernel.vocabulary import Account
 from app.services.ledger.entries import COUNTERS, HOLD_COUNTERS
-from app.services.reconciliation.invariants.invariant import Invariant, listed
+from app.services.reconciliation.invariants.invariant import Invariant, listed, union
 from app.services.reconciliation.invariants.pools import POOL_SUMS
 from app.services.reconciliation.invariants.vouchers import STAGE_PARTS, VOUCHER_MOVED
 
@@ -70,16 +70,6 @@ def _stored_counters() -> str:
             ON side.region_code = o.region_code AND side.pool_id = o.id AND side.account = 'available'
         WHERE coalesce(side.fen, 0) <> o.available_fen
         UNION ALL
-        SELECT m.region_code, 'mandate ' || m.id, coalesce(u.fen, 0)::text, m.used_fen::text
-        FROM mandates m LEFT JOIN (
-            SELECT region_code, mandate_id, sum(fen) AS fen FROM (
-                SELECT region_code, mandate_id, subsidy_fen - refunded_fen AS fen FROM redemptions
-                UNION ALL
-                SELECT region_code, mandate_id, held_fen FROM holds
-            ) AS used GROUP BY region_code, mandate_id
-        ) AS u ON u.region_code = m.region_code AND u.mandate_id = m.id
-        WHERE coalesce(u.fen, 0) <> m.used_fen
-        UNION ALL
         SELECT h.region_code, 'hold share ' || h.hold_id || ' ' || h.pool_id,
             concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}), concat_ws(' ', {_listed_of("h.{}")})
         FROM hold_shares h LEFT JOIN ({_HOLD_SIDES}) AS s
@@ -92,19 +82,36 @@ def _stored_counters() -> str:
             SELECT region_code, hold_id, {_listed_of("sum({0}) AS {0}")} FROM ({_HOLD_SIDES}) AS p GROUP BY 1, 2
         ) AS s ON s.region_code = h.region_code AND s.hold_id = h.id
         WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
-        UNION ALL
-        SELECT r.region_code, 'redemption ' || r.id, (coalesce(p.amount_fen, 0) + coalesce(more.fen, 0))::text,
-            r.subsidy_fen::text
-        FROM redemptions r
-        LEFT JOIN postings p ON p.region_code = r.region_code AND p.entry_id = r.entry_id AND p.line = 1
-            AND p.destination = 'obligated'
-        LEFT JOIN (
-            SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings
-            WHERE destination = 'obligated' AND line <> 1 GROUP BY region_code, entry_id
-        ) AS more ON more.region_code = r.region_code AND more.entry_id = r.entry_id
-        WHERE coalesce(p.amount_fen, 0) + coalesce(more.fen, 0) <> r.subsidy_fen
     """
 
+
+MANDATE_USED = """
+    SELECT m.region_code, 'mandate ' || m.id AS subject, coalesce(u.fen, 0)::text AS expected,
+        m.used_fen::text AS actual
+    FROM mandates m LEFT JOIN (
+        SELECT region_code, mandate_id, sum(fen) AS fen FROM (
+            SELECT region_code, mandate_id, {used} AS fen FROM {redemptions}
+            UNION ALL
+            SELECT region_code, mandate_id, held_fen FROM holds
+        ) AS used GROUP BY region_code, mandate_id
+    ) AS u ON u.region_code = m.region_code AND u.mandate_id = m.id
+    WHERE coalesce(u.fen, 0) <> m.used_fen
+"""
+
+_OBLIGATED = """
+    SELECT r.region_code, 'redemption ' || r.id, (coalesce(p.amount_fen, 0) + coalesce(more.fen, 0))::text,
+        r.subsidy_fen::text
+    FROM redemptions r
+    LEFT JOIN postings p ON p.region_code = r.region_code AND p.entry_id = r.entry_id AND p.line = 1
+        AND p.destination = 'obligated'
+    LEFT JOIN (
+        SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings
+        WHERE destination = 'obligated' AND line <> 1 GROUP BY region_code, entry_id
+    ) AS more ON more.region_code = r.region_code AND more.entry_id = r.entry_id
+    WHERE coalesce(p.amount_fen, 0) + coalesce(more.fen, 0) <> r.subsidy_fen
+"""
+
+_REST = _stored_counters()
 
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
@@ -112,6 +119,11 @@ INVARIANTS: tuple[Invariant, ...] = (
         "stored_counters",
         "Every stored counter equals the sum of its postings",
         "所有存储的余额＝分录之和",
-        _stored_counters(),
+        union(
+            f"SELECT * FROM ({_REST}) AS stored",
+            MANDATE_USED.format(used="subsidy_fen - refunded_fen", redemptions="redemptions"),
+            _OBLIGATED,
+        ),
+        rest=_REST,
     ),
 )
