@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 
 from app.embedded.databases import Urls
 from app.embedded.server import Server
-from app.services.reconciliation.grouping import look_at_groups
-from app.services.reconciliation.invariants import INVARIANTS
-from app.services.reconciliation.screening import doubts_of, look_at_leaves
 from tests.corrections.test_corrections import reverse
 from tests.payments.paying import Paying
+from tests.reconciliation.looking import broken
 from tests.world import World, counter, ok
 
 WAN = 1_000_000
@@ -65,19 +63,6 @@ _CHECKS = [
     "ALTER TABLE recoveries DROP CONSTRAINT ck_recoveries_restored_when_received",
 ]
 """The guards above the invariants, so that what lies below them is seen."""
-
-
-def broken(connection: Connection) -> set[str]:
-    """The names of the invariants that find something: by their queries, and after first looks, alike."""
-    doubts = doubts_of([look_at_leaves(connection, ""), look_at_groups(connection, "")])
-    found = {of.name for of in INVARIANTS if finds(connection, of.query)}
-    rest = {of.name for of in INVARIANTS if of.rest is not None and of.name not in doubts}
-    assert {of.name for of in INVARIANTS if of.name in rest and finds(connection, of.rest or "")} == found & rest
-    return found
-
-
-def finds(connection: Connection, query: str) -> bool:
-    return bool(connection.execute(text(f"SELECT count(*) FROM ({query}) AS wrong")).scalar_one())
 
 
 def eventful(world: World) -> None:

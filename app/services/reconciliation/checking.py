@@ -144,10 +144,9 @@ def check(database: Database, tx: Connection, prefix: str, period: Period | None
     """Evaluate all invariants over the snapshot of `tx`; with a period, what providers and the bank state too."""
     snapshot_settings(tx)
     started_at = now(tx)
-    asked = [of for of in (*INVARIANTS, *SEALED) if of.name not in {*SCREENED, COUNTERS}]
+    asked = [of for of in (*INVARIANTS, *SEALED) if of.name not in SCREENED]
     works: list[Work] = [
         partial(_looked, look=look_at_leaves, prefix=prefix),
-        partial(_counted, prefix=prefix),
         partial(_looked, look=look_at_groups, prefix=prefix),
         *(partial(_unproven, invariant=of, prefix=prefix) for of in sorted(asked, key=_longest_first)),
         partial(_tree, prefix=prefix),
@@ -155,8 +154,10 @@ def check(database: Database, tx: Connection, prefix: str, period: Period | None
     seen = _on_two(database, tx, works)
     found = {of.invariant.name: of for one in seen for of in one.broken}
     doubts = doubts_of([one.look for one in seen if one.look is not None])
-    doubted = [partial(_whole, invariant=of, prefix=prefix) for of in (*INVARIANTS, *SEALED) if of.name in doubts]
-    found |= {of.invariant.name: of for one in _on_two(database, tx, doubted) for of in one.broken}
+    doubted = [of for of in (*INVARIANTS, *SEALED) if of.name in doubts and of.name != COUNTERS]
+    works = [partial(_counted, doubts=doubts, prefix=prefix)]
+    works += [partial(_whole, invariant=of, prefix=prefix) for of in doubted]
+    found |= {of.invariant.name: of for one in _on_two(database, tx, works) for of in one.broken}
     found = {of.name: Broken(of, {}, ()) for of in SEALED if of.name in SCREENED} | found
     broken = sorted(found.values(), key=_BY_NUMBER)
     tx.execute(text("SET LOCAL enable_nestloop = on"))  # a comparison looks up what it needs of all other statements
@@ -182,7 +183,7 @@ def _longest_first(invariant: Invariant) -> int:
 
 
 def _on_two(database: Database, tx: Connection, works: Sequence[Work]) -> list[Seen]:
-    return database.share_snapshot(tx, [partial(_in_memory, work) for work in works]) if works else []
+    return database.share_snapshot(tx, [partial(_in_memory, work) for work in works])
 
 
 def _in_memory(work: Work, tx: Connection) -> Seen:
@@ -194,10 +195,11 @@ def _looked(tx: Connection, *, look: Callable[[Connection, str], Look], prefix: 
     return Seen(look=look(tx, prefix))
 
 
-def _counted(tx: Connection, *, prefix: str) -> Seen:
+def _counted(tx: Connection, *, doubts: frozenset[str], prefix: str) -> Seen:
     """The counters of cumulative rules, and the caps that these counters prove."""
-    (counters,) = (_find(tx, of, of.query, prefix) for of in INVARIANTS if of.name == COUNTERS)
-    caps = over_caps(tx, prefix, counters_hold=not counters.counts)
+    (of,) = (of for of in INVARIANTS if of.name == COUNTERS)
+    counters = _find(tx, of, of.query, prefix) if COUNTERS in doubts else Broken(of, {}, ())
+    caps = over_caps(tx, prefix, counters_hold=not counters.counts, bills_plain=CAPS[1] not in doubts)
     return Seen([counters, _told(Invariant(*CAPS, query=""), caps)])
 
 

@@ -15,6 +15,7 @@ OpenSSL, as the embedded one is.
 
 from __future__ import annotations
 
+from binascii import hexlify
 from collections.abc import Sequence
 from hashlib import sha256
 from typing import NamedTuple
@@ -22,11 +23,14 @@ from typing import NamedTuple
 from sqlalchemy import Connection, text
 
 from app.services.reconciliation.invariants.boundaries import abroad
+from app.services.reconciliation.invariants.caps import bounds_of
+from app.services.reconciliation.invariants.counted import BESIDE_ENTRIES
+from app.services.reconciliation.tallying import Tally
 from app.sql import streamed
 
 _INSTANT = """to_char(timezone('UTC', {}), 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')"""
 _SHA = "encode(sha256(convert_to({}, 'UTF8')), 'hex')"
-SCREENED = frozenset({"columns", "leaves"})
+SCREENED = frozenset({"columns", "leaves", "positions"})
 """The invariants that this proves where it has no doubt."""
 
 _NO_DETAILS = "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"
@@ -96,20 +100,23 @@ DOUBTS = {
 """Where an entry `e`, its first posting `p`, the others as `more`, and its redemption `r` are not as they should be, or
 not as simple: by the invariant whose own query must then be asked."""
 
-_UNSEEN = frozenset({"causes", "stored_counters"})
+_UNSEEN = frozenset({"caps", "causes", "columns", "positions", "stored_counters"})
 """What cannot be taken as kept where a redemption names an entry that is not there."""
 
-_HELD_OR_REFUNDED = 1 << len(DOUBTS)
+_DIFFERS, _MISPLACED, _HELD_OR_REFUNDED, _FIRST = 1, 2, 4, 8
 _BITS = " + ".join(
-    f"CASE WHEN {doubt} THEN {1 << place} ELSE 0 END"
-    for place, doubt in enumerate((*DOUBTS.values(), "e.kind IN ('hold', 'refund')"))
+    f"CASE WHEN {doubt} THEN {_FIRST << place} ELSE 0 END" for place, doubt in enumerate(DOUBTS.values())
 )
 
 _ENTRIES = f"""
-    SELECT e.region_code, e.id, e.at, e.leaf, {_BITS} AS doubts, r.facts, r.trace,
-        r.entry_id IS NOT NULL AS redeemed, e.leaf IS DISTINCT FROM first.part || facts.hash || first.next
+    SELECT e.region_code, e.id, e.at, e.leaf,
+        {_BITS} + CASE WHEN e.kind IN ('hold', 'refund') THEN {_HELD_OR_REFUNDED} ELSE 0 END
+            + CASE WHEN e.leaf IS DISTINCT FROM first.part || facts.hash || first.next
             || {_hash_at("octet_length(first.part) + octet_length(facts.hash) + octet_length(first.next) + 1")}
-            || convert_to({_TO_THE_END}, 'UTF8') AS differs
+            || textsend({_TO_THE_END}) THEN {_DIFFERS} ELSE 0 END AS bits,
+        textsend(coalesce(r.facts, '')) AS facts, textsend(coalesce(r.trace, '')) AS trace,
+        r.region_code || ' ' || r.programme_id || ' ' || r.rule_version_id AS scheme,
+        CASE WHEN r.hold_id IS NULL THEN r.subsidy_fen END AS bill_fen
     FROM entries e
     LEFT JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id AND p.line = 1
     LEFT JOIN (
@@ -120,15 +127,17 @@ _ENTRIES = f"""
     ) AS more ON more.region_code = e.region_code AND more.entry_id = e.id
     LEFT JOIN redemptions r ON r.region_code = e.region_code AND r.entry_id = e.id
     CROSS JOIN LATERAL (
-        SELECT convert_to({_UP_TO_FACTS}, 'UTF8') AS part, convert_to({_UP_TO_TRACE}, 'UTF8') AS next OFFSET 0
+        SELECT textsend({_UP_TO_FACTS}) AS part, textsend({_UP_TO_TRACE}) AS next OFFSET 0
     ) AS first
     CROSS JOIN LATERAL (SELECT {_hash_at("octet_length(first.part) + 1")} AS hash OFFSET 0) AS facts
     WHERE starts_with(e.region_code, %(prefix)s)
 """
+"""`textsend` is `convert_to` on a connection in UTF-8, for much less. On another one leaves would seem to differ."""
 
 _AUDIT_EVENTS = f"""
-    SELECT a.region_code, a.id, a.at, a.leaf, 0 AS doubts, NULL AS facts, NULL AS trace, false AS redeemed,
-        a.leaf IS DISTINCT FROM convert_to({_AUDIT_EVENT}, 'UTF8') AS differs
+    SELECT a.region_code, a.id, a.at, a.leaf,
+        CASE WHEN a.leaf IS DISTINCT FROM textsend({_AUDIT_EVENT}) THEN {_DIFFERS} ELSE 0 END AS bits,
+        NULL AS facts, NULL AS trace, NULL AS scheme, NULL AS bill_fen
     FROM audit_events a WHERE starts_with(a.region_code, %(prefix)s)
 """
 
@@ -136,12 +145,9 @@ _AUDIT_EVENTS = f"""
 def _side(source: str, kind: str) -> str:
     """Each of these is one leaf, or waits for less than a day, and nothing else of its kind is; with what is hashed."""
     return f"""
-    SELECT coalesce(g.differs, false) AS differs,
-        g.id IS NULL OR (l.leaf_id IS NULL) <> g.waits
-            OR l.leaf_id IS NULL AND g.at < clock_timestamp() - interval '1 day' AS misplaced,
-        coalesce(g.doubts, 0) AS doubts, g.leaf, l.leaf_hash,
-        CASE WHEN g.redeemed THEN convert_to(coalesce(g.facts, ''), 'UTF8') END AS facts,
-        convert_to(coalesce(g.trace, ''), 'UTF8') AS trace
+    SELECT coalesce(g.bits, 0) + CASE WHEN g.id IS NULL OR (l.leaf_id IS NULL) <> g.waits
+            OR l.leaf_id IS NULL AND g.at < clock_timestamp() - interval '1 day' THEN {_MISPLACED} ELSE 0 END AS bits,
+        g.leaf, l.leaf_hash, g.scheme, g.bill_fen, g.facts, g.trace
     FROM (
         SELECT s.*, q.leaf_id IS NOT NULL AS waits
         FROM ({source}) AS s
@@ -172,6 +178,13 @@ _HELD_AND_REFUNDED = """
 """
 
 
+_POSITIONS = """
+    SELECT region_code, programme_id, holder, holder_id, period, category, base_fen, gross_fen, granted_fen, claims
+    FROM positions WHERE starts_with(region_code, %(prefix)s)
+"""
+_COUNTED_BESIDE = f"SELECT * FROM ({BESIDE_ENTRIES}) AS beside WHERE starts_with(region_code, %(prefix)s)"
+
+
 class Look(NamedTuple):
     """Of which invariants a look is in doubt, and how many redemptions it saw with their entries."""
 
@@ -186,33 +199,42 @@ def doubts_of(looks: Sequence[Look]) -> frozenset[str]:
 
 
 def doubtful(tx: Connection, prefix: str) -> frozenset[str]:
-    """Those of `SCREENED` and `DOUBTS` that cannot be taken as kept in the regions."""
+    """Those of `SCREENED` and `DOUBTS` that cannot be taken as kept in the regions; `caps`, where a bill says more."""
     return look_at_leaves(tx, prefix).doubts
 
 
 def look_at_leaves(tx: Connection, prefix: str) -> Look:
     """Go through all entries and audit events of the regions; few rows at a time are in memory."""
+    tally = Tally(bounds_of(tx, prefix))
     columns = leaves = False
-    doubted = redemptions = unnamed = 0
+    seen = redemptions = unnamed = 0
     _set(tx, "off")
     for query in _LEAVES:
-        for differs, misplaced, doubts, leaf, leaf_hash, facts, trace in streamed(tx, query, {"prefix": prefix}):
-            columns = columns or differs
-            leaves = leaves or misplaced or (leaf_hash is not None and sha256(b"\0" + leaf).digest() != leaf_hash)
-            if doubts:
-                doubted |= doubts
-                unnamed += doubts & _HELD_OR_REFUNDED != 0
-            if facts is not None:
+        for bits, leaf, leaf_hash, scheme, bill_fen, facts, trace in streamed(tx, query, {"prefix": prefix}):
+            if bits:
+                seen |= bits
+                unnamed += bits & _HELD_OR_REFUNDED != 0
+            if leaf is None or (leaf_hash is not None and sha256(b"\0" + leaf).digest() != leaf_hash):
+                leaves = True
+            if scheme is not None:
                 redemptions += 1
-                columns = columns or not _names(leaf, facts, trace)
+                if not _names(leaf, facts, trace):
+                    columns = True
+                tally.redeemed(scheme, bill_fen, facts)
     _set(tx, "DEFAULT")  # for the walk alone was it set
     for named, leaf, facts, trace in streamed(tx, _HELD_AND_REFUNDED, {"prefix": prefix}):
         unnamed -= named
         columns = columns or not _names(leaf, facts, trace)
-    found = {name for place, name in enumerate(DOUBTS) if doubted & 1 << place}
+    for claim in streamed(tx, _COUNTED_BESIDE, {"prefix": prefix}):
+        tally.add(*claim)
+    for counter in streamed(tx, _POSITIONS, {"prefix": prefix}):
+        tally.stored(*counter)
+    found = {name for place, name in enumerate(DOUBTS) if seen & _FIRST << place}
     if unnamed:  # no two of them name one entry that names them
         found |= {"once", "closed_years"}
-    found |= {name for name, doubt in (("columns", columns), ("leaves", leaves)) if doubt}
+    told = {"columns": columns or seen & _DIFFERS, "leaves": leaves or seen & _MISPLACED}
+    told |= {"positions": not tally.even, "caps": not tally.bills_plain}
+    found |= {name for name, doubt in told.items() if doubt}
     return Look(frozenset(found), redemptions)
 
 
@@ -224,8 +246,7 @@ def _set(tx: Connection, value: str) -> None:
 
 def _names(leaf: bytes, facts: bytes, trace: bytes) -> bool:
     """Whether a leaf has the hashes of these facts and this trace where it has hashes of such."""
-    return _follows(leaf, b'"facts":', facts) and _follows(leaf, b'"trace":', trace)
-
-
-def _follows(leaf: bytes, member: bytes, document: bytes) -> bool:
-    return leaf.startswith(b'"%b"' % sha256(document).hexdigest().encode(), leaf.find(member) + len(member))
+    return (
+        b'"facts":"' + hexlify(sha256(facts).digest()) + b'"' in leaf
+        and b'"trace":"' + hexlify(sha256(trace).digest()) + b'"' in leaf
+    )
