@@ -41,6 +41,14 @@ CHANGES = [  # what is changed, and one invariant that finds it
     ("UPDATE redemptions SET entry_id = NULL", "stored_counters"),
     ("UPDATE redemptions SET entry_id = entry_id || 'x'", "stored_counters"),
     ("UPDATE holds SET held_fen = held_fen + 1", "stored_counters"),
+    ("UPDATE hold_shares SET released_fen = released_fen + 1", "stored_counters"),
+    ("UPDATE mandates SET used_fen = used_fen + 1", "stored_counters"),
+    ("UPDATE pools SET available_fen = available_fen + 1", "stored_counters"),
+    ("UPDATE allotments SET held_fen = held_fen + 1, face_fen = face_fen + 1", "stored_counters"),
+    ("UPDATE vouchers SET held_fen = held_fen + 1, face_fen = face_fen + 1", "stored_counters"),
+    ("UPDATE postings SET voucher_seq = voucher_seq + 100", "stored_counters"),
+    ("UPDATE postings SET voucher_seq = 100 - voucher_seq", "no_negative_voucher"),
+    ("UPDATE postings SET destination = 'treasury' WHERE destination = 'obligated'", "pool_equation"),
     ("UPDATE redemptions SET refunded_fen = refunded_fen + 1", "refunds"),
     ("UPDATE redemptions SET recovered_fen = 1", "recoveries"),
     ("UPDATE redemptions SET status = 'paid'", "payments"),
@@ -95,7 +103,7 @@ def test_no_look_hides_what_an_invariant_finds(server: Server, urls: Urls, world
         for statements, name in CHANGES:
             with connection.begin_nested() as savepoint:
                 connection.execute(text("SET LOCAL session_replication_role = replica"))
-                for table in ("entries", "redemptions", "postings", "vouchers", "holds"):
+                for table in TABLES:
                     connection.execute(text(_WITHOUT_CHECKS.format(table=table)))
                 for statement in statements.split("; "):
                     assert connection.execute(text(statement)).rowcount > 0, statement
@@ -104,6 +112,7 @@ def test_no_look_hides_what_an_invariant_finds(server: Server, urls: Urls, world
     engine.dispose()
 
 
+TABLES = ("entries", "redemptions", "postings", "vouchers", "holds", "hold_shares", "allotments", "pools", "mandates")
 _WITHOUT_CHECKS = """
     DO $$ DECLARE name text; BEGIN
         FOR name IN SELECT conname FROM pg_constraint WHERE conrelid = '{table}'\\:\\:regclass AND contype = 'c' LOOP

@@ -205,7 +205,7 @@ def _counted(tx: Connection, *, doubts: frozenset[str], prefix: str) -> Seen:
 
 def _unproven(tx: Connection, *, invariant: Invariant, prefix: str) -> Seen:
     query = invariant.query if invariant.rest is None else invariant.rest
-    return Seen([_find(tx, invariant, query, prefix)])
+    return Seen([_find(tx, invariant, query, prefix) if query else Broken(invariant, {}, ())])
 
 
 def _whole(tx: Connection, *, invariant: Invariant, prefix: str) -> Seen:

@@ -15,10 +15,13 @@ from sqlalchemy import Connection, text
 
 from app.services.reconciliation.invariants.boundaries import abroad
 from app.services.reconciliation.invariants.causes import OF_VOUCHER_AND_MANDATE, STRANGE
-from app.services.reconciliation.invariants.counters import MANDATE_USED
+from app.services.reconciliation.invariants.counters import MANDATE_USED, stored_by_moved
 from app.services.reconciliation.invariants.payments import ITEM, PAID, RECOVERED
+from app.services.reconciliation.invariants.pools import pool_equation
 from app.services.reconciliation.invariants.redemptions import REFUNDED
+from app.services.reconciliation.invariants.vouchers import MOVED, part_negative
 from app.services.reconciliation.screening import Look
+from app.services.reconciliation.sealed import marks
 
 _OF_EACH = {"refunds": REFUNDED, "recoveries": RECOVERED, "payment_orders": ITEM, "payments": PAID}
 _JOINED = " ".join(of.joined for of in _OF_EACH.values())
@@ -64,12 +67,29 @@ _REDEEMED = text(f"""
     FROM redeemed r {OF_VOUCHER_AND_MANDATE.replace("JOIN vouchers", "LEFT JOIN vouchers")}
 """)
 
+_SEALED = """
+    SELECT region_code, pool_id, payee_id, source, destination, fen AS amount_fen FROM moved
+    UNION ALL
+    SELECT p.region_code, p.pool_id, p.payee_id, p.source, p.destination, -p.amount_fen
+    FROM seal_queue q JOIN postings p ON p.region_code = q.region_code AND p.entry_id = q.leaf_id
+"""
+"""All that moved less what waits to be sealed, which is quicker told than what is sealed."""
+
+_BY_MOVED = {
+    "pool_equation": pool_equation("moved"),
+    "no_negative_voucher": part_negative("moved"),
+    "stored_counters": stored_by_moved("moved", "moved"),
+    "marks": marks(_SEALED),
+}
+_ANY_BY_MOVED = ", ".join(
+    f"EXISTS (SELECT FROM ({query}) AS wrong WHERE starts_with(region_code, :prefix)) AS {name}"
+    for name, query in _BY_MOVED.items()
+)
 _POSTED = text(f"""
+    WITH moved AS MATERIALIZED ({MOVED.format(condition="WHERE starts_with(region_code, :prefix)")})
     SELECT coalesce(bool_or(o.programme_id <> v.programme_id), false) AS causes,
-        coalesce(bool_or({abroad("p.pool_id")} OR {abroad("p.voucher_id")}), false) AS regions
-    FROM (
-        SELECT DISTINCT region_code, voucher_id, pool_id FROM postings WHERE starts_with(region_code, :prefix)
-    ) AS p
+        coalesce(bool_or({abroad("p.pool_id")} OR {abroad("p.voucher_id")}), false) AS regions, {_ANY_BY_MOVED}
+    FROM moved p
     LEFT JOIN pools o ON o.region_code = p.region_code AND o.id = p.pool_id
     LEFT JOIN vouchers v ON v.region_code = p.region_code AND v.id = p.voucher_id
 """)

@@ -194,8 +194,10 @@ class Look(NamedTuple):
 
 def doubts_of(looks: Sequence[Look]) -> frozenset[str]:
     """What any look doubts; all that one alone could have seen of a redemption, where they saw not equally many."""
-    unseen = _UNSEEN if len({look.redemptions for look in looks}) > 1 else frozenset()
-    return unseen.union(*(look.doubts for look in looks))
+    doubts = frozenset().union(*(look.doubts for look in looks))
+    if len({look.redemptions for look in looks}) > 1:
+        doubts |= _UNSEEN
+    return doubts | {"marks"} if "leaves" in doubts else doubts  # what is not sealed was taken to wait
 
 
 def doubtful(tx: Connection, prefix: str) -> frozenset[str]:

@@ -16,7 +16,10 @@ class Invariant:
     title_zh: str
     query: str
     rest: str | None = None
-    """Its query without what a first look proves, where one does: to be asked if no look is in doubt of it."""
+    """Its query without what a first look proves, where one does, and empty where that is all of it.
+
+    To be asked instead if no look is in doubt of it.
+    """
 
 
 @dataclass(frozen=True, slots=True)
