@@ -17,6 +17,9 @@ SWAPPED = """
     WHERE o.order_no IN ('A', 'B') AND other.order_no IN ('A', 'B') AND o.order_no <> other.order_no
 """
 UNUSED = "INSERT INTO order_numbers SELECT region_code, provider_id, 'C', redemption_id FROM order_numbers LIMIT 1"
+TWICE = """
+    INSERT INTO {table} SELECT (jsonb_populate_record(f, jsonb_build_object('id', f.id || 'x'))).* FROM {table} f
+"""
 NOBODYS = """
     INSERT INTO positions (region_code, programme_id, holder, holder_id, period, category, base_fen, gross_fen,
         granted_fen, claims)
@@ -59,6 +62,7 @@ CHANGES = [  # what is changed, and one invariant that finds it
     ("UPDATE entries SET kind = 'hold' WHERE kind = 'refund'", "once"),
     ("UPDATE redemptions SET order_no = order_no || 'x' WHERE order_no = 'A'", "once"),
     (UNUSED, "once"),
+    (TWICE.format(table="refunds"), "once"),
     (SWAPPED, "once"),
     ("UPDATE entries SET at = at + interval '9 years' WHERE kind = 'redeem'", "closed_years"),
     ("UPDATE entries SET at = at + interval '9 years' WHERE kind = 'hold'", "closed_years"),

@@ -166,7 +166,7 @@ _LEAVES = (
 )
 
 _HELD_AND_REFUNDED = """
-    SELECT e.kind = r.kind AND e.subject_id = r.id AS named, e.leaf,
+    SELECT coalesce(e.kind = r.kind AND e.subject_id = r.id, false) AS named, e.leaf,
         convert_to(coalesce(r.facts, ''), 'UTF8'), convert_to(coalesce(r.trace, ''), 'UTF8')
     FROM (
         SELECT region_code, id, 'hold' AS kind, entry_id, facts, trace FROM holds
@@ -208,7 +208,7 @@ def doubtful(tx: Connection, prefix: str) -> frozenset[str]:
 def look_at_leaves(tx: Connection, prefix: str) -> Look:
     """Go through all entries and audit events of the regions; few rows at a time are in memory."""
     tally = Tally(bounds_of(tx, prefix))
-    columns = leaves = False
+    columns = leaves = strange = False
     seen = redemptions = unnamed = 0
     _set(tx, "off")
     for query in _LEAVES:
@@ -225,14 +225,15 @@ def look_at_leaves(tx: Connection, prefix: str) -> Look:
                 tally.redeemed(scheme, bill_fen, facts)
     _set(tx, "DEFAULT")  # for the walk alone was it set
     for named, leaf, facts, trace in streamed(tx, _HELD_AND_REFUNDED, {"prefix": prefix}):
-        unnamed -= named
+        unnamed -= 1
+        strange = strange or not named
         columns = columns or not _names(leaf, facts, trace)
     for claim in streamed(tx, _COUNTED_BESIDE, {"prefix": prefix}):
         tally.add(*claim)
     for counter in streamed(tx, _POSITIONS, {"prefix": prefix}):
         tally.stored(*counter)
     found = {name for place, name in enumerate(DOUBTS) if seen & _FIRST << place}
-    if unnamed:  # no two of them name one entry that names them
+    if unnamed or strange:  # else each names an entry of its own, which names it
         found |= {"once", "closed_years"}
     told = {"columns": columns or seen & _DIFFERS, "leaves": leaves or seen & _MISPLACED}
     told |= {"positions": not tally.even, "caps": not tally.bills_plain}
