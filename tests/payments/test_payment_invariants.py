@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from sqlalchemy import Connection, create_engine, text
+from sqlalchemy import create_engine, text
 
 from app.embedded.databases import Urls
 from app.embedded.server import Server
-from app.services.reconciliation.invariants import INVARIANTS
 from tests.corrections.test_corrections import reverse
 from tests.payments.paying import Paying
+from tests.reconciliation.looking import broken
 from tests.world import World, counter, ok
 
 WAN = 1_000_000
@@ -66,15 +66,6 @@ _CHECKS = [
     "ALTER TABLE recoveries DROP CONSTRAINT ck_recoveries_restored_when_received",
 ]
 """The guards above the invariants, so that what lies below them is seen."""
-
-
-def broken(connection: Connection) -> set[str]:
-    """The names of the invariants that find something."""
-    return {
-        invariant.name
-        for invariant in INVARIANTS
-        if connection.execute(text(f"SELECT count(*) FROM ({invariant.query}) AS wrong")).scalar_one()
-    }
 
 
 def eventful(world: World) -> None:

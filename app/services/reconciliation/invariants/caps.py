@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from itertools import groupby
 from operator import itemgetter
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from sqlalchemy import Connection, TextClause, text
 
@@ -43,6 +43,30 @@ LONG_AGO = datetime(2000, 1, 1, tzinfo=UTC)
 
 Versions = Mapping[tuple[str, str], Rules]
 """By region and id."""
+
+
+class Granted(Protocol):
+    """A counter's part of a claim."""
+
+    granted_fen: int
+
+
+class Bounds(NamedTuple):
+    """Between which a bill under a version needs no look of its own."""
+
+    counters: int
+    """How many counters its rules keep at least for each."""
+    least_fen: int
+    """What every cap of a claim or line by itself lets through."""
+
+    def allow(self, drawn_fen: int, counts: Sequence[Granted]) -> bool:
+        """Whether each of a bill's counters, and no fewer than its rules keep, has what it drew: as `_BILLS` says."""
+        return drawn_fen <= self.least_fen and (
+            not self.counters or (len(counts) >= self.counters and all(of.granted_fen == drawn_fen for of in counts))
+        )
+
+
+UNBOUNDED = Bounds(0, NO_LIMIT)
 
 
 class Broken(NamedTuple):
@@ -88,14 +112,15 @@ _BILLS = text(f"""
     ) AS own
     JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
     LEFT JOIN ({_CHANGES}) AS change ON change.region_code = r.region_code AND change.claim_id = r.id
-    WHERE r.hold_id IS NULL AND (
+    WHERE r.hold_id IS NULL AND (NOT :plain OR r.entry_id IS NULL OR r.refunded_fen + r.recovered_fen > 0) AND (
         r.subsidy_fen > judged.least_fen OR judged.counters > 0 AND (
             r.refunded_fen + r.recovered_fen > 0
             OR length(own.counted) - length(replace(own.counted, '{{', '')) < judged.counters
             OR length(own.counted) - length(replace(own.counted, own.granted, ''))
                 <> length(own.granted) * (length(own.counted) - length(replace(own.counted, '{{', '')))))
 """)
-"""Left out is a bill of which each counter, and no fewer counters than its rules keep, has what it drew."""
+"""Left out is a bill of which each counter, and no fewer counters than its rules keep, has what it drew; where all with
+an entry were seen to be such (`plain`), only what was given back and what has none is read."""
 
 _HELD = text(f"""
     SELECT h.region_code, h.id, h.rule_version_id, greatest(h.amount_fen, coalesce(parts.subsidy_fen, 0)) AS gross_fen,
@@ -171,12 +196,31 @@ _EVENTS = text(f"""
 """)
 
 
-def over_caps(tx: Connection, prefix: str, *, counters_hold: bool) -> Iterator[Broken]:
+def bounds_of(tx: Connection, prefix: str) -> dict[tuple[str, str], Bounds]:
+    """The bounds of bills by region and version, for all that have caps."""
+    return {of: _bounds(rules) for of, rules in _versions(tx, prefix)[0].items()}
+
+
+def over_caps(tx: Connection, prefix: str, *, counters_hold: bool, bills_plain: bool = False) -> Iterator[Broken]:
     """Every cap that was exceeded in the regions, and all money that a cap could not see.
 
     `counters_hold` says whether `positions` found the stored counters right; where it did not, what was counted is
-    summed again. A programme without caps costs nothing. Reads a holder's claims at a time; of others, a thousand.
+    summed again. `bills_plain`: whether all bills with an entry were seen to be within their
+    `Bounds`. A programme without caps costs nothing. Reads a holder's claims at a time; of others, a thousand.
     """
+    versions, lowest = _versions(tx, prefix)
+    yield from (Broken(*row) for row in tx.execute(_TERMS, {"prefix": prefix}))
+    if versions:
+        yield from _claims_alone(tx, versions, bills_plain=bills_plain)
+    if lowest:
+        query = _NEAR_AS_STORED if counters_hold else _NEAR_AS_SUMMED
+        yield from _holders(tx, versions, _near(tx, query, prefix, lowest))
+
+
+def _versions(
+    tx: Connection, prefix: str
+) -> tuple[dict[tuple[str, str], Rules], dict[tuple[str, str, str, str, str], list[int]]]:
+    """The published versions that have caps, and the lowest limits of each counter of a programme."""
     versions: dict[tuple[str, str], Rules] = {}
     lowest: dict[tuple[str, str, str, str, str], list[int]] = {}
     for row in tx.execute(_VERSIONS, {"prefix": prefix}):
@@ -184,12 +228,7 @@ def over_caps(tx: Connection, prefix: str, *, counters_hold: bool) -> Iterator[B
         if rules.caps:
             versions[row.region_code, row.id] = rules
             _note(lowest, (row.region_code, row.programme_id), rules)
-    yield from (Broken(*row) for row in tx.execute(_TERMS, {"prefix": prefix}))
-    if versions:
-        yield from _claims_alone(tx, versions)
-    if lowest:
-        query = _NEAR_AS_STORED if counters_hold else _NEAR_AS_SUMMED
-        yield from _holders(tx, versions, _near(tx, query, prefix, lowest))
+    return versions, lowest
 
 
 def _note(lowest: dict[tuple[str, str, str, str, str], list[int]], programme: tuple[str, str], rules: Rules) -> None:
@@ -209,22 +248,21 @@ def _least(cap: ClaimCap | HolderCap) -> int:
     return min(fen for fen in (cap.limit_fen, *cap.limits_fen.values()) if fen is not None)
 
 
-def _claims_alone(tx: Connection, versions: Versions) -> Iterator[Broken]:
-    least = [
-        min(
-            (_least(cap) for cap in rules.caps if not isinstance(cap, CountCap) and not series_of(cap)),
-            default=NO_LIMIT,
-        )
-        for rules in versions.values()
-    ]
+def _bounds(rules: Rules) -> Bounds:
+    alone = (_least(cap) for cap in rules.caps if not isinstance(cap, CountCap) and not series_of(cap))
+    return Bounds(len(rules.kept), min(alone, default=NO_LIMIT))
+
+
+def _claims_alone(tx: Connection, versions: Versions, *, bills_plain: bool) -> Iterator[Broken]:
+    bounds = [_bounds(rules) for rules in versions.values()]
     asked = {
         "regions": [region_code for region_code, _ in versions],
         "versions": [version_id for _, version_id in versions],
-        "counters": [len(rules.kept) for rules in versions.values()],
-        "least": least,
+        "counters": [of.counters for of in bounds],
+        "least": [of.least_fen for of in bounds],
     }
-    for query in (_BILLS, _HELD):
-        for row in _streamed(tx, query, asked):
+    for query, beside in ((_BILLS, {"plain": bills_plain}), (_HELD, {})):
+        for row in _streamed(tx, query, asked | beside):
             facts = json.loads(row.facts)
             claim = Claim(
                 subject=row.id,

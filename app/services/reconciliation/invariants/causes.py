@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from app.services.reconciliation.invariants.invariant import Invariant
+from app.services.reconciliation.invariants.invariant import Invariant, union
 
-_CAUSES = """
+_DRAWN = """
     SELECT r.region_code, r.id AS subject,
         concat_ws(' ', r.voucher_id, r.provider_id, r.programme_id, r.hold_id, 'obligated') AS expected,
         concat_ws(' ', p.voucher_id, p.payee_id, o.programme_id, p.hold_id, p.source, p.destination) AS actual
@@ -15,9 +15,27 @@ _CAUSES = """
         OR o.programme_id <> r.programme_id OR p.source <> CASE WHEN r.hold_id IS NULL THEN 'committed' ELSE 'held' END
         OR NOT (p.destination = 'obligated' AND p.payee_id IS NOT DISTINCT FROM r.provider_id
             OR p.destination = 'committed' AND r.hold_id IS NOT NULL AND p.payee_id IS NULL)
-    UNION ALL
-    SELECT h.region_code, h.id, concat_ws(' ', h.voucher_id, h.programme_id, h.id, 'committed held'),
-        concat_ws(' ', p.voucher_id, o.programme_id, p.hold_id, p.source, p.destination)
+"""
+
+OF_VOUCHER_AND_MANDATE = """
+    JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
+    LEFT JOIN mandates m ON m.region_code = r.region_code AND m.id = r.mandate_id
+"""
+STRANGE = """(v.firm_id <> r.firm_id OR v.programme_id <> r.programme_id
+    OR m.voucher_id <> r.voucher_id OR m.provider_id <> r.provider_id)"""
+"""A redemption, or what several have in common, that is not of its voucher's firm and programme or its mandate's."""
+
+_STRANGERS = f"""
+    SELECT r.region_code, 'voucher and mandate of ' || r.id AS subject,
+        concat_ws(' ', r.firm_id, r.programme_id, r.voucher_id, r.provider_id) AS expected,
+        concat_ws(' ', v.firm_id, v.programme_id, m.voucher_id, m.provider_id) AS actual
+    FROM redemptions r {OF_VOUCHER_AND_MANDATE} WHERE {STRANGE}
+"""
+
+_CAUSES = """
+    SELECT h.region_code, h.id AS subject,
+        concat_ws(' ', h.voucher_id, h.programme_id, h.id, 'committed held') AS expected,
+        concat_ws(' ', p.voucher_id, o.programme_id, p.hold_id, p.source, p.destination) AS actual
     FROM holds h
     JOIN postings p ON p.region_code = h.region_code AND p.entry_id = h.entry_id
     JOIN pools o ON o.region_code = p.region_code AND o.id = p.pool_id
@@ -34,15 +52,6 @@ _CAUSES = """
     FROM redemptions r JOIN holds h ON h.region_code = r.region_code AND h.id = r.hold_id
     WHERE (h.voucher_id, h.provider_id, h.mandate_id, h.payment_code_id, h.rule_version_id)
         IS DISTINCT FROM (r.voucher_id, r.provider_id, r.mandate_id, r.payment_code_id, r.rule_version_id)
-    UNION ALL
-    SELECT r.region_code, 'voucher and mandate of ' || r.id,
-        concat_ws(' ', r.firm_id, r.programme_id, r.voucher_id, r.provider_id),
-        concat_ws(' ', v.firm_id, v.programme_id, m.voucher_id, m.provider_id)
-    FROM redemptions r
-    JOIN vouchers v ON v.region_code = r.region_code AND v.id = r.voucher_id
-    LEFT JOIN mandates m ON m.region_code = r.region_code AND m.id = r.mandate_id
-    WHERE v.firm_id <> r.firm_id OR v.programme_id <> r.programme_id
-        OR m.voucher_id <> r.voucher_id OR m.provider_id <> r.provider_id
     UNION ALL
     SELECT r.region_code, 'payment code of ' || r.id,
         concat_ws(' ', r.voucher_id, r.provider_id, r.id, r.drawn_fen),
@@ -91,6 +100,7 @@ INVARIANTS: tuple[Invariant, ...] = (
         "causes",
         "Every posting says what its redemption, refund or approval says",
         "分录与其核销、退款或审批一致",
-        _CAUSES,
+        union(_DRAWN, _STRANGERS, _CAUSES),
+        rest=_CAUSES,
     ),
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from app.kernel.vocabulary import EntryKind
-from app.services.reconciliation.invariants.invariant import Invariant
+from app.services.reconciliation.invariants.invariant import Invariant, union
 
 SPENDING = (
     EntryKind.APPROPRIATE,
@@ -17,7 +17,7 @@ SPENDING = (
 
 _SPENDING = ", ".join(f"'{kind}'" for kind in SPENDING)
 
-_QUERY = f"""
+_CLOSED = f"""
     SELECT e.region_code, e.id || ' ' || o.id AS subject, e.kind || ' before ' || o.closed_at AS expected,
         e.at::text AS actual
     FROM pools o
@@ -38,11 +38,21 @@ _QUERY = f"""
         WHERE c.region_code = o.region_code AND c.programme_id = o.programme_id
             AND c.fiscal_year = o.fiscal_year AND c.closed_at = o.closed_at
     )
-    UNION ALL
+"""
+
+_AFTER_THE_END = """
     SELECT e.region_code, e.id || ' after the end of ' || v.id, least(v.redeemable_until, v.ended_at)::text, e.at::text
     FROM entries e
     JOIN vouchers v ON v.region_code = e.region_code AND v.id = e.voucher_id
     WHERE e.kind IN ('hold', 'redeem') AND e.at >= least(v.redeemable_until, v.ended_at)
+"""
+
+_HELD_AFTER_THE_END = """
+    SELECT e.region_code, e.id || ' after the end of ' || v.id, least(v.redeemable_until, v.ended_at)::text, e.at::text
+    FROM holds h
+    JOIN entries e ON e.region_code = h.region_code AND e.id = h.entry_id
+    JOIN vouchers v ON v.region_code = e.region_code AND v.id = e.voucher_id
+    WHERE e.at >= least(v.redeemable_until, v.ended_at)
 """
 
 INVARIANTS = (
@@ -51,6 +61,7 @@ INVARIANTS = (
         "closed_years",
         "Nothing was spent in a closed year or from an ended voucher",
         "未在已关账年度内或券终结之后支用",
-        _QUERY,
+        union(_CLOSED, _AFTER_THE_END),
+        rest=union(_CLOSED, _HELD_AFTER_THE_END),
     ),
 )

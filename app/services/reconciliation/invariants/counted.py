@@ -34,6 +34,21 @@ def counts(facts: str) -> str:
     return f"""strpos({facts}, '"counted":[{{') > 0"""
 
 
+def cut_counts(facts: bytes) -> bytes | None:
+    """What `counts_of` cuts out, None where facts count nothing."""
+    start = facts.find(b'"counted":[{')
+    return None if start < 0 else facts[start + 10 : facts.find(b"]", start) + 1]
+
+
+def cut_holders(facts: bytes) -> bytes:
+    """What `holders_of` cuts out."""
+    start = facts.rfind(b'"holders":{')
+    own = b"" if start < 0 else facts[start + 11 :]
+    for key in _AFTER_HOLDERS:
+        own = own.partition(b'},"%b":' % key.encode())[0]
+    return b"{%b}" % own
+
+
 BILLS = f"""
     SELECT r.region_code, r.programme_id, r.id AS claim_id, r.id AS subject, r.redeemed_at AS at, r.voucher_id,
         r.rule_version_id, r.subsidy_fen AS drawn_fen, r.facts,
@@ -73,6 +88,19 @@ LATER = f"""
     FROM {_REFUNDED} WHERE {counts("f.facts")}
 """
 """What ends of holds, money that came back and refunds change of it: they give back. Columns as those of `PARTS`."""
+
+UNPOSTED = f"""
+    SELECT r.region_code, r.programme_id, r.id, r.id, r.redeemed_at, {_NOBODY}, {holders_of("r.facts")},
+        {counts_of("r.facts")}
+    FROM redemptions r WHERE r.entry_id IS NULL AND {counts("r.facts")}
+"""
+"""Redemptions that drew nothing, and what they count. Columns as those of `PARTS`."""
+
+BESIDE_ENTRIES = f"""
+    SELECT region_code, programme_id, holders, counted FROM ({UNPOSTED} UNION ALL {HOLDS} UNION ALL {LATER}) AS claim(
+        region_code, programme_id, id, subject, at, voucher_id, rule_version_id, drawn_fen, facts, holders, counted)
+"""
+"""All of `COUNTED` but redemptions with an entry."""
 
 COUNTED = f"{BILLS} UNION ALL {HOLDS} UNION ALL {PARTS} UNION ALL {LATER}"
 """Everything that ever changed a counter."""

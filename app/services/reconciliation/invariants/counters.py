@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from app.kernel.vocabulary import Account
 from app.services.ledger.entries import COUNTERS, HOLD_COUNTERS
-from app.services.reconciliation.invariants.invariant import Invariant, listed
-from app.services.reconciliation.invariants.pools import POOL_SUMS
-from app.services.reconciliation.invariants.vouchers import STAGE_PARTS, VOUCHER_MOVED
+from app.services.reconciliation.invariants.invariant import Invariant, listed, union
+from app.services.reconciliation.invariants.pools import POOLS_MOVED, pool_sums
+from app.services.reconciliation.invariants.vouchers import ALL_MOVED, STAGE_PARTS, voucher_moved
 
 _HOLD_SIDES = """
     SELECT p.region_code, p.hold_id, p.pool_id,
@@ -25,8 +25,8 @@ def _listed_of(template: str) -> str:
     return ", ".join(template.format(counter) for counter in ("amount_fen", *HOLD_COUNTERS))
 
 
-def _stored_counters() -> str:
-    """Every stored counter against its postings: pools, allotments, vouchers, mandates, holds, redemptions."""
+def stored_by_moved(moved: str, pools_moved: str) -> str:
+    """SQL for stored counters of pools, allotments and vouchers against what moved."""
     parts = {part: [stage for stage in Account if STAGE_PARTS.get(stage) == part] for part in STAGE_PARTS.values()}
     came = f"coalesce(sum(fen) FILTER (WHERE source NOT IN ({listed(STAGE_PARTS)})), 0)"
     sums = {"face_fen": f"{came} - coalesce(sum(fen) FILTER (WHERE ended = 'moved'), 0)"}
@@ -46,7 +46,7 @@ def _stored_counters() -> str:
     return f"""
         WITH parts AS MATERIALIZED (
             SELECT region_code, voucher_id, pool_id, {summed}, sum(postings) AS postings, max(last_seq) AS last_seq
-            FROM ({VOUCHER_MOVED}) AS moved GROUP BY region_code, voucher_id, pool_id
+            FROM ({voucher_moved(moved)}) AS moved GROUP BY region_code, voucher_id, pool_id
         ), whole AS MATERIALIZED (
             SELECT region_code, voucher_id, {voucher_summed}, sum(postings) AS postings, max(last_seq) AS last_seq
             FROM parts GROUP BY region_code, voucher_id
@@ -66,45 +66,53 @@ def _stored_counters() -> str:
         WHERE coalesce(s.postings, 0) <> v.posting_count OR coalesce(s.last_seq, 0) <> v.posting_count
         UNION ALL
         SELECT o.region_code, 'available ' || o.id, coalesce(side.fen, 0)::text, o.available_fen::text
-        FROM pools o LEFT JOIN ({POOL_SUMS}) AS side
+        FROM pools o LEFT JOIN ({pool_sums(pools_moved)}) AS side
             ON side.region_code = o.region_code AND side.pool_id = o.id AND side.account = 'available'
         WHERE coalesce(side.fen, 0) <> o.available_fen
-        UNION ALL
-        SELECT m.region_code, 'mandate ' || m.id, coalesce(u.fen, 0)::text, m.used_fen::text
-        FROM mandates m LEFT JOIN (
-            SELECT region_code, mandate_id, sum(fen) AS fen FROM (
-                SELECT region_code, mandate_id, subsidy_fen - refunded_fen AS fen FROM redemptions
-                UNION ALL
-                SELECT region_code, mandate_id, held_fen FROM holds
-            ) AS used GROUP BY region_code, mandate_id
-        ) AS u ON u.region_code = m.region_code AND u.mandate_id = m.id
-        WHERE coalesce(u.fen, 0) <> m.used_fen
-        UNION ALL
-        SELECT h.region_code, 'hold share ' || h.hold_id || ' ' || h.pool_id,
-            concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}), concat_ws(' ', {_listed_of("h.{}")})
-        FROM hold_shares h LEFT JOIN ({_HOLD_SIDES}) AS s
-            ON s.region_code = h.region_code AND s.hold_id = h.hold_id AND s.pool_id = h.pool_id
-        WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
-        UNION ALL
-        SELECT h.region_code, 'hold ' || h.id,
-            concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}), concat_ws(' ', {_listed_of("h.{}")})
-        FROM holds h LEFT JOIN (
-            SELECT region_code, hold_id, {_listed_of("sum({0}) AS {0}")} FROM ({_HOLD_SIDES}) AS p GROUP BY 1, 2
-        ) AS s ON s.region_code = h.region_code AND s.hold_id = h.id
-        WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
-        UNION ALL
-        SELECT r.region_code, 'redemption ' || r.id, (coalesce(p.amount_fen, 0) + coalesce(more.fen, 0))::text,
-            r.subsidy_fen::text
-        FROM redemptions r
-        LEFT JOIN postings p ON p.region_code = r.region_code AND p.entry_id = r.entry_id AND p.line = 1
-            AND p.destination = 'obligated'
-        LEFT JOIN (
-            SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings
-            WHERE destination = 'obligated' AND line <> 1 GROUP BY region_code, entry_id
-        ) AS more ON more.region_code = r.region_code AND more.entry_id = r.entry_id
-        WHERE coalesce(p.amount_fen, 0) + coalesce(more.fen, 0) <> r.subsidy_fen
     """
 
+
+_HOLDS = f"""
+    SELECT h.region_code, 'hold share ' || h.hold_id || ' ' || h.pool_id AS subject,
+        concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}) AS expected,
+        concat_ws(' ', {_listed_of("h.{}")}) AS actual
+    FROM hold_shares h LEFT JOIN ({_HOLD_SIDES}) AS s
+        ON s.region_code = h.region_code AND s.hold_id = h.hold_id AND s.pool_id = h.pool_id
+    WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
+    UNION ALL
+    SELECT h.region_code, 'hold ' || h.id,
+        concat_ws(' ', {_listed_of("coalesce(s.{}, 0)")}), concat_ws(' ', {_listed_of("h.{}")})
+    FROM holds h LEFT JOIN (
+        SELECT region_code, hold_id, {_listed_of("sum({0}) AS {0}")} FROM ({_HOLD_SIDES}) AS p GROUP BY 1, 2
+    ) AS s ON s.region_code = h.region_code AND s.hold_id = h.id
+    WHERE ({_listed_of("coalesce(s.{}, 0)")}) <> ({_listed_of("h.{}")})
+"""
+
+MANDATE_USED = """
+    SELECT m.region_code, 'mandate ' || m.id AS subject, coalesce(u.fen, 0)::text AS expected,
+        m.used_fen::text AS actual
+    FROM mandates m LEFT JOIN (
+        SELECT region_code, mandate_id, sum(fen) AS fen FROM (
+            SELECT region_code, mandate_id, {used} AS fen FROM {redemptions}
+            UNION ALL
+            SELECT region_code, mandate_id, held_fen FROM holds
+        ) AS used GROUP BY region_code, mandate_id
+    ) AS u ON u.region_code = m.region_code AND u.mandate_id = m.id
+    WHERE coalesce(u.fen, 0) <> m.used_fen
+"""
+
+_OBLIGATED = """
+    SELECT r.region_code, 'redemption ' || r.id, (coalesce(p.amount_fen, 0) + coalesce(more.fen, 0))::text,
+        r.subsidy_fen::text
+    FROM redemptions r
+    LEFT JOIN postings p ON p.region_code = r.region_code AND p.entry_id = r.entry_id AND p.line = 1
+        AND p.destination = 'obligated'
+    LEFT JOIN (
+        SELECT region_code, entry_id, sum(amount_fen) AS fen FROM postings
+        WHERE destination = 'obligated' AND line <> 1 GROUP BY region_code, entry_id
+    ) AS more ON more.region_code = r.region_code AND more.entry_id = r.entry_id
+    WHERE coalesce(p.amount_fen, 0) + coalesce(more.fen, 0) <> r.subsidy_fen
+"""
 
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
@@ -112,6 +120,12 @@ INVARIANTS: tuple[Invariant, ...] = (
         "stored_counters",
         "Every stored counter equals the sum of its postings",
         "所有存储的余额＝分录之和",
-        _stored_counters(),
+        union(
+            f"SELECT * FROM ({stored_by_moved(ALL_MOVED, POOLS_MOVED)}) AS stored",
+            MANDATE_USED.format(used="subsidy_fen - refunded_fen", redemptions="redemptions"),
+            _OBLIGATED,
+            _HOLDS,
+        ),
+        rest=_HOLDS,
     ),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from app.services.reconciliation.invariants.invariant import Invariant
+from app.services.reconciliation.invariants.invariant import Invariant, OfRedemption, union
 
 _ORDERS = """
     SELECT region_code, 'live orders of ' || redemption_id AS subject, '1' AS expected, count(*)::text AS actual
@@ -28,12 +28,6 @@ _ORDERS = """
         OR bool_or(i.status <> 'rejected') AND o.status = 'rejected'
         OR bool_or(i.status IN ('proposed', 'rejected')) AND o.status = 'ordered'
     UNION ALL
-    SELECT r.region_code, 'item of ' || r.id, r.status, coalesce(i.status, '-')
-    FROM redemptions r LEFT JOIN payment_items i ON i.region_code = r.region_code AND i.redemption_id = r.id
-        AND i.status IN ('in_payment', 'confirmed')
-    WHERE i.status IS DISTINCT FROM
-        CASE r.status WHEN 'in_settlement' THEN 'in_payment' WHEN 'paid' THEN 'confirmed' END
-    UNION ALL
     SELECT r.region_code, r.id, r.total_fen::text, coalesce(sum(i.amount_fen), 0)::text
     FROM payment_results r LEFT JOIN payment_items i ON i.region_code = r.region_code AND i.order_id = r.order_id
         AND r.id = CASE r.kind WHEN 'confirmed' THEN i.confirm_result_id ELSE i.bounce_result_id END
@@ -46,6 +40,21 @@ _ORDERS = """
     WHERE a.status = 'approved' AND a.kind IN ('order_payment', 'reverse_entry')
     GROUP BY a.region_code, a.id, a.amount_fen HAVING coalesce(sum(p.amount_fen), 0) <> a.amount_fen
 """
+
+_ITEM_STATUS = "CASE r.status WHEN 'in_settlement' THEN 'in_payment' WHEN 'paid' THEN 'confirmed' END"
+
+ITEM = OfRedemption(
+    joined="""LEFT JOIN (
+        SELECT region_code, redemption_id, min(status) AS least, max(status) AS most FROM payment_items
+        WHERE status IN ('in_payment', 'confirmed') GROUP BY region_code, redemption_id
+    ) AS item ON item.region_code = r.region_code AND item.redemption_id = r.id""",
+    wrong=f"(item.least IS DISTINCT FROM {_ITEM_STATUS} OR item.most IS DISTINCT FROM {_ITEM_STATUS})",
+    told="'item of ' || r.id AS subject, r.status AS expected, coalesce(item.most, '-') AS actual",
+)
+"""Where two of its items live, `payment_orders` says so besides."""
+
+_ORDERED_FEN = "CASE r.status WHEN 'posted' THEN 0 ELSE r.subsidy_fen - r.refunded_fen END"
+_PAID_FEN = "CASE r.status WHEN 'paid' THEN r.subsidy_fen - r.refunded_fen ELSE 0 END"
 
 _STEPS = """
     SELECT i.region_code, i.redemption_id, i.amount_fen, step.kind, step.entry_id, step.source, step.destination
@@ -78,34 +87,33 @@ _POSTED = f"""
     FROM entries e LEFT JOIN ({_STEPS}) AS s ON s.region_code = e.region_code AND s.entry_id = e.id
     WHERE e.kind IN ('order_payment', 'confirm_payment', 'bounce')
     GROUP BY e.region_code, e.id HAVING count(s.entry_id) <> 1
-    UNION ALL
-    SELECT r.region_code, r.id, due.ordered_fen || ' ' || due.paid_fen,
-        coalesce(s.ordered_fen, 0) || ' ' || coalesce(s.paid_fen, 0)
-    FROM redemptions r
-    LEFT JOIN (
+"""
+
+PAID = OfRedemption(
+    joined=f"""LEFT JOIN (
         SELECT region_code, redemption_id,
             sum(CASE kind WHEN 'order_payment' THEN amount_fen WHEN 'bounce' THEN -amount_fen ELSE 0 END)
                 AS ordered_fen,
             sum(CASE WHEN kind = 'confirm_payment' THEN amount_fen
                 WHEN kind = 'bounce' AND source = 'disbursed' THEN -amount_fen ELSE 0 END) AS paid_fen
         FROM ({_STEPS}) AS step GROUP BY region_code, redemption_id
-    ) AS s ON s.region_code = r.region_code AND s.redemption_id = r.id
-    CROSS JOIN LATERAL (SELECT
-        CASE r.status WHEN 'posted' THEN 0 ELSE r.subsidy_fen - r.refunded_fen END AS ordered_fen,
-        CASE r.status WHEN 'paid' THEN r.subsidy_fen - r.refunded_fen ELSE 0 END AS paid_fen
-    ) AS due
-    WHERE coalesce(s.ordered_fen, 0) <> due.ordered_fen OR coalesce(s.paid_fen, 0) <> due.paid_fen
-"""
+    ) AS step ON step.region_code = r.region_code AND step.redemption_id = r.id""",
+    wrong=f"""(coalesce(step.ordered_fen, 0) <> {_ORDERED_FEN} OR coalesce(step.paid_fen, 0) <> {_PAID_FEN})""",
+    told=f"""r.id AS subject, {_ORDERED_FEN} || ' ' || {_PAID_FEN} AS expected,
+        coalesce(step.ordered_fen, 0) || ' ' || coalesce(step.paid_fen, 0) AS actual""",
+)
 
-_RECOVERIES = """
-    SELECT r.region_code, r.id AS subject, r.recovered_fen::text AS expected, coalesce(v.fen, 0)::text AS actual
-    FROM redemptions r LEFT JOIN (
+RECOVERED = OfRedemption(
+    joined="""LEFT JOIN (
         SELECT region_code, redemption_id, sum(amount_fen) AS fen FROM recoveries WHERE status <> 'refunded'
         GROUP BY region_code, redemption_id
-    ) AS v ON v.region_code = r.region_code AND v.redemption_id = r.id
-    WHERE coalesce(v.fen, 0) <> r.recovered_fen
-    UNION ALL
-    SELECT v.region_code, 'state of ' || v.id, v.status, r.status
+    ) AS claimed ON claimed.region_code = r.region_code AND claimed.redemption_id = r.id""",
+    wrong="coalesce(claimed.fen, 0) <> r.recovered_fen",
+    told="r.id AS subject, r.recovered_fen::text AS expected, coalesce(claimed.fen, 0)::text AS actual",
+)
+
+_RECOVERIES = """
+    SELECT v.region_code, 'state of ' || v.id AS subject, v.status AS expected, r.status AS actual
     FROM recoveries v JOIN redemptions r ON r.region_code = v.region_code AND r.id = v.redemption_id
     WHERE v.status = 'recorded' AND r.status <> 'in_settlement'
         OR v.status IN ('due', 'received') AND r.status <> 'paid'
@@ -178,10 +186,12 @@ _REVERSALS = """
     WHERE e.reverses_id IS NOT NULL
     GROUP BY e.region_code, e.id, p.entry_id
     HAVING count(*) <> (SELECT count(*) FROM postings m WHERE m.region_code = e.region_code AND m.entry_id = e.id)
-    UNION ALL
+"""
+
+_NAMELESS = """
     SELECT region_code, id, 'reverse', kind FROM entries WHERE (kind = 'reverse') <> (reverses_id IS NOT NULL)
 """
-"""What names an entry that it reverses has an index; that it is a reversal, and all reversals do so, is the last."""
+"""What names an entry that it reverses has an index; that it is a reversal, and that all reversals do so, is this."""
 
 INVARIANTS: tuple[Invariant, ...] = (
     Invariant(
@@ -189,27 +199,31 @@ INVARIANTS: tuple[Invariant, ...] = (
         "recoveries",
         "What is claimed back was paid, and each claim ends once",
         "追回额均为已付款项，且每笔追回至多了结一次",
-        _RECOVERIES,
+        union(RECOVERED.query, _RECOVERIES),
+        rest=_RECOVERIES,
     ),
     Invariant(
         6,
         "reversals",
         "A reversal mirrors the entry that it reverses",
         "冲正分录与原分录方向相反、金额一致",
-        _REVERSALS,
+        union(_REVERSALS, _NAMELESS),
+        rest=_REVERSALS,
     ),
     Invariant(
         7,
         "payment_orders",
         "Each redemption is in one live payment order at most, whose total is that of its items",
         "每笔核销至多列入一张有效支付单，支付单合计＝明细之和",
-        _ORDERS,
+        union(_ORDERS, ITEM.query),
+        rest=_ORDERS,
     ),
     Invariant(
         7,
         "payments",
         "Each redemption is paid once at most, to the fen",
         "每笔核销至多支付一次，分毫不差",
-        _POSTED,
+        union(_POSTED, PAID.query),
+        rest=_POSTED,
     ),
 )

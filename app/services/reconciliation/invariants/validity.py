@@ -2,20 +2,23 @@
 
 from __future__ import annotations
 
-from app.services.reconciliation.invariants.invariant import Invariant
+from app.services.reconciliation.invariants.invariant import Invariant, union
 
-_DRAWS = """
-    SELECT region_code, id, voucher_id, hold_id, redeemed_at AS at FROM redemptions
-    UNION ALL
-    SELECT region_code, id, voucher_id, NULL, held_at FROM holds
-"""
+_REDEEMED = "SELECT region_code, id, voucher_id, hold_id, redeemed_at AS at FROM redemptions"
+_HELD = "SELECT region_code, id, voucher_id, NULL AS hold_id, held_at AS at FROM holds"
+_DRAWS = union(_REDEEMED, _HELD)
 
-_VALIDITY = f"""
+
+def _outside(draws: str) -> str:
+    return f"""
     SELECT d.region_code, d.id AS subject, v.valid_from::text || ' to ' || (CASE WHEN d.hold_id IS NULL THEN
         v.valid_until ELSE v.redeemable_until END)::text AS expected, d.at::text AS actual
-    FROM ({_DRAWS}) AS d JOIN vouchers v ON v.region_code = d.region_code AND v.id = d.voucher_id
+    FROM ({draws}) AS d JOIN vouchers v ON v.region_code = d.region_code AND v.id = d.voucher_id
     WHERE d.at < v.valid_from OR d.at >= CASE WHEN d.hold_id IS NULL THEN v.valid_until ELSE v.redeemable_until END
-    UNION ALL
+    """
+
+
+_EXTENDED_AFTER = f"""
     SELECT d.region_code, d.id || ' before extension ' || x.number, 'valid until ' || x.valid_until_before, d.at::text
     FROM extensions x JOIN ({_DRAWS}) AS d ON d.region_code = x.region_code AND d.voucher_id = x.voucher_id
     WHERE d.at < x.extended_at
@@ -98,7 +101,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         "validity",
         "Nothing was drawn outside its voucher's validity",
         "没有在有效期之外抵扣或预占",
-        _VALIDITY,
+        union(_outside(_DRAWS), _EXTENDED_AFTER),
+        rest=union(_outside(_HELD), _EXTENDED_AFTER),
     ),
     Invariant(
         8,

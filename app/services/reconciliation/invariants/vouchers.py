@@ -15,11 +15,20 @@ STAGE_PARTS = {
 """The part of a voucher that each stage of its money is; money from elsewhere is face value, money gone is an end."""
 _STAGES = listed(STAGE_PARTS)
 
-VOUCHER_MOVED = f"""
-    SELECT region_code, voucher_id, pool_id, source, destination, NULL AS ended, sum(amount_fen) AS fen,
+MOVED = """
+    SELECT region_code, voucher_id, pool_id, payee_id, source, destination, sum(amount_fen) AS fen,
         count(*) AS postings, min(voucher_seq) AS first_seq, max(voucher_seq) AS last_seq
-    FROM postings WHERE voucher_id IS NOT NULL AND destination IN ({_STAGES})
-    GROUP BY region_code, voucher_id, pool_id, source, destination
+    FROM postings {condition} GROUP BY region_code, voucher_id, pool_id, payee_id, source, destination
+"""
+"""What moved between two accounts, of each pool, voucher and payee: one pass over the postings."""
+ALL_MOVED = f"({MOVED.format(condition='')})"
+
+
+def voucher_moved(moved: str) -> str:
+    """SQL for what moved between two accounts of a voucher. Only what left it asks its entry how."""
+    return f"""
+    SELECT region_code, voucher_id, pool_id, source, destination, NULL AS ended, fen, postings, first_seq, last_seq
+    FROM {moved} AS moved WHERE voucher_id IS NOT NULL AND destination IN ({_STAGES})
     UNION ALL
     SELECT p.region_code, p.voucher_id, p.pool_id, p.source, p.destination,
         CASE e.kind WHEN 'recover' THEN 'recovered' WHEN 'move' THEN 'moved' ELSE coalesce(e.voucher_end, '?') END
@@ -28,8 +37,7 @@ VOUCHER_MOVED = f"""
     FROM postings p LEFT JOIN entries e ON e.region_code = p.region_code AND e.id = p.entry_id
     WHERE p.voucher_id IS NOT NULL AND p.destination NOT IN ({_STAGES})
     GROUP BY 1, 2, 3, 4, 5, 6
-"""
-"""One pass over the postings: what moved between two accounts of a voucher. Only what left it asks its entry how."""
+    """
 
 
 def _part_of(account: str) -> str:
@@ -38,17 +46,23 @@ def _part_of(account: str) -> str:
     return f"CASE {account} {cases} END"
 
 
-_VOUCHER_PART_NEGATIVE = f"""
-    WITH moved AS MATERIALIZED (
+def part_negative(moved: str) -> str:
+    """SQL for the parts of vouchers that were below zero.
+
+    A part that had all that ever left it before the first of it left was never below zero; only the others are walked
+    through, posting by posting.
+    """
+    return f"""
+    WITH steps AS MATERIALIZED (
         SELECT region_code, voucher_id, pool_id, fen, first_seq, last_seq,
             {_part_of("source")} AS from_part, {_part_of("destination")} AS to_part
-        FROM ({VOUCHER_MOVED}) AS of_voucher
+        FROM ({voucher_moved(moved)}) AS of_voucher
     ), gone AS (
         SELECT region_code, voucher_id, pool_id, from_part AS part, sum(fen) AS fen, min(first_seq) AS first_seq
-        FROM moved WHERE from_part IS DISTINCT FROM to_part AND from_part IS NOT NULL GROUP BY 1, 2, 3, 4
+        FROM steps WHERE from_part IS DISTINCT FROM to_part AND from_part IS NOT NULL GROUP BY 1, 2, 3, 4
     ), suspects AS MATERIALIZED (
         SELECT g.region_code, g.voucher_id, g.pool_id, g.part
-        FROM gone g LEFT JOIN moved m ON m.region_code = g.region_code AND m.voucher_id = g.voucher_id
+        FROM gone g LEFT JOIN steps m ON m.region_code = g.region_code AND m.voucher_id = g.voucher_id
             AND m.pool_id = g.pool_id AND m.to_part = g.part AND m.from_part IS DISTINCT FROM m.to_part
             AND m.last_seq < g.first_seq
         GROUP BY g.region_code, g.voucher_id, g.pool_id, g.part, g.fen HAVING coalesce(sum(m.fen), 0) < g.fen
@@ -65,9 +79,8 @@ _VOUCHER_PART_NEGATIVE = f"""
     ) AS moved
     WHERE running < 0
     GROUP BY region_code, voucher_id, pool_id, part
-"""
-"""A part that had all that ever left it before the first of it left was never below zero; only the others are walked
-through, posting by posting."""
+    """
+
 
 _VOUCHER_IDENTITY = """
     SELECT region_code, id AS subject, face_fen::text AS expected,
@@ -87,7 +100,8 @@ INVARIANTS: tuple[Invariant, ...] = (
         "no_negative_voucher",
         "No part of a voucher was ever below zero",
         "券的各部分从未为负",
-        _VOUCHER_PART_NEGATIVE,
+        part_negative(ALL_MOVED),
+        rest="",
     ),
     Invariant(3, "voucher_identity", "Face value equals the sum of its parts", "券面值＝各部分之和", _VOUCHER_IDENTITY),
 )
