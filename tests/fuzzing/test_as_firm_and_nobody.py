@@ -2,22 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from app.embedded.server import Server
 from tests.fuzzing.bounded import all_phases, few_of_everything, nothing_found
-from tests.fuzzing.city import standing_city
 from tests.matrix.tenants import Tenant
 
 LEAST = {"firm": 50, "nobody": 15}
-
-
-@pytest.fixture(scope="module")
-def city(server: Server, template: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Tenant]:
-    with standing_city(server, template, tmp_path_factory.mktemp("fuzz"), database="fuzz_firm") as tenant:
-        yield tenant
 
 
 @pytest.mark.parametrize("asker", ["firm", "nobody"])
