@@ -35,6 +35,13 @@ REGION, ORIGIN = "330100", "benchmark.example/330100"
 POOL = "pol_330100_00000000000000000000000001"
 PROVIDER = "org_00000000000000000000000001"
 DRAWS = 9
+VALIDITY = {
+    "redeemable_until": "2027-01-01T00:00:00.000000Z",
+    "valid_from": "2026-01-01T00:00:00.000000Z",
+    "valid_until": "2027-01-01T00:00:00.000000Z",
+}
+ISSUED = orjson.dumps(VALIDITY).decode()
+"""The details of an issue: they tell the voucher's validity."""
 DRAWN_FEN, FACE_FEN = 1_000, 10_000
 FACTS = orjson.dumps({"bill": {"lines": [{"category": "training", "amount_fen": 1_000}] * 10}}).decode()
 TRACE = orjson.dumps(
@@ -103,7 +110,7 @@ def write(path: Path, leaves: int, *, has_texts: bool) -> None:
         folder.write(f"{REGION}/leaves/{name}.bin", map(framed, written))
         for kind in ("hashes", "tiles"):
             folder.write(f"{REGION}/{kind}/{name}.bin", hashes)
-        texts = (_texts(leaf) for _, leaf in part if leaf["facts"])
+        texts = (_texts(leaf) for _, leaf in part)
         folder.write(f"{REGION}/texts/{name}.jsonl", texts)
         folder.write(
             f"{REGION}/journal/{name}.beancount", (journal.transaction(leaf, index).encode() for index, leaf in part)
@@ -131,10 +138,10 @@ def _write_rows(folder: Folder, name: str, rows: Iterator[dict[str, Any]] | list
 
 
 def _texts(leaf: dict[str, Any]) -> bytes:
-    return b"".join(
-        orjson.dumps({"entry": leaf["id"], "kind": kind, "text": text}) + b"\n"
-        for kind, text in (("facts", FACTS), ("trace", TRACE))
-    )
+    told: tuple[tuple[str, str], ...] = (("facts", FACTS), ("trace", TRACE)) if leaf["facts"] else ()
+    if leaf["kind"] == "issue":
+        told = (("details", ISSUED),)
+    return b"".join(orjson.dumps({"entry": leaf["id"], "kind": kind, "text": text}) + b"\n" for kind, text in told)
 
 
 def _voucher(number: int) -> str:
@@ -187,7 +194,7 @@ def _entry(
         "voucher_end": None,
         "facts": hashes[0],
         "trace": hashes[1],
-        "details": hashlib.sha256(b"{}").hexdigest(),
+        "details": hashlib.sha256(ISSUED.encode() if kind == "issue" else b"{}").hexdigest(),
         "postings": [
             {
                 "line": 1,
@@ -211,8 +218,7 @@ def _stored(leaves: int) -> dict[str, list[dict[str, Any]]]:
         redeemed = (count - 1) * DRAWN_FEN
         others = dict.fromkeys(("held_fen", "recovered_fen", "expired_fen", "voided_fen", "surrendered_fen"), 0)
         amounts = {"face_fen": FACE_FEN, "balance_fen": FACE_FEN - redeemed, "redeemed_fen": redeemed, **others}
-        valid = {"valid_from": "2026-01-01T00:00:00.000000Z", "valid_until": "2027-01-01T00:00:00.000000Z"}
-        vouchers.append({"id": _voucher(voucher), "posting_count": count, **amounts, **valid})
+        vouchers.append({"id": _voucher(voucher), "posting_count": count, **amounts, **VALIDITY})
         first = voucher * (DRAWS + 1) + 2
         for number in range(first, first + count - 1):
             subject = f"rdm_330100_{number:026d}"
