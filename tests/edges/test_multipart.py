@@ -56,6 +56,7 @@ def senders(shared_world: World) -> list[Sender]:
     registrar = world.person(Role.REGISTRAR, world.organisation(OrganisationKind.REGISTRY, "330000"), "330000")
     machine = world.machine(world.provider(city.region_code), city.region_code)
     batch = {"programme_id": programme_id, "declared_count": "1", "declared_total_fen": "100"}
+    grants = {"title": "第一批", "declared_count": "1", "declared_total_fen": "100"}
     period = {"region_code": "330100", "period_from": "2026-01-01", "period_until": "2026-01-31"}
     listed = {"region_code": "330100", "authority_id": city.authority_id, "checkpoints": "issue"}
     tags = {"kind": "tags", "region_code": "330000", "tag": "sme", "since_on": "2026-01-01", "evidence": "文号"}
@@ -63,6 +64,8 @@ def senders(shared_world: World) -> list[Sender]:
         Sender("/v1/uploads", world.person(Role.FIRM, world.firm()), {"region_code": "330100"}),
         Sender("/v1/issuance-batches", city.maker, batch),
         Sender("/v1/issuance-batches/annotated-sheet", city.maker, batch),
+        Sender(f"/v1/programmes/{programme_id}/allocation-lists", city.maker, grants),
+        Sender(f"/v1/programmes/{programme_id}/allocation-lists/annotated-sheet", city.maker, grants),
         Sender(f"/v1/programmes/{programme_id}/simulations", city.maker, {"versions": "[]"}),
         Sender("/v1/statements", machine, period),
         Sender("/v1/bank-lists", city.finance, period),
