@@ -108,6 +108,9 @@ JobStage: TypeAlias = str
 JobStatus: TypeAlias = str
 """running, succeeded, refused, failed, lost"""
 
+ManyAct: TypeAlias = str
+"""reject, waitlist"""
+
 NoticeItemStatus: TypeAlias = str
 """listed, frozen, removed"""
 
@@ -284,6 +287,16 @@ class AdmissionRead(Answered, frozen=True, kw_only=True):
     status: AdmissionStatus
     version: int
     updated_at: str
+
+
+class ApplicationActs(Sent, frozen=True, kw_only=True):
+    """One act on many applications of one programme, each with its reason or one for all that have none."""
+
+    act: ManyAct
+    applications: list[ReasonedApplication]
+    """Each once"""
+    reason: str | UnsetType | None = UNSET
+    """For those that have none of their own"""
 
 
 class ApplicationBody(Sent, frozen=True, kw_only=True):
@@ -2504,6 +2517,13 @@ class ReasonWrite(Sent, frozen=True, kw_only=True):
     """Why."""
 
     reason: str
+
+
+class ReasonedApplication(Sent, frozen=True, kw_only=True):
+    """One of them; without a reason of its own that of all is told."""
+
+    application_id: str
+    reason: str | UnsetType | None = UNSET
 
 
 class ReceiptRead(Answered, frozen=True, kw_only=True):

@@ -782,6 +782,14 @@ CATALOGUE: dict[Code, Row] = {
             "{of} 张券中有 {count} 张不允许此操作，已逐一列明原因；所有券均未变动。请将其从名单中移除后重新提出。",
         ),
     ),
+    Code.APPLICATIONS_UNFIT: Row(
+        Kind.CONFLICT,
+        ("Not possible for some of the applications", "部分申领不允许此操作"),
+        (
+            "{count} of the {of} applications do not allow it; each is named with its reason. Nothing was done to any. Take them off the list and ask again.",
+            "{of} 份申领中有 {count} 份不允许此操作，已逐一列明原因；所有申领均未变动。请将其从名单中移除后重新提出。",
+        ),
+    ),
     Code.NOTICE_REQUIRED: Row(
         Kind.CONFLICT,
         ("To be shown to the public first", "发放前须先公示"),

@@ -268,6 +268,14 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "wrong_fact_type": ("must be of the type {limit}", "类型须为 {limit}"),
     "unknown_value": ("must be one of {limit}", "须为其中之一：{limit}"),
     "too_many_rows": ("are more than {limit} rows: narrow the filters", "超过 {limit} 行，请缩小筛选范围"),
+    "needs_a_reason": (
+        "{actual} has no reason of its own, and there is none for all",
+        "{actual} 未填写理由，也没有统一的理由",
+    ),
+    "on_another_desk": (
+        "lies on another desk than {limit}: ask for those of each desk by themselves",
+        "与 {limit} 不在同一办理机构，请按办理机构分别提请",
+    ),
     "of_another_programme": ("belongs to another programme than {limit}", "不属于项目 {limit}"),
     "incompatible_roles": (
         "does not go with the role {limit}: one person may not hold both",

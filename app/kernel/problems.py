@@ -181,6 +181,7 @@ class Code(StrEnum):
     EXTENSION_NOT_LATER = "extension_not_later"
     EXTENSION_BEYOND_RULES = "extension_beyond_rules"
     VOUCHERS_UNFIT = "vouchers_unfit"
+    APPLICATIONS_UNFIT = "applications_unfit"
     NOTHING_TO_SHOW = "nothing_to_show"
     NOTICE_RUNNING = "notice_running"
     NOTICE_OVER = "notice_over"

@@ -51,6 +51,7 @@ TWO_PERSONS: dict[str, Kind | tuple[Kind, ...]] = {
     "POST /v1/applications/grants": Kind.GRANT_APPLICATIONS,
     "POST /v1/applications/{application_id}/reject": Kind.REJECT_APPLICATION,
     "POST /v1/applications/{application_id}/waitlist": Kind.WAITLIST_APPLICATION,
+    "POST /v1/application-acts": (Kind.REJECT_APPLICATION, Kind.WAITLIST_APPLICATION),
     "POST /v1/allocation-rounds/{round_id}/submit": Kind.ALLOCATE,
     "POST /v1/allocation-rounds/{round_id}/cancel": Kind.CANCEL_ALLOCATION,
     "POST /v1/programmes/{programme_id}/waitlist/promote": Kind.PROMOTE_WAITING,

@@ -38,3 +38,18 @@ def test_applications_from_the_queue_to_vouchers(world: World, city: City, shell
     assert shell.json("application", "show", third)["decision_reason"] == "逾期未补正"
     assert len(shell.json("voucher", "list", "--programme", programme)["data"]) == 2
     assert world.differences() == []
+
+
+def test_several_are_rejected_in_one_approval(city: City, shell: Shell) -> None:
+    desk = Desk(city)
+    programme = desk.programme()
+    several = [desk.accepted(programme) for _ in range(2)]
+    shell.become(city.maker)
+    reject = ("application", "reject", *several, "--reason", "不属于支持范围")
+    assert shell.json(*reject, "--dry-run")["application_ids"] == several
+    asked = shell.json(*reject)
+    assert (asked["kind"], asked["effect"]["count"]) == ("reject_application", 2)
+    assert shell.end("application", "waitlist", *several, "--reason", "额度不足") == 1
+    shell.become(city.checker)
+    shell.run("approvals", "approve", asked["id"], "--yes")
+    assert {shell.json("application", "show", one)["decision_reason"] for one in several} == {"不属于支持范围"}

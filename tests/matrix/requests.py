@@ -431,6 +431,9 @@ REQUESTS: dict[str, Form] = {
     "POST /v1/applications/{application_id}/approve": Form(ids={"application_id": "granting_id"}),
     "POST /v1/applications/{application_id}/reject": Form(why, {"application_id": "rejecting_id"}),
     "POST /v1/applications/{application_id}/waitlist": Form(why, {"application_id": "waiting_id"}),
+    "POST /v1/application-acts": Form(
+        lambda t: {"act": "reject", "applications": [{"application_id": t.ids["acting_id"]}]} | why(t)
+    ),
     "POST /v1/uploads": Form(regional, file=lambda t: ("合同.pdf", pdf(f"{t.mark(FIRM)}{next(_numbers)}"))),
     "GET /v1/uploads/{upload_id}": PLAIN,
     "GET /v1/uploads/{upload_id}/content": PLAIN,

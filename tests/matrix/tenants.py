@@ -388,7 +388,7 @@ def _applications(t: Tenant) -> None:
         t.ids[f"{name}_id"] = t.application(draft=True)
     for name in ("application", "withdrawn", "page_withdrawn"):
         t.ids[f"{name}_id"] = t.application()
-    for name in ("returning", "reviewing", "assessing", "rejecting"):
+    for name in ("returning", "reviewing", "assessing", "rejecting", "acting"):
         t.ids[f"{name}_id"] = t.application("accept")
     for name in ("granting", "granting_b", "waiting"):
         t.ids[f"{name}_id"] = t.application("accept", "assess")

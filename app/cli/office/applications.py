@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -31,6 +31,9 @@ STATUSES = {
     "withdrawn": "已撤回",
 }
 
+ApplicationIds = Annotated[
+    list[str], typer.Argument(metavar="APPLICATION…", help="申领编号；多份合为一项审核 / Ids; several are one approval")
+]
 ApplicationId = Annotated[str, typer.Argument(metavar="APPLICATION", help="申领编号 app_… / Id of the application")]
 Reason = Annotated[str, typer.Option(help="理由，入档 / Why, for the record")]
 
@@ -135,15 +138,23 @@ def _ask(
     office: Office,
     act: str,
     zh: str,
-    application: str,
-    ask: Callable[[Applications, str], models.ApprovalRead],
+    applications: Sequence[str],
+    ask: Callable[[Applications, str, str], models.ApprovalRead],
     reason: str,
 ) -> None:
-    if office.rehearsed(f"提请{zh}", act, application_id=application, reason=reason):
+    """What a maker asks a checker to decide of one, or in one approval of many."""
+    if len(applications) == 1:
+        if office.rehearsed(f"提请{zh}", act, application_id=applications[0], reason=reason):
+            return
+        with office.once(f"{act}_application", application_id=applications[0], reason=reason) as key:
+            office.asked(ask(office.client.applications, applications[0], key))
         return
-    with office.once(f"{act}_application", application_id=application, reason=reason) as key:
-        asked = ask(office.client.applications, key)
-    office.asked(asked)
+    if office.rehearsed(f"提请{zh}", act, application_ids=list(applications), reason=reason):
+        return
+    listed = [models.ReasonedApplication(application_id=one) for one in applications]
+    body = models.ApplicationActs(act=act, applications=listed, reason=reason)
+    with office.once(f"{act}_applications", application_ids=list(applications), reason=reason) as key:
+        office.asked(office.client.applications.act_on_many(body, key=key))
 
 
 @command(app, "accept", act=True)
@@ -202,10 +213,7 @@ def assess(
 @command(app, "approve", act=True)
 def approve(
     office: Office,
-    applications: Annotated[
-        list[str],
-        typer.Argument(metavar="APPLICATION…", help="申领编号；多份合为一项审核 / Ids; several are one approval"),
-    ],
+    applications: ApplicationIds,
 ) -> None:
     """同意并提请审核发放（经办） / Ask a checker to grant them, as a maker."""
     if office.rehearsed("提请发放", "grant", application_ids=applications):
@@ -226,17 +234,17 @@ def approve(
 
 
 @command(app, "reject", act=True)
-def reject(office: Office, application: ApplicationId, reason: Reason) -> None:
+def reject(office: Office, applications: ApplicationIds, reason: Reason) -> None:
     """提请不予通过，审核通过后告知企业（经办） / Ask a checker to say no, and why, as a maker."""
     body = models.ReasonBody(reason=reason)
-    _ask(office, "reject", "不予通过", application, lambda all_, key: all_.reject(application, body, key=key), reason)
+    _ask(office, "reject", "不予通过", applications, lambda one, id_, key: one.reject(id_, body, key=key), reason)
 
 
 @command(app, "waitlist", act=True)
-def waitlist(office: Office, application: ApplicationId, reason: Reason) -> None:
+def waitlist(office: Office, applications: ApplicationIds, reason: Reason) -> None:
     """提请列入候补（经办） / Ask a checker to let it wait for money, as a maker."""
     body = models.ReasonBody(reason=reason)
-    _ask(office, "waitlist", "候补", application, lambda all_, key: all_.waitlist(application, body, key=key), reason)
+    _ask(office, "waitlist", "候补", applications, lambda one, id_, key: one.waitlist(id_, body, key=key), reason)
 
 
 @command(app, "export")

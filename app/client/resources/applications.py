@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import TypedDict, Unpack
 
 from app.client.models import (
+    ApplicationActs,
     ApplicationBody,
     ApplicationCreate,
     ApplicationEventRead,
@@ -115,6 +116,10 @@ class Applications:
     def waitlist(self, application_id: str, body: ReasonBody, *, key: str | None = None) -> ApprovalRead:
         """Ask a checker to let it wait for money. 候补"""
         return self._wire.act(f"/v1/applications/{application_id}/waitlist", ApprovalRead, body, key=key)
+
+    def act_on_many(self, body: ApplicationActs, *, key: str | None = None) -> ApprovalRead:
+        """Ask a checker to refuse many, or to let many wait, in one approval; refused where one does not allow it."""
+        return self._wire.act("/v1/application-acts", ApprovalRead, body, key=key)
 
 
 class Uploads:

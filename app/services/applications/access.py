@@ -4,17 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from sqlalchemy import ColumnElement, Connection, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, and_, or_, select, text
 
 from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import city_of
-from app.kernel.vocabulary import ApplicationLevel, ApplicationStatus, ApprovalKind, ApprovalStatus, Role
-from app.models import Application, Approval
+from app.kernel.vocabulary import ApplicationLevel, ApplicationStatus, Role
+from app.models import Application
 from app.reach import enter
 from app.services.applications.records import ApplicationRecord, load, record_of, records
 from app.services.identity.principals import Caller
 from app.services.reach import within_reach
+
+_ASKED = text(
+    "WITH pending AS MATERIALIZED (SELECT id, subject_id, CAST(command AS jsonb) AS command FROM approvals"
+    " WHERE region_code = :region_code AND status = 'pending'"
+    " AND kind IN ('reject_application', 'waitlist_application'))"
+    " SELECT subject_id AS application_id, id AS approval_id FROM pending WHERE subject_id = ANY(CAST(:ids AS text[]))"
+    " UNION ALL"
+    " SELECT one ->> 'application_id', id FROM pending"
+    " CROSS JOIN LATERAL jsonb_array_elements(command -> 'applications') AS one"
+    " WHERE one ->> 'application_id' = ANY(CAST(:ids AS text[]))"
+)
+"""Of many at once the command names each; those that wait for a decision are few."""
 
 OFFICIALS = (Role.MAKER, Role.CHECKER, Role.FINANCE, Role.AUDITOR)
 
@@ -86,27 +98,56 @@ def lock_as_official(tx: Connection, *, caller: Caller, application_id: str) -> 
     read(tx, caller=caller, application_id=application_id)
     found = load(tx, region_of(application_id), application_id, lock=True)
     assert found is not None, "applications are never deleted"
-    if not on_desk_of(caller, found):
-        desk = found.district_code if found.level == ApplicationLevel.COUNTY else found.region_code
-        raise AppError(Code.FORBIDDEN, role=f"maker {desk}")
+    _require_on_desk(caller, found)
     require_undecided(tx, found.region_code, [found.id])
     return found
 
 
+def lock_many_as_official(tx: Connection, *, caller: Caller, application_ids: Sequence[str]) -> list[ApplicationRecord]:
+    """Applications of one region on the desk of a maker, in the order asked for, locked in sorted order.
+
+    Raises `forbidden`; `not_found` with each that is not within the caller's reach or of another region than the first.
+    """
+    caller.require(Role.MAKER)
+    of_region = and_(Application.region_code == region_of(application_ids[0]), Application.id.in_(application_ids))
+    seen = set(tx.execute(select(Application.id).where(of_region, visible_to(caller))).scalars())
+    missing = [
+        FieldError(f"/applications/{place}/application_id", Code.NOT_FOUND, actual=one)
+        for place, one in enumerate(application_ids)
+        if one not in seen
+    ]
+    if missing:
+        raise AppError(Code.NOT_FOUND, what="application", errors=missing)
+    rows = tx.execute(
+        records().where(of_region).order_by(Application.id).with_for_update(key_share=True, of=Application)
+    )
+    found = {row.id: record_of(row) for row in rows}
+    for one in found.values():
+        _require_on_desk(caller, one)
+    return [found[one] for one in application_ids]
+
+
+def _require_on_desk(caller: Caller, application: ApplicationRecord) -> None:
+    if not on_desk_of(caller, application):
+        is_county = application.level == ApplicationLevel.COUNTY
+        desk = application.district_code if is_county else application.region_code
+        raise AppError(Code.FORBIDDEN, role=f"maker {desk}")
+
+
 def require_undecided(tx: Connection, region_code: str, application_ids: Sequence[str]) -> None:
     """Raise `approval_pending` while a checker is asked to reject one of these, or to let it wait."""
-    asked = tx.execute(
-        select(Approval.id)
-        .where(
-            Approval.region_code == region_code,
-            Approval.kind.in_([ApprovalKind.REJECT_APPLICATION, ApprovalKind.WAITLIST_APPLICATION]),
-            Approval.subject_id.in_(application_ids),
-            Approval.status == ApprovalStatus.PENDING,
-        )
-        .limit(1)
-    ).scalar_one_or_none()
-    if asked is not None:
-        raise AppError(Code.APPROVAL_PENDING, extra={"approval_id": asked})
+    asked = asked_already(tx, region_code, application_ids)
+    if asked:
+        raise AppError(Code.APPROVAL_PENDING, extra={"approval_id": min(asked.values())})
+
+
+def asked_already(tx: Connection, region_code: str, application_ids: Sequence[str]) -> dict[str, str]:
+    """Of these the ones that a checker is asked to reject or to let wait, alone or with others: by which approval.
+
+    The caller holds their locks, so that nobody asks meanwhile.
+    """
+    asked = {"region_code": region_code, "ids": list(application_ids)}
+    return {row.application_id: row.approval_id for row in tx.execute(_ASKED, asked)}
 
 
 def on_desk_of(caller: Caller, application: ApplicationRecord) -> bool:

@@ -367,6 +367,12 @@ def _end_waiting(act: _Act) -> InWords:
 
 def _reject_application(act: _Act) -> InWords:
     effect = act.effect
+    if "applications" in effect:
+        return _of_many(
+            effect,
+            ("不予通过", "，并分别告知企业各自的理由"),
+            ("Refuse", ", and tell each firm its reason"),
+        )
     zh_amount, en_amount = _of_application(effect)
     return InWords(
         f"不予通过“{effect['firm']}”对项目“{effect['programme']}”的申领 {act.subject_id}（{zh_amount}），"
@@ -378,6 +384,8 @@ def _reject_application(act: _Act) -> InWords:
 
 def _waitlist_application(act: _Act) -> InWords:
     effect = act.effect
+    if "applications" in effect:
+        return _of_many(effect, ("列入候补：", ""), ("Put on the waiting list", ""))
     zh_amount, en_amount = _of_application(effect)
     free = format_yuan(effect["free_fen"])
     return InWords(
@@ -385,6 +393,14 @@ def _waitlist_application(act: _Act) -> InWords:
         f"对其可用的额度仅 {free} 元。",
         f"Put the application {act.subject_id} of “{effect['firm']}” to “{effect['programme']}” ({en_amount}) on the"
         f" waiting list: {free} yuan are free for it.",
+    )
+
+
+def _of_many(effect: Mapping[str, Any], zh: tuple[str, str], en: tuple[str, str]) -> InWords:
+    asked = format_yuan(effect["amount_fen"])
+    return InWords(
+        f"{zh[0]}对项目“{effect['programme']}”的 {effect['count']} 份申领（申请合计 {asked} 元）{zh[1]}。",
+        f"{en[0]} {effect['count']} applications to “{effect['programme']}” ({asked} yuan asked for in all){en[1]}.",
     )
 
 
