@@ -13,7 +13,7 @@ from typing import Any, cast
 import psycopg
 from psycopg.pq import PipelineStatus
 from psycopg.rows import RowMaker, namedtuple_row, no_result
-from sqlalchemy import ARRAY, BigInteger, Connection, Dialect, FromClause, Table, Text, any_, literal
+from sqlalchemy import ARRAY, BigInteger, Connection, Dialect, FromClause, Table, Text, any_, literal, text
 from sqlalchemy.dialects import postgresql
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.types import String
@@ -102,6 +102,22 @@ class Statement:
 
     def _packed(self, parameters: Mapping[str, Any]) -> list[Any]:
         return [pack(parameters[name]) if pack else parameters[name] for name, pack in self._bound]
+
+
+@contextmanager
+def undone_if_it_fails(tx: Connection) -> Iterator[None]:
+    """What fails within is undone, and the transaction goes on as if it had not been.
+
+    SQLAlchemy's own nested transaction stays open where it failed, and PostgreSQL exports no snapshot from within one.
+    """
+    tx.execute(text("SAVEPOINT attempt"))
+    try:
+        yield
+    except BaseException:
+        tx.execute(text("ROLLBACK TO SAVEPOINT attempt"))
+        raise
+    finally:
+        tx.execute(text("RELEASE SAVEPOINT attempt"))
 
 
 def streamed(tx: Connection, query: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:

@@ -25,7 +25,7 @@ from app.services.reconciliation.invariants import INVARIANTS, Invariant
 from app.services.reconciliation.invariants.caps import CAPS, over_caps
 from app.services.reconciliation.screening import SCREENED, Look, doubts_of, look_at_leaves
 from app.services.reconciliation.sealed import SEALED, TREE, recomputed
-from app.sql import now
+from app.sql import now, undone_if_it_fails
 
 SHOWN = 100
 """Differences listed per invariant; all are counted."""
@@ -197,7 +197,7 @@ def _in_memory(work: Work, tx: Connection) -> Seen:
 
 def _looked(tx: Connection, *, look: Callable[[Connection, str], Look], prefix: str) -> Seen:
     try:
-        with tx.begin_nested():
+        with undone_if_it_fails(tx):
             return Seen(look=look(tx, prefix))
     except UNREADABLE:  # a look that cannot read something has proven nothing
         return Seen(look=Look(frozenset(of.name for of in (*INVARIANTS, *SEALED)) | {CAPS[1]}, redemptions=-1))
@@ -214,7 +214,7 @@ def _counted(tx: Connection, *, doubts: frozenset[str], prefix: str) -> Seen:
 def _caps(tx: Connection, prefix: str, *, counters_hold: bool, bills_plain: bool) -> Broken:
     of = Invariant(*CAPS, query="")
     try:
-        with tx.begin_nested():
+        with undone_if_it_fails(tx):
             return _told(of, over_caps(tx, prefix, counters_hold=counters_hold, bills_plain=bills_plain))
     except UNREADABLE as error:
         return _unreadable(tx, of, prefix, error)
@@ -235,7 +235,7 @@ def _tree(tx: Connection, *, prefix: str) -> Seen:
 
 def _find(tx: Connection, invariant: Invariant, query: str, prefix: str) -> Broken:
     try:
-        with tx.begin_nested():
+        with undone_if_it_fails(tx):
             return _query(tx, invariant, query, prefix)
     except DataError as error:
         return _unreadable(tx, invariant, prefix, error)
