@@ -119,13 +119,15 @@ class Checked:
 def snapshot_settings(tx: Connection) -> None:
     """Let PostgreSQL sort and hash in memory, for this transaction: each invariant is a few large steps, never many.
 
-    Where it expects few suspects it would look each of them up, and in a bad hour they are many. A scan reads its pages
+    Where it expects few suspects it would look each of them up, and in a bad hour they are many. It would also merge by
+    the region alone, in an order that it finds, and compare each row of a city with all others. A scan reads its pages
     itself and leaves reading ahead to the system: handing them over from PostgreSQL's own reading processes takes more
     processor time than it saves, where two connections already keep both busy. So do its helpers, which each group
     the rows anew; and all of them together would not be done before the first look, which goes from row to row.
     """
     tx.execute(text("SET LOCAL work_mem = '128MB'"))
     tx.execute(text("SET LOCAL enable_nestloop = off"))
+    tx.execute(text("SET LOCAL enable_mergejoin = off"))
     tx.execute(text("SET LOCAL jit = off"))
     tx.execute(text("SET LOCAL effective_io_concurrency = 0"))
     tx.execute(text("SET LOCAL max_parallel_workers_per_gather = 0"))

@@ -25,6 +25,7 @@ from sqlalchemy import Connection, text
 from app.services.reconciliation.invariants.boundaries import abroad
 from app.services.reconciliation.invariants.caps import bounds_of
 from app.services.reconciliation.invariants.counted import BESIDE_ENTRIES
+from app.services.reconciliation.invariants.records import ENTERED, ORDER_NO, TOTAL
 from app.services.reconciliation.tallying import Tally
 from app.sql import streamed
 
@@ -96,11 +97,12 @@ DOUBTS = {
         AND (r.voucher_id IS DISTINCT FROM e.voucher_id OR r.redeemed_at IS DISTINCT FROM e.at)""",
     "regions": f"{abroad('e.id')} OR {abroad('e.subject_id')}",
     "reversals": "(e.kind = 'reverse') <> (e.reverses_id IS NOT NULL)",
+    "records": f"r.id IS NOT NULL AND {ENTERED}",
 }
 """Where an entry `e`, its first posting `p`, the others as `more`, and its redemption `r` are not as they should be, or
 not as simple: by the invariant whose own query must then be asked."""
 
-_UNSEEN = frozenset({"caps", "causes", "columns", "positions", "stored_counters"})
+_UNSEEN = frozenset({"caps", "causes", "columns", "positions", "records", "stored_counters"})
 """What cannot be taken as kept where a redemption names an entry that is not there."""
 
 _DIFFERS, _MISPLACED, _HELD_OR_REFUNDED, _FIRST = 1, 2, 4, 8
@@ -116,7 +118,8 @@ _ENTRIES = f"""
             || textsend({_TO_THE_END}) THEN {_DIFFERS} ELSE 0 END AS bits,
         textsend(coalesce(r.facts, '')) AS facts, textsend(coalesce(r.trace, '')) AS trace,
         r.region_code || ' ' || r.programme_id || ' ' || r.rule_version_id AS scheme,
-        CASE WHEN r.hold_id IS NULL THEN r.subsidy_fen END AS bill_fen
+        CASE WHEN r.hold_id IS NULL THEN r.subsidy_fen END AS bill_fen,
+        textsend({ORDER_NO}) AS order_no, CASE WHEN r.hold_id IS NULL THEN textsend({TOTAL}) END AS total
     FROM entries e
     LEFT JOIN postings p ON p.region_code = e.region_code AND p.entry_id = e.id AND p.line = 1
     LEFT JOIN (
@@ -137,7 +140,7 @@ _ENTRIES = f"""
 _AUDIT_EVENTS = f"""
     SELECT a.region_code, a.id, a.at, a.leaf,
         CASE WHEN a.leaf IS DISTINCT FROM textsend({_AUDIT_EVENT}) THEN {_DIFFERS} ELSE 0 END AS bits,
-        NULL AS facts, NULL AS trace, NULL AS scheme, NULL AS bill_fen
+        NULL AS facts, NULL AS trace, NULL AS scheme, NULL AS bill_fen, NULL AS order_no, NULL AS total
     FROM audit_events a WHERE starts_with(a.region_code, %(prefix)s)
 """
 
@@ -147,7 +150,7 @@ def _side(source: str, kind: str) -> str:
     return f"""
     SELECT coalesce(g.bits, 0) + CASE WHEN g.id IS NULL OR (l.leaf_id IS NULL) <> g.waits
             OR l.leaf_id IS NULL AND g.at < clock_timestamp() - interval '1 day' THEN {_MISPLACED} ELSE 0 END AS bits,
-        g.leaf, l.leaf_hash, g.scheme, g.bill_fen, g.facts, g.trace
+        g.leaf, l.leaf_hash, g.scheme, g.bill_fen, g.order_no, g.total, g.facts, g.trace
     FROM (
         SELECT s.*, q.leaf_id IS NOT NULL AS waits
         FROM ({source}) AS s
@@ -208,11 +211,12 @@ def doubtful(tx: Connection, prefix: str) -> frozenset[str]:
 def look_at_leaves(tx: Connection, prefix: str) -> Look:
     """Go through all entries and audit events of the regions; few rows at a time are in memory."""
     tally = Tally(bounds_of(tx, prefix))
-    columns = leaves = strange = False
+    columns = leaves = records = strange = False
     seen = redemptions = unnamed = 0
-    _set(tx, "off")
+    _join_in_order_of_ids(tx, asked=True)
     for query in _LEAVES:
-        for bits, leaf, leaf_hash, scheme, bill_fen, facts, trace in streamed(tx, query, {"prefix": prefix}):
+        for row in streamed(tx, query, {"prefix": prefix}):
+            bits, leaf, leaf_hash, scheme, bill_fen, order_no, total, facts, trace = row
             if bits:
                 seen |= bits
                 unnamed += bits & _HELD_OR_REFUNDED != 0
@@ -222,8 +226,10 @@ def look_at_leaves(tx: Connection, prefix: str) -> Look:
                 redemptions += 1
                 if not _names(leaf, facts, trace):
                     columns = True
+                if order_no not in facts or (total is not None and total not in facts):
+                    records = True
                 tally.redeemed(scheme, bill_fen, facts)
-    _set(tx, "DEFAULT")  # for the walk alone was it set
+    _join_in_order_of_ids(tx, asked=False)  # for the walk alone was it asked for
     for named, leaf, facts, trace in streamed(tx, _HELD_AND_REFUNDED, {"prefix": prefix}):
         unnamed -= 1
         strange = strange or not named
@@ -236,15 +242,15 @@ def look_at_leaves(tx: Connection, prefix: str) -> Look:
     if unnamed or strange:  # else each names an entry of its own, which names it
         found |= {"once", "closed_years"}
     told = {"columns": columns or seen & _DIFFERS, "leaves": leaves or seen & _MISPLACED}
-    told |= {"positions": not tally.even, "caps": not tally.bills_plain}
+    told |= {"positions": not tally.even, "caps": not tally.bills_plain, "records": records}
     found |= {name for name, doubt in told.items() if doubt}
     return Look(frozenset(found), redemptions)
 
 
-def _set(tx: Connection, value: str) -> None:
-    """Whether PostgreSQL may join by hash or sort, to which the order of ids is preferred."""
-    for setting in ("enable_hashjoin", "enable_sort"):
-        tx.execute(text(f"SET LOCAL {setting} = {value}"))
+def _join_in_order_of_ids(tx: Connection, *, asked: bool) -> None:
+    """Whether PostgreSQL must merge by the indexes of ids, and neither sort nor join by hash."""
+    for setting, is_on in {"enable_mergejoin": asked, "enable_hashjoin": not asked, "enable_sort": not asked}.items():
+        tx.execute(text(f"SET LOCAL {setting} = {'on' if is_on else 'off'}"))
 
 
 def _names(leaf: bytes, facts: bytes, trace: bytes) -> bool:
