@@ -116,6 +116,11 @@ class World:
         self.database.transact(work)
         return self._actor(user_id, organisation_id)
 
+    def also_maker(self, actor: Actor, authority_id: str, region_code: str) -> None:
+        """Let a person be a maker in another place, too."""
+        values = _grant(Role.MAKER, region_code, authority_id, user_id=actor.id)
+        self.database.transact(lambda tx: tx.execute(insert(RoleGrant).values(values)))
+
     def machine(self, organisation_id: str, region_code: str = HANGZHOU) -> Actor:
         """A provider's machine client."""
         client_id = new_id("cli")

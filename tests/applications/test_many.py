@@ -137,3 +137,19 @@ def test_a_countys_many_are_decided_by_its_own_checker(desk: Desk) -> None:
     problem(desk.city.checker.post(f"/v1/approvals/{ok(asked)['id']}/approve"), 404, "not_found")
     ok(desk.city.approve(asked, by=county.checker))
     assert statuses(desk, ids) == ["rejected", "rejected"]
+
+
+def test_those_on_two_desks_are_two_acts(desk: Desk) -> None:
+    """Each has checkers of its own, even where one person is a maker at both."""
+    programme_id = desk.programme(applying={"first_review": "county"})
+    here, there = desk.city.world.city("330106"), desk.city.world.city("330108")
+    ids = [ok(desk.apply(programme_id, desk.firm(district)))["id"] for district in ("330106", "330108")]
+    desk.city.world.also_maker(here.maker, there.authority_id, "330108")
+    refused = problem(
+        act(desk, "reject", dict.fromkeys(ids), by=here.maker, reason="材料不实"), 422, "validation_failed"
+    )
+    assert [(one["pointer"], one["code"], one["limit"], one["actual"]) for one in refused["errors"]] == [
+        ("/applications/1/application_id", "on_another_desk", ids[0], ids[1])
+    ]
+    for one in ids:
+        ok(act(desk, "reject", {one: "材料不实"}, by=here.maker))
