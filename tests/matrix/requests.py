@@ -11,7 +11,9 @@ from typing import Any
 from urllib.parse import urlencode
 
 import httpx
+from sqlalchemy import select
 
+from app.models import Organisation
 from tests.allocation.test_lottery import SEED
 from tests.applications.papers import pdf
 from tests.identity.authenticator import PASSWORD
@@ -178,8 +180,12 @@ def list_form(t: Tenant) -> dict[str, Any]:
     return {"title": t.mark(), "declared_count": 1, "declared_total_fen": 100, "dry_run": "true"}
 
 
-def list_file(_: Tenant) -> tuple[str, bytes]:
-    return "名单.xlsx", workbook([], headings=["申领编号", "统一社会信用代码", "企业名称", "申请金额（元）"])
+def list_file(t: Tenant) -> tuple[str, bytes]:
+    of_firm = select(Organisation.identifier_value, Organisation.name).where(Organisation.id == t.ids["firm2_id"])
+    uscc, name = t.world.database.transact(lambda tx: tx.execute(of_firm).one())
+    headings = ["申领编号", "统一社会信用代码", "企业名称", "申请金额（元）"]
+    row = [f"L{next(_numbers)}", uscc, name, "1.00"]
+    return "名单.xlsx", workbook([dict(zip(headings, row, strict=True))], headings=headings)
 
 
 def application(t: Tenant) -> dict[str, Any]:
