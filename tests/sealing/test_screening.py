@@ -6,13 +6,13 @@ from typing import Any
 
 import pytest
 
-from app.services.reconciliation.screening import doubtful
+from app.services.reconciliation.screening import look_at_leaves
 from tests.tampering.books import Books
 from tests.world import World, counter, ok
 
 
 def doubts(world_or_copy: Any) -> set[str]:
-    return set(world_or_copy.database.snapshot(lambda tx: doubtful(tx, "")))
+    return set(world_or_copy.database.snapshot(lambda tx: look_at_leaves(tx, "").doubts))
 
 
 def test_books_with_every_kind_of_entry_are_proven_at_first_sight(books: Books) -> None:

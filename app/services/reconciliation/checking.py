@@ -169,14 +169,7 @@ def check(database: Database, tx: Connection, prefix: str, period: Period | None
 
 
 COMPARED = (compare_statements, compare_bank_lists)
-LONGEST = (
-    "no_negative_account",
-    "stored_counters",
-    "once",
-    "no_negative_voucher",
-    "marks",
-    "records",
-)
+LONGEST = ("no_negative_account", "records", "causes", "sealed_validity", "once", "dense", "payments", "two_persons")
 """What takes long is begun first, the longest before all others, so that both connections end together."""
 COUNTERS = "positions"
 UNREADABLE = (DataError, ValueError, KeyError, TypeError)

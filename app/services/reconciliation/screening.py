@@ -203,13 +203,11 @@ def doubts_of(looks: Sequence[Look]) -> frozenset[str]:
     return doubts | {"marks"} if "leaves" in doubts else doubts  # what is not sealed was taken to wait
 
 
-def doubtful(tx: Connection, prefix: str) -> frozenset[str]:
-    """Those of `SCREENED` and `DOUBTS` that cannot be taken as kept in the regions; `caps`, where a bill says more."""
-    return look_at_leaves(tx, prefix).doubts
-
-
 def look_at_leaves(tx: Connection, prefix: str) -> Look:
-    """Go through all entries and audit events of the regions; few rows at a time are in memory."""
+    """Go through all entries and audit events of the regions; few rows at a time are in memory.
+
+    In doubt are those of `SCREENED` and `DOUBTS` that cannot be taken as kept; `caps`, where a bill says more.
+    """
     tally = Tally(bounds_of(tx, prefix))
     columns = leaves = records = strange = False
     seen = redemptions = unnamed = 0
