@@ -201,7 +201,7 @@ def regional(t: Tenant) -> dict[str, Any]:
 
 
 def period(t: Tenant) -> dict[str, Any]:
-    return regional(t) | {"period_from": today(), "period_until": today()}
+    return regional(t) | {"period_from": t.day, "period_until": t.day}
 
 
 def to_provider(t: Tenant) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class Tenant:
     people: dict[str, Actor]
     ids: dict[str, Any] = field(default_factory=dict)
     bodies: dict[str, Any] = field(default_factory=dict)
+    day: str = field(default_factory=today)
+    """The day its lists are about: its requests stay right when a run goes on past midnight."""
 
     @property
     def county_code(self) -> str:
@@ -341,18 +343,18 @@ def _payments(t: Tenant) -> None:
 
 
 def _reports(t: Tenant) -> None:
-    form = {"region_code": t.region_code, "period_from": today(), "period_until": today()}
-    missing = [f"X{t.region_code}", "", today(), "", "", "7.00", ""]
+    form = {"region_code": t.region_code, "period_from": t.day, "period_until": t.day}
+    missing = [f"X{t.region_code}", "", t.day, "", "", "7.00", ""]
     theirs = as_csv([STATEMENT_HEADINGS, missing])
     t.bodies["statement"] = theirs
     files = {"file": (f"{t.mark(PROVIDER)}.csv", theirs)}
     t.ids["statement_id"] = ok(t.people["machine"].http.post("/v1/statements", data=form, files=files))["statement_id"]
-    paid = as_csv([BANK_HEADINGS, line(t.ids["paid_order_id"], 3_001, "已支付", f"HD{t.region_code}")])
+    paid = as_csv([BANK_HEADINGS, line(t.ids["paid_order_id"], 3_001, "已支付", f"HD{t.region_code}", on=t.day)])
     t.bodies["bank_list"] = paid
     files = {"file": (f"{t.mark()}.csv", paid)}
     sent = ok(t.people["finance"].http.post("/v1/bank-lists", data=form, files=files))
     t.ids["bank_list_id"] = sent["bank_list_id"]
-    days = {"period_from": today(), "period_until": today()}
+    days = {"period_from": t.day, "period_until": t.day}
     made = t.post("finance", "/v1/reconciliations", {"region_code": t.region_code, **days})
     t.ids["reconciliation_id"] = made["id"]
     found = ok(t.people["finance"].get("/v1/reconciliation-cases", limit=200))["data"]
