@@ -19,7 +19,7 @@ from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.vocabulary import NoticeItemStatus, NoticeStatus, NoticeSubject, ObjectionStatus
 from app.kernel.widths import is_printable
 from app.services.approvals.decisions import read_approval
-from app.services.notices import notices, objections
+from app.services.notices import answering, notices, objections, senders
 from app.services.notices.notices import WORKING_DAYS, NoticeDraft
 from app.services.notices.objections import NewObjection
 from app.services.notices.reads import NoticeRecord, list_notices, read_items, read_notice
@@ -336,7 +336,7 @@ def search_objections(body: SenderSearch, caller: CallerDep, service: ServiceDep
     For whoever asks what is held of them. Spaces, hyphens and case do not count. That you searched is written down.
     """
     found = service.database.transact(
-        lambda tx: objections.find_by_contact(
+        lambda tx: senders.find_by_contact(
             tx,
             caller=caller,
             keys=service.field_keys,
@@ -354,7 +354,7 @@ def read_objections(
 ) -> Page[ObjectionRead]:
     """The objections to a notice, newest first."""
     records = service.database.transact(
-        lambda tx: objections.list_objections(
+        lambda tx: senders.list_objections(
             tx, caller=caller, keys=service.field_keys, notice_id=notice_id, limit=limit + 1, before_id=cursor
         )
     )
@@ -368,7 +368,7 @@ def read_objection_sender(
     """Who sent an objection; that you have looked, and what for, is written down."""
     return SenderRead.model_validate(
         service.database.transact(
-            lambda tx: objections.read_sender(
+            lambda tx: senders.read_sender(
                 tx,
                 caller=caller,
                 keys=service.field_keys,
@@ -384,7 +384,7 @@ def read_objection_sender(
 def erase_objection_sender(notice_id: AnyId, objection_id: AnyId, caller: CallerDep, service: ServiceDep) -> None:
     """Erase who sent an objection that has been answered. What it says and the answer stay."""
     service.database.transact(
-        lambda tx: objections.erase_sender(tx, caller=caller, notice_id=notice_id, objection_id=objection_id)
+        lambda tx: senders.erase_sender(tx, caller=caller, notice_id=notice_id, objection_id=objection_id)
     )
 
 
@@ -395,7 +395,7 @@ def decide_objection(
     """Ask a checker to uphold or dismiss an objection with this answer."""
 
     def work(tx: Connection) -> ApprovalRead:
-        approval_id = objections.request_decision(
+        approval_id = answering.request_decision(
             tx,
             caller=caller,
             notice_id=notice_id,

@@ -5,6 +5,7 @@ One transaction asks for the same instant again and again, so the last answers a
 
 from __future__ import annotations
 
+from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -39,6 +40,12 @@ def civil_date(at: datetime) -> date:
 def fiscal_year(at: datetime) -> int:
     """The budget year: in China the calendar year."""
     return civil_date(at).year
+
+
+def add_months(on: date, months: int) -> date:
+    """The same day so many months on, or the month's last day where that day does not exist."""
+    year, month = divmod(on.year * 12 + on.month - 1 + months, 12)
+    return date(year, month + 1, min(on.day, monthrange(year, month + 1)[1]))
 
 
 @lru_cache(maxsize=4096)

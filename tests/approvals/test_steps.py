@@ -8,7 +8,7 @@ from app.kernel.vocabulary import ApprovalKind, Role
 from app.services.approvals.bands import wrong_bands
 from app.services.approvals.powers import Power
 from app.services.approvals.steps import Band, BandTable, steps_of
-from app.services.approvals.words import has_sentence, in_words
+from app.services.approvals.words import in_words
 from app.services.identity.incompatible import clash, first_clash
 from app.services.identity.principals import Grant
 
@@ -123,10 +123,6 @@ def test_which_roles_do_not_go_together(one: Grant, other: Grant, *, clashes: bo
     assert clash(one, other) is clashes
     assert clash(other, one) is clashes
     assert first_clash([one, other], []) == ((one, other) if clashes else None)
-
-
-def test_every_kind_of_act_has_a_sentence_of_its_own() -> None:
-    assert [kind for kind in ApprovalKind if not has_sentence(kind)] == []
 
 
 def test_an_effect_from_before_the_sentences_is_told_plainly() -> None:

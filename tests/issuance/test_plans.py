@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from app.kernel.problems import AppError, Code
 from app.services.issuance.plans import Pool, draws, parts_of
-from app.services.rules.terms import FundShare
+from app.services.rules.budget import FundShare
 
 FACES = st.lists(st.integers(1, 10**12), min_size=1, max_size=30)
 SHARES = st.lists(st.integers(1, 1_000), min_size=1, max_size=8).map(

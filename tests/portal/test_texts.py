@@ -32,7 +32,7 @@ from app.kernel.vocabulary import (
     VoucherStatus,
 )
 from app.services.applications.eligibility import Outcome
-from app.services.rules.terms import Amount
+from app.services.rules.base import Amount
 
 CLOSED = (
     "word.",

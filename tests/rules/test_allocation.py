@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from app.services.rules.allocation import Ask, allocate, largest_remainder
-from app.services.rules.terms import Allocation
+from app.services.rules.budget import Allocation
 
 METHODS = ("first_come", "ranked", "pro_rata", "lottery", "quota_tiers", "entitlement")
 EXHAUSTION = ("partial", "stop", "skip", "waitlist")

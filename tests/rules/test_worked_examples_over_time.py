@@ -9,10 +9,10 @@ import pytest
 
 from app.services.rules.allocation import Ask, allocate
 from app.services.rules.assess import assess, split_by_source
+from app.services.rules.budget import Allocation
 from app.services.rules.facts import Facts, Line, VoucherTerms
 from app.services.rules.model import Rules
 from app.services.rules.position import Position
-from app.services.rules.terms import Allocation
 from tests.rules.builders import (
     bill,
     codes,

@@ -12,9 +12,9 @@ from app.kernel.clock import FIRST_DAY, LAST_DAY, end_of_day
 from app.kernel.money import parse_yuan
 from app.kernel.rates import RATE_DECIMALS, parse_decimal
 from app.kernel.widths import half_width
+from app.services.rules.base import InKind, PriceCeiling
 from app.services.rules.facts import Line, Value
 from app.services.rules.model import Rules
-from app.services.rules.terms import InKind, PriceCeiling
 
 MAX_LINES = 5
 MAX_TEXT = 200

@@ -9,13 +9,13 @@ from typing import Literal
 from app.api.portal.naming import Names
 from app.api.portal.telling import percent
 from app.services.redemption.assessing import claimable
+from app.services.rules.base import InKind
 from app.services.rules.facts import KNOWN
 from app.services.rules.limits import ClaimCap, HolderCap
 from app.services.rules.model import Rules
 from app.services.rules.parts import Part
 from app.services.rules.predicates import Is
 from app.services.rules.rates import By, Fixed
-from app.services.rules.terms import InKind
 
 OTHER_SERVICE = "other_service"
 """A service that the rules do not name, and so do not cover."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from app.api.portal.texts import Words
+from app.services.rules.base import InKind
 from app.services.rules.facts import KNOWN
 from app.services.rules.model import Rules
-from app.services.rules.terms import InKind
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from dataclasses import replace
 from app.services.issuance.forms import COMMON, IN_YUAN, Column, Form, Shape
 from app.services.issuance.rows import SCORE_DECIMALS
 from app.services.issuance.words import MARK_LENGTH, MARKS, Field
-from app.services.rules.terms import Allocation
+from app.services.rules.budget import Allocation
 
 MAX_CANDIDATES = 10_000
 """Rows of one list: a lottery's record is to be read and replayed as one document."""

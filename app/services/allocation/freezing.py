@@ -46,7 +46,7 @@ from app.services.issuance.checks import Checked, Submission, check
 from app.services.issuance.forms import Form
 from app.services.issuance.rows import Layout
 from app.services.programmes.programmes import ProgrammeRecord, lock_programme, read_programme
-from app.services.rules.terms import Allocation
+from app.services.rules.budget import Allocation
 from app.sql import now
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.services.rules.allocation import tier_quotas
-from app.services.rules.terms import Allocation
+from app.services.rules.budget import Allocation
 
 
 @dataclass(frozen=True, slots=True)

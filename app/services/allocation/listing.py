@@ -13,7 +13,7 @@ from app.services.allocation.plans import Candidate
 from app.services.issuance.plans import PlannedRow
 from app.services.issuance.rows import MAX_ERRORS, GrantRow, Layout
 from app.services.issuance.words import MARKS, CellProblem, Field
-from app.services.rules.terms import Allocation
+from app.services.rules.budget import Allocation
 from app.services.sheets.cells import comparable
 
 

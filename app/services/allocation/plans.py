@@ -13,7 +13,7 @@ from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import rfc3339
 from app.kernel.vocabulary import AwardReason
 from app.services.rules.allocation import Ask, allocate
-from app.services.rules.terms import Allocation, FundShare
+from app.services.rules.budget import Allocation, FundShare
 
 VERSION = 1
 """Of the format of records. What was recorded is replayed for ever, so it only grows."""

@@ -20,7 +20,7 @@ from app.services.allocation.plans import (
     frozen_sha256,
     seed_fits,
 )
-from app.services.rules.terms import Allocation
+from app.services.rules.budget import Allocation
 
 
 class UnreadableRecord(ValueError):

@@ -14,7 +14,7 @@ from app.models import Application, IssuanceRow, Programme
 from app.services.applications.records import ApplicationRecord
 from app.services.issuance.batches import load_pools, rules_in_force
 from app.services.issuance.plans import Pool, draws
-from app.services.rules.terms import FundShare
+from app.services.rules.budget import FundShare
 from app.sql import now
 
 

@@ -23,8 +23,8 @@ from app.services.corrections.reversals import execute_reversal
 from app.services.identity.resets import execute_reset_password, execute_reset_second_factor
 from app.services.identity.roles import execute_grant_roles
 from app.services.issuance.batches import execute_issue_batch, reject_issue_batch
+from app.services.notices.answering import execute_decide_objection
 from app.services.notices.notices import execute_publish_notice, execute_withdraw_notice, reject_publish_notice
-from app.services.notices.objections import execute_decide_objection
 from app.services.payments.orders import execute_order_payment, reject_order_payment
 from app.services.payments.payee_accounts import execute_change_payee_account, reject_change_payee_account
 from app.services.programmes.admissions import execute_admit_provider, reject_admit_provider

@@ -15,8 +15,8 @@ from app.kernel.problems import AppError, Code, FieldError
 from app.services.issuance.rows import GrantRow, Layout
 from app.services.issuance.terms_checks import terms_problems
 from app.services.issuance.words import CellProblem, Field
+from app.services.rules.budget import FundShare
 from app.services.rules.model import Rules
-from app.services.rules.terms import FundShare
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,9 +16,9 @@ from app.kernel.invoices import contract_fingerprint
 from app.kernel.rates import parse_decimal
 from app.services.redemption.bills import Bill
 from app.services.rules.assess import Assessment
+from app.services.rules.base import Cny
 from app.services.rules.facts import Line, Value
 from app.services.rules.model import Rules
-from app.services.rules.terms import Cny
 
 BaseKey = tuple[str, int]
 """(fingerprint, line): line 0 is a contract as a whole."""

@@ -12,9 +12,9 @@ from app.services.redemption.bills import Bill
 from app.services.redemption.invoice_bases import BaseClaim, BaseKey, InvoiceGrounds, counts_contract
 from app.services.redemption.invoices import InvoiceLine
 from app.services.redemption.signs import Refusal
+from app.services.rules.base import InKind
 from app.services.rules.facts import Value
 from app.services.rules.model import Rules
-from app.services.rules.terms import InKind
 
 
 def refuse_invoices(

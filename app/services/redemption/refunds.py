@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, select
 
 from app.kernel.canonical import canonical
-from app.kernel.clock import civil_date
+from app.kernel.clock import add_months, civil_date
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import EntryKind, RedemptionStatus, Role
 from app.models import Refund, RuleVersion
@@ -41,7 +41,6 @@ from app.services.redemption.refunded_invoices import RefundedInvoices
 from app.services.redemption.states import DatedRules, VoucherState
 from app.services.redemption.whole_positions import WholePosition
 from app.services.rules.position import Kept, Position
-from app.services.rules.terms import add_months
 from app.sql import now
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import date, datetime
 from functools import cached_property
 
-from app.kernel.clock import civil_date
+from app.kernel.clock import add_months, civil_date
 from app.services.rules.facts import Value, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Kept, series_of
-from app.services.rules.terms import add_months
 from app.services.standing.facts import Debarment
 from app.services.vouchers.status import over
 

@@ -9,7 +9,7 @@ from decimal import Decimal
 
 from app.kernel.rates import Rounding, parse_rate, round_to
 from app.kernel.vocabulary import AwardReason
-from app.services.rules.terms import Allocation
+from app.services.rules.budget import Allocation
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,11 +10,11 @@ from typing import Any
 
 from app.kernel.rates import Rounding, parse_rate, round_to
 from app.kernel.vocabulary import Reason
+from app.services.rules.base import InKind, PriceCeiling
 from app.services.rules.eligibility import Judge
 from app.services.rules.facts import Facts, Line
 from app.services.rules.model import Rules
 from app.services.rules.rating import Based, Exact, shown, total_of
-from app.services.rules.terms import InKind, PriceCeiling
 
 
 class Trace:

@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from app.kernel.money import split_by_peeling
 from app.kernel.rates import Rounding, round_to
 from app.kernel.vocabulary import Reason
+from app.services.rules.base import RoundingRule
 from app.services.rules.basing import Trace
 from app.services.rules.eligibility import Judge, number
 from app.services.rules.facts import Facts
@@ -17,7 +18,6 @@ from app.services.rules.limits import Cap, ClaimCap, CountCap, HolderCap, Layer,
 from app.services.rules.model import Rules
 from app.services.rules.position import ALL, Bucket, Counter, Position, key_of, window_of
 from app.services.rules.rating import Based, Exact, decimal, line_rate, times, total_of, worth_of
-from app.services.rules.terms import RoundingRule
 
 FIRST_TO_LAST = {"line": 0, "claim": 1, "contract": 2, "voucher": 3, "firm": 4, "group": 5, "claims": 6}
 """The order in which caps are applied, whatever their order in the document."""

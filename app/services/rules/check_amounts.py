@@ -7,6 +7,7 @@ from fractions import Fraction
 from itertools import pairwise
 
 from app.kernel.rates import round_to
+from app.services.rules.base import InKind
 from app.services.rules.findings import Amount, Finding, finding
 from app.services.rules.limits import CountCap
 from app.services.rules.model import Rules
@@ -25,7 +26,6 @@ from app.services.rules.rates import (
     highest,
 )
 from app.services.rules.rating import decimal
-from app.services.rules.terms import InKind
 from app.services.rules.walking import parts_of
 
 LINE_RATES = Flat | By | LineCases

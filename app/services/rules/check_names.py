@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 
 from app.services.evidence.units import CODES as PUBLISHED_UNITS
+from app.services.rules.base import InKind
 from app.services.rules.facts import KNOWN
 from app.services.rules.findings import Finding, finding
 from app.services.rules.limits import ClaimCap, CountCap, HolderCap
@@ -13,7 +14,7 @@ from app.services.rules.needs import Place, facts_in
 from app.services.rules.parts import Part
 from app.services.rules.predicates import Is
 from app.services.rules.rates import Attainment, By, Case, Fixed, UpTo
-from app.services.rules.terms import InKind, Window
+from app.services.rules.validity import Window
 from app.services.rules.walking import parts_of
 
 

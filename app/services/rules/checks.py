@@ -11,6 +11,7 @@ from datetime import datetime
 
 from app.kernel.clock import SHANGHAI, end_of_day
 from app.kernel.problems import AppError, Code, FieldError
+from app.services.rules.base import InKind
 from app.services.rules.check_amounts import check_amounts
 from app.services.rules.check_names import check_names
 from app.services.rules.facts import KNOWN
@@ -20,7 +21,7 @@ from app.services.rules.needs import EVENT_DAYS, Place, facts_needed
 from app.services.rules.position import kept_counters, series_of
 from app.services.rules.predicates import InRegion, Is
 from app.services.rules.rates import By, Flat
-from app.services.rules.terms import FixedDate, InKind, Window
+from app.services.rules.validity import FixedDate, Window
 from app.services.rules.walking import parts_of
 
 REDEEMED_MODES = frozenset({"deduct_at_provider", "face_value"})

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from datetime import date
 from fractions import Fraction
 
+from app.kernel.clock import add_months
 from app.kernel.regions import covers
 from app.services.rules.facts import Facts, Line, Value
 from app.services.rules.predicates import (
@@ -22,7 +23,6 @@ from app.services.rules.predicates import (
     Predicate,
     Test,
 )
-from app.services.rules.terms import add_months
 
 
 class Judge:

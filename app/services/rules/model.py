@@ -2,8 +2,8 @@
 
 One document says all that concerns what is granted: 浙政办发〔2023〕65号 and its like fix no rate, cap or procedure, so
 every programme chooses. Amounts are fen (hundredths of the unit where vouchers are in kind), rates decimal strings.
-Each part is small and in a module of its own: `predicates`, `rates`, `limits`, `terms`. What contradicts itself
-across parts is found by `checks`.
+Each part is small and in a module of its own: `predicates`, `base`, `rates`, `limits`, `validity`, `budget`, `terms`.
+What contradicts itself across parts is found by `checks`.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, model_validator
 
 from app.kernel.canonical import canonical
-from app.kernel.clock import civil_date, end_of_day, fiscal_year
+from app.kernel.clock import add_months, civil_date, end_of_day, fiscal_year
+from app.services.rules.base import Attribution, Base, Cny, InKind, RoundingRule
 from app.services.rules.bill_checks import BillChecks, UnitName
+from app.services.rules.budget import Allocation, Budget, FundShare
 from app.services.rules.facts import KNOWN, FactType
 from app.services.rules.limits import Cap, CountCap, Floor, HolderCap, Rolling, Stacking
 from app.services.rules.needs import facts_in, facts_needed
@@ -26,33 +28,17 @@ from app.services.rules.position import Kept, kept_counters
 from app.services.rules.rates import Rate
 from app.services.rules.terms import (
     Adjustment,
-    Allocation,
     Applying,
-    Attribution,
-    Base,
-    Budget,
-    Cny,
-    Days,
     DeclaredFact,
     Evidence,
     ExceptionRule,
-    Extension,
-    FixedDate,
-    FundShare,
-    InKind,
     LegalBasis,
-    Months,
     Name,
     RelatedParties,
     Requirement,
-    RoundingRule,
     Suspension,
-    Use,
-    Validity,
-    Window,
-    YearEnd,
-    add_months,
 )
+from app.services.rules.validity import Days, Extension, FixedDate, Months, Use, Validity, Window, YearEnd
 
 Mode = Literal["post_reimburse", "deduct_at_provider", "face_value", "quota_drawdown", "auto_match", "in_kind"]
 Party = Literal["firm", "provider", "operator"]

@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from datetime import date
 from typing import NamedTuple
 
+from app.kernel.clock import add_months
 from app.services.rules.limits import Cap, ClaimCap, CountCap, HolderCap, Rolling
 from app.services.rules.predicates import Predicate
 from app.services.rules.rates import Attainment, Bracket, Cases, Rate, UpTo
-from app.services.rules.terms import add_months
 
 ALL = "all"
 
