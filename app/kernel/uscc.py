@@ -94,8 +94,3 @@ def organisation_check(body: str) -> str:
     """The check character of an organisation code's eight characters (GB 11714): weighted sum, mod 11, 10 is X."""
     total = sum(int(character, 36) * weight for character, weight in zip(body, _ORGANISATION_WEIGHTS, strict=True))
     return "0123456789X"[-total % 11]
-
-
-def mask_uscc(code: str) -> str:
-    """The code for people who need not know all of it: registration and region, then the last four."""
-    return f"{code[:8]}******{code[-4:]}"

@@ -11,7 +11,6 @@ from app.kernel.uscc import (
     UsccCheckError,
     UsccError,
     UsccLengthError,
-    mask_uscc,
     organisation_check,
     parse_uscc,
 )
@@ -77,7 +76,3 @@ def test_every_single_wrong_character_is_found(position: int, character: str) ->
         return
     with pytest.raises(UsccError):
         parse_uscc(CODE[:position] + character + CODE[position + 1 :])
-
-
-def test_a_masked_code_keeps_region_and_last_four() -> None:
-    assert mask_uscc(CODE) == "91330106******015K"

@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import date, datetime
-from typing import Any
 
 from sqlalchemy import Connection, select, text
 
@@ -238,8 +237,3 @@ def refuse_ineligible(eligibility: Eligibility, *, except_for: Sequence[str] = (
     ]
     names = ", ".join(finding.name for finding in against)
     raise AppError(Code.APPLICANT_NOT_ELIGIBLE, names=names, errors=errors)
-
-
-def conditions_of(judged: Judged) -> list[dict[str, Any]]:
-    """The conditions of a judgement, for an answer."""
-    return [finding.plain() for finding in judged.eligibility.findings]

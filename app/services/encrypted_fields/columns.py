@@ -26,11 +26,6 @@ class EncryptedColumn:
         """The column itself."""
         return self.table.c[self.name]
 
-    @property
-    def tag_column(self) -> Column[bytes] | None:
-        """The column of its search tags."""
-        return None if self.tag is None else self.table.c[self.tag]
-
     def place(self, *row: str) -> FieldPlace:
         """Where the value of a row lies; `row` is its primary key, in the order of the table's."""
         assert len(row) == len(self.table.primary_key.columns), "the whole primary key"

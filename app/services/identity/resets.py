@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, exists, select
+from sqlalchemy import Connection, Row, exists, select
 
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, Role
@@ -16,7 +16,7 @@ from app.services.identity import second_factors
 from app.services.identity.principals import Caller, Grant
 from app.services.identity.roles import common_region, live_roles, refuse_oneself, shown_roles
 from app.services.identity.users import user_to_change
-from app.services.organisations import organisation_to_staff
+from app.services.organisations import OrganisationRecord, organisation_to_staff
 
 GOOD_FOR = timedelta(hours=24)
 """So long after the decision the registrar who asked may invite, once."""
@@ -34,25 +34,7 @@ def request_password_reset(tx: Connection, *, caller: Caller, user_id: str, reas
     user = user_to_change(tx, caller=caller, user_id=user_id)
     roles = roles_within(tx, caller=caller, user_id=user.id)
     organisation = organisation_to_staff(tx, caller=caller, organisation_id=user.organisation_id)
-    return request_approval(
-        tx,
-        caller=caller,
-        kind=ApprovalKind.RESET_PASSWORD,
-        region_code=_region_of(roles, organisation.region_code),
-        authority_id=None,
-        required_role=Role.SECURITY_ADMIN,
-        subject_id=user.id,
-        command={"user_id": user.id},
-        effect={
-            "login": user.login,
-            "name": user.name,
-            "organisation": organisation.name,
-            "roles": shown_roles(roles),
-        },
-        reason=reason,
-        barred_ids=[user.id],
-        steps=(Role.SECURITY_ADMIN,),
-    )
+    return _ask(tx, caller, ApprovalKind.RESET_PASSWORD, user, organisation, roles, reason)
 
 
 def reset_second_factor(tx: Connection, *, caller: Caller, user_id: str, reason: str) -> str | None:
@@ -71,10 +53,22 @@ def reset_second_factor(tx: Connection, *, caller: Caller, user_id: str, reason:
     if roles and all(role.role in BY_REGISTRAR_ALONE for role in roles):
         second_factors.remove(tx, caller=caller, user_id=user.id, region_code=user.region_code, reason=reason)
         return None
+    return _ask(tx, caller, ApprovalKind.RESET_SECOND_FACTOR, user, organisation, roles, reason)
+
+
+def _ask(
+    tx: Connection,
+    caller: Caller,
+    kind: ApprovalKind,
+    user: Row[*tuple[Any, ...]],
+    organisation: OrganisationRecord,
+    roles: Sequence[Grant],
+    reason: str,
+) -> str:
     return request_approval(
         tx,
         caller=caller,
-        kind=ApprovalKind.RESET_SECOND_FACTOR,
+        kind=kind,
         region_code=_region_of(roles, organisation.region_code),
         authority_id=None,
         required_role=Role.SECURITY_ADMIN,

@@ -1,6 +1,6 @@
-"""Which steps there are between owed and paid. Pure; the tables say all of it, and the documentation is made from them.
+"""Which steps redemptions and items of payment orders take between owed and paid, and what a refund is then. Pure.
 
-Each step is a kind of journal entry, or the decision on an order; what is not in the tables does not happen.
+Each step is a kind of journal entry; what is not in the tables is refused.
 """
 
 from __future__ import annotations
@@ -24,13 +24,6 @@ ITEM_STEPS: Mapping[tuple[PaymentItemStatus, EntryKind], PaymentItemStatus] = {
     (PaymentItemStatus.CONFIRMED, EntryKind.BOUNCE): PaymentItemStatus.BOUNCED,
 }
 """A rejected order's items go from `proposed` to `rejected`, without an entry."""
-
-RECOVERY_STEPS: Mapping[tuple[RecoveryStatus, EntryKind], RecoveryStatus] = {
-    (RecoveryStatus.RECORDED, EntryKind.CONFIRM_PAYMENT): RecoveryStatus.DUE,
-    (RecoveryStatus.RECORDED, EntryKind.BOUNCE): RecoveryStatus.REFUNDED,
-    (RecoveryStatus.DUE, EntryKind.BOUNCE): RecoveryStatus.REFUNDED,
-    (RecoveryStatus.DUE, EntryKind.RECOVER): RecoveryStatus.RECEIVED,
-}
 
 REFUND_OF: Mapping[RedemptionStatus, RecoveryStatus | None] = {
     RedemptionStatus.POSTED: None,

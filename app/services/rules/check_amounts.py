@@ -19,7 +19,6 @@ from app.services.rules.rates import (
     Cases,
     Fixed,
     Flat,
-    LineCases,
     LineRate,
     Rate,
     UpTo,
@@ -27,8 +26,6 @@ from app.services.rules.rates import (
 )
 from app.services.rules.rating import decimal
 from app.services.rules.walking import parts_of
-
-LINE_RATES = Flat | By | LineCases
 
 
 def check_amounts(rules: Rules) -> Iterator[Finding]:

@@ -2,8 +2,8 @@
 
 One document says all that concerns what is granted: 浙政办发〔2023〕65号 and its like fix no rate, cap or procedure, so
 every programme chooses. Amounts are fen (hundredths of the unit where vouchers are in kind), rates decimal strings.
-Each part is small and in a module of its own: `predicates`, `base`, `rates`, `limits`, `validity`, `budget`, `terms`.
-What contradicts itself across parts is found by `checks`.
+Each part is small and in a module of its own: `predicates`, `base`, `rates`, `limits`, `validity`, `budget`,
+`bill_checks`, `terms`. What contradicts itself across parts is found by `checks`.
 """
 
 from __future__ import annotations
