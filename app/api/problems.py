@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.database import CommitUnknown
-from app.kernel.catalogue import CATALOGUE, NOT_JSON, detail, title
+from app.kernel.catalogue import CATALOGUE
 from app.kernel.places import field_error, field_errors, in_language, joined, places_of, told
 from app.kernel.problems import AppError, Code, FieldError, Kind
+from app.kernel.wording import NOT_JSON, detail, title
 from app.services.idempotency import Answer
 from app.services.identity.public_keys import ALGORITHMS
 

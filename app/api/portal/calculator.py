@@ -21,8 +21,9 @@ from app.api.portal.pages import show, words_of
 from app.api.portal.presentation import ENDS
 from app.api.portal.texts import Words
 from app.api.problems import STATUS
-from app.kernel.catalogue import CATALOGUE, detail
+from app.kernel.catalogue import CATALOGUE
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import detail
 from app.services.identity.passwords import TYPED_LENGTH
 from app.services.identity.principals import Caller
 from app.services.quotes import QuotableProgramme, Quote, judged_by, quotable_programmes, quote

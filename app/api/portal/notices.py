@@ -23,10 +23,11 @@ from app.api.portal.texts import LANGUAGES, Words
 from app.api.portal.tokens import stranger_cookie, stranger_token
 from app.api.problems import STATUS, language_of
 from app.api.public_notices import MOST_TEXT
-from app.kernel.catalogue import CATALOGUE, detail, title
+from app.kernel.catalogue import CATALOGUE
 from app.kernel.clock import civil_date
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import detail, title
 from app.reach import PUBLISHED
 from app.services.notices.objections import NewObjection, object_to, read_received
 from app.services.notices.reads import ItemRecord, NoticeRecord, list_shown, read_items, read_shown

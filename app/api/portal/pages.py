@@ -16,11 +16,12 @@ from app.api.portal.presentation import ends_with_day, last_day, local_second, l
 from app.api.portal.texts import LANGUAGES, Words
 from app.api.portal.tokens import stranger_cookie, stranger_token
 from app.api.problems import STATUS, language_of
-from app.kernel.catalogue import CATALOGUE, detail, title
+from app.kernel.catalogue import CATALOGUE
 from app.kernel.codes import format_code
 from app.kernel.money import format_yuan
 from app.kernel.payment_digits import format_digits
 from app.kernel.problems import AppError, Kind
+from app.kernel.wording import detail, title
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
