@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BeforeValidator, Field, model_validator
@@ -26,7 +26,6 @@ from app.services.allocation.listing import Draw
 from app.services.allocation.sheet import ListSheet, read_list_sheet
 from app.services.issuance.annotated import write_annotated
 from app.services.issuance.template import write_template
-from app.services.sheets.problems import Language
 
 router = APIRouter(prefix="/v1/programmes/{programme_id}/allocation-lists", tags=["allocation"])
 
@@ -136,7 +135,7 @@ def read_list_template(programme_id: AnyId, caller: CallerDep, service: ServiceD
 def _asked(
     programme_id: str, form: AllocationListForm, data: bytes, request: Request
 ) -> tuple[RoundRequest, ListSheet]:
-    listed = read_list_sheet(data, language=cast(Language, language_of(request)))
+    listed = read_list_sheet(data, language=language_of(request))
     asked = RoundRequest(
         programme_id,
         form.title,

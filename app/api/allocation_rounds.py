@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
@@ -35,7 +35,6 @@ from app.services.allocation.reads import list_candidates, list_rounds, read_rec
 from app.services.allocation.rounds import cancel_round, draw_round, submit_round
 from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
-from app.services.sheets.problems import Language
 
 router = APIRouter(prefix="/v1", tags=["allocation"])
 
@@ -63,7 +62,7 @@ def create_round(
     """Freeze a list of candidates, to be served by the rules in force. Nothing of it can be changed afterwards."""
     caller.require(Role.MAKER)
     region_code = _region(programme_id, "programme")
-    rows, layout, errors = body.listed(cast(Language, language_of(request)))
+    rows, layout, errors = body.listed(language_of(request))
     asked = RoundRequest(
         programme_id, body.title, body.budget_fen, body.announced(), rows, layout, errors=tuple(errors)
     )

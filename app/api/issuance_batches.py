@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
@@ -35,7 +35,6 @@ from app.services.issuance.reads import BatchRecord, list_batches, list_rows, re
 from app.services.issuance.rows import Layout, clean_rows
 from app.services.issuance.submission import BatchReport, submit_batch
 from app.services.issuance.template import write_template
-from app.services.sheets.problems import Language
 from app.services.sheets.scanning import LAST_ROW
 
 router = APIRouter(prefix="/v1", tags=["issuance"])
@@ -139,7 +138,7 @@ def create_batch(
     prefer: Prefer = None,
 ) -> Response:
     """Ask a checker to issue vouchers, by sheet or JSON. All or nothing; every error is named with row and column."""
-    parsed, language = given(sent), cast(Language, language_of(request))
+    parsed, language = given(sent), language_of(request)
     region_code = _region_of(parsed.body.programme_id)
 
     def work() -> Response:
@@ -166,7 +165,7 @@ def annotate_sheet(sent: SentByMaker, caller: CallerDep, service: ServiceDep, re
     """
     parsed = given(sent)
     _region_of(parsed.body.programme_id)
-    asked = parsed.received(cast(Language, language_of(request)))
+    asked = parsed.received(language_of(request))
     if asked.sheet is None:
         raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="multipart/form-data")
     errors = service.database.transact(lambda tx: find_complaints(tx, caller=caller, submission=asked.submission))
@@ -179,7 +178,7 @@ def create_voucher(
 ) -> Response:
     """Ask a checker to issue a single voucher: a batch of one."""
     caller.require(Role.MAKER)
-    layout = Layout(cast(Language, language_of(request)), single=True)
+    layout = Layout(language_of(request), single=True)
     rows, errors = clean_rows([body.row(1)], layout)
     submission = Submission(body.programme_id, rows, layout, 1, body.face_value_fen, errors=tuple(errors))
     command = body.model_dump(mode="json", exclude={"dry_run"})

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import string
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from app.kernel.catalogue import CATALOGUE
 from app.kernel.clock import SHANGHAI
@@ -166,7 +166,8 @@ WORDS = {
 }
 """What stands in a sentence as a word of the code, in Chinese."""
 
-LANGUAGES = ("en", "zh")
+Language = Literal["en", "zh"]
+LANGUAGES: tuple[Language, ...] = ("en", "zh")
 """Order of the sentences in a row."""
 
 

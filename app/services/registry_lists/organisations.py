@@ -15,13 +15,13 @@ from app.kernel.ids import new_id
 from app.kernel.names import same_name
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role
+from app.kernel.wording import Language
 from app.models import Organisation
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.profiles import checked_profile
 from app.services.registry_lists.lines import OrganisationFile, OrganisationLine, read_organisations
 from app.services.registry_lists.words import PROVIDER_KINDS, CellProblem, Field, ListKind
-from app.services.sheets.problems import Language
 from app.sql import Statement, now
 
 KINDS = {ListKind.FIRMS: OrganisationKind.FIRM, ListKind.PROVIDERS: OrganisationKind.PROVIDER}
