@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select, text, tuple_
+from sqlalchemy import Connection, Row, select, text, tuple_
 
 from app.database import Database
 from app.kernel.ids import new_id
@@ -254,7 +254,7 @@ def _profile(
         return None
 
 
-def _changes(row: Any, one: _Wanted, region_code: str, profile: Mapping[str, Any]) -> tuple[Change, ...]:
+def _changes(row: Row[Any], one: _Wanted, region_code: str, profile: Mapping[str, Any]) -> tuple[Change, ...]:
     """Field by field. A name that is only written in another way is no change."""
     there: dict[str, Any] = {"region_code": row.region_code}
     after: dict[str, Any] = {"region_code": region_code}
@@ -268,7 +268,7 @@ def _changes(row: Any, one: _Wanted, region_code: str, profile: Mapping[str, Any
     return tuple(Change(name, there[name], after[name]) for name in after if there[name] != after[name])
 
 
-def checked_or_stored(row: Any) -> Mapping[str, Any]:
+def checked_or_stored(row: Row[Any]) -> Mapping[str, Any]:
     """The profile that is there, complete, so that a field which did not exist when it was written is no change."""
     try:
         return checked_profile(OrganisationKind(row.kind), row.profile)
