@@ -10,13 +10,13 @@ from app.api.fields import AnyId, Fen, Instant, PositiveFen, Printable, Read, Sh
 from app.api.issuance_bodies import Text
 from app.kernel.problems import FieldError
 from app.kernel.vocabulary import AllocationStatus, AwardReason
+from app.kernel.wording import Language
 from app.services.allocation.columns import MAX_CANDIDATES
 from app.services.allocation.freezing import Applied, RoundReport
 from app.services.allocation.listing import Draw, ListedRow
 from app.services.allocation.reads import CandidateRecord, RoundRecord
 from app.services.issuance.rows import GrantRow, Layout, clean_rows, score_of
 from app.services.issuance.terms import Terms
-from app.services.sheets.problems import Language
 
 SHOWN_AWARDS = 1_000
 """Awards that the answer to a round shows; all of them are read page by page."""

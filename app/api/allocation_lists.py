@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BeforeValidator, Field, model_validator
@@ -17,16 +17,14 @@ from app.api.keys import IdempotencyKey, created, do_once
 from app.api.period_files import read_form, request_body
 from app.api.problems import language_of
 from app.api.spreadsheets import XLSX, xlsx_response
-from app.kernel.ids import region_of
+from app.kernel.ids import require_region
 from app.kernel.money import MAX_FEN
-from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
 from app.services.allocation.freezing import RoundRequest, SentFile, find_complaints, freeze_round, list_form
 from app.services.allocation.listing import Draw
 from app.services.allocation.sheet import ListSheet, read_list_sheet
 from app.services.issuance.annotated import write_annotated
 from app.services.issuance.template import write_template
-from app.services.sheets.problems import Language
 
 router = APIRouter(prefix="/v1/programmes/{programme_id}/allocation-lists", tags=["allocation"])
 
@@ -85,7 +83,7 @@ def freeze_list(
     Its columns are those that the rules' way of allocating asks for. The same file twice freezes nothing twice.
     """
     form, data, _ = sent
-    region_code = _region(programme_id)
+    region_code = require_region(programme_id, what="programme")
     asked, _ = _asked(programme_id, form, data, request)
     assert asked.file is not None, "it came as one"
     if form.dry_run:
@@ -119,7 +117,7 @@ def annotate_list(
     The same form and the same checks of the list as for freezing it; nothing is kept.
     """
     form, data, _ = sent
-    _region(programme_id)
+    require_region(programme_id, what="programme")
     asked, listed = _asked(programme_id, form, data, request)
     errors = service.database.transact(lambda tx: find_complaints(tx, caller=caller, request=asked))
     return xlsx_response(write_annotated(listed.sheet, errors), "voucher-allocation-annotated.xlsx")
@@ -128,7 +126,7 @@ def annotate_list(
 @router.get("/template", response_class=Response, responses={200: {"content": {XLSX: {}}}})
 def read_list_template(programme_id: AnyId, caller: CallerDep, service: ServiceDep) -> Response:
     """The empty list with its explanations: the columns that the programme's rules in force ask for, and no others."""
-    _region(programme_id)
+    require_region(programme_id, what="programme")
     form = service.database.transact(lambda tx: list_form(tx, caller=caller, programme_id=programme_id))
     return xlsx_response(write_template(form), "voucher-allocation.xlsx")
 
@@ -136,7 +134,7 @@ def read_list_template(programme_id: AnyId, caller: CallerDep, service: ServiceD
 def _asked(
     programme_id: str, form: AllocationListForm, data: bytes, request: Request
 ) -> tuple[RoundRequest, ListSheet]:
-    listed = read_list_sheet(data, language=cast(Language, language_of(request)))
+    listed = read_list_sheet(data, language=language_of(request))
     asked = RoundRequest(
         programme_id,
         form.title,
@@ -148,11 +146,3 @@ def _asked(
         SentFile(hashlib.sha256(data).hexdigest(), form.declared_count, form.declared_total_fen),
     )
     return asked, listed
-
-
-def _region(programme_id: str) -> str:
-    """The region that the programme's id names. Raises `not_found` for what is no programme's id."""
-    region_code = region_of(programme_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="programme")
-    return region_code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from sqlalchemy import Connection
@@ -26,8 +26,7 @@ from app.api.fields import AnyId, Reason, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.problems import language_of
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import Role
 from app.services.allocation.columns import MAX_CANDIDATES
 from app.services.allocation.freezing import RoundRequest, freeze_round
@@ -35,7 +34,6 @@ from app.services.allocation.reads import list_candidates, list_rounds, read_rec
 from app.services.allocation.rounds import cancel_round, draw_round, submit_round
 from app.services.approvals.decisions import read_approval
 from app.services.identity.principals import Caller
-from app.services.sheets.problems import Language
 
 router = APIRouter(prefix="/v1", tags=["allocation"])
 
@@ -62,8 +60,8 @@ def create_round(
 ) -> Response:
     """Freeze a list of candidates, to be served by the rules in force. Nothing of it can be changed afterwards."""
     caller.require(Role.MAKER)
-    region_code = _region(programme_id, "programme")
-    rows, layout, errors = body.listed(cast(Language, language_of(request)))
+    region_code = require_region(programme_id, what="programme")
+    rows, layout, errors = body.listed(language_of(request))
     asked = RoundRequest(
         programme_id, body.title, body.budget_fen, body.announced(), rows, layout, errors=tuple(errors)
     )
@@ -144,7 +142,7 @@ def draw_one_round(
         service,
         request,
         caller=caller,
-        region_code=_region(round_id, "allocation_round"),
+        region_code=require_region(round_id, what="allocation_round"),
         route="POST /v1/allocation-rounds/{id}/draw",
         key=key,
         command={"round_id": round_id, "seed": body.seed},
@@ -166,7 +164,7 @@ def submit_one_round(
         key,
         route="POST /v1/allocation-rounds/{id}/submit",
         command={"round_id": round_id},
-        region_code=_region(round_id, "allocation_round"),
+        region_code=require_region(round_id, what="allocation_round"),
         ask=lambda tx: submit_round(tx, caller=caller, round_id=round_id),
     )
 
@@ -184,7 +182,7 @@ def cancel_one_round(
         key,
         route="POST /v1/allocation-rounds/{id}/cancel",
         command={"round_id": round_id, "reason": body.reason},
-        region_code=_region(round_id, "allocation_round"),
+        region_code=require_region(round_id, what="allocation_round"),
         ask=lambda tx: cancel_round(tx, caller=caller, round_id=round_id, reason=body.reason),
     )
 
@@ -214,10 +212,3 @@ def _asked(
         work=work,
         render=lambda approval: created(approval, approval.id, status=202),
     )
-
-
-def _region(public_id: str, what: str) -> str:
-    region_code = region_of(public_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what=what)
-    return region_code

@@ -14,8 +14,7 @@ from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Reason, Wire, wrong
 from app.api.keys import IdempotencyKey, created, do_once
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import ApplicationAct, Role
 from app.services.applications.deciding import MOST, Reasoned, request_many
 from app.services.approvals.decisions import read_approval
@@ -69,9 +68,7 @@ def ask_for_application_acts(
     Each firm learns of it, with its own reason, when that is approved, and not before.
     """
     caller.require(Role.MAKER)
-    region_code = region_of(body.applications[0].application_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="application")
+    region_code = require_region(body.applications[0].application_id, what="application")
     act = ApplicationAct(body.act)
 
     def work(tx: Connection) -> ApprovalRead:

@@ -14,8 +14,7 @@ from app.api.authentication import CallerDep
 from app.api.context import Service, ServiceDep
 from app.api.fields import Wire
 from app.api.keys import IdempotencyKey, R, created, do_once
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.services.applications.judging import Judged
 from app.services.applications.reads import show
 from app.services.applications.records import ApplicationRecord
@@ -66,9 +65,7 @@ class Once:
         render: Callable[[R], Answer],
     ) -> Response:
         """Do the work in the region of an id, and answer as `render` says. Raises `not_found` where it has none."""
-        region_code = region_of(regional_id)
-        if region_code is None:
-            raise AppError(Code.NOT_FOUND, what="programme" if regional_id.startswith("prg") else "application")
+        region_code = require_region(regional_id, what="programme" if regional_id.startswith("prg") else "application")
         return do_once(
             self.service,
             self.request,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import cast
 
 from fastapi import APIRouter, Response
 from sqlalchemy import Connection
@@ -17,7 +16,6 @@ from app.api.problems import language_of
 from app.kernel.vocabulary import Role
 from app.services.applications import deciding, granting, reviewing
 from app.services.approvals.decisions import read_approval
-from app.services.sheets.problems import Language
 
 router = APIRouter(prefix="/v1/applications", tags=["applications"])
 
@@ -86,7 +84,7 @@ def assess_application(application_id: AnyId, body: AssessBody, once: OnceDep) -
             application_id=application_id,
             assessed_fen=body.assessed_fen,
             reason=body.reason,
-            language=cast(Language, language_of(once.request)),
+            language=language_of(once.request),
             terms=body.terms,
             exemption=body.as_exemption(),
         )
@@ -137,7 +135,7 @@ def _propose(once: Once, route: str, application_ids: list[str]) -> Response:
 
     def work(tx: Connection) -> GrantsProposed:
         report, proposed = granting.propose_grants(
-            tx, caller=once.caller, application_ids=wanted, language=cast(Language, language_of(once.request))
+            tx, caller=once.caller, application_ids=wanted, language=language_of(once.request)
         )
         return GrantsProposed(
             batch_id=report.batch_id or "",

@@ -15,9 +15,8 @@ from app.api.fields import AnyId, Printable, Read, Reason, ShownInstant, Wire
 from app.api.jobs import ACCEPTED, Prefer, as_job, is_asynchronous
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
-from app.kernel.ids import region_of
+from app.kernel.ids import require_region
 from app.kernel.money import MAX_FEN
-from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, JobKind, Role, StepOutcome
 from app.services.approvals.decisions import (
     ApprovalRecord,
@@ -254,7 +253,7 @@ def approve_one(
     """
     _require_powers(service, caller)
     asked = body or ApproveBody()
-    region_code = _region(approval_id)
+    region_code = require_region(approval_id, what="approval")
     beyond = {name: getattr(asked, name) for name in ("command_sha256", "on_behalf_of") if getattr(asked, name)}
 
     def work() -> Response:
@@ -319,10 +318,3 @@ def _require_powers(service: ServiceDep, caller: Caller) -> None:
     """Refuse who can decide nothing anywhere before anything is kept of his request."""
     if caller.principal.roles.isdisjoint(DECIDERS):
         service.database.transact(lambda tx: require_any(powers_of(tx, caller)))
-
-
-def _region(approval_id: str) -> str:
-    region_code = region_of(approval_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="approval")
-    return region_code

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.concurrency import run_in_threadpool
@@ -21,7 +21,6 @@ from app.services.bank_lists.template import write_bank_list_template
 from app.services.bank_lists.uploads import BankListUpload, upload_bank_list
 from app.services.period_files import Days
 from app.services.sheets.lists import Declared
-from app.services.sheets.problems import Language
 
 router = APIRouter(prefix="/v1/bank-lists", tags=["reconciliations"])
 
@@ -107,7 +106,7 @@ async def create_bank_list(
         data,
         file_name,
     )
-    language = cast(Language, language_of(request))
+    language = language_of(request)
     report = await run_in_threadpool(
         lambda: upload_bank_list(
             service.database, caller=caller, upload=upload, language=language, dry_run=form.dry_run

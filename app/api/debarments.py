@@ -16,8 +16,7 @@ from app.api.fields import AnyId, Day, Read, Reason, RegionCode, ShownInstant, T
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.organisations import Identifier
 from app.api.paging import Cursor, Limit, Page, page_of
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import Checkpoint, IdentifierType, Role
 from app.services.approvals.decisions import read_approval
 from app.services.idempotency import Answer
@@ -221,9 +220,7 @@ def lift_debarment(
 ) -> Response:
     """Ask a checker of the authority that decided it to take an entry off the list."""
     caller.require(Role.MAKER)
-    region_code = region_of(debarment_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="debarment")
+    region_code = require_region(debarment_id, what="debarment")
     return do_once(
         service,
         request,

@@ -133,24 +133,33 @@ def _document(app: FastAPI) -> dict[str, Any]:
         }
     }
     components["responses"] = EDGES
-    problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
     for path, operations in document["paths"].items():
         for operation in operations.values():
-            _leave_out_nulls(operation)
-            _close_tables(operation.get("requestBody"))
-            operation["responses"].pop("422", None)
-            operation["responses"].setdefault("4XX", problem)
-            operation["responses"].setdefault("5XX", problem)
+            _complete(operation)
             if path.startswith("/v1/"):
-                for status in ("429", "431") if "requestBody" not in operation else ("408", "413", "429", "431"):
-                    operation["responses"][status] = {"$ref": f"#/components/responses/{status}"}
-                for parameter in operation.get("parameters", ()):
-                    if parameter["name"].lower() in REQUIRED_HEADERS and path not in WRITTEN_OR_CHANGED:
-                        _require(parameter)
-                if path not in PUBLIC_PATHS and operation["operationId"] not in PUBLIC_OPERATIONS:
-                    operation["security"] = [{"bearer": []}]
+                _complete_under_v1(path, operation)
     _add_examples(document)
     return document
+
+
+def _complete(operation: dict[str, Any]) -> None:
+    _leave_out_nulls(operation)
+    _close_tables(operation.get("requestBody"))
+    problem = {"description": "Problem", "content": {MEDIA_TYPE: {"schema": {"$ref": "#/components/schemas/Problem"}}}}
+    operation["responses"].pop("422", None)
+    operation["responses"].setdefault("4XX", problem)
+    operation["responses"].setdefault("5XX", problem)
+
+
+def _complete_under_v1(path: str, operation: dict[str, Any]) -> None:
+    """What the edges answer, headers that must be there, and the token where there must be one."""
+    for status in ("429", "431") if "requestBody" not in operation else ("408", "413", "429", "431"):
+        operation["responses"][status] = {"$ref": f"#/components/responses/{status}"}
+    for parameter in operation.get("parameters", ()):
+        if parameter["name"].lower() in REQUIRED_HEADERS and path not in WRITTEN_OR_CHANGED:
+            _require(parameter)
+    if path not in PUBLIC_PATHS and operation["operationId"] not in PUBLIC_OPERATIONS:
+        operation["security"] = [{"bearer": []}]
 
 
 def _require(parameter: dict[str, Any]) -> None:

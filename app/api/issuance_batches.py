@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import orjson
 from fastapi import APIRouter, Query, Request, Response
@@ -24,7 +24,7 @@ from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.problems import language_of
 from app.api.spreadsheets import XLSX, xlsx_response
-from app.kernel.ids import region_of
+from app.kernel.ids import require_region
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import BatchStatus, JobKind, Role
 from app.services.identity.principals import Caller
@@ -35,7 +35,6 @@ from app.services.issuance.reads import BatchRecord, list_batches, list_rows, re
 from app.services.issuance.rows import Layout, clean_rows
 from app.services.issuance.submission import BatchReport, submit_batch
 from app.services.issuance.template import write_template
-from app.services.sheets.problems import Language
 from app.services.sheets.scanning import LAST_ROW
 
 router = APIRouter(prefix="/v1", tags=["issuance"])
@@ -139,8 +138,8 @@ def create_batch(
     prefer: Prefer = None,
 ) -> Response:
     """Ask a checker to issue vouchers, by sheet or JSON. All or nothing; every error is named with row and column."""
-    parsed, language = given(sent), cast(Language, language_of(request))
-    region_code = _region_of(parsed.body.programme_id)
+    parsed, language = given(sent), language_of(request)
+    region_code = require_region(parsed.body.programme_id, what="programme")
 
     def work() -> Response:
         return _submit(service, request, caller, key, "POST /v1/issuance-batches", parsed.received(language))
@@ -165,8 +164,8 @@ def annotate_sheet(sent: SentByMaker, caller: CallerDep, service: ServiceDep, re
     The same form and the same checks as for a submission; nothing is kept.
     """
     parsed = given(sent)
-    _region_of(parsed.body.programme_id)
-    asked = parsed.received(cast(Language, language_of(request)))
+    require_region(parsed.body.programme_id, what="programme")
+    asked = parsed.received(language_of(request))
     if asked.sheet is None:
         raise AppError(Code.UNSUPPORTED_MEDIA_TYPE, expected="multipart/form-data")
     errors = service.database.transact(lambda tx: find_complaints(tx, caller=caller, submission=asked.submission))
@@ -179,7 +178,7 @@ def create_voucher(
 ) -> Response:
     """Ask a checker to issue a single voucher: a batch of one."""
     caller.require(Role.MAKER)
-    layout = Layout(cast(Language, language_of(request)), single=True)
+    layout = Layout(language_of(request), single=True)
     rows, errors = clean_rows([body.row(1)], layout)
     submission = Submission(body.programme_id, rows, layout, 1, body.face_value_fen, errors=tuple(errors))
     command = body.model_dump(mode="json", exclude={"dry_run"})
@@ -231,17 +230,9 @@ def read_rows(
     return RowPage(data=shown, next_cursor=str(shown[-1].row_no) if len(records) > limit else None)
 
 
-def _region_of(programme_id: str) -> str:
-    """The region that the programme's id names. Raises `not_found` for what is no programme's id."""
-    region_code = region_of(programme_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="programme")
-    return region_code
-
-
 def _submit(service: Service, request: Request, caller: Caller, key: str, route: str, asked: Received) -> Response:
     submission = asked.submission
-    region_code = _region_of(submission.programme_id)
+    region_code = require_region(submission.programme_id, what="programme")
     if asked.dry_run:
         report = service.database.transact(
             lambda tx: submit_batch(tx, caller=caller, submission=submission, dry_run=True)

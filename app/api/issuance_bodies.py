@@ -20,12 +20,12 @@ from app.api.period_files import form_schema
 from app.kernel.money import MAX_FEN
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import JobStage, Role
+from app.kernel.wording import Language
 from app.services.issuance.checks import Submission
 from app.services.issuance.rows import MAX_ROWS, GrantRow, Layout, clean_rows
 from app.services.issuance.sheet import Sheet, read_sheet
 from app.services.issuance.terms import Terms
 from app.services.jobs.progress import tell
-from app.services.sheets.problems import Language
 
 MAX_JSON_BYTES = 8 * MIB
 

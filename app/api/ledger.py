@@ -14,8 +14,7 @@ from app.api.fields import AnyId, Instant, Printable, Read, Reason, RegionCode, 
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.kernel.canonical import sha256_hex
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import Account, EntryKind, Role
 from app.services.approvals.decisions import read_approval
 from app.services.corrections.reversals import request_reversal
@@ -172,9 +171,7 @@ def reverse_entry(
     Other kinds are corrected by ways of their own, which the refusal names.
     """
     caller.require(Role.MAKER, Role.FINANCE)
-    region_code = region_of(entry_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="entry")
+    region_code = require_region(entry_id, what="entry")
     return do_once(
         service,
         request,

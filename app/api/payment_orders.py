@@ -12,8 +12,7 @@ from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, Reason, Reference, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import PaymentItemStatus, PaymentOrderStatus, PaymentResultKind, Role
 from app.services.payments.orders import MAX_ITEMS, request_payment_order
 from app.services.payments.reads import PaymentOrderRecord, list_payment_orders, read_payment_order
@@ -121,9 +120,7 @@ def create_payment_order(
 ) -> Response:
     """Propose to pay redemptions of one payee. Finance approves it; until then nothing moves."""
     caller.require(Role.MAKER)
-    region_code = region_of(body.redemption_ids[0])
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="redemption")
+    region_code = require_region(body.redemption_ids[0], what="redemption")
     return do_once(
         service,
         request,
@@ -176,7 +173,7 @@ def confirm_payment_order(
         service,
         request,
         caller=caller,
-        region_code=_region(order_id),
+        region_code=require_region(order_id, what="payment_order"),
         route="POST /v1/payment-orders/{id}/confirm",
         key=key,
         command={"order_id": order_id, **body.model_dump(mode="json")},
@@ -196,17 +193,10 @@ def bounce_payment_order(
         service,
         request,
         caller=caller,
-        region_code=_region(order_id),
+        region_code=require_region(order_id, what="payment_order"),
         route="POST /v1/payment-orders/{id}/bounce",
         key=key,
         command={"order_id": order_id, **body.model_dump(mode="json")},
         work=lambda tx: bounce_payment(tx, caller=caller, result=result),
         render=lambda record: created(_shown(record), record.id, status=200),
     )
-
-
-def _region(order_id: str) -> str:
-    region_code = region_of(order_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="payment_order")
-    return region_code

@@ -13,9 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from app.database import CommitUnknown
-from app.kernel.catalogue import CATALOGUE, NOT_JSON, detail, title
+from app.kernel.catalogue import CATALOGUE
 from app.kernel.places import field_error, field_errors, in_language, joined, places_of, told
 from app.kernel.problems import AppError, Code, FieldError, Kind
+from app.kernel.wording import NOT_JSON, Language, detail, title
 from app.services.idempotency import Answer
 from app.services.identity.public_keys import ALGORITHMS
 
@@ -74,12 +75,17 @@ POINTERS: dict[Code, str] = {
 """Where in a request lies what is about a header: the same for every route."""
 
 
-def language_of(request: Request) -> str:
+def http_status(error: AppError) -> int:
+    """The status with which a problem is answered."""
+    return STATUS[CATALOGUE[error.code].kind]
+
+
+def language_of(request: Request) -> Language:
     """`zh` or `en` by Accept-Language; the first that is known wins, Chinese where none is named."""
     return _language_among(request.headers.get("accept-language", ""))
 
 
-def _language_among(accepted: str) -> str:
+def _language_among(accepted: str) -> Language:
     wanted = []
     for part in accepted.split(","):
         tag, _, quality = part.strip().partition(";q=")
@@ -98,8 +104,7 @@ def _language_among(accepted: str) -> str:
 
 def document(error: AppError, *, language: str, request_id: str, instance: str) -> tuple[int, bytes]:
     """The status and the bytes of a problem."""
-    row = CATALOGUE[error.code]
-    status = STATUS[row.kind]
+    status = http_status(error)
     body: dict[str, Any] = {
         "type": f"urn:compute-vouchers:problem:{error.code}",
         "title": title(error.code, language),

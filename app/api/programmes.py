@@ -17,8 +17,7 @@ from app.api.fields import AnyId, Day, Instant, Read, Reason, RegionCode, ShownI
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
 from app.api.reports import ExecutionRead, shown_execution
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.rates import parse_decimal
 from app.kernel.vocabulary import AdmissionStatus, ProgrammeStatus, Role, VoucherKind
 from app.services.approvals.decisions import read_approval
@@ -358,9 +357,7 @@ def create_appropriation(
 ) -> Response:
     """Ask another person of finance to grant money to the programme, or to take it back."""
     caller.require(Role.FINANCE)
-    region_code = region_of(programme_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="programme")
+    region_code = require_region(programme_id, what="programme")
     return do_once(
         service,
         request,
@@ -399,9 +396,7 @@ def _asked(
 ) -> Response:
     """Ask once under the key for what a maker wants of a programme; the answer is the approval that waits."""
     caller.require(Role.MAKER)
-    region_code = region_of(programme_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="programme")
+    region_code = require_region(programme_id, what="programme")
     return do_once(
         service,
         request,

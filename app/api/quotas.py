@@ -12,8 +12,7 @@ from app.api.authentication import CallerDep
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Reason, RegionCode, SignedFen, Title, Wire
 from app.api.keys import IdempotencyKey, created, do_once
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import Role
 from app.services.approvals.decisions import read_approval
 from app.services.budgets.quotas import QuotaMove, request_move
@@ -46,9 +45,7 @@ def move_quota(
     Only what is available moves. The county's officials issue from the county's pool, and from nothing else.
     """
     caller.require(Role.MAKER, Role.FINANCE)
-    region_code = region_of(programme_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="programme")
+    region_code = require_region(programme_id, what="programme")
     move = QuotaMove(programme_id, body.county_code, body.amount_fen, body.document_no, body.fund_source, body.reason)
     return do_once(
         service,

@@ -15,8 +15,8 @@ from app.api.fields import AnyId, Fen, Read, Wire
 from app.api.payment_codes import PaymentCodeText
 from app.api.problems import language_of
 from app.api.redemptions import FlagRead, given_code, shown_flags
-from app.kernel.catalogue import detail, title
 from app.kernel.problems import AppError
+from app.kernel.wording import detail, title
 from app.services import quotes as services
 from app.services.redemption.shown_codes import consent_shown
 from app.services.rules.stated import Values

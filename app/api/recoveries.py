@@ -12,8 +12,7 @@ from app.api.context import ServiceDep
 from app.api.fields import AnyId, PositiveFen, Read, Reference, ShownInstant, Wire
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import RecoveryStatus, Role
 from app.services.recoveries.reads import RecoveryRecord, list_recoveries, read_recovery
 from app.services.recoveries.receipts import MAX_TOGETHER, Transfer, receive
@@ -103,9 +102,7 @@ def receive_recovery(
 ) -> Response:
     """Record that the payee has paid back. Within the fiscal year the pool has it again, later the treasury."""
     caller.require(Role.FINANCE)
-    region_code = region_of(recovery_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="recovery")
+    region_code = require_region(recovery_id, what="recovery")
     return do_once(
         service,
         request,
@@ -125,9 +122,7 @@ def receive_recoveries(
 ) -> Response:
     """Record one transfer of a payee that pays back several recoveries. All or none; a reference counts once."""
     caller.require(Role.FINANCE)
-    region_code = region_of(body.recovery_ids[0])
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="recovery")
+    region_code = require_region(body.recovery_ids[0], what="recovery")
 
     def shown(records: list[RecoveryRecord]) -> ReceivedTogether:
         recoveries = tuple(shown_recovery(record) for record in records)

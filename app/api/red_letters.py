@@ -12,8 +12,7 @@ from app.api.bills import InvoiceNumbers
 from app.api.context import ServiceDep
 from app.api.fields import AnyId, Read, ShownInstant
 from app.api.keys import IdempotencyKey, created, do_once
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import Role
 from app.services.redemption.red_letter_recording import record_red_letter
 from app.services.redemption.red_letters import RedInvoice
@@ -58,9 +57,7 @@ def create_red_letter(
     back already. Where you have it when you refund, give it there as `red_letter`.
     """
     caller.require(Role.PROVIDER)
-    region_code = region_of(redemption_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="redemption")
+    region_code = require_region(redemption_id, what="redemption")
     red = RedInvoice(*body.read())
     return do_once(
         service,

@@ -16,8 +16,7 @@ from app.api.keys import IdempotencyKey, created, do_once
 from app.api.receipts import ReceiptRead
 from app.api.recoveries import RecoveryRead, shown_recovery
 from app.api.redemptions import RedemptionRead, shown
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import region_of, require_region
 from app.kernel.vocabulary import Role
 from app.services.redemption.reads import RefundRecord, list_refunds
 from app.services.redemption.red_letters import RedInvoice
@@ -139,9 +138,7 @@ def create_refund(
     """
     caller.require(Role.PROVIDER)
     lines = [RefundLine(line.line, line.amount_fen) for line in body.lines]
-    region_code = region_of(redemption_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="redemption")
+    region_code = require_region(redemption_id, what="redemption")
     return do_once(
         service,
         request,

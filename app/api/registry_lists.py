@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field, WithJsonSchema, field_validator, model_validator
@@ -27,7 +27,6 @@ from app.services.registry_lists.organisations import (
 from app.services.registry_lists.tags import TagUpload, import_tags
 from app.services.registry_lists.template import write_registry_template
 from app.services.registry_lists.words import ListKind
-from app.services.sheets.problems import Language
 from app.services.standing.debarments import DEFAULT_CHECKPOINTS
 
 router = APIRouter(tags=["organisations"])
@@ -172,7 +171,7 @@ async def take_in_organisation_list(
     The same list twice does nothing the second time.
     """
     form, data, _ = sent
-    language = cast(Language, language_of(request))
+    language = language_of(request)
 
     def work() -> ImportReport:
         if form.kind is ListKind.TAGS:
@@ -230,7 +229,7 @@ async def ask_for_debarment_list(
     Answers 200 where there was nothing to ask. The same list twice asks once.
     """
     form, data, _ = sent
-    language = cast(Language, language_of(request))
+    language = language_of(request)
     upload = DebarmentUpload(form.region_code, form.authority_id, data, form.checkpoints)
     report = await run_in_threadpool(
         lambda: import_debarments(

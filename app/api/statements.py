@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import date
-from typing import Annotated, cast
+from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import Field
@@ -17,7 +17,6 @@ from app.api.period_files import PeriodForm, read_form, request_body
 from app.api.problems import language_of
 from app.api.spreadsheets import XLSX, xlsx_response
 from app.kernel.vocabulary import Role
-from app.services.sheets.problems import Language
 from app.services.statements.reads import list_lines, list_statements, read_one
 from app.services.statements.template import write_template
 from app.services.statements.uploads import Upload, upload_statement
@@ -114,7 +113,7 @@ async def create_statement(
         declared_count=form.declared_count,
         declared_total_fen=form.declared_total_fen,
     )
-    language = cast(Language, language_of(request))
+    language = language_of(request)
     report = await run_in_threadpool(
         lambda: upload_statement(
             service.database, caller=caller, upload=upload, language=language, dry_run=form.dry_run

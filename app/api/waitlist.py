@@ -14,8 +14,7 @@ from app.api.context import ServiceDep
 from app.api.fields import AnyId, PositiveFen, Read, Reason, ShownInstant, Wire
 from app.api.issuance_bodies import Text
 from app.api.keys import IdempotencyKey, created, do_once
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import Role
 from app.services.allocation.columns import MAX_CANDIDATES
 from app.services.allocation.waitlist import Promotion, WaitingRecord, end_waiting, list_waiting, promote
@@ -104,7 +103,7 @@ def promote_waiting(
         service,
         request,
         caller=caller,
-        region_code=_region(programme_id),
+        region_code=require_region(programme_id, what="programme"),
         route="POST /v1/programmes/{id}/waitlist/promote",
         key=key,
         command={"programme_id": programme_id, "limit_fen": body.limit_fen},
@@ -130,20 +129,13 @@ def end_waiting_of(
         service,
         request,
         caller=caller,
-        region_code=_region(programme_id),
+        region_code=require_region(programme_id, what="programme"),
         route="POST /v1/programmes/{id}/waitlist/end",
         key=key,
         command={"programme_id": programme_id} | body.model_dump(mode="json"),
         work=work,
         render=lambda approval: created(approval, approval.id, status=202),
     )
-
-
-def _region(programme_id: str) -> str:
-    region_code = region_of(programme_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="programme")
-    return region_code
 
 
 def _proposed(promotion: Promotion) -> PromotionProposed:

@@ -15,8 +15,7 @@ from app.api.context import ServiceDep
 from app.api.fields import AnyId, Fen, Read, Reason, ShownInstant, Title, Wire, wrong
 from app.api.keys import IdempotencyKey, created, do_once
 from app.api.paging import Cursor, Limit, Page, page_of
-from app.kernel.ids import region_of
-from app.kernel.problems import AppError, Code
+from app.kernel.ids import require_region
 from app.kernel.vocabulary import Role
 from app.services.approvals.decisions import read_approval
 from app.services.budgets.close_reads import YearCloseRecord, list_year_closes, read_year_close
@@ -155,9 +154,7 @@ def propose_year_close(
 ) -> Response:
     """Ask another person of finance to close a programme's budget year (年终关账), or only see what that would do."""
     caller.require(Role.FINANCE)
-    region_code = region_of(body.programme_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="programme")
+    region_code = require_region(body.programme_id, what="programme")
 
     def render(proposed: YearCloseProposed) -> Answer:
         if proposed.approval is None:

@@ -49,8 +49,8 @@ from app.cli.output import Failure
 from app.client import ClientError
 from app.embedded.archive import BackupFailed
 from app.embedded.home import StartFailed
-from app.kernel.catalogue import detail, title
 from app.kernel.problems import AppError
+from app.kernel.wording import detail, title
 from migrations import NewerDatabase
 
 app = typer.Typer(

@@ -15,8 +15,8 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app.api.edges.answer_headers import OF_DATA
 from app.api.edges.shape import MAX_HEADER_BYTES, MAX_HEADERS
 from app.api.problems import MEDIA_TYPE, document
-from app.kernel.catalogue import NOT_HTTP
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import NOT_HTTP
 
 HEAD_S = 15.0
 """For a whole head, from its first byte or from connecting."""

@@ -10,6 +10,8 @@ from enum import StrEnum
 
 from uuid_utils import uuid7
 
+from app.kernel.problems import AppError, Code
+
 
 class Prefix(StrEnum):
     """What an id names. Stored for ever: members are added, never changed."""
@@ -117,3 +119,11 @@ def region_of(public_id: str) -> str | None:
     except ValueError:
         return None
     return match[1] if match and match.re.groups else None
+
+
+def require_region(public_id: str, *, what: str) -> str:
+    """The region code within an id that has to be regional. Raises `not_found`: there is no such `what`."""
+    region_code = region_of(public_id)
+    if region_code is None:
+        raise AppError(Code.NOT_FOUND, what=what)
+    return region_code

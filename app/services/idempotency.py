@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import insert
 from sqlalchemy.exc import DBAPIError
 
@@ -48,7 +48,7 @@ def fingerprint(route: str, command: Mapping[str, Any]) -> bytes:
     return hashlib.sha256(canonical({"route": route, "command": dict(command)})).digest()
 
 
-def replay_of(row: Any, given: bytes) -> Answer:
+def replay_of(row: Row[Any], given: bytes) -> Answer:
     """The stored answer of a key. Raises AppError where the key stands for something else or the body is gone."""
     if bytes(row.fingerprint) != given:
         raise AppError(Code.IDEMPOTENCY_KEY_REUSED)

@@ -6,7 +6,8 @@ import re
 
 import pytest
 
-from app.kernel.ids import SHARED, Prefix, is_id, new_id, region_of
+from app.kernel.ids import SHARED, Prefix, is_id, new_id, region_of, require_region
+from app.kernel.problems import AppError, Code
 
 
 def test_a_regional_id_names_its_kind_and_region() -> None:
@@ -22,6 +23,13 @@ def test_a_shared_id_has_no_region() -> None:
     assert re.fullmatch(r"org_[0-7][0-9a-hjkmnp-tv-z]{25}", organisation)
     assert is_id(organisation, "org")
     assert region_of(organisation) is None
+
+
+def test_an_id_that_has_to_be_regional_is_refused_as_what_it_should_have_been() -> None:
+    assert require_region(new_id("vch", "330100"), what="voucher") == "330100"
+    with pytest.raises(AppError) as refused:
+        require_region(new_id("org"), what="voucher")
+    assert (refused.value.code, refused.value.context) == (Code.NOT_FOUND, {"what": "voucher"})
 
 
 def test_ids_sort_by_creation() -> None:

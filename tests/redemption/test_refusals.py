@@ -10,10 +10,10 @@ import httpx
 import pytest
 from sqlalchemy import text
 
-from app.kernel.catalogue import detail
 from app.kernel.places import places_of, told
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Reason
+from app.kernel.wording import detail
 from app.services.redemption.commands import POINTERS
 from app.services.redemption.shortfalls import missed_minimum, reached_cap
 from app.services.rules.assess import Assessment

@@ -14,8 +14,8 @@ from app.api.edges.json_shape import SMALL, fault_of
 from app.api.edges.refusing import refuse
 from app.api.middleware import MIB
 from app.api.problems import is_json
-from app.kernel.catalogue import UNPACKED
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import UNPACKED
 
 BYTES_A_SECOND = 4 * 1024
 """The slowest that a body may come once its grace is over: a file of 20 MiB gets 85 minutes, a dripping one none."""

@@ -14,8 +14,8 @@ from typing import Any
 import orjson
 
 from app.api.problems import not_json
-from app.kernel.catalogue import MEMBER_TWICE, TOO_DEEP, TOO_MANY_VALUES
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import MEMBER_TWICE, TOO_DEEP, TOO_MANY_VALUES
 
 MAX_DEPTH = 64
 MAX_VALUES = 1_000_000

@@ -24,9 +24,9 @@ from app.api.portal.guard import (
 from app.api.portal.pages import drop_cookie, leave, see_other, show, words_of
 from app.api.portal.qr import qr_of
 from app.api.portal.signing_in import ACCOUNT, TypedCode, device_of, signed_in_response, start_session
-from app.kernel.catalogue import detail
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import SessionStage
+from app.kernel.wording import detail
 from app.services.identity import second_factors, sessions
 from app.services.identity.attempts import Place
 from app.services.identity.enrolling import confirm_signed_in

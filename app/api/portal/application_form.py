@@ -12,10 +12,10 @@ from app.api.portal.calculator_form import READERS
 from app.api.portal.calculator_questions import Question, questions_of
 from app.api.portal.naming import Names
 from app.api.portal.texts import Words
-from app.kernel.catalogue import detail
 from app.kernel.money import format_yuan, parse_yuan
 from app.kernel.places import in_language, told
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import detail
 from app.services.applications.applying import ApplicationDraft
 from app.services.applications.judging import values_of
 from app.services.applications.records import ApplicationRecord

@@ -25,9 +25,8 @@ from app.api.portal.application_form import (
 from app.api.portal.guard import PortalRoute, SignedIn, SignedInForm, Typed
 from app.api.portal.pages import see_other, show, words_of
 from app.api.portal.texts import Words
-from app.api.problems import STATUS
+from app.api.problems import http_status
 from app.api.uploads import document_response
-from app.kernel.catalogue import CATALOGUE
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import ApplicationStatus
@@ -153,7 +152,7 @@ def save_application(request: Request, service: ServiceDep, visitor: SignedInFor
         )
     except AppError as error:
         refused = form.refused(error, words)
-        return _new_page(request, service, visitor.caller, chosen.id, refused, status=_status(error))
+        return _new_page(request, service, visitor.caller, chosen.id, refused, status=http_status(error))
     return see_other(request, f"/portal/applications/{created.id}", notice="application_saved")
 
 
@@ -224,7 +223,7 @@ def add_document(
         )
     except AppError as error:
         refused = form.refused(error, words)
-        return _page(request, service, caller, application_id, form=refused, status=_status(error))
+        return _page(request, service, caller, application_id, form=refused, status=http_status(error))
     return _saved(request, service, caller, application_id, form, work, notice="document_added")
 
 
@@ -302,7 +301,7 @@ def _saved(
         if error.code in {Code.NOT_FOUND, Code.FORBIDDEN}:
             raise
         refused = form.refused(error, words_of(request))
-        return _page(request, service, caller, application_id, form=refused, status=_status(error))
+        return _page(request, service, caller, application_id, form=refused, status=http_status(error))
     if wrong is not None:
         return _page(request, service, caller, application_id, form=wrong, status=422)
     return see_other(request, f"/portal/applications/{application_id}", notice=notice)
@@ -432,7 +431,3 @@ def _withdraw_page(
         "is_withdrawable": record.status in WITHDRAWABLE,
     }
     return show(request, "application_withdraw.html", context, status=status)
-
-
-def _status(error: AppError) -> int:
-    return STATUS[CATALOGUE[error.code].kind]

@@ -20,9 +20,9 @@ from app.api.portal.naming import Names
 from app.api.portal.pages import show, words_of
 from app.api.portal.presentation import ENDS
 from app.api.portal.texts import Words
-from app.api.problems import STATUS
-from app.kernel.catalogue import CATALOGUE, detail
+from app.api.problems import http_status
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import detail
 from app.services.identity.passwords import TYPED_LENGTH
 from app.services.identity.principals import Caller
 from app.services.quotes import QuotableProgramme, Quote, judged_by, quotable_programmes, quote
@@ -113,7 +113,7 @@ def calculate(request: Request, service: ServiceDep, visitor: SignedInForm, type
         try:
             quoted = _quote(tx, visitor.caller, desk.chosen, form, purchase)
         except AppError as error:
-            status = STATUS[CATALOGUE[error.code].kind]
+            status = http_status(error)
             return _page(request, desk, _refused(form, error, words), status=status)
         return _page(request, desk, form, answer=_answer(quoted, desk.chosen, purchase, words))
 

@@ -8,12 +8,12 @@ from datetime import date, datetime
 
 from app.api.portal.presentation import last_day
 from app.api.portal.texts import Words
-from app.kernel.catalogue import detail
 from app.kernel.clock import end_of_day
 from app.kernel.ids import is_id
 from app.kernel.money import format_yuan, parse_yuan
 from app.kernel.problems import AppError, Code
 from app.kernel.widths import half_width
+from app.kernel.wording import detail
 from app.services.vouchers.payment_codes import MAX_MINUTES, MINUTES
 
 

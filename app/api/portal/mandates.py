@@ -11,8 +11,7 @@ from app.api.portal.guard import PortalRoute, SignedIn, SignedInForm, Typed
 from app.api.portal.pages import is_fragment_request, see_other, show, words_of
 from app.api.portal.presentation import ShownMandate, ShownVoucher, shown_mandates
 from app.api.portal.vouchers import own_voucher, show_voucher
-from app.api.problems import STATUS
-from app.kernel.catalogue import CATALOGUE
+from app.api.problems import http_status
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.services.identity.principals import Caller
@@ -54,7 +53,7 @@ def grant(
         refused = form.refused(error, words, valid_until=valid_until)
         if refused is None:
             raise
-        status = STATUS[CATALOGUE[error.code].kind]
+        status = http_status(error)
         return show_voucher(request, service, visitor.caller, voucher_id, form=refused, status=status)
     return see_other(request, f"/portal/vouchers/{voucher_id}/mandates", notice="mandate_granted")
 

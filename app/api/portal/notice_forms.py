@@ -9,9 +9,9 @@ from pydantic import ValidationError
 
 from app.api.portal.texts import Words
 from app.api.public_notices import LEAST_TEXT, MOST_TEXT, ObjectionWrite
-from app.kernel.catalogue import detail
 from app.kernel.problems import AppError, Code
 from app.kernel.widths import half_width
+from app.kernel.wording import detail
 from app.services.notices.objections import NewObjection
 
 MOST_DIGITS = 6

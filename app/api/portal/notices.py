@@ -21,12 +21,12 @@ from app.api.portal.notice_forms import ObjectionForm, read_objection_form
 from app.api.portal.pages import STRANGER_COOKIE, cookie, environment, set_cookie
 from app.api.portal.texts import LANGUAGES, Words
 from app.api.portal.tokens import stranger_cookie, stranger_token
-from app.api.problems import STATUS, language_of
+from app.api.problems import http_status, language_of
 from app.api.public_notices import MOST_TEXT
-from app.kernel.catalogue import CATALOGUE, detail, title
 from app.kernel.clock import civil_date
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import detail, title
 from app.reach import PUBLISHED
 from app.services.notices.objections import NewObjection, object_to, read_received
 from app.services.notices.reads import ItemRecord, NoticeRecord, list_shown, read_items, read_shown
@@ -116,7 +116,7 @@ def _take(request: Request, service: ServiceDep, notice_id: str, form: Objection
         refused = form.refused(error, _words(request))
         if refused is None:
             raise
-        return _notice(request, service, notice_id, form=refused, status=STATUS[CATALOGUE[error.code].kind])
+        return _notice(request, service, notice_id, form=refused, status=http_status(error))
     path = f"/notices/{notice_id}/objections/{received.objection_id}{_query(request)}"
     return RedirectResponse(path, status_code=303)
 
@@ -195,7 +195,7 @@ def as_page(request: Request, error: Exception) -> Response:
                 request,
                 heading,
                 detail(error.code, words.language, error.context),
-                status=STATUS[CATALOGUE[error.code].kind],
+                status=http_status(error),
             )
             if error.retry_after_s is not None:
                 response.headers["Retry-After"] = str(error.retry_after_s)

@@ -15,12 +15,13 @@ from app.api.context import get_service
 from app.api.portal.presentation import ends_with_day, last_day, local_second, local_time
 from app.api.portal.texts import LANGUAGES, Words
 from app.api.portal.tokens import stranger_cookie, stranger_token
-from app.api.problems import STATUS, language_of
-from app.kernel.catalogue import CATALOGUE, detail, title
+from app.api.problems import http_status, language_of
+from app.kernel.catalogue import CATALOGUE
 from app.kernel.codes import format_code
 from app.kernel.money import format_yuan
 from app.kernel.payment_digits import format_digits
 from app.kernel.problems import AppError, Kind
+from app.kernel.wording import detail, title
 
 HERE = Path(__file__).parent
 STATIC = HERE / "static"
@@ -117,7 +118,7 @@ def show_refusal(request: Request, error: AppError) -> Response:
     else:
         heading = title(error.code, words.language)
         sentence = detail(error.code, words.language, error.context)
-        response = show_problem(request, heading, sentence, status=STATUS[kind])
+        response = show_problem(request, heading, sentence, status=http_status(error))
     if error.retry_after_s is not None:
         response.headers["Retry-After"] = str(error.retry_after_s)
     return response

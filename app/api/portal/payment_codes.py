@@ -12,8 +12,7 @@ from app.api.portal.pages import is_fragment_request, see_other, show, words_of
 from app.api.portal.presentation import ShownPaymentCode, ShownVoucher, shown_payment_code
 from app.api.portal.qr import qr_of
 from app.api.portal.vouchers import own_voucher, show_voucher
-from app.api.problems import STATUS
-from app.kernel.catalogue import CATALOGUE
+from app.api.problems import http_status
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import PaymentCodeStatus
@@ -71,7 +70,7 @@ def make(
         refused = form.refused(error, words)
         if refused is None:
             raise
-        status = STATUS[CATALOGUE[error.code].kind]
+        status = http_status(error)
         return show_voucher(request, service, visitor.caller, voucher_id, code_form=refused, status=status)
     return see_other(request, f"/portal/vouchers/{voucher_id}/payment-codes/{code_id}")
 

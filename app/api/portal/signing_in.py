@@ -38,9 +38,9 @@ from app.api.portal.pages import (
     words_of,
 )
 from app.api.portal.texts import LANGUAGES
-from app.kernel.catalogue import detail
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role, SessionStage
+from app.kernel.wording import detail
 from app.services.identity import sessions, signing_in
 from app.services.identity.attempts import Place
 from app.services.identity.invitations import invited_login, redeem_invitation

@@ -9,8 +9,7 @@ from app.api.context import Service, ServiceDep
 from app.api.portal.guard import PortalRoute, SignedIn, SignedInForm, Typed
 from app.api.portal.pages import see_other, show, words_of
 from app.api.portal.vouchers import own_voucher
-from app.api.problems import STATUS
-from app.kernel.catalogue import CATALOGUE
+from app.api.problems import http_status
 from app.kernel.problems import AppError, Code
 from app.kernel.widths import is_printable
 from app.services.identity.principals import Caller
@@ -52,7 +51,7 @@ def give_back(
     except AppError as error:
         if error.code not in EXPLAINED:
             raise
-        status = STATUS[CATALOGUE[error.code].kind]
+        status = http_status(error)
         told = words(EXPLAINED[error.code])
         return _page(request, service, visitor.caller, voucher_id, reason=reason, problem=told, status=status)
     return see_other(request, f"/portal/vouchers/{voucher_id}", notice="surrendered")

@@ -191,22 +191,25 @@ def create(
     told_of_draw = (announcement, seed_format, draws_at)
     if body is not None:
         if applications or any((title, sheet, count, total, first, last, budget, *told_of_draw)):
-            told = office.words.sentence("--body 已含全部内容，不能与其他选项并用。", "it says all: nothing beside it")
-            raise typer.BadParameter(told, param_hint="--body")
+            raise _wrong(
+                office, "--body 已含全部内容，不能与其他选项并用。", "it says all: nothing beside it", hint="--body"
+            )
         made = freeze(office, programme, request_of(body))
     elif title is None or applications == (sheet is not None):
-        told = office.words.sentence(
+        raise _wrong(
+            office,
             "须给出 --title 与 --sheet 或 --applications 之一，或 --body。",
             "give --title and one of the two, or --body",
+            hint="--title --sheet --applications",
         )
-        raise typer.BadParameter(told, param_hint="--title --sheet --applications")
     elif sheet is not None:
         if count is None or total is None or first or last:
-            told = office.words.sentence(
+            raise _wrong(
+                office,
                 "--sheet 须同时申报 --count 与 --total-yuan，且不用 --from、--until。",
                 "a sheet takes --count and --total-yuan, and neither --from nor --until",
+                hint="--sheet",
             )
-            raise typer.BadParameter(told, param_hint="--sheet")
         draw = draw_of(office, *told_of_draw)
         form = ListForm(
             title=title,
@@ -218,8 +221,12 @@ def create(
         made = freeze_sheet(office, programme, sheet, form)
     else:
         if count is not None or total is not None:
-            told = office.words.sentence("--count 与 --total-yuan 仅用于 --sheet。", "these two are of a sheet")
-            raise typer.BadParameter(told, param_hint="--count --total-yuan")
+            raise _wrong(
+                office,
+                "--count 与 --total-yuan 仅用于 --sheet。",
+                "these two are of a sheet",
+                hint="--count --total-yuan",
+            )
         asked = models.RoundCreate(
             title=title,
             budget_fen=UNSET if budget is None else fen_of(budget, "--budget-yuan"),
@@ -231,6 +238,14 @@ def create(
         )
         made = freeze(office, programme, asked)
     proposed(office, made)
+    _say_what_next(office, made)
+
+
+def _wrong(office: Office, zh: str, en: str, *, hint: str) -> typer.BadParameter:
+    return typer.BadParameter(office.words.sentence(zh, en), param_hint=hint)
+
+
+def _say_what_next(office: Office, made: models.RoundProposed) -> None:
     if made.id is None:
         office.say("试算结果，未保存任何数据。", "computed only; nothing was kept")
     elif made.draws_at is not None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, select
 
 from app.kernel.clock import rfc3339
 from app.kernel.ids import region_of
@@ -193,7 +193,7 @@ def _cancelled_before(tx: Connection, record: RoundRecord) -> list[str]:
     return list(found.scalars())
 
 
-def _query(caller: Caller) -> Any:
+def _query(caller: Caller) -> Select[Any]:
     return (
         select(AllocationRound)
         .join(
@@ -231,7 +231,7 @@ def _is_official(tx: Connection, caller: Caller, record: RoundRecord) -> bool:
     )
 
 
-def _candidate(row: Any, award: Awarded | None) -> CandidateRecord:
+def _candidate(row: Row[*tuple[Any, ...]], award: Awarded | None) -> CandidateRecord:
     own = {
         name: getattr(row, name)
         for name in CandidateRecord.__slots__
@@ -246,5 +246,5 @@ def _candidate(row: Any, award: Awarded | None) -> CandidateRecord:
     )
 
 
-def _record(row: Any) -> RoundRecord:
+def _record(row: Row[*tuple[Any, ...]]) -> RoundRecord:
     return RoundRecord(**{name: getattr(row, name) for name in RoundRecord.__slots__})

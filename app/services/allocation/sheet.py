@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from app.kernel.wording import Language
 from app.services.allocation.columns import LIST
 from app.services.allocation.listing import ListedRow
 from app.services.issuance.sheet import Sheet, read_sheet
-from app.services.sheets.problems import Language
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, exists, func, insert, select, text, update
 
-from app.kernel.ids import region_of
+from app.kernel.ids import require_region
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import AllocationStatus, ApplicationStatus, Role
 from app.models import AllocationCandidate, AllocationRound, Application, RuleVersion, Waiting
@@ -74,9 +74,7 @@ def lock_round(
 def lock_own_round(tx: Connection, *, caller: Caller, round_id: str) -> tuple[ProgrammeRecord, Row[Any]]:
     """The same by the round's id alone, for a maker."""
     caller.require(Role.MAKER)
-    region_code = region_of(round_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="allocation_round")
+    region_code = require_region(round_id, what="allocation_round")
     return lock_round(tx, region_code=region_code, round_id=round_id, caller=caller)
 
 

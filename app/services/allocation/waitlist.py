@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select, tuple_, update
+from sqlalchemy import ColumnElement, Connection, Row, and_, select, tuple_, update
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
@@ -263,7 +263,7 @@ def _live(tx: Connection, programme: ProgrammeRecord) -> list[WaitingRecord]:
     return records
 
 
-def _record(row: Any, position: int, ahead_fen: int) -> WaitingRecord:
+def _record(row: Row[*tuple[Any, ...]], position: int, ahead_fen: int) -> WaitingRecord:
     return WaitingRecord(
         position=position,
         round_id=row.round_id,

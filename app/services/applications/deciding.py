@@ -12,10 +12,10 @@ from typing import Any
 
 from sqlalchemy import Connection
 
-from app.kernel.catalogue import detail
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, ApprovalKind, Role
+from app.kernel.wording import detail
 from app.services.applications.access import asked_already, lock_as_official, lock_many_as_official
 from app.services.applications.granting import lock_applications
 from app.services.applications.records import ApplicationRecord

@@ -15,6 +15,7 @@ from app.kernel.clock import civil_date
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus, Role
+from app.kernel.wording import Language
 from app.models import AllocationCandidate, Application, IssuanceRow, Waiting
 from app.services.applications.access import read, require_undecided
 from app.services.applications.judging import Grounds, Judged, judge_application, load_grounds, refuse_ineligible
@@ -30,7 +31,6 @@ from app.services.issuance.submission import BatchReport, submit_batch
 from app.services.issuance.terms import Terms
 from app.services.programmes.programmes import lock_for_decision
 from app.services.rules.model import Rules
-from app.services.sheets.problems import Language
 from app.sql import now
 
 MAX_GRANTS = 1_000

@@ -13,6 +13,7 @@ from app.kernel.canonical import canonical
 from app.kernel.clock import civil_date
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApplicationAct, ApplicationLevel, ApplicationStatus
+from app.kernel.wording import Language
 from app.services.applications.access import lock_as_official
 from app.services.applications.judging import Judged, judge_application, load_grounds, refuse_ineligible
 from app.services.applications.records import ApplicationRecord
@@ -23,7 +24,6 @@ from app.services.issuance.batches import rules_in_force
 from app.services.issuance.terms import Terms
 from app.services.issuance.terms_checks import terms_problems
 from app.services.rules.model import Rules
-from app.services.sheets.problems import Language
 from app.sql import now
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, update
 
 from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id, region_of
@@ -205,5 +205,5 @@ def _not_possible(why_en: str, why_zh: str) -> AppError:
     return AppError(Code.DELEGATION_NOT_POSSIBLE, why_en=why_en, why_zh=why_zh)
 
 
-def _record(row: Any) -> DelegationRecord:
+def _record(row: Row[Any]) -> DelegationRecord:
     return DelegationRecord(**{name: getattr(row, name) for name in DelegationRecord.__slots__})

@@ -93,11 +93,8 @@ class Gatherer:
             found, self._fresh = self._fresh, []
             over = self._timer() - self._window_s
             for principal, kinds in list(self._kinds.items()):
-                for key, gathered in list(kinds.items()):
-                    if all_of_them or gathered.since <= over:
-                        del kinds[key]
-                        if gathered.count:
-                            found.append(gathered)
+                ended = [key for key, gathered in kinds.items() if all_of_them or gathered.since <= over]
+                found += [gathered for key in ended if (gathered := kinds.pop(key)).count]
                 if not kinds:
                     del self._kinds[principal]
             return found

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Select, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -88,9 +88,9 @@ def list_bank_lines(
     return [BankLineRecord(*row) for row in rows]
 
 
-def _within(caller: Caller) -> Any:
+def _within(caller: Caller) -> Select[*tuple[Any, ...]]:
     return select(BankList).where(within_reach(caller, region=BankList.region_code))
 
 
-def _record(row: Any) -> BankListRecord:
+def _record(row: Row[Any]) -> BankListRecord:
     return BankListRecord(**{name: getattr(row, name) for name in BankListRecord.__slots__})

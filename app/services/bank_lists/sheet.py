@@ -9,11 +9,11 @@ from functools import partial
 
 from app.kernel.ids import is_id, region_of
 from app.kernel.vocabulary import BankLineStatus
+from app.kernel.wording import Language
 from app.services.bank_lists.words import LAYOUT, STATUSES, CellProblem, Field
 from app.services.period_files import Days
 from app.services.sheets.cells import comparable, shown
 from app.services.sheets.lists import Declared, ListFile, Read, Row, read_list
-from app.services.sheets.problems import Language
 from app.services.sheets.values import key_text, plain_text, read_day
 from app.services.sheets.workbook import Cell
 

@@ -12,13 +12,13 @@ from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Role
+from app.kernel.wording import Language
 from app.models import BankList, BankListLine
 from app.services import audit
 from app.services.bank_lists.sheet import BankListFile, Line, read_bank_list
 from app.services.identity.principals import Caller
 from app.services.period_files import Days, find_repeated, find_replaced, lines_sha256, store_file
 from app.services.sheets.lists import Declared
-from app.services.sheets.problems import Language
 from app.sql import BulkInsert, now
 
 _ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('bank lists ' || :region_code, 0))")

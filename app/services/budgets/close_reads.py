@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Select, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -52,9 +52,9 @@ def read_year_close(tx: Connection, *, caller: Caller, year_close_id: str) -> Ye
     return _record(row)
 
 
-def _query(caller: Caller) -> Any:
+def _query(caller: Caller) -> Select[Any]:
     return select(YearClose).where(within_reach(caller, region=YearClose.region_code))
 
 
-def _record(row: Any) -> YearCloseRecord:
+def _record(row: Row[Any]) -> YearCloseRecord:
     return YearCloseRecord(**{name: getattr(row, name) for name in YearCloseRecord.__slots__})

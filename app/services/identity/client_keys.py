@@ -247,5 +247,5 @@ def _invalid(pointer: str, code: str, english: str, chinese: str) -> AppError:
     return AppError(Code.VALIDATION_FAILED, count=1, errors=[FieldError(pointer, code, detail=detail)])
 
 
-def _record(row: Any) -> ClientKeyRecord:
+def _record(row: Row[Any]) -> ClientKeyRecord:
     return ClientKeyRecord(row.kid, row.algorithm, json.loads(row.jwk), row.created_at, row.created_by, row.retired_at)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, Row, select, update
+from sqlalchemy import Connection, Row, Select, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel.ids import is_id, new_id
@@ -257,7 +257,7 @@ def _id_of(given: str, prefix: str) -> str:
     return given if is_id(given, prefix) else ""
 
 
-def _query() -> Any:
+def _query() -> Select[*tuple[Any, ...]]:
     return select(OutsideIdentity, Invitation.created_by.label("invited_by")).join(
         Invitation, Invitation.id == OutsideIdentity.invitation_id
     )

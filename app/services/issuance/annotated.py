@@ -19,12 +19,12 @@ import xlsxwriter  # type: ignore[import-untyped]
 
 from app.kernel.places import in_language, told
 from app.kernel.problems import FieldError
+from app.kernel.wording import Language
 from app.services.issuance.forms import Shape
 from app.services.issuance.sheet import Sheet
 from app.services.issuance.words import FINDINGS
 from app.services.sheets.cells import comparable
 from app.services.sheets.places import column_number
-from app.services.sheets.problems import Language
 from app.services.sheets.workbook import Cell
 from app.services.sheets.writing import new_workbook
 

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from app.kernel.problems import FieldError
+from app.kernel.wording import Language
 from app.services.issuance.forms import Form
 from app.services.issuance.words import PASSED_OVER, CellProblem, Field
 from app.services.sheets.cells import comparable, is_filled, shown
 from app.services.sheets.labels import other_unit
 from app.services.sheets.places import column_letters
-from app.services.sheets.problems import Language
 from app.services.sheets.workbook import Cell
 
 SEARCHED = 20

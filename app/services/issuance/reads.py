@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Select, and_, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, or_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -125,5 +125,5 @@ def _query() -> Select[IssuanceBatch, str, str]:
     )
 
 
-def _record(row: Any) -> BatchRecord:
+def _record(row: Row[*tuple[Any, ...]]) -> BatchRecord:
     return BatchRecord(**{name: getattr(row, name) for name in BatchRecord.__slots__})

@@ -17,10 +17,10 @@ from app.kernel.problems import AppError, Code, FieldError, Scalar
 from app.kernel.rates import parse_decimal
 from app.kernel.uscc import USCC_LENGTH, UsccCharacterError, UsccCheckError, UsccLengthError, parse_uscc
 from app.kernel.widths import half_width, is_printable
+from app.kernel.wording import Language
 from app.services.issuance.terms import Terms
 from app.services.issuance.words import NAME_LENGTH, NOTE_LENGTH, REFERENCE_LENGTH, CellProblem, Field
 from app.services.sheets import scanning
-from app.services.sheets.problems import Language
 
 MAX_ROWS = scanning.MAX_ROWS
 """Rows of one batch."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from app.kernel.money import format_yuan
 from app.kernel.problems import FieldError
+from app.kernel.wording import Language
 from app.services.issuance.cells import read_amount, readers, sound
 from app.services.issuance.forms import ISSUANCE, Form
 from app.services.issuance.headings import Headings, find_headings, is_heading_row, read_headings
@@ -19,7 +20,6 @@ from app.services.issuance.rows import GrantRow, Layout, duplicate_references
 from app.services.issuance.words import MARKS, CellProblem, Field
 from app.services.sheets.cells import is_filled
 from app.services.sheets.labels import is_remark, is_subtotal, is_total
-from app.services.sheets.problems import Language
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.tables import Table, read_tables
 from app.services.sheets.workbook import Cell

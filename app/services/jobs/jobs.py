@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
-from sqlalchemy import Connection, delete, insert, select, update
+from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from app.database import Database
 from app.kernel.ids import new_id, region_of
@@ -144,6 +144,6 @@ def _update(tx: Connection, job: JobRecord, **values: Any) -> None:
     tx.execute(update(Job).where(Job.region_code == job.region_code, Job.id == job.id).values(**values))
 
 
-def _record(row: Any, at: datetime) -> JobRecord:
+def _record(row: Row[Any], at: datetime) -> JobRecord:
     values = {name: getattr(row, name) for name in JobRecord.__slots__ if name != "status"}
     return JobRecord(**values, status=status_of(row.answer_status, row.heard_at, at=at))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, func, or_, select, tuple_
+from sqlalchemy import ColumnElement, Connection, Select, and_, exists, func, or_, select, tuple_
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -129,7 +129,7 @@ def read_entry(tx: Connection, *, caller: Caller, entry_id: str) -> EntryRecord:
     return _records(tx, [row])[0]
 
 
-def _query(caller: Caller) -> Any:
+def _query(caller: Caller) -> Select[Any]:
     return (
         select(Entry)
         .join(Programme, and_(Programme.region_code == Entry.region_code, Programme.id == Entry.programme_id))

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Row, func, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel.canonical import sha256_hex
-from app.kernel.ids import is_id, new_id, region_of
+from app.kernel.ids import is_id, new_id, region_of, require_region
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import NoticeItemStatus, NoticeState, NoticeSubject, ObjectionStatus
 from app.models import NoticeItem, Objection, ObjectionContact
@@ -56,9 +56,7 @@ def object_to(tx: Connection, *, keys: FieldKeys, request_id: str, notice_id: st
 
     Raises `not_found`, `notice_removed`, `notice_over`, `too_many_objections` where hundreds are undecided.
     """
-    region_code = region_of(notice_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="notice")
+    region_code = require_region(notice_id, what="notice")
     enter(tx, [region_code])
     try_fences(tx, {region_code}, wait=True)
     notice = lock_notice(tx, region_code, notice_id)

@@ -257,7 +257,7 @@ def masked(account_no: str) -> str:
     return f"{first}****{account_no[-SHOWN_DIGITS:]}"
 
 
-def shown_account(row: Any) -> dict[str, str]:
+def shown_account(row: Row[Any]) -> dict[str, str]:
     """An account in an approval's effect."""
     return {
         "account_name": row.account_name,
@@ -281,7 +281,7 @@ def _locked(tx: Connection, region_code: str, account_id: str) -> Row[*tuple[Any
     return row
 
 
-def _decide(tx: Connection, row: Any, status: PayeeAccountStatus, decision: Decision) -> None:
+def _decide(tx: Connection, row: Row[Any], status: PayeeAccountStatus, decision: Decision) -> None:
     tx.execute(
         update(PayeeAccount)
         .where(PayeeAccount.region_code == row.region_code, PayeeAccount.id == row.id)
@@ -289,5 +289,5 @@ def _decide(tx: Connection, row: Any, status: PayeeAccountStatus, decision: Deci
     )
 
 
-def _record(row: Any) -> PayeeAccountRecord:
+def _record(row: Row[Any]) -> PayeeAccountRecord:
     return PayeeAccountRecord(**{name: getattr(row, name) for name in PayeeAccountRecord.__slots__})

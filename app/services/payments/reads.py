@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, select, tuple_
+from sqlalchemy import Connection, Select, select, tuple_
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -100,7 +100,7 @@ def list_payment_orders(
     return _records(tx, tx.execute(query).all())
 
 
-def _query(caller: Caller) -> Any:
+def _query(caller: Caller) -> Select[*tuple[Any, ...]]:
     return (
         select(PaymentOrder, Organisation.name.label("payee_name"))
         .join(Organisation, Organisation.id == PaymentOrder.payee_id)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, select, update
+from sqlalchemy import Connection, Row, Select, and_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel.canonical import canonical
@@ -163,7 +163,7 @@ def list_admissions(tx: Connection, *, caller: Caller, programme_id: str) -> lis
     return [_record(row) for row in rows]
 
 
-def _query() -> Any:
+def _query() -> Select[*tuple[Any, ...]]:
     return (
         select(Admission, Organisation.name.label("provider_name"))
         .join(Organisation, and_(Organisation.id == Admission.provider_id))
@@ -184,7 +184,7 @@ def _read(tx: Connection, region_code: str, programme_id: str, provider_id: str)
     return _record(row)
 
 
-def _record(row: Any) -> AdmissionRecord:
+def _record(row: Row[Any]) -> AdmissionRecord:
     return AdmissionRecord(
         programme_id=row.programme_id,
         provider_id=row.provider_id,

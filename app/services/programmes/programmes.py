@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from app.kernel.canonical import sha256_hex
 from app.kernel.clock import civil_date
@@ -450,5 +450,5 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
     return within_reach(caller, region=Programme.region_code, authority=Programme.authority_id, always=published)
 
 
-def _record(row: Any) -> ProgrammeRecord:
+def _record(row: Row[Any]) -> ProgrammeRecord:
     return ProgrammeRecord(**{name: getattr(row, name) for name in ProgrammeRecord.__slots__})

@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Select, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, func, insert, select, update
 
 from app.kernel.canonical import sha256_hex
 from app.kernel.clock import civil_date
@@ -353,5 +353,5 @@ def _storable(change: Change) -> dict[str, Any]:
     return shown
 
 
-def _shown(row: Any) -> RuleVersionRecord:
+def _shown(row: Row[Any]) -> RuleVersionRecord:
     return RuleVersionRecord(**{name: getattr(row, name) for name in RuleVersionRecord.__slots__})

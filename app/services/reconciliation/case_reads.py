@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import Connection, select
+from sqlalchemy import Connection, Row, Select, select
 
 from app.kernel.clock import civil_date
 from app.kernel.ids import region_of
@@ -105,14 +105,14 @@ def read_case(tx: Connection, *, caller: Caller, case_id: str) -> tuple[CaseReco
     return _record(row, now(tx)), [NoteRecord(*note) for note in notes]
 
 
-def _within(caller: Caller) -> Any:
+def _within(caller: Caller) -> Select[*tuple[Any, ...]]:
     reach = within_reach(
         caller, region=ReconciliationCase.region_code, own={Role.PROVIDER: ReconciliationCase.party_id}
     )
     return select(ReconciliationCase).where(reach)
 
 
-def _record(row: Any, at: datetime) -> CaseRecord:
+def _record(row: Row[Any], at: datetime) -> CaseRecord:
     until = row.resolved_at or at
     values = {name: getattr(row, name) for name in CaseRecord.__slots__ if name != "age_days"}
     return CaseRecord(**values, age_days=(civil_date(until) - civil_date(row.opened_at)).days)

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from app.kernel.canonical import canonical
 from app.kernel.clock import end_of_day, start_of_day
@@ -254,7 +254,7 @@ _FOUND = {
 }
 
 
-def _mismatch(row: Any) -> Mismatch:
+def _mismatch(row: Row[Any]) -> Mismatch:
     found: dict[str, Any] = row.difference
     line = {name: found[column] for name, column in _LINE.items() if found[column] is not None}
     here = {name: found[column] for name, column in _FOUND.items() if found[column] is not None}

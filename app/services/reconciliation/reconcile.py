@@ -8,7 +8,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import Connection, insert, select
+from sqlalchemy import Connection, Row, insert, select
 
 from app.database import Database
 from app.kernel.ids import new_id, region_of
@@ -175,5 +175,5 @@ def shown_comparison(comparison: Comparison, ids: Mapping[tuple[str, str], str])
     }
 
 
-def _record(row: Any) -> ReconciliationRecord:
+def _record(row: Row[Any]) -> ReconciliationRecord:
     return ReconciliationRecord(**{name: getattr(row, name) for name in ReconciliationRecord.__slots__})

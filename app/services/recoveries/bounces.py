@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from typing import Any
 
 from sqlalchemy import Connection
 
@@ -97,52 +98,9 @@ def refund_instead(
     used: Counter[MandateKey] = Counter()
     for recovery in recoveries:
         voucher = vouchers[recovery.region_code, recovery.voucher_id]
-        refund_id = new_id("rfd", recovery.region_code)
-        facts = canonical(
-            {
-                "v": FORMAT,
-                "redemption": recovery.redemption_id,
-                "because_of": recovery.refund_id,
-                "recovery": recovery.id,
-                "cancelled": {},
-                "holders": dict(recovery.holders),
-                "counted": counts_json(recovery.counted),
-            }
-        )
-        ended = end_of(voucher, at=at)
-        moved = freeing(voucher, recovery.parts, Account.OBLIGATED, ended, payee_id=recovery.payee_id)
-        memo = settled(recovery.parts, payee_id=recovery.payee_id) if recovery.status is RecoveryStatus.DUE else ()
-        details = {"reason": recovery.reason, "redemption": recovery.redemption_id, "recovery": recovery.id}
-        entry = recovery.entry(
-            EntryKind.REFUND,
-            cause,
-            at=at,
-            subject_id=refund_id,
-            voucher_end=ended,
-            facts_sha256=sha256_hex(facts),
-            details=details,
-            movements=moved,
-        )
-        voucher.posting_count += len(moved)
-        entries.append(entry)
-        if memo:
-            entries.append(recovery.entry(EntryKind.RECOVER, cause, at=at, details=details, movements=memo))
-        rows.append(
-            {
-                "region_code": recovery.region_code,
-                "id": refund_id,
-                "redemption_id": recovery.redemption_id,
-                "because_of_id": recovery.refund_id,
-                "bill_refund_fen": 0,
-                "subsidy_refund_fen": recovery.amount_fen,
-                "reason": recovery.reason,
-                "facts": facts.decode(),
-                "trace": recovery.trace,
-                "entry_id": entry.id,
-                "refunded_at": at,
-                "refunded_by": cause.principal_id,
-            }
-        )
+        made, row = _refund(recovery, voucher, cause, at=at)
+        entries += made
+        rows.append(row)
         positions.add(recovery.region_code, recovery.programme_id, recovery.holders, recovery.counted)
         used[recovery.region_code, recovery.mandate_id] -= recovery.amount_fen
     post(tx, entries)
@@ -168,3 +126,53 @@ def refund_instead(
     )
     positions.write(tx)
     use_mandates(tx, used)
+
+
+def _refund(
+    recovery: OpenRecovery, voucher: VoucherState, cause: Cause, *, at: datetime
+) -> tuple[list[JournalEntry], dict[str, Any]]:
+    """The refund in place of a recovery: its entry, one that takes off what was due already, and its row."""
+    refund_id = new_id("rfd", recovery.region_code)
+    facts = canonical(
+        {
+            "v": FORMAT,
+            "redemption": recovery.redemption_id,
+            "because_of": recovery.refund_id,
+            "recovery": recovery.id,
+            "cancelled": {},
+            "holders": dict(recovery.holders),
+            "counted": counts_json(recovery.counted),
+        }
+    )
+    ended = end_of(voucher, at=at)
+    moved = freeing(voucher, recovery.parts, Account.OBLIGATED, ended, payee_id=recovery.payee_id)
+    details = {"reason": recovery.reason, "redemption": recovery.redemption_id, "recovery": recovery.id}
+    entry = recovery.entry(
+        EntryKind.REFUND,
+        cause,
+        at=at,
+        subject_id=refund_id,
+        voucher_end=ended,
+        facts_sha256=sha256_hex(facts),
+        details=details,
+        movements=moved,
+    )
+    entries = [entry]
+    if recovery.status is RecoveryStatus.DUE and (memo := settled(recovery.parts, payee_id=recovery.payee_id)):
+        entries.append(recovery.entry(EntryKind.RECOVER, cause, at=at, details=details, movements=memo))
+    voucher.posting_count += len(moved)
+    row = {
+        "region_code": recovery.region_code,
+        "id": refund_id,
+        "redemption_id": recovery.redemption_id,
+        "because_of_id": recovery.refund_id,
+        "bill_refund_fen": 0,
+        "subsidy_refund_fen": recovery.amount_fen,
+        "reason": recovery.reason,
+        "facts": facts.decode(),
+        "trace": recovery.trace,
+        "entry_id": entry.id,
+        "refunded_at": at,
+        "refunded_by": cause.principal_id,
+    }
+    return entries, row

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, and_, select
+from sqlalchemy import Connection, Row, Select, and_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -73,7 +73,7 @@ def recoveries_of(tx: Connection, region_code: str, refund_ids: Collection[str])
     return {row.refund_id: _record(row) for row in rows}
 
 
-def _query(caller: Caller) -> Any:
+def _query(caller: Caller) -> Select[Any]:
     return (
         select(Recovery, *_claim_columns())
         .join(
@@ -101,6 +101,6 @@ def _claim_columns() -> tuple[Any, ...]:
     return at.label("claimed_at"), *leaf_columns(Recovery.region_code, Recovery.claim_entry_id)
 
 
-def _record(row: Any) -> RecoveryRecord:
+def _record(row: Row[Any]) -> RecoveryRecord:
     names = [name for name in RecoveryRecord.__slots__ if name != "claim_leaf"]
     return RecoveryRecord(**{name: getattr(row, name) for name in names}, claim_leaf=recorded_leaf(row))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -117,13 +117,13 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
     )
 
 
-def _query() -> Any:
+def _query() -> Select[Any]:
     leaf = leaf_columns(Redemption.region_code, Redemption.entry_id)
     return select(Redemption, Programme.authority_id, *leaf).join(
         Programme, and_(Programme.region_code == Redemption.region_code, Programme.id == Redemption.programme_id)
     )
 
 
-def _record(row: Any) -> RedemptionRecord:
+def _record(row: Row[Any]) -> RedemptionRecord:
     names = [name for name in RedemptionRecord.__slots__ if name != "leaf"]
     return RedemptionRecord(**{name: getattr(row, name) for name in names}, leaf=recorded_leaf(row))

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, or_, select
 
 from app.kernel.canonical import canonical, sha256_hex
 from app.kernel.clock import civil_date
-from app.kernel.ids import is_id, region_of
+from app.kernel.ids import is_id, require_region
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import RecoveryStatus
 from app.models import Entry, Recovery, Redemption, Refund, RuleVersion
@@ -81,9 +81,7 @@ def read_assessment(tx: Connection, *, caller: Caller, subject_id: str) -> Store
     It shows registry facts of the firm, so reading it is an audit event. Raises `forbidden`, `not_found`.
     """
     caller.require(*OFFICIALS)
-    region_code = region_of(subject_id)
-    if region_code is None:
-        raise AppError(Code.NOT_FOUND, what="redemption")
+    region_code = require_region(subject_id, what="redemption")
     record: HoldRecord | RedemptionRecord
     refunds: Sequence[Any] = ()
     if is_id(subject_id, "hld"):

@@ -11,11 +11,11 @@ from app.kernel.clock import civil_date
 from app.kernel.names import same_name
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import Checkpoint, IdentifierType, OrganisationKind, Role
+from app.kernel.wording import Language
 from app.models import Organisation
 from app.services.identity.principals import Caller
 from app.services.registry_lists.lines import DebarmentFile, read_debarments
 from app.services.registry_lists.words import CellProblem, Field
-from app.services.sheets.problems import Language
 from app.services.standing.debarments import DEFAULT_CHECKPOINTS, Asked, Entry, request_debarment
 from app.services.standing.facts import person_of
 from app.sql import any_of, now

@@ -9,6 +9,7 @@ from functools import partial
 from typing import Any
 
 from app.kernel.vocabulary import Checkpoint, IdentifierType
+from app.kernel.wording import Language
 from app.services.profiles import MAX_CARDS, MAX_RACKS
 from app.services.registry_lists.cells import (
     read_count,
@@ -32,7 +33,6 @@ from app.services.registry_lists.words import (
     ListKind,
 )
 from app.services.sheets.lists import Declared, ListFile, Read, Row, read_list
-from app.services.sheets.problems import Language
 from app.services.sheets.workbook import Cell
 
 

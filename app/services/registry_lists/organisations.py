@@ -8,20 +8,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection, select, text, tuple_
+from sqlalchemy import Connection, Row, select, text, tuple_
 
 from app.database import Database
 from app.kernel.ids import new_id
 from app.kernel.names import same_name
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role
+from app.kernel.wording import Language
 from app.models import Organisation
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.profiles import checked_profile
 from app.services.registry_lists.lines import OrganisationFile, OrganisationLine, read_organisations
 from app.services.registry_lists.words import PROVIDER_KINDS, CellProblem, Field, ListKind
-from app.services.sheets.problems import Language
 from app.sql import Statement, now
 
 KINDS = {ListKind.FIRMS: OrganisationKind.FIRM, ListKind.PROVIDERS: OrganisationKind.PROVIDER}
@@ -254,7 +254,7 @@ def _profile(
         return None
 
 
-def _changes(row: Any, one: _Wanted, region_code: str, profile: Mapping[str, Any]) -> tuple[Change, ...]:
+def _changes(row: Row[Any], one: _Wanted, region_code: str, profile: Mapping[str, Any]) -> tuple[Change, ...]:
     """Field by field. A name that is only written in another way is no change."""
     there: dict[str, Any] = {"region_code": row.region_code}
     after: dict[str, Any] = {"region_code": region_code}
@@ -268,7 +268,7 @@ def _changes(row: Any, one: _Wanted, region_code: str, profile: Mapping[str, Any
     return tuple(Change(name, there[name], after[name]) for name in after if there[name] != after[name])
 
 
-def checked_or_stored(row: Any) -> Mapping[str, Any]:
+def checked_or_stored(row: Row[Any]) -> Mapping[str, Any]:
     """The profile that is there, complete, so that a field which did not exist when it was written is no change."""
     try:
         return checked_profile(OrganisationKind(row.kind), row.profile)

@@ -14,6 +14,7 @@ from app.database import Database
 from app.kernel.names import same_name
 from app.kernel.tags import same_tag
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role
+from app.kernel.wording import Language
 from app.models import Organisation
 from app.services import audit
 from app.services.identity.principals import Caller
@@ -22,7 +23,6 @@ from app.services.profiles import MAX_TAGS
 from app.services.registry_lists.lines import TagFile, TagLine, read_tags
 from app.services.registry_lists.organisations import Change, ImportReport, Named, rewrite
 from app.services.registry_lists.words import CellProblem, Field
-from app.services.sheets.problems import Language
 from app.sql import any_of, now
 
 Tag = Mapping[str, Any]

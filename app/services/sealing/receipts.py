@@ -11,7 +11,7 @@ import base64
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from sqlalchemy import func, literal_column, select
+from sqlalchemy import Row, func, literal_column, select
 
 from app.kernel.clock import rfc3339
 from app.models import Entry, Log
@@ -83,6 +83,6 @@ def leaf_columns(region_code: Any, entry_id: Any) -> tuple[Any, Any]:
     return of_entry.label("leaf_hash"), of_region.label("log_origin")
 
 
-def recorded_leaf(row: Any) -> RecordedLeaf | None:
+def recorded_leaf(row: Row[Any]) -> RecordedLeaf | None:
     """The leaf from a row with `leaf_columns`; None where it names no entry."""
     return None if row.leaf_hash is None else RecordedLeaf(bytes(row.leaf_hash), row.log_origin)

@@ -7,10 +7,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
+from app.kernel.wording import Language
 from app.services.sheets.cells import comparable, comparable_heading, is_filled, shown
 from app.services.sheets.list_words import FEN, YUAN, ListProblem
 from app.services.sheets.places import column_letters
-from app.services.sheets.problems import Language
 from app.services.sheets.workbook import Cell
 
 SEARCHED = 20

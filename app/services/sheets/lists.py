@@ -14,6 +14,7 @@ from typing import Generic, TypeVar
 
 from app.kernel.money import to_yuan
 from app.kernel.problems import AppError, Code, FieldError
+from app.kernel.wording import Language
 from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled, shown
 from app.services.sheets.labels import is_remark, is_subtotal, is_total, other_unit
 from app.services.sheets.layouts import (
@@ -27,7 +28,6 @@ from app.services.sheets.layouts import (
 )
 from app.services.sheets.list_words import ListProblem
 from app.services.sheets.places import column_letters
-from app.services.sheets.problems import Language
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.scanning import MAX_ROWS
 from app.services.sheets.tables import Hidden, csv_table

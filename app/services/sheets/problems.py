@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar
 
 from app.kernel.problems import Scalar
-
-Language = Literal["en", "zh"]
+from app.kernel.wording import Language
 
 
 class CellProblem(ValueError):

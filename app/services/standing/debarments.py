@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
 from app.kernel.canonical import canonical, sha256_hex
@@ -280,10 +280,10 @@ def _check_days(entries: Sequence[Entry], *, today: date) -> None:
         raise AppError(Code.VALIDATION_FAILED, count=len(errors), errors=errors)
 
 
-def _require_live(row: Any) -> None:
+def _require_live(row: Row[Any] | DebarmentRecord) -> None:
     if row.lifted_at is not None:
         raise AppError(Code.WRONG_STATE, actual="lifted", expected="live")
 
 
-def _record(row: Any) -> DebarmentRecord:
+def _record(row: Row[Any]) -> DebarmentRecord:
     return DebarmentRecord(**{name: getattr(row, name) for name in DebarmentRecord.__slots__})

@@ -8,7 +8,7 @@ from datetime import date, datetime
 from fractions import Fraction
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from app.kernel.clock import civil_date
 from app.kernel.problems import AppError, Code
@@ -119,7 +119,7 @@ def debarred_firms(tx: Connection, region_code: str, checkpoint: Checkpoint, *, 
     return {firm.id: barred[person_of(firm.identifier_type, firm.identifier_value)] for firm in firms}
 
 
-def _relation(row: Any) -> Relation:
+def _relation(row: Row[Any]) -> Relation:
     ends: list[date] = [day for day in (row.until_on, row.ended_on) if day is not None]
     return Relation(
         RelationKind(row.kind),
@@ -133,7 +133,7 @@ def _relation(row: Any) -> Relation:
     )
 
 
-def _debarment(row: Any) -> Debarment:
+def _debarment(row: Row[Any]) -> Debarment:
     return Debarment(
         row.id,
         row.region_code,

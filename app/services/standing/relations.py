@@ -7,7 +7,7 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, insert, or_, select, text, update
+from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, text, update
 
 from app.kernel.ids import new_id
 from app.kernel.names import same_name
@@ -176,7 +176,7 @@ def _kept(tx: Connection, caller: Caller, organisation_id: str) -> OrganisationR
     return whose
 
 
-def _of(person: str) -> Any:
+def _of(person: str) -> ColumnElement[bool]:
     return or_(OrganisationRelation.person == person, OrganisationRelation.other_person == person)
 
 
@@ -201,7 +201,7 @@ def _known_group(tx: Connection, name: str) -> str:
     return name
 
 
-def _tell(tx: Connection, caller: Caller, whose: OrganisationRecord, action: str, row: Any, at: datetime) -> None:
+def _tell(tx: Connection, caller: Caller, whose: OrganisationRecord, action: str, row: Row[Any], at: datetime) -> None:
     audit.record(
         tx,
         caller=caller,
@@ -217,5 +217,5 @@ def _invalid(pointer: str, code: str, *, limit: str | None = None, actual: str |
     return AppError(Code.VALIDATION_FAILED, count=1, errors=[FieldError(pointer, code, limit=limit, actual=actual)])
 
 
-def _record(row: Any) -> RelationRecord:
+def _record(row: Row[Any]) -> RelationRecord:
     return RelationRecord(**{name: getattr(row, name) for name in RelationRecord.__slots__})

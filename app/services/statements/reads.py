@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, select
+from sqlalchemy import ColumnElement, Connection, Row, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -103,5 +103,5 @@ def _reach(caller: Caller) -> ColumnElement[bool]:
     return within_reach(caller, region=Statement.region_code, own={Role.PROVIDER: Statement.provider_id})
 
 
-def _record(row: Any) -> StatementRecord:
+def _record(row: Row[Any]) -> StatementRecord:
     return StatementRecord(**{name: getattr(row, name) for name in StatementRecord.__slots__})

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from datetime import date
 from functools import partial
 
+from app.kernel.wording import Language
 from app.services.sheets.lists import Declared, ListFile, Read, Row, read_list
-from app.services.sheets.problems import Language
 from app.services.sheets.values import read_day
 from app.services.statements.cells import read_order_no, read_redemption_id, read_uscc, read_voucher_code
 from app.services.statements.words import LAYOUT, Field

@@ -15,12 +15,12 @@ from app.kernel.clock import civil_date
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import OrganisationKind, Role
+from app.kernel.wording import Language
 from app.models import Organisation, Statement, StatementLine
 from app.reach import enter
 from app.services import audit
 from app.services.identity.principals import Caller
 from app.services.period_files import Days, find_repeated, find_replaced, lines_sha256, store_file
-from app.services.sheets.problems import Language
 from app.services.statements.sheet import Frame, StatementFile, read_statement
 from app.services.statements.words import CellProblem, Field
 from app.sql import BulkInsert, now

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, BinaryIO
 
-from sqlalchemy import Connection, exists, func, select
+from sqlalchemy import Connection, Row, exists, func, select
 from sqlalchemy.dialects.postgresql import insert
 
 from app.database import Database
@@ -157,11 +157,11 @@ def _record(
     return _of(row), True
 
 
-def _is_own(caller: Caller, row: Any) -> bool:
+def _is_own(caller: Caller, row: Row[Any]) -> bool:
     return caller.holds(Role.FIRM) and bool(row.organisation_id == caller.organisation_id)
 
 
-def _is_seen(tx: Connection, caller: Caller, row: Any) -> bool:
+def _is_seen(tx: Connection, caller: Caller, row: Row[Any]) -> bool:
     """Whether it belongs to an application that the caller sees, or did before a correction took it out."""
     seen = (
         select(ApplicationDocument.upload_id)
@@ -180,6 +180,6 @@ def _is_seen(tx: Connection, caller: Caller, row: Any) -> bool:
     return tx.execute(seen).first() is not None
 
 
-def _of(row: Any) -> UploadRecord:
+def _of(row: Row[Any]) -> UploadRecord:
     values = {name: getattr(row, name) for name in UploadRecord.__slots__}
     return UploadRecord(**values | {"type": DocumentType(row.type)})

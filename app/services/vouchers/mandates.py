@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, Row, Select, insert, select, update
 
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
@@ -202,7 +202,7 @@ def _revoke(tx: Connection, region_code: str, mandate_id: str, caller: Caller, a
     )
 
 
-def _query() -> Any:
+def _query() -> Select[*tuple[Any, ...]]:
     return select(Mandate, Organisation.name.label("provider_name")).join(
         Organisation, Organisation.id == Mandate.provider_id
     )
@@ -213,7 +213,7 @@ def _read(tx: Connection, region_code: str, mandate_id: str) -> MandateRecord:
     return _record(row)
 
 
-def _record(row: Any) -> MandateRecord:
+def _record(row: Row[Any]) -> MandateRecord:
     return MandateRecord(
         id=row.id,
         voucher_id=row.voucher_id,

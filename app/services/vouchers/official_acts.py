@@ -10,10 +10,10 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, and_, select
 
-from app.kernel.catalogue import detail
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import ApprovalKind, OrganisationKind, Role, VoidGround, VoucherEnd, VoucherStatus
+from app.kernel.wording import detail
 from app.models import IssuanceBatch, Organisation, Programme, Voucher
 from app.services.approvals.requests import Decision, request_approval
 from app.services.identity.principals import Caller

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, and_, func, insert, select, update
+from sqlalchemy import Connection, Row, Select, and_, func, insert, select, update
 
 from app.kernel.ids import new_id
 from app.kernel.problems import AppError, Code, FieldError
@@ -216,7 +216,7 @@ def _drawn(tx: Connection, secrets: PaymentSecrets, voucher: VoucherRecord, prov
             return code_id, key_id, mac
 
 
-def _query(voucher: VoucherRecord) -> Any:
+def _query(voucher: VoucherRecord) -> Select[*tuple[Any, ...]]:
     return (
         select(PaymentCode, Organisation.name.label("provider_name"), PaymentCodeUse.used_by)
         .join(Organisation, Organisation.id == PaymentCode.provider_id)
@@ -239,7 +239,7 @@ def _read(tx: Connection, voucher: VoucherRecord, code_id: str) -> PaymentCodeRe
     return _record(row, voucher)
 
 
-def _record(row: Any, voucher: VoucherRecord) -> PaymentCodeRecord:
+def _record(row: Row[Any], voucher: VoucherRecord) -> PaymentCodeRecord:
     return PaymentCodeRecord(
         id=row.id,
         voucher_id=row.voucher_id,

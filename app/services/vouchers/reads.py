@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, exists, or_, select, tuple_, union
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, exists, or_, select, tuple_, union
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -221,7 +221,7 @@ def _with_running_balance(rows: Sequence[Any]) -> list[VoucherMovement]:
     return shown
 
 
-def _query() -> Any:
+def _query() -> Select[*tuple[Any, ...]]:
     return (
         select(
             Voucher,
@@ -240,7 +240,7 @@ def _query() -> Any:
     )
 
 
-def _record(row: Any, at: datetime) -> VoucherRecord:
+def _record(row: Row[Any], at: datetime) -> VoucherRecord:
     return VoucherRecord(
         region_code=row.region_code,
         id=row.id,

@@ -15,7 +15,7 @@ from itertools import groupby
 from operator import itemgetter
 from typing import Any, NamedTuple, Protocol
 
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, Row, TextClause, text
 
 from app.services.reconciliation.invariants.cap_walk import (
     Claim,
@@ -306,7 +306,7 @@ def _holders(tx: Connection, versions: Versions, near: Sequence[tuple[str, str, 
 _WHOSE = itemgetter(slice(0, 4))
 
 
-def _event(row: Any, rules: Rules | None) -> Event:
+def _event(row: Row[Any], rules: Rules | None) -> Event:
     draws = row.facts is not None and rules is not None
     return Event(
         subject=row.subject,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, and_, case, func, or_, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, case, func, or_, select
 
 from app.kernel.ids import region_of
 from app.kernel.problems import AppError, Code
@@ -86,7 +86,7 @@ def _visible_to(caller: Caller) -> ColumnElement[bool]:
     )
 
 
-def _query() -> Any:
+def _query() -> Select[Any]:
     return (
         select(
             Hold,
@@ -98,6 +98,6 @@ def _query() -> Any:
     )
 
 
-def _record(row: Any) -> HoldRecord:
+def _record(row: Row[Any]) -> HoldRecord:
     names = [name for name in HoldRecord.__slots__ if name != "leaf"]
     return HoldRecord(**{name: getattr(row, name) for name in names}, leaf=recorded_leaf(row))

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from app.kernel import catalogue
-from app.kernel.catalogue import detail
+from app.kernel import wording
 from app.kernel.problems import Code
+from app.kernel.wording import detail
+
+_TOLD = re.compile(r'(?:NOT_FOUND|require_region\([^\n]+), what="([^"{]+)"')
 
 
 @pytest.mark.parametrize(
@@ -35,8 +37,8 @@ def test_roles_are_told_in_chinese() -> None:
 
 
 def test_whatever_is_not_found_has_a_chinese_name() -> None:
-    """Read from the source: each `NOT_FOUND, what="…"` is a word of a Chinese sentence (没有该…)."""
-    root = Path(catalogue.__file__).parents[1]
-    told = {what for path in root.rglob("*.py") for what in re.findall(r'NOT_FOUND, what="([^"{]+)"', path.read_text())}
+    """Read from the source: each `what="…"` that is told as not found is a word of a Chinese sentence (没有该…)."""
+    root = Path(wording.__file__).parents[1]
+    told = {what for path in root.rglob("*.py") for what in _TOLD.findall(path.read_text())}
     assert len(told) > 30
-    assert {what for what in told if what not in catalogue.WORDS} == set()
+    assert {what for what in told if what not in wording.WORDS} == set()
