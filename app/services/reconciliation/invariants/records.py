@@ -48,30 +48,18 @@ _RECORDS = f"""
     WHERE f.refunded_at <> e.at
     UNION ALL
     SELECT v.region_code, 'holder of ' || v.id,
-        concat_ws(' ', said.details ->> 'firm', e.programme_id, e.at),
-        concat_ws(' ', v.firm_id, v.programme_id, v.issued_at)
+        concat_ws(' ', said.details ->> 'firm', e.programme_id, e.subject_id, e.at),
+        concat_ws(' ', v.firm_id, v.programme_id, v.batch_id, v.issued_at)
     FROM vouchers v
     JOIN entries e ON e.region_code = v.region_code AND e.voucher_id = v.id AND e.kind = 'issue'
     CROSS JOIN LATERAL (SELECT e.details::jsonb AS details OFFSET 0) AS said
-    WHERE (said.details ->> 'firm', e.programme_id, e.at) IS DISTINCT FROM (v.firm_id, v.programme_id, v.issued_at)
+    WHERE (said.details ->> 'firm', e.programme_id, e.subject_id, e.at)
+        IS DISTINCT FROM (v.firm_id, v.programme_id, v.batch_id, v.issued_at)
     UNION ALL
     SELECT e.region_code, 'end of ' || v.id, e.voucher_end, coalesce(v.ended_as, '-')
     FROM entries e JOIN vouchers v ON v.region_code = e.region_code AND v.id = e.voucher_id
     WHERE e.voucher_end IS NOT NULL AND e.voucher_end IS DISTINCT FROM
         coalesce(v.ended_as, CASE WHEN e.kind <> 'expire' AND e.voucher_end = 'expired' THEN 'expired' END)
-    UNION ALL
-    SELECT m.region_code, 'grant of ' || m.id,
-        concat_ws(' ', said.details ->> 'voucher', said.details ->> 'provider', said.details ->> 'limit_fen', g.at,
-            CASE WHEN w.id IS NOT NULL THEN 'withdrawn' END),
-        concat_ws(' ', m.voucher_id, m.provider_id, m.limit_fen, m.granted_at,
-            CASE WHEN m.revoked_at IS NOT NULL THEN 'withdrawn' END)
-    FROM mandates m
-    JOIN audit_events g ON g.region_code = m.region_code AND g.object_id = m.id AND g.action = 'mandate.granted'
-    LEFT JOIN audit_events w ON w.region_code = m.region_code AND w.object_id = m.id AND w.action = 'mandate.withdrawn'
-    CROSS JOIN LATERAL (SELECT g.details::jsonb AS details OFFSET 0) AS said
-    WHERE (said.details ->> 'voucher', said.details ->> 'provider', said.details ->> 'limit_fen', g.at)
-            IS DISTINCT FROM (m.voucher_id, m.provider_id, m.limit_fen::text, m.granted_at)
-        OR (w.id IS NOT NULL AND m.revoked_at IS NULL)
     UNION ALL
     SELECT o.region_code, 'payee of ' || o.id, concat_ws(' ', asked.c ->> 'payee_id', asked.c ->> 'payee_account_id'),
         concat_ws(' ', o.payee_id, o.payee_account_id)
