@@ -11,7 +11,7 @@ from app.embedded.server import Server
 from tests.matrix.going import standing_province
 from tests.matrix.tenants import FIRM, PROVIDER, Tenant
 from tests.tampering.test_beyond_the_leaves import told
-from tests.world import ok
+from tests.world import ok, uscc_of
 
 FORGERIES: dict[str, tuple[str, str, str]] = {
     # -- where a provider may redeem --
@@ -185,6 +185,106 @@ FORGERIES: dict[str, tuple[str, str, str]] = {
         "grant of pay_",
     ),
     "a payment code that is gone": ("DELETE FROM payment_codes", "consents", "grant of pay_"),
+    # -- what one person records --
+    "a key of a machine": ("UPDATE client_keys SET jwk = '{}'", "registry", "key "),
+    "that a key is retired": (
+        "UPDATE client_keys SET retired_at = NULL WHERE retired_at IS NOT NULL",
+        "registry",
+        "key ",
+    ),
+    "a key that nobody added": (
+        (
+            "INSERT INTO client_keys (client_id, kid, algorithm, jwk, created_at, created_by)"
+            " SELECT client_id, 'x', algorithm, jwk, created_at, created_by FROM client_keys LIMIT 1"
+        ),
+        "registry",
+        "key x of cli_",
+    ),
+    "a key that is gone": ("DELETE FROM client_keys", "registry", "key "),
+    "whose machine it is": (
+        "UPDATE clients SET organisation_id = 'org_x' WHERE created_by <> 'test'",
+        "registry",
+        "machine cli_",
+    ),
+    "that a machine acts no more": (
+        "UPDATE clients SET disabled_at = NULL WHERE disabled_at IS NOT NULL",
+        "registry",
+        "end of cli_",
+    ),
+    "that somebody acts no more": (
+        "UPDATE users SET disabled_at = NULL WHERE disabled_at IS NOT NULL",
+        "registry",
+        "end of usr_",
+    ),
+    "that two accounts are one person's": (
+        "UPDATE users SET person_id = NULL WHERE person_id IS NOT NULL",
+        "registry",
+        "person of usr_",
+    ),
+    "that a role was taken away": (
+        "UPDATE role_grants SET revoked_at = NULL WHERE revoked_at IS NOT NULL",
+        "registry",
+        "firm ",
+    ),
+    "a link between two": ("DELETE FROM organisation_relations", "registry", "link rel_"),
+    "until when they are linked": (
+        "UPDATE organisation_relations SET until_on = '2026-01-02'",
+        "registry",
+        "link rel_",
+    ),
+    "who is linked": ("UPDATE organisation_relations SET other_person = 'uscc:x'", "registry", "link rel_"),
+    "that a link has ended": (
+        "UPDATE organisation_relations SET ended_on = ended_on - 1 WHERE ended_on IS NOT NULL",
+        "registry",
+        "link rel_",
+    ),
+    "a link that nobody recorded": (
+        (
+            "INSERT INTO organisation_relations (id, kind, person, name, other_person, other_name, from_on, evidence,"
+            " recorded_at, recorded_by) SELECT 'rel_x', kind, person, name, 'uscc:x', other_name, from_on, evidence,"
+            " recorded_at, recorded_by FROM organisation_relations LIMIT 1"
+        ),
+        "registry",
+        "link rel_x",
+    ),
+    "a day off": (
+        "DELETE FROM calendar_days WHERE day = (SELECT max(day) FROM calendar_days)",
+        "registry",
+        "calendar-",
+    ),
+    "a year's calendar": ("DELETE FROM calendar_tables", "registry", "calendar-"),
+    "by which notice": ("UPDATE calendar_tables SET document_no = 'x'", "registry", "calendar-"),
+    # -- how it was decided --
+    "how many steps a request takes": (
+        "UPDATE approvals SET steps = steps || '{finance}' WHERE status = 'pending'",
+        "approvals",
+        "request of apv_",
+    ),
+    "who may not decide": ("UPDATE approvals SET barred_ids = '{usr_x}'", "approvals", "request of apv_"),
+    "until when it may be approved": (
+        "UPDATE approvals SET expires_at = now() + interval '1 year'",
+        "approvals",
+        "request of apv_",
+    ),
+    "when it was asked for": (
+        "UPDATE approvals SET made_at = made_at - interval '1 day'",
+        "approvals",
+        "request of apv_",
+    ),
+    "when it was decided": (
+        "UPDATE approvals SET decided_at = decided_at - interval '1 day' WHERE decided_at IS NOT NULL",
+        "approvals",
+        "decision of apv_",
+    ),
+    "who took the first of two steps": (
+        (
+            "UPDATE approval_decisions SET decided_by = 'usr_x' WHERE step = 1 AND approval_id IN"
+            " (SELECT approval_id FROM approval_decisions WHERE step = 2)"
+        ),
+        "approvals",
+        "step 1 of apv_",
+    ),
+    "who proposed a payment": ("UPDATE payment_orders SET proposed_by = 'usr_x'", "records", "payee of pyo_"),
     # -- beside the entries --
     "of which batch a voucher is": ("UPDATE vouchers SET batch_id = 'bat_330100_x'", "records", "holder of vch_"),
 }
@@ -209,6 +309,17 @@ def _more(t: Tenant) -> None:
     made = t.post(FIRM, f"/v1/vouchers/{vouchers[0]}/payment-codes", code)["id"]
     ok(firm.delete(f"/v1/vouchers/{vouchers[0]}/payment-codes/{made}"))
     t.post("checker", f"/v1/delegations/{t.ids['delegation_id']}/revoke")
+    gone = {"reason": "离职"}
+    for who in ("users", "clients"):
+        t.post("registrar", f"/v1/{who}/{t.ids[f'leaving_{who[:-1]}_id']}/disable", gone)
+    t.post("registrar", f"/v1/users/{t.ids['twin_id']}/same-person", {"user_id": t.ids["user_id"]})
+    held = {"roles": [{"role": "firm", "region_code": t.region_code}], "reason": "换岗"}
+    t.post("registrar", f"/v1/users/{t.ids['inviting_user_id']}/roles/revoke", held)
+    t.post("registrar", f"/v1/clients/{t.ids['client_id']}/keys/retired/retire")
+    link = t.bodies["relation"] | {"other": {"type": "uscc", "value": uscc_of(990_001)}}
+    path = f"/v1/organisations/{t.ids['firm_id']}/relations"
+    ended = t.post("registrar", path, link)["id"]
+    t.post("registrar", f"{path}/{ended}/end", {"ended_on": "2026-01-31", "reason": "已解除"})
     lent = t.bodies["delegation"]
     t.approve(t.post("checker", "/v1/delegations", lent), by="security_admin")
 
