@@ -64,7 +64,7 @@ FORGERIES: dict[str, tuple[str, str, str]] = {
         "freeze of vch_",
     ),
     "since when it is frozen": (
-        "UPDATE vouchers SET frozen_at = frozen_at - interval '1 second' WHERE frozen_at IS NOT NULL",
+        "UPDATE vouchers SET frozen_at = frozen_at - interval '1 hour' WHERE frozen_at IS NOT NULL",
         "decisions",
         "freeze of vch_",
     ),

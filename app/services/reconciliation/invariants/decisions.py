@@ -110,21 +110,22 @@ _FREEZES = """
             AND a.c ->> 'objection_id' = t.object_id
         WHERE t.action = 'objection.received' GROUP BY 1, 2
     ) AS o ON o.region_code = v.region_code AND o.voucher_id = v.id
-    LEFT JOIN LATERAL (
-        SELECT r.rules::jsonb ->> 'while_frozen' AS while_frozen FROM rule_versions r
-        WHERE v.frozen_at IS NOT NULL AND r.region_code = v.region_code AND r.programme_id = v.programme_id
-            AND r.status = 'published' AND r.effective_on <= (v.frozen_at AT TIME ZONE 'Asia/Shanghai')::date
-        ORDER BY r.effective_on DESC, r.number DESC LIMIT 1
-    ) AS r ON true
     WHERE v.ended_as IS NULL AND CASE
         WHEN v.frozen_at IS NULL THEN f.kind = 'freeze_voucher' OR o.open_at < v.redeemable_until
-        ELSE v.stands_still <> coalesce(r.while_frozen = 'stands', false) OR CASE
-            WHEN f.kind = 'freeze_voucher' THEN v.frozen_at < f.at OR v.frozen_at >= f.at + interval '1 hour'
-            WHEN o.open_at IS NOT NULL THEN v.frozen_at < o.first_at OR v.frozen_at >= o.last_at + interval '1 hour'
+        ELSE v.stands_still <> coalesce((
+            SELECT r.rules::jsonb ->> 'while_frozen' = 'stands' FROM rule_versions r
+            WHERE r.region_code = v.region_code AND r.programme_id = v.programme_id AND r.status = 'published'
+                AND r.effective_on <= (v.frozen_at AT TIME ZONE 'Asia/Shanghai')::date
+            ORDER BY r.effective_on DESC, r.number DESC LIMIT 1
+        ), false) OR CASE
+            WHEN f.kind = 'freeze_voucher' THEN v.frozen_at
+                NOT BETWEEN f.at - interval '1 minute' AND f.at + interval '1 hour'
+            WHEN o.open_at IS NOT NULL THEN v.frozen_at
+                NOT BETWEEN o.first_at - interval '1 minute' AND o.last_at + interval '1 hour'
             ELSE true END
         END
 """
-"""A freeze is written down some milliseconds after it was decided, in the same transaction.
+"""A freeze is written down a moment after it was decided, in the same transaction, by a clock that may be set.
 
 An objection freezes a voucher that is not, until it is decided. What a freeze was to one that has ended since is past.
 """
