@@ -13,7 +13,8 @@ database, only Python, msgspec and cryptography, so that an auditor can read all
     books       the running state: all balances, re-derived leaf by leaf, and the invariants on the way
     payments    of that state: how far each redemption's money is, and what came back
     counters    the stored counters of a pack against that state; payment_rows: those of payments and recoveries
-    texts       facts, traces and rules against their hashes
+    texts       facts, traces and details against their hashes
+    rules       rule versions against their hashes, and against their publication in the log
     journal     the plain-text journal, written again from the leaves
     receipts    receipts that were given to providers, against the log
     heads       signed heads, cosignatures, heads taken earlier

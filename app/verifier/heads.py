@@ -30,6 +30,8 @@ class Summary:
     entries: int = 0
     texts: int = 0
     rule_versions: int = 0
+    rules_bound: int = 0
+    """Rule versions that are what the log sealed of their publication."""
     root: str = ""
     heads: int = 0
     heads_signed: int = 0

@@ -14,7 +14,8 @@ from app.verifier.leaves import AuditEvent, Leaf, read_leaf
 from app.verifier.manifest import RegionListed
 from app.verifier.notes import Checkpoint, Keys
 from app.verifier.pack import Pack, part_name, split_leaves
-from app.verifier.texts import Named, judge_rules, judge_texts
+from app.verifier.rules import Publications
+from app.verifier.texts import Named, judge_texts
 from app.verifier.tree import Tree, leaf_hashes
 
 
@@ -64,6 +65,7 @@ class RegionRun:
         self.sealed: dict[str, tuple[int, str]] = {}
         self.waiting: dict[str, str] = {}
         self.rules: set[str] = set()
+        self.publications = Publications(listed.region)
         self.newest = ""
         """The latest instant at which a file's last leaf was written: leaves lie nearly in the order of time."""
         self._earlier = [head for head in earlier if head.origin == listed.origin]
@@ -179,6 +181,7 @@ class RegionRun:
                 else:
                     if leaf.id in self.books.validities.awaited:
                         taken.named.details[leaf.id] = leaf.details
+                    self.publications.take(leaf, index)
                     taken.pieces.append("")
             except ValueError as error:
                 findings.add("leaf_format", self.region, f"#{index}", actual=error, index=index)
@@ -217,7 +220,8 @@ class RegionRun:
         region, listed = self.region, self._listed
         self.summary.root = self.tree.root().hex()
         if self.summary.stopped_at is not None:
-            self._rules()
+            versions = self.publications.judge_texts(self._rows("rules"), self.rules, self.findings)
+            self.summary.rule_versions = len(versions)
             return
         self._journal_head()
         written = self._read(f"{region}/unsealed.bin")
@@ -241,8 +245,8 @@ class RegionRun:
         )
 
     def _rules(self) -> None:
-        rows = self._rows("rules")
-        self.summary.rule_versions = judge_rules(self.region, rows, self.rules, self.findings)
+        counts = self.publications.judge(self._rows("rules"), self.rules, self.findings)
+        self.summary.rule_versions, self.summary.rules_bound = counts
 
     def _journal_head(self) -> None:
         name = f"{self.region}/journal.beancount"
@@ -297,6 +301,7 @@ class RegionRun:
             "books": self.books.to_json(),
             "sealed": {entry: list(place) for entry, place in self.sealed.items()},
             "rules": sorted(self.rules),
+            "publications": self.publications.to_json(),
             "newest": self.newest,
             "entries": self.summary.entries,
             "texts": self.summary.texts,
@@ -311,5 +316,6 @@ class RegionRun:
         self.books = Books.from_json(written["books"])
         self.sealed = {entry: (index, hashed) for entry, (index, hashed) in written["sealed"].items()}
         self.rules, self.newest = set(written["rules"]), written["newest"]
+        self.publications.restore(written["publications"])
         self.summary.entries, self.summary.texts = written["entries"], written["texts"]
         self.summary.earlier_heads = written["earlier_heads"]

@@ -79,7 +79,8 @@ class Report:
                 f"  树根 / root {one.root}",
                 f"  树头 / heads {one.heads}，签名有效 / signed {one.heads_signed}，见证 / cosigned {cosigned}",
                 f"  此前树头相符 / earlier heads that fit {one.earlier_heads}",
-                f"  事实与过程 / facts and traces {one.texts}，规则版本 / rule versions {one.rule_versions}",
+                f"  事实与过程 / facts and traces {one.texts}",
+                f"  规则版本 / rule versions {one.rule_versions}（日志所封存 / sealed in the log {one.rules_bound}）",
                 f"  存量记录 / stored rows {sum(one.rows.values())}",
             ]
         if self.receipts:

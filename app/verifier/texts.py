@@ -1,4 +1,4 @@
-"""Facts, traces and rules of a pack against the hashes that stand in the leaves."""
+"""Facts, traces and details of a pack against the hashes that stand in the leaves."""
 
 from __future__ import annotations
 
@@ -49,19 +49,3 @@ def judge_texts(
     for entry, kind in sorted(missing):
         findings.add("text_missing", region, f"{entry} {kind}", index=index_of[entry], entry=entry)
     return count, found_details
-
-
-def judge_rules(region: str, rows: Iterable[Mapping[str, Any]], used: Iterable[str], findings: Findings) -> int:
-    """Compare each rule version's text with its hash; every version that a leaf names must be there. How many."""
-    missing = set(used)
-    count = 0
-    for row in rows:
-        count += 1
-        version, text = str(row.get("id")), row.get("rules")
-        found = sha256(text.encode("utf-8", "surrogatepass")).hexdigest() if isinstance(text, str) else "-"
-        if found != row.get("rules_sha256"):
-            findings.add("rules_hash", region, version, expected=row.get("rules_sha256"), actual=found)
-        missing.discard(version)
-    for version in sorted(missing):
-        findings.add("rules_missing", region, version)
-    return count

@@ -25,7 +25,7 @@ from app.verifier.region import RegionRun
 from app.verifier.report import Report
 
 SAVE_EVERY_S = 20
-STATE = "3"
+STATE = "4"
 """The form of saved progress: that of another form is no use."""
 
 Progress = Callable[[int, int], None]
@@ -210,6 +210,8 @@ class _Run:
 
     def _warn(self) -> None:
         for one in self._report.regions:
+            if one.rule_versions > one.rules_bound == 0:
+                self._report.warnings.append(("rules_unbound", one.region))
             if not one.heads:
                 self._report.warnings.append(("nothing_sealed", one.region))
             elif not one.cosigned and not one.earlier_heads:

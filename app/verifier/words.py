@@ -79,6 +79,10 @@ CHECKS: Mapping[str, tuple[str, str]] = {
     "text_missing": ("缺少叶子所指的文本", "a text that a leaf names is missing"),
     "text_unknown": ("文本不属于任何叶子", "a text that no leaf names"),
     "rules_hash": ("规则文本与其哈希不符", "rules are not what their hash says"),
+    "rules_publication": (
+        "规则版本与日志所封存的发布不符",
+        "a rule version is not one that the log says was published",
+    ),
     "rules_missing": ("缺少叶子所指的规则版本", "a rule version that a leaf names is missing"),
     "journal": ("文本账簿与叶子不符", "the plain-text journal is not what the leaves come to"),
     "receipt_signature": ("收据没有该日志的有效签名，不作数", "a receipt without the log's signature promises nothing"),
@@ -99,6 +103,10 @@ WARNINGS: Mapping[str, tuple[str, str]] = {
     "unsealed": (
         "部分分录尚未封存，树头不覆盖它们",
         "some leaves are not sealed yet: no head covers them",
+    ),
+    "rules_unbound": (
+        "包内没有规则版本的发布凭据（旧版导出）：规则只与其自身的哈希核对。请重新导出。",
+        "an older export, without the publications of rules: they are held against their own hash only; export anew",
     ),
     "nothing_sealed": ("该地区尚无签名树头", "nothing of this region is sealed yet"),
     "started_anew": (

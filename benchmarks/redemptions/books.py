@@ -2,30 +2,32 @@
 
 Organisations, people and machines are rows; whatever moves money goes through the services that move it in earnest, ten
 thousand vouchers a batch, so that the ledger is as right as if officials had worked for a year. Mandates are one
-statement: a consent posts nothing.
+statement for all, with their audit events: a consent posts nothing.
 """
 
 from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from itertools import count
+from itertools import count, groupby
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, insert, text
 
 from app.database import Database
-from app.kernel.clock import fiscal_year, utc_now
+from app.kernel.clock import fiscal_year, rfc3339, utc_now
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import IdentifierType, OrganisationKind, Role, VoucherKind
 from app.models import Client, Organisation, RoleGrant, User
+from app.services import audit
 from app.services.approvals.decisions import approve
 from app.services.budgets.appropriations import request_appropriation
 from app.services.identity.loading import load_principal
-from app.services.identity.principals import Caller
+from app.services.identity.principals import Caller, Principal
 from app.services.issuance.checks import Submission
 from app.services.issuance.rows import GrantRow, Layout
 from app.services.issuance.submission import submit_batch
@@ -48,6 +50,7 @@ _MANDATES = text(
     " granted_by) SELECT v.region_code, 'mdt' || substr(v.id, 4), v.id,"
     " (CAST(:providers AS text[]))[1 + row_number() OVER (ORDER BY v.id) % :count], v.face_fen, 0, v.valid_until,"
     " v.issued_at, 'benchmark' FROM vouchers v WHERE v.region_code = :region_code AND v.programme_id = :programme_id"
+    " RETURNING region_code, id, voucher_id, provider_id, limit_fen, valid_until, granted_at"
 )
 _TARGETS = text(
     "SELECT v.code, m.provider_id FROM vouchers v JOIN mandates m ON m.region_code = v.region_code"
@@ -150,7 +153,7 @@ def scheme(
         told(first + len(rows))
     asked_for = {"region_code": region_code, "programme_id": programme_id}
     consent = {"providers": list(of.organisations), "count": len(of.organisations)} | asked_for
-    database.transact(lambda tx: tx.execute(_MANDATES, consent))
+    database.transact(lambda tx: _consent(tx, consent))
     return Scheme(region_code, programme_id)
 
 
@@ -241,6 +244,27 @@ def caller_of(tx: Connection, user_id: str) -> Caller:
     principal = load_principal(tx, user_id)
     assert principal is not None, "written down before"
     return Caller(principal, "benchmark")
+
+
+def _consent(tx: Connection, consent: Mapping[str, Any]) -> None:
+    """The mandates of a scheme, each with the event that tells of it; they are given as the vouchers are issued."""
+    caller = Caller(Principal("benchmark", "benchmark", str(consent["region_code"]), ()), "benchmark")
+    rows = sorted(tx.execute(_MANDATES, consent), key=attrgetter("granted_at"))
+    for at, granted in groupby(rows, key=attrgetter("granted_at")):
+        subjects: list[tuple[str, str, audit.Details]] = [
+            (
+                row.region_code,
+                row.id,
+                {
+                    "voucher": row.voucher_id,
+                    "provider": row.provider_id,
+                    "limit_fen": row.limit_fen,
+                    "valid_until": rfc3339(row.valid_until),
+                },
+            )
+            for row in granted
+        ]
+        audit.record_all(tx, caller=caller, action="mandate.granted", subjects=subjects, at=at)
 
 
 def _organisations(tx: Connection, kind: OrganisationKind, ids: Sequence[str], region_code: str) -> None:

@@ -327,8 +327,9 @@ def test_a_delegation_ends_by_itself_and_with_the_lenders_own_role(office: Offic
     [lent] = ok(colleague.get("/v1/delegations"))["data"]
     past = {"starts_at": "2026-01-01T00:00:00Z", "ends_at": "2026-01-02T00:00:00Z"}
     late = office.colleague()
-    copied(world, "delegations", lent["id"], id=new_id("dlg", HANGZHOU), delegate_id=late.id, **past)
+    forged = copied(world, "delegations", lent["id"], id=new_id("dlg", HANGZHOU), delegate_id=late.id, **past)
     problem(late.post(path(approval_id)), 403, "forbidden")
+    as_superuser(office, "DELETE FROM delegations WHERE id = :id", id=forged)
 
 
 def test_one_approves_what_one_has_seen(office: Office) -> None:
@@ -363,15 +364,21 @@ def test_a_stale_request_can_only_be_rejected_or_withdrawn(office: Office) -> No
     office.banded(expires_after_days=1)
     approval_id, stale = (office.batch(city.programme(), 1_000) for _ in range(2))
     assert shown(city.checker, approval_id)["expires_at"] is not None
-    name = office.world.database.engine.url.database
-    engine = create_engine(superuser_url(str(name)))
-    with engine.begin() as superuser:
-        superuser.execute(text("SET LOCAL session_replication_role = replica"))
-        superuser.execute(text("UPDATE approvals SET expires_at = '2026-01-01' WHERE id = :id"), {"id": stale})
-    engine.dispose()
+    expiring = "UPDATE approvals SET expires_at = {} WHERE id = :id"
+    as_superuser(office, expiring.format("'2026-01-01'"), id=stale)
     problem(city.checker.post(path(stale)), 409, "approval_expired")
     assert [one["id"] for one in ok(city.checker.get("/v1/approvals", mine=True))["data"]] == [approval_id]
     ok(city.checker.post(path(stale, "reject"), {"reason": "已逾期"}))
+    as_superuser(office, expiring.format("made_at + interval '1 day'"), id=stale)
+
+
+def as_superuser(office: Office, statement: str, **bound: str) -> None:
+    """What no role of the service may do."""
+    engine = create_engine(superuser_url(str(office.world.database.engine.url.database)))
+    with engine.begin() as superuser:
+        superuser.execute(text("SET LOCAL session_replication_role = replica"))
+        superuser.execute(text(statement), bound)
+    engine.dispose()
 
 
 def copied(world: World, table: str, like: str, **changes: str) -> str:

@@ -56,7 +56,6 @@ CHANGES: dict[str, tuple[tuple[str, ...], str, str]] = {
         "records",
         "rfd_",
     ),
-    "how much a mandate lets draw": (("UPDATE mandates SET limit_fen = limit_fen + 1",), "records", "grant of mdt_"),
     "whose money a pool is": (("UPDATE pools SET fund_source = 'x' || fund_source",), "records", "pool pol_"),
     "of which year a pool is": (("UPDATE pools SET fiscal_year = fiscal_year - 1",), "records", "pool pol_"),
     "what two persons approved, with its hash": (

@@ -1,4 +1,4 @@
-"""Fifteen things that a database's superuser can do to sealed books, and who finds each, naming the place.
+"""Sixteen things that a database's superuser can do to sealed books, and who finds each, naming the place.
 
 No trigger fires for him (`session_replication_role = replica`), and he knows how the log is made. What he has not is
 the log's key, what auditors have put away, and what providers were given. Everywhere the pack is exported by the
@@ -337,3 +337,43 @@ def test_15_a_forged_reversal_is_found_by_the_verifier(books: Books, pack: Path)
         report = copy.judge(pack)
     assert {("reversal", size)} <= {(one.check, one.index) for one in report.findings.kept}
     assert first(report)[1:] == (HANGZHOU, size)
+
+
+def test_16_rules_edited_with_their_hash_are_found_by_the_verifier(books: Books, tmp_path: Path) -> None:
+    """And with the command that published them: its hash stands in a sealed event."""
+    rules = "replace(rules, '\"rate\"', '\"rote\"')"
+    hashed = "encode(sha256(convert_to({}, 'UTF8')), 'hex')"
+    edited = f"UPDATE rule_versions SET rules = {rules}, rules_sha256 = {hashed.format(rules)} WHERE id = :version"
+    command = "replace(command, :before, :after)"
+    with books.copy() as copy:
+        version = copy.one("SELECT min(id) FROM rule_versions WHERE region_code = '330100'")
+        place = copy.one(
+            "SELECT leaf_index FROM log_leaves JOIN audit_events a ON a.id = leaf_id AND a.region_code = '330100'"
+            " JOIN rule_versions v ON v.programme_id = a.object_id AND v.id = :version"
+            " WHERE a.action = 'publish_programme.approved'",
+            version=version,
+        )
+        published = "SELECT rules_sha256 FROM rule_versions WHERE id = :version"
+        before = copy.one(published, version=version)
+        copy.tamper(edited.replace(":", r"\:").replace(r"\:version", ":version"), version=version)
+        report = copy.judge(tmp_path / "rules")
+        assert first(report) == ("rules_publication", HANGZHOU, place)
+        assert report.findings.counts == {"rules_publication": 1}
+        copy.tamper(
+            f"UPDATE approvals SET command = {command}, command_sha256 = {hashed.format(command)}"
+            " WHERE command LIKE '%' || :before || '%'",
+            before=before,
+            after=copy.one(published, version=version),
+        )
+        report = copy.judge(tmp_path / "command")
+        assert first(report) == ("rules_publication", HANGZHOU, place)
+        copy.tamper("UPDATE approvals SET command = '{' WHERE kind = 'publish_programme'")
+        assert first(copy.judge(tmp_path / "unreadable"))[:2] == ("rules_publication", HANGZHOU)
+
+
+def test_a_right_pack_binds_all_its_rules(books: Books, pack: Path) -> None:
+    with books.copy() as copy:
+        report = copy.judge(pack)
+    versions = [(one.rule_versions, one.rules_bound) for one in report.regions]
+    assert versions == [(1, 1), (1, 1)]
+    assert "rules_unbound" not in {name for name, _ in report.warnings}

@@ -21,6 +21,8 @@ HOLD = "hld_330100_0000000000000000000000hld1"
 PROVIDER = "org_000000000000000000000000000"
 RULES = '{"rate":"0.30"}'
 RULE_VERSION = "rul_330100_0000000000000000000000rul1"
+UNBOUND = {"id": RULE_VERSION, "rules": RULES, "rules_sha256": hashlib.sha256(RULES.encode()).hexdigest()}
+"""A version as packs told of it that did not tell of its publication."""
 VALID_FROM, VALID_UNTIL = "2026-01-01T00:00:00.000000Z", "2026-12-31T16:00:00.000000Z"
 ISSUED = f'{{"redeemable_until":"{VALID_UNTIL}","valid_from":"{VALID_FROM}","valid_until":"{VALID_UNTIL}"}}'
 TAKEN_AT = "2026-11-26T06:00:00.000000Z"
@@ -205,6 +207,7 @@ class PackMaker:
     head_sizes: tuple[int, ...] = (3,)
     per_file: int = 4
     unsealed: int = 0
+    rules: list[dict[str, Any]] = field(default_factory=lambda: [dict(UNBOUND)])
     raw: dict[int, bytes] = field(default_factory=dict)
     """Leaves that are other bytes than their entry's."""
 
@@ -242,8 +245,7 @@ class PackMaker:
         line = self.witness.cosign(heads[-1][1], 1_795_600_000)
         row = {"size": heads[-1][0], "witness": self.witness.name, "line": line}
         files[f"{REGION}/cosignatures.jsonl"] = compact(row) + b"\n"
-        rules = {"id": RULE_VERSION, "rules": RULES, "rules_sha256": sha(RULES.encode()).hex()}
-        files[f"{REGION}/rules.jsonl"] = compact(rules) + b"\n"
+        files[f"{REGION}/rules.jsonl"] = b"".join(compact(row) + b"\n" for row in self.rules)
         files[f"{REGION}/journal.beancount"] = journal_head(entries, parts).encode()
         for table, rows in self.stored.items():
             files[f"{REGION}/stored/{table}.jsonl"] = b"".join(compact(row) + b"\n" for row in rows)

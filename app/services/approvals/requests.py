@@ -10,6 +10,7 @@ from typing import Any
 from sqlalchemy import Connection, insert
 
 from app.kernel.canonical import canonical, sha256_hex
+from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id
 from app.kernel.vocabulary import ApprovalKind, ApprovalStatus, Role
 from app.models import Approval
@@ -92,6 +93,7 @@ def request_approval(
         "made_by": caller.principal_id,
         "within_id": within_id,
     }
+    barred = sorted(set(barred_ids) - {caller.principal_id})
     splitting = noticed_splitting(tx, values, table, at=at)
     tx.execute(
         insert(Approval).values(
@@ -109,7 +111,7 @@ def request_approval(
             steps=[str(role) for role in chosen.roles],
             steps_done=0,
             bands_id=chosen.bands_id,
-            barred_ids=sorted(set(barred_ids) - {caller.principal_id}),
+            barred_ids=barred,
             expires_at=chosen.expires_at,
         )
     )
@@ -124,6 +126,8 @@ def request_approval(
             "approval": approval_id,
             "command_sha256": sha256_hex(written),
             "steps": [str(role) for role in chosen.roles],
+            "barred": barred,
+            "expires_at": rfc3339(chosen.expires_at) if chosen.expires_at else None,
         },
     )
     return approval_id

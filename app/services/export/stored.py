@@ -10,6 +10,7 @@ import orjson
 from sqlalchemy import Connection, text
 
 from app.kernel.clock import rfc3339
+from app.sql import Statement
 
 _COUNTERS = "face_fen, balance_fen, held_fen, redeemed_fen, recovered_fen, expired_fen, voided_fen, surrendered_fen"
 _HOLD = "amount_fen, held_fen, redeemed_fen, released_fen"
@@ -63,6 +64,16 @@ _RULES = (
     "SELECT id, programme_id, number, effective_on, status, rules_sha256, rules FROM rule_versions"
     " WHERE region_code = :region AND status = 'published' ORDER BY id"
 )
+_PUBLICATIONS = Statement(
+    """
+    SELECT p.id AS approval_id, p.command, a.id AS event_id, a.details
+    FROM approvals p
+    JOIN audit_events a ON a.region_code = p.region_code AND a.object_id = p.subject_id
+        AND a.action = p.kind || '.approved' AND a.result = 'done'
+    WHERE p.region_code = :region AND p.status = 'approved' AND p.kind IN ('publish_programme', 'publish_rule_version')
+    ORDER BY a.id
+    """
+)
 
 
 def table_lines(tx: Connection, name: str, *, region_code: str) -> Iterator[bytes]:
@@ -82,15 +93,39 @@ def cosignature_lines(tx: Connection, *, region_code: str) -> Iterator[bytes]:
 
 
 def rule_lines(tx: Connection, *, region_code: str) -> Iterator[bytes]:
-    """Published rule versions, their texts and hashes."""
-    return _lines(tx, _RULES, {"region": region_code})
+    """Published rule versions, their texts and hashes, and the event that sealed the publication of each."""
+    publications = _publications(tx, region_code)
+    for row in _rows(tx, _RULES, {"region": region_code}):
+        yield orjson.dumps(row | {"publication": publications.get(row["id"])}) + b"\n"
+
+
+def _publications(tx: Connection, region_code: str) -> dict[str, dict[str, str]]:
+    """By version, what binds it to the log: the event of the decision, its details, and the command they name."""
+    found = {}
+    for row in _PUBLICATIONS(tx, {"region": region_code}):
+        if _member(row.details, "approval") == row.approval_id:
+            told = {"event": row.event_id, "details": row.details, "command": row.command}
+            found[str(_member(row.command, "rule_version_id"))] = told
+    return found
+
+
+def _member(document: str, name: str) -> object:
+    """A member of a document, None where it is no object any more: that is the verifier's to say."""
+    try:
+        read = orjson.loads(document)
+    except orjson.JSONDecodeError:
+        return None
+    return read.get(name) if isinstance(read, dict) else None
 
 
 def _lines(tx: Connection, query: str, bound: Mapping[str, Any]) -> Iterator[bytes]:
-    streamed = tx.execute(text(query), bound, execution_options={"yield_per": 1_000})
-    for row in streamed:
-        values = {name: _plain(value) for name, value in row._mapping.items()}
-        yield orjson.dumps(values) + b"\n"
+    for row in _rows(tx, query, bound):
+        yield orjson.dumps(row) + b"\n"
+
+
+def _rows(tx: Connection, query: str, bound: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    for row in tx.execute(text(query), bound, execution_options={"yield_per": 1_000}):
+        yield {name: _plain(value) for name, value in row._mapping.items()}
 
 
 def _plain(value: object) -> object:

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 from sqlalchemy import Connection, Row, func, or_, select, update
 from sqlalchemy.dialects.postgresql import insert
 
+from app.kernel.canonical import sha256_hex
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import Role, TokenKind
 from app.models import Client, ClientKey, Organisation
@@ -94,7 +95,8 @@ def write_key(
             "this machine had a key of this name; choose another",
             "该密钥名已被使用，请更换",
         )
-    _tell(tx, caller, region_code, client_id, "client.key_added", at, {"kid": key.kid, "algorithm": key.algorithm})
+    told = {"kid": key.kid, "algorithm": key.algorithm, "jwk_sha256": sha256_hex(key.jwk.encode())}
+    _tell(tx, caller, region_code, client_id, "client.key_added", at, told)
     return _record(row)
 
 

@@ -112,7 +112,7 @@ def propose_payee_account(
         authority_id=authority_id,
         required_role=Role.CHECKER,
         subject_id=f"{authority_id}/{payee_id}",
-        command={"account_id": account_id, "payee_id": payee_id},
+        command={"account_id": account_id, "payee_id": payee_id, "account": shown_account(row)},
         effect={"payee": payee.name, "account": shown_account(row), "before": before and shown_account(before)},
         reason=reason,
         within_id=payee_id,

@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, Row, insert, select, update
 
 from app.kernel.canonical import sha256_hex
-from app.kernel.clock import civil_date
+from app.kernel.clock import civil_date, rfc3339
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.regions import is_region
@@ -199,6 +199,15 @@ def submit_programme(tx: Connection, *, caller: Caller, programme_id: str) -> tu
             "rules_sha256": version.rules_sha256,
             "effective_on": version.effective_on.isoformat(),
             "programme_version": programme.version + 1,
+            "programme": {
+                "authority_id": programme.authority_id,
+                "title": programme.title,
+                "voucher_kind": programme.voucher_kind,
+                "fiscal_year": programme.fiscal_year,
+                "opens_at": rfc3339(programme.opens_at),
+                "closes_at": rfc3339(programme.closes_at),
+                "document_no": programme.document_no,
+            },
         },
         effect={
             "title": programme.title,

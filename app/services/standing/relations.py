@@ -9,6 +9,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, insert, or_, select, text, update
 
+from app.kernel.canonical import sha256_hex
 from app.kernel.ids import new_id
 from app.kernel.names import same_name
 from app.kernel.problems import AppError, Code, FieldError
@@ -209,8 +210,19 @@ def _tell(tx: Connection, caller: Caller, whose: OrganisationRecord, action: str
         action=action,
         object_id=whose.id,
         at=at,
-        details={"relation": row.id, "kind": row.kind, "from_on": row.from_on.isoformat()},
+        details={
+            "relation": row.id,
+            "kind": row.kind,
+            "from_on": row.from_on.isoformat(),
+            "record_sha256": sha256_hex(_words(row).encode()),
+        },
     )
+
+
+def _words(row: Any) -> str:
+    """What is hashed of a link, as reconciliation writes it again in SQL (`invariants.registry`)."""
+    said = (row.kind, row.person, row.other_person, row.group_name, row.share, row.from_on, row.until_on, row.ended_on)
+    return "|".join("" if one is None else str(one) for one in said)
 
 
 def _invalid(pointer: str, code: str, *, limit: str | None = None, actual: str | None = None) -> AppError:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, Select, insert, select, update
 
+from app.kernel.clock import rfc3339
 from app.kernel.ids import new_id, region_of
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.vocabulary import AdmissionStatus, OrganisationKind, Role, VoucherStatus
@@ -103,7 +104,12 @@ def grant_mandate(
         action="mandate.granted",
         object_id=mandate_id,
         at=at,
-        details={"voucher": voucher.id, "provider": provider_id, "limit_fen": limit_fen},
+        details={
+            "voucher": voucher.id,
+            "provider": provider_id,
+            "limit_fen": limit_fen,
+            "valid_until": rfc3339(until),
+        },
     )
     return _read(tx, voucher.region_code, mandate_id)
 

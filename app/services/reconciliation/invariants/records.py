@@ -48,38 +48,28 @@ _RECORDS = f"""
     WHERE f.refunded_at <> e.at
     UNION ALL
     SELECT v.region_code, 'holder of ' || v.id,
-        concat_ws(' ', said.details ->> 'firm', e.programme_id, e.at),
-        concat_ws(' ', v.firm_id, v.programme_id, v.issued_at)
+        concat_ws(' ', said.details ->> 'firm', e.programme_id, e.subject_id, e.at),
+        concat_ws(' ', v.firm_id, v.programme_id, v.batch_id, v.issued_at)
     FROM vouchers v
     JOIN entries e ON e.region_code = v.region_code AND e.voucher_id = v.id AND e.kind = 'issue'
     CROSS JOIN LATERAL (SELECT e.details::jsonb AS details OFFSET 0) AS said
-    WHERE (said.details ->> 'firm', e.programme_id, e.at) IS DISTINCT FROM (v.firm_id, v.programme_id, v.issued_at)
+    WHERE (said.details ->> 'firm', e.programme_id, e.subject_id, e.at)
+        IS DISTINCT FROM (v.firm_id, v.programme_id, v.batch_id, v.issued_at)
     UNION ALL
     SELECT e.region_code, 'end of ' || v.id, e.voucher_end, coalesce(v.ended_as, '-')
     FROM entries e JOIN vouchers v ON v.region_code = e.region_code AND v.id = e.voucher_id
     WHERE e.voucher_end IS NOT NULL AND e.voucher_end IS DISTINCT FROM
         coalesce(v.ended_as, CASE WHEN e.kind <> 'expire' AND e.voucher_end = 'expired' THEN 'expired' END)
     UNION ALL
-    SELECT m.region_code, 'grant of ' || m.id,
-        concat_ws(' ', said.details ->> 'voucher', said.details ->> 'provider', said.details ->> 'limit_fen', g.at,
-            CASE WHEN w.id IS NOT NULL THEN 'withdrawn' END),
-        concat_ws(' ', m.voucher_id, m.provider_id, m.limit_fen, m.granted_at,
-            CASE WHEN m.revoked_at IS NOT NULL THEN 'withdrawn' END)
-    FROM mandates m
-    JOIN audit_events g ON g.region_code = m.region_code AND g.object_id = m.id AND g.action = 'mandate.granted'
-    LEFT JOIN audit_events w ON w.region_code = m.region_code AND w.object_id = m.id AND w.action = 'mandate.withdrawn'
-    CROSS JOIN LATERAL (SELECT g.details::jsonb AS details OFFSET 0) AS said
-    WHERE (said.details ->> 'voucher', said.details ->> 'provider', said.details ->> 'limit_fen', g.at)
-            IS DISTINCT FROM (m.voucher_id, m.provider_id, m.limit_fen::text, m.granted_at)
-        OR (w.id IS NOT NULL AND m.revoked_at IS NULL)
-    UNION ALL
-    SELECT o.region_code, 'payee of ' || o.id, concat_ws(' ', asked.c ->> 'payee_id', asked.c ->> 'payee_account_id'),
-        concat_ws(' ', o.payee_id, o.payee_account_id)
+    SELECT o.region_code, 'payee of ' || o.id,
+        concat_ws(' ', asked.c ->> 'payee_id', asked.c ->> 'payee_account_id', a.made_by),
+        concat_ws(' ', o.payee_id, o.payee_account_id, o.proposed_by)
     FROM approvals a
     CROSS JOIN LATERAL (SELECT a.command::jsonb AS c OFFSET 0) AS asked
     JOIN payment_orders o ON o.region_code = a.region_code AND o.id = asked.c ->> 'order_id'
-    WHERE a.kind = 'order_payment' AND (asked.c ->> 'payee_id' <> o.payee_id OR asked.c ? 'payee_account_id'
-        AND asked.c ->> 'payee_account_id' IS DISTINCT FROM o.payee_account_id)
+    WHERE a.kind = 'order_payment' AND (
+        (asked.c ->> 'payee_id', a.made_by) IS DISTINCT FROM (o.payee_id, o.proposed_by)
+        OR asked.c ? 'payee_account_id' AND asked.c ->> 'payee_account_id' IS DISTINCT FROM o.payee_account_id)
     UNION ALL
     SELECT r.region_code, 'bank reference of ' || r.id, e.details, r.bank_reference
     FROM payment_results r
@@ -107,12 +97,14 @@ _RECORDS = f"""
 """An `expired` of another entry than the sweep's own says that the end had come, though nobody had swept yet."""
 
 _TOLD = """
-    SELECT region_code, action, object_id, principal_id, said ->> 'approval' AS approval_id,
-        said ->> 'command_sha256' AS command_sha256, said ->> 'maker' AS maker_id
+    SELECT region_code, at, action, object_id, principal_id, said ->> 'approval' AS approval_id,
+        said ->> 'command_sha256' AS command_sha256, said ->> 'maker' AS maker_id, said -> 'steps' AS steps,
+        said -> 'barred' AS barred, said ->> 'expires_at' AS expires_at,
+        said ->> 'on_behalf_of' AS on_behalf_of
     FROM (
-        SELECT region_code, action, object_id, principal_id, details::jsonb AS said FROM audit_events
-        WHERE result = 'done' AND action LIKE ANY (ARRAY['%.requested', '%.approved', '%.rejected', '%.withdrawn'])
-        OFFSET 0
+        SELECT region_code, at, action, object_id, principal_id, details::jsonb AS said FROM audit_events
+        WHERE result = 'done' AND action LIKE ANY (ARRAY['%.requested', '%.approved', '%.step_approved', '%.rejected',
+            '%.withdrawn']) OFFSET 0
     ) AS event
     WHERE said ? 'command_sha256'
 """
@@ -121,26 +113,43 @@ _APPROVALS = f"""
     WITH told AS MATERIALIZED ({_TOLD})
     SELECT a.region_code, 'request of ' || a.id AS subject,
         CASE WHEN t.action IS NULL THEN 'a sealed event'
-            ELSE concat_ws(' ', t.action, t.object_id, t.principal_id, t.command_sha256) END AS expected,
-        concat_ws(' ', a.kind || '.requested', a.subject_id, a.made_by, a.command_sha256) AS actual
+            ELSE concat_ws(' ', t.action, t.object_id, t.principal_id, t.command_sha256, t.at, t.steps, t.barred,
+                t.expires_at) END AS expected,
+        concat_ws(' ', a.kind || '.requested', a.subject_id, a.made_by, a.command_sha256, a.made_at,
+            to_jsonb(a.steps), to_jsonb(a.barred_ids), a.expires_at) AS actual
     FROM approvals a LEFT JOIN told t
         ON t.region_code = a.region_code AND t.approval_id = a.id AND t.action LIKE '%.requested'
-    WHERE (t.action, t.object_id, t.principal_id, t.command_sha256)
-        IS DISTINCT FROM (a.kind || '.requested', a.subject_id, a.made_by, a.command_sha256)
+    WHERE (t.action, t.object_id, t.principal_id, t.command_sha256, t.at)
+            IS DISTINCT FROM (a.kind || '.requested', a.subject_id, a.made_by, a.command_sha256, a.made_at)
+        OR t.steps <> to_jsonb(a.steps) OR t.barred <> to_jsonb(a.barred_ids)
+        OR (t.barred IS NOT NULL AND t.expires_at::timestamptz IS DISTINCT FROM a.expires_at)
     UNION ALL
     SELECT a.region_code, 'decision of ' || a.id,
         CASE WHEN t.action IS NULL THEN 'a sealed event'
-            ELSE concat_ws(' ', t.action, t.principal_id, t.maker_id, t.command_sha256) END,
-        concat_ws(' ', a.kind || '.' || a.status, a.decided_by, a.made_by, a.command_sha256)
+            ELSE concat_ws(' ', t.action, t.principal_id, t.maker_id, t.command_sha256, t.at) END,
+        concat_ws(' ', a.kind || '.' || a.status, a.decided_by, a.made_by, a.command_sha256, a.decided_at)
     FROM approvals a LEFT JOIN told t ON t.region_code = a.region_code AND t.approval_id = a.id
         AND t.action = a.kind || '.' || a.status AND t.principal_id = a.decided_by
-    WHERE a.status <> 'pending' AND (t.maker_id, t.command_sha256) IS DISTINCT FROM (a.made_by, a.command_sha256)
+    WHERE a.status <> 'pending' AND (t.maker_id, t.command_sha256, t.at)
+        IS DISTINCT FROM (a.made_by, a.command_sha256, a.decided_at)
+    UNION ALL
+    SELECT d.region_code, 'step ' || d.step || ' of ' || d.approval_id,
+        coalesce(nullif(concat_ws(' ', t.at, t.on_behalf_of), ''), 'a sealed event'),
+        concat_ws(' ', d.decided_at, d.on_behalf_of)
+    FROM approval_decisions d JOIN approvals a ON a.region_code = d.region_code AND a.id = d.approval_id
+    LEFT JOIN told t ON t.region_code = d.region_code AND t.approval_id = d.approval_id
+        AND t.principal_id = d.decided_by AND t.action = a.kind || CASE WHEN d.outcome = 'rejected' THEN '.rejected'
+            WHEN d.step < cardinality(a.steps) THEN '.step_approved' ELSE '.approved' END
+    WHERE (t.at, t.on_behalf_of) IS DISTINCT FROM (d.decided_at, d.on_behalf_of)
     UNION ALL
     SELECT t.region_code, 'approval ' || t.approval_id, t.action, coalesce(a.status, 'none')
     FROM told t LEFT JOIN approvals a ON a.region_code = t.region_code AND a.id = t.approval_id
-    WHERE a.id IS NULL OR (a.status = 'pending' AND t.action NOT LIKE '%.requested')
+    WHERE a.id IS NULL OR (a.status = 'pending' AND t.action NOT LIKE ALL (ARRAY['%.requested', '%.step_approved']))
 """
-"""Each request and each decision is a sealed event that names the command by its hash, who made it and who decided."""
+"""Each request and each step is a sealed event that names the command by its hash, who made it and who decided when.
+
+Those of the first releases do not say who was barred, and until when it could be approved.
+"""
 
 _RULES = """
     SELECT v.region_code, 'rules ' || v.id AS subject,
