@@ -128,7 +128,7 @@ class Database:
             try:
                 return self._once(work, snapshot=snapshot)
             except IntegrityError as error:
-                raise _known_problem(error) from error
+                raise known_problem(error) from error
             except DBAPIError as error:
                 if timed_out_on_lock(error):
                     raise AppError(Code.BUSY, retry_after_s=1) from error
@@ -277,7 +277,8 @@ def _sqlstate(error: DBAPIError) -> str | None:
     return original.sqlstate if isinstance(original, psycopg.Error) else None
 
 
-def _known_problem(error: IntegrityError) -> BaseException:
+def known_problem(error: IntegrityError) -> AppError | IntegrityError:
+    """What a violated constraint means to whoever asked (`CONSTRAINT_PROBLEMS`); the error itself if it is a bug."""
     original = error.orig
     name = original.diag.constraint_name if isinstance(original, psycopg.Error) else None
     code = CONSTRAINT_PROBLEMS.get(name or "")

@@ -9,9 +9,9 @@ from typing import Any, TypeVar
 
 from sqlalchemy import Connection, Row, select, update
 from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, IntegrityError
 
-from app.database import CommitUnknown, Database, timed_out_on_lock
+from app.database import CommitUnknown, Database, known_problem, timed_out_on_lock
 from app.kernel.canonical import canonical
 from app.kernel.problems import AppError, Code
 from app.models import IdempotencyKey
@@ -84,7 +84,8 @@ def run_once(
     The locks of the desk in the desk's order: the region's fence, the key, then whatever the work takes.
     A twin that arrives meanwhile waits at the key's row for the first to commit (lock_timeout: then
     `request_in_progress`). A refusal that `render_refusal` renders is stored, and everything the work had
-    written is undone; one for which it returns None leaves no trace, and is raised.
+    written is undone; one for which it returns None leaves no trace, and is raised. What a known constraint refuses
+    (`CONSTRAINT_PROBLEMS`) is a refusal as any other.
     """
     scope = Scope(region_code, caller.principal_id, route, key)
     given = fingerprint(route, command)
@@ -97,9 +98,10 @@ def run_once(
         savepoint = tx.begin_nested()
         try:
             answer = render(work(tx))
-        except AppError as refusal:
+        except (AppError, IntegrityError) as failure:
             savepoint.rollback()
-            refused = render_refusal(refusal)
+            refusal = failure if isinstance(failure, AppError) else known_problem(failure)
+            refused = render_refusal(refusal) if isinstance(refusal, AppError) else None
             if refused is None:
                 raise
             answer = refused

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from sqlalchemy import create_engine, text
 
+from app.settings import Settings
 from tests.allocation.rounds import Round, faces, promote, waiting
 from tests.applications.desk import Desk, assessment
+from tests.embedded.processes import within
 from tests.world import World, ok, problem
+
+WAITING_S = 30
 
 
 @pytest.fixture
@@ -146,3 +152,35 @@ def test_a_window_without_reviewed_applications_is_no_list(desk: Desk) -> None:
     assert [error["code"] for error in refused["errors"]] == ["none_reviewed"]
     both = body | {"rows": [{"reference_no": "A", "firm_id": desk.firm().organisation_id, "asked_fen": 1}]}
     problem(desk.city.maker.post(f"/v1/programmes/{programme_id}/allocation-rounds", both), 422, "validation_failed")
+
+
+def test_a_promotion_beside_the_round_that_makes_the_list_is_done_when_it_is_repeated(
+    world: World, settings: Settings
+) -> None:
+    """Who waits is known once the round is executed: the promotion looked before, and waited for the programme."""
+    desk = Desk(world.city())
+    programme_id = desk.programme(appropriation_fen=100, allocation={"on_exhaustion": "waitlist"})
+    ids = applied(desk, programme_id, 100, 90)
+    asked = begun(desk, programme_id).submit()
+    ok(asked)
+    desk.city.fund(programme_id, 90)
+    promoting = f"/v1/programmes/{programme_id}/waitlist/promote", {}
+    beside = create_engine(settings.database_url, connect_args={"options": "-c app.regions=%"})
+    with ThreadPoolExecutor(2) as pool, beside.connect() as lock:
+        lock.execute(_PROGRAMME, {"id": programme_id})
+        executed = pool.submit(desk.city.approve, asked)
+        assert within(WAITING_S, lambda: lock.execute(_WAIT).scalar_one() == 1)
+        promoted = pool.submit(desk.city.maker.post, *promoting, key="P")
+        assert within(WAITING_S, lambda: lock.execute(_WAIT).scalar_one() == 2)
+        lock.rollback()
+        ok(executed.result())
+        assert problem(promoted.result(), 503, "busy")
+        assert promoted.result().headers["Retry-After"] == "1"
+    beside.dispose()
+    ok(desk.city.approve(desk.city.maker.post(*promoting, key="P")))
+    assert statuses(desk, ids) == ["approved", "approved"]
+    assert world.differences() == []
+
+
+_PROGRAMME = text("SELECT 1 FROM programmes WHERE id = :id FOR NO KEY UPDATE")
+_WAIT = text("SELECT count(DISTINCT pid) FROM pg_locks WHERE NOT granted")

@@ -163,6 +163,20 @@ def test_two_who_press_the_last_step_at_once_execute_it_once(office: Office) -> 
     assert office.world.differences() == []
 
 
+def test_an_act_that_waits_already_is_refused_for_good_under_its_key(office: Office) -> None:
+    """Whoever repeats it once the way is free is told what he was told, and asks for nothing by that."""
+    city, voucher = office.city, counter(office.city).voucher
+    asks = f"/v1/vouchers/{voucher['id']}/freeze", {"reason": "核查"}
+    first = ok(city.maker.post(*asks))
+    refused = city.maker.post(*asks, key="K")
+    problem(refused, 409, "approval_pending")
+    ok(city.checker.post(path(first["id"], "reject"), {"reason": "再议"}))
+    again = city.maker.post(*asks, key="K")
+    assert (again.status_code, again.content) == (409, refused.content)
+    assert again.headers["Idempotency-Replayed"] == "true"
+    ok(city.maker.post(*asks, key="K2"))
+
+
 def test_bands_change_under_two_persons_and_what_waits_keeps_its_steps(office: Office) -> None:
     city = office.city
     programme_id = city.programme()

@@ -93,8 +93,8 @@ def promote(tx: Connection, *, caller: Caller, programme_id: str, limit_fen: int
     """Ask a checker to issue to those who wait, from the first on, as far as what is available reaches.
 
     Nobody is passed over: the first whose amount does not fit ends it. Raises `forbidden`, `not_found`,
-    `approval_pending` while another promotion waits, `nothing_to_allocate` where the first does not fit, and what a
-    batch is refused for.
+    `approval_pending` while another promotion waits, `nothing_to_allocate` where the first does not fit, `busy` where
+    somebody has come onto the list this very moment, and what a batch is refused for.
     """
     applications = lock_of_line(tx, region_of(programme_id) or "", programme_id)
     programme = lock_programme(tx, caller=caller, programme_id=programme_id, role=Role.MAKER)
@@ -108,6 +108,8 @@ def promote(tx: Connection, *, caller: Caller, programme_id: str, limit_fen: int
         needed_fen = waiting[0].waits_fen if waiting else 0
         raise AppError(Code.NOTHING_TO_ALLOCATE, available_fen=most, needed_fen=needed_fen)
     amounts = _application_amounts(next_ones)
+    if not applications.keys() >= amounts.keys():  # a round put them on the list while we waited for the programme
+        raise AppError(Code.BUSY, retry_after_s=1)
     judge_granted(tx, applications, amounts, at=at)
     grants = prepare(tx, programme, _rows(tx, programme.region_code, next_ones, applications, rules), at=at)
     left = len(waiting) - len(next_ones)

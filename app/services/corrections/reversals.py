@@ -7,6 +7,7 @@ a hold is released, a payment bounces, a refund is redeemed anew.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, func, select, update
@@ -116,7 +117,7 @@ def _reverse_grant(tx: Connection, entry: Any, decision: Decision, reason: str) 
     ).scalar_one()
     if entry.kind == EntryKind.APPROPRIATE and available_fen < posting.amount_fen:
         raise AppError(Code.APPROPRIATION_BELOW_PROMISED, limit_fen=available_fen, actual_fen=posting.amount_fen)
-    post(tx, [_mirror(tx, entry, [posting], decision, reason)])
+    post(tx, [_mirror(entry, [posting], decision, reason, at=now(tx))])
 
 
 def _reverse_issue(tx: Connection, entry: Any, decision: Decision, reason: str) -> None:
@@ -124,15 +125,16 @@ def _reverse_issue(tx: Connection, entry: Any, decision: Decision, reason: str) 
     key = (entry.region_code, entry.voucher_id)
     voucher = lock_vouchers(tx, [key], wait=True)[key]
     _refuse_reversed(tx, entry.region_code, entry.id)
-    if ended := end_of(voucher, at=now(tx)):
-        raise AppError(Code.WRONG_STATE, actual=ended, expected="active")
     postings = _postings(tx, entry.region_code, entry.id)
     lock_pools(tx, {(entry.region_code, one.pool_id) for one in postings})
+    at = now(tx)
+    if ended := end_of(voucher, at=at):
+        raise AppError(Code.WRONG_STATE, actual=ended, expected="active")
     _refuse_closed(tx, postings)
     issued_fen = sum(one.amount_fen for one in postings)
     if voucher.balance_fen != issued_fen:
         raise AppError(Code.VOUCHER_IN_USE, limit_fen=issued_fen, actual_fen=voucher.balance_fen)
-    mirror = _mirror(tx, entry, postings, decision, reason, voucher_seq=voucher.posting_count)
+    mirror = _mirror(entry, postings, decision, reason, voucher_seq=voucher.posting_count, at=at)
     post(tx, [mirror])
     tx.execute(
         update(Voucher)
@@ -142,19 +144,13 @@ def _reverse_issue(tx: Connection, entry: Any, decision: Decision, reason: str) 
 
 
 def _mirror(
-    tx: Connection,
-    entry: Any,
-    postings: Sequence[Any],
-    decision: Decision,
-    reason: str,
-    *,
-    voucher_seq: int = 0,
+    entry: Any, postings: Sequence[Any], decision: Decision, reason: str, *, at: datetime, voucher_seq: int = 0
 ) -> JournalEntry:
     return JournalEntry(
         region_code=entry.region_code,
         id=new_id("ent", entry.region_code),
         kind=EntryKind.REVERSE,
-        at=now(tx),
+        at=at,
         programme_id=entry.programme_id,
         subject_id=decision.approval_id,
         cause=decision.cause,

@@ -101,7 +101,7 @@ def reverse_redemption(
     redemption = read_redemption(tx, caller=caller, redemption_id=redemption_id)
     untouched = redemption.bill_refunded_fen == 0 and redemption.refunded_fen == 0 and redemption.recovered_fen == 0
     posted = redemption.status == RedemptionStatus.POSTED
-    if not (untouched and posted) or redemption.hold_id is not None or end_of(voucher, at=now(tx)):
+    if not (untouched and posted) or redemption.hold_id is not None:
         raise AppError(Code.REDEMPTION_NOT_REVERSIBLE, redemption_id=redemption_id)
     bill = json.loads(redemption.facts)["bill"]
     whole = {number: line["amount_fen"] for number, line in enumerate(bill["lines"], start=1)}
@@ -143,6 +143,9 @@ def _cancel(
         drawn_fen=position.drawn_fen,
         at=at,
     )
+    if how.kind is EntryKind.REVERSE and returned.voucher_end is not None:
+        # Not sooner, for locks are waited for: what goes on from an ended voucher to the pool is no mirror image.
+        raise AppError(Code.REDEMPTION_NOT_REVERSIBLE, redemption_id=redemption.id)
     invoices.give_back(returned.assessment, drawn_fen=position.drawn_fen, returned_fen=returned.subsidy_fen)
     target = position.counts(returned.assessment, position.drawn_fen - returned.subsidy_fen)
     counted = summed(position.counted, position.pending)

@@ -106,6 +106,7 @@ def execute_void(tx: Connection, *, command: Mapping[str, Any], decision: Decisi
         list(zip(vouchers.values(), reasons, strict=True)),
         VoucherEnd.VOIDED,
         decision.cause,
+        command,
         subject_id=decision.approval_id,
     )
     _tell_each(tx, command, decision, "voucher.voided", at=at)
@@ -158,7 +159,7 @@ def surrender(tx: Connection, *, caller: Caller, voucher_id: str, reason: str) -
         raise AppError(Code.HOLDS_OPEN, actual_fen=voucher.held_fen)
     cause = Cause(caller.principal_id, caller.organisation_id, caller.request_id)
     left_fen = voucher.balance_fen
-    at = _end(tx, [(voucher, {"reason": reason})], VoucherEnd.SURRENDERED, cause, subject_id=voucher_id)
+    at = _end(tx, [(voucher, {"reason": reason})], VoucherEnd.SURRENDERED, cause, {}, subject_id=voucher_id)
     audit.record(
         tx,
         caller=caller,
@@ -176,15 +177,18 @@ def _end(
     vouchers: Sequence[tuple[VoucherState, Mapping[str, Any]]],
     end: VoucherEnd,
     cause: Cause,
+    command: Mapping[str, Any],
     *,
     subject_id: str,
 ) -> datetime:
     """End locked vouchers of which nothing is held, each for its reason, and free their balances.
 
-    Returns the instant from which they have ended.
+    Returns the instant from which they have ended. Raises what `check_all` does for one that has expired while its
+    pools, or the counters of its holds, were waited for.
     """
     lock_pools(tx, {(voucher.region_code, share.pool_id) for voucher, _ in vouchers for share in voucher.shares})
     at = now(tx)
+    check_all([one for one, _ in vouchers], command, lambda one: check_status(Act.VOID, status_of(one, at=at)))
     entries = []
     for voucher, why in vouchers:
         free = tuple((share.pool_id, share.balance_fen) for share in voucher.shares if share.balance_fen)
