@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from hashlib import sha256
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Annotated
 
@@ -74,6 +75,8 @@ def verify(
     except KeyboardInterrupt:
         say("已中断；重新运行即接续。", "interrupted; run again to go on")
         raise
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an old console may not have every character
     if json:
         print(orjson.dumps(report.to_json(), option=orjson.OPT_INDENT_2).decode())
     else:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from io import TextIOWrapper
 from pathlib import Path
 
 from msgspec import json
@@ -23,6 +24,8 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("--receipts", type=Path, help="收据，每行一条 JSON / receipts, JSON lines")
     parser.add_argument("--json", action="store_true", help="以 JSON 输出 / the report as JSON")
     given = parser.parse_args(arguments)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # an old console may not have every character
     try:
         notes = [read_note(path) for path in given.checkpoint]
         vkeys = [*given.vkey, *(vkey for path in given.vkeys for vkey in read_vkeys(path))]

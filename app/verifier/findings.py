@@ -28,6 +28,13 @@ class Finding:
     entry: str | None = None
 
 
+def plain(text: str) -> str:
+    r"""What a pack says, without what would steer a terminal or cannot be written: `\x1b`, `\udcff`."""
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() else ascii(one)[1:-1] for one in text)
+
+
 class Findings:
     """The first findings of each region and how many there are of each check."""
 
@@ -51,7 +58,8 @@ class Findings:
         count = self.counts.get(check, 0) + 1
         self.counts[check] = count
         if count <= KEPT:
-            self.kept.append(Finding(check, region, subject, str(expected), str(actual), index, until, entry))
+            told = (plain(subject), plain(str(expected)), plain(str(actual)))
+            self.kept.append(Finding(check, region, *told, index, until, entry))
 
     def __len__(self) -> int:
         return sum(self.counts.values())

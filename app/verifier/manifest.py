@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Annotated, Literal
 
-from msgspec import Meta, Struct
-from msgspec.json import Decoder
+from msgspec import Meta, Struct, json
 
 MANIFEST = "manifest.json"
 LARGEST_PART = 1 << 20
@@ -51,12 +51,19 @@ class BadManifest(ValueError):
 def read_manifest(written: bytes) -> Manifest:
     """Raises BadManifest."""
     try:
-        manifest = Decoder(Manifest).decode(written)
+        manifest = json.decode(written, type=Manifest)
+        is_plain = json.encode(json.decode(written)) == json.format(written, indent=-1)
+        datetime.fromisoformat(manifest.taken_at)
     except (ValueError, RecursionError) as error:
         raise BadManifest(str(error)) from None
+    if not is_plain:
+        raise BadManifest("a member that stands twice, or a number or text that can be written more plainly")
+    for name in (*(one.origin for one in manifest.regions), *(one.path for one in manifest.files)):
+        if not name.isprintable():
+            raise BadManifest(f"a name with a character that nobody sees: {name!r}")
     _refuse_twice("regions", (one.region for one in manifest.regions))
     _refuse_twice("origins", (one.origin for one in manifest.regions if one.origin))
-    _refuse_twice("files", (one.path for one in manifest.files))
+    _refuse_twice("files", (one.path.casefold() for one in manifest.files))  # one file, where case does not count
     for one in manifest.files:
         if one.path.startswith("/") or "\\" in one.path or ".." in one.path.split("/"):
             raise BadManifest(f"a path that leads out of the pack: {one.path!r}")

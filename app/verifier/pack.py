@@ -18,7 +18,9 @@ BLOCK = 1 << 20
 LARGEST_FILE, LARGEST_LINE = 1_200_000_000, 1 << 26
 """Bytes that are read at once at most: of a whole file (full of the longest leaves it has 1.1 GB), and of a line."""
 
-_object = json.Decoder(dict[str, Any]).decode
+_object, _written = json.Decoder(dict[str, Any]).decode, json.Encoder().encode
+_UNCERTAIN = frozenset((float, bool))
+"""No row holds either; 3000.0 and `false` would pass for amounts."""
 
 
 class UnreadablePack(Exception):
@@ -129,8 +131,8 @@ class Pack:
     def rows(self, name: str, wrong: Callable[[str], object]) -> Iterator[dict[str, Any]]:
         """The objects of a JSON-lines file, one at a time; `wrong` is told at the end what is wrong with the file.
 
-        A line that is no object ends the reading with `file_malformed`, a file that is longer than listed with
-        `file_differs`.
+        A line that is no object, or could be read in two ways (a member twice, a number or text not as the export
+        writes them), ends the reading with `file_malformed`, a file that is longer than listed with `file_differs`.
         """
         self._read.add(name)
         digest, length, listed = sha256(), 0, self.files.get(name)
@@ -147,7 +149,11 @@ class Pack:
                     if not lines[-1]:
                         lines.pop()
                     for line in lines:
-                        yield _object(line)
+                        row = _object(line)
+                        if _written(row) != line or not _UNCERTAIN.isdisjoint(map(type, row.values())):
+                            wrong("file_malformed")
+                            return
+                        yield row
         except FileNotFoundError:
             wrong("file_missing")
         except (OSError, tarfile.TarError):

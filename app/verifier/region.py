@@ -124,6 +124,8 @@ class RegionRun:
                     index=first + place,
                 )
                 return
+        end, extra = first + len(hashes), len(stored) - 32 * len(hashes)
+        self.findings.add(check, self.region, f"#{end}", expected=0, actual=f"{extra} bytes", index=end)
 
     def _grow(self, first: int, hashes: Sequence[bytes]) -> None:
         """Append the hashes, stopping at the size of each head."""

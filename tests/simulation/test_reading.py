@@ -156,7 +156,7 @@ def test_a_file_without_rows_is_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "data", [b"\x00\x01\x02", b"\xff\xfe\x00a", b'at,firm,category,amount_yuan\n"open', b"PK\x03\x04broken"]
+    "data", [b"\x00\x01\x02", b"\xff\xfe\x00", b'at,firm,category,amount_yuan\n"open', b"PK\x03\x04broken"]
 )
 def test_what_is_no_file_of_bills_is_told_as_such(data: bytes) -> None:
     with pytest.raises(AppError) as refusal:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime
+from io import BytesIO
 
 import pytest
+import xlsxwriter  # type: ignore[import-untyped]
 
 from app.kernel.problems import AppError, Code
 from app.services.sheets.refusals import Unreadable
 from app.services.statements.sheet import Line
 from app.services.statements.template import write_template
+from tests.issuance.sheets import SHEET, altered
 from tests.statements.files import FRAME, HEADINGS, ROW, USCC, as_csv, as_xlsx, read, wrong
 
 LINE = Line(2, 3_000, "A-1", None, date(2026, 11, 5), 10_000)
@@ -24,11 +28,22 @@ LINE = Line(2, 3_000, "A-1", None, date(2026, 11, 5), 10_000)
         as_csv([HEADINGS, ROW], "gb18030"),
         "\t".join(HEADINGS).encode() + b"\r\n" + "\t".join(ROW).encode(),
         ";".join(HEADINGS).encode() + b"\n" + ";".join(ROW).encode() + b"\n;;;\n",
+        as_csv([HEADINGS, ROW], "utf-16"),
         as_xlsx([HEADINGS, ROW]),
         as_xlsx([HEADINGS, ("A-1", date(2026, 11, 5), 100, 30.0)]),
         as_xlsx([["说明", "不是对账单"]], [HEADINGS, ROW]),
     ],
-    ids=["utf-8", "with a mark", "gb18030", "tabs", "semicolons", "text cells", "numbers and a date", "second sheet"],
+    ids=[
+        "utf-8",
+        "with a mark",
+        "gb18030",
+        "tabs",
+        "semicolons",
+        "utf-16",
+        "text cells",
+        "numbers and a date",
+        "second sheet",
+    ],
 )
 def test_the_same_statement_in_any_file_is_the_same(data: bytes) -> None:
     statement = read(data)
@@ -76,6 +91,11 @@ def test_a_day_is_read_in_its_usual_forms(written: object) -> None:
         (("订单编号", "核销金额(分)"), ("A-1", "3000"), 3_000),
         (("客户", "核销单号", "抵扣金额"), ("某公司", "A-1", "30"), 3_000),
         (("订单号", "核销日", "补贴金额"), ("A-1", "2026-11-05", "30"), 3_000),
+        (("订单号", "补贴金额\n（单位：元）"), ("A-1", "30"), 3_000),
+        (("订单号", "补贴金额【元】"), ("A-1", "30"), 3_000),
+        (("订单号", "补贴金额/元"), ("A-1", "30"), 3_000),
+        (("订单号", "补贴金额 元"), ("A-1", "30"), 3_000),
+        (("订单号", "补贴金额：分"), ("A-1", "3000"), 3_000),
     ],
 )
 def test_headings_are_known_in_both_languages(headings: tuple[str, ...], row: tuple[str, ...], fen: int) -> None:
@@ -109,6 +129,8 @@ def test_full_width_letters_and_shielded_text_are_the_order_number_itself() -> N
         ([("A-1", "2026-11-05 25:00", "", "30")], [(2, "B 核销日期", "date_unreadable")]),
         ([("A-1", "2026-11-05 24:00:00", "", "30")], [(2, "B 核销日期", "date_unreadable")]),
         ([("A-1", "", "", "-30")], [(2, "D 补贴金额（元）", "amount_negative")]),
+        ([("A-1", "", "", "-")], [(2, "D 补贴金额（元）", "amount_unreadable")]),
+        ([("A-1", "", "", "30-")], [(2, "D 补贴金额（元）", "amount_unreadable")]),
         ([("A-1", "", "", "(30.00)")], [(2, "D 补贴金额（元）", "amount_negative")]),
         ([("A-1", "", "", "")], [(2, "D 补贴金额（元）", "required")]),
         ([("A-1", "", "", "#REF!")], [(2, "D 补贴金额（元）", "formula_error")]),
@@ -124,6 +146,10 @@ def test_full_width_letters_and_shielded_text_are_the_order_number_itself() -> N
         ([("合计", "", "", "0"), ROW], [(3, None, "row_below_total")]),
         ([ROW, ("合计", "", "100", "31")], [(3, "D 补贴金额（元）", "total_wrong")]),
         ([ROW, ("合计", "", "99.99", "30")], [(3, "C 账单金额（元）", "total_wrong")]),
+        ([ROW, ("合计", "", "", "31"), ("合计（大写）：叁拾元整",)], [(3, "D 补贴金额（元）", "total_wrong")]),
+        ([ROW, ("合计", "", "", "31"), ("总计", "", "", "30")], [(3, "D 补贴金额（元）", "total_wrong")]),
+        ([ROW, ("合计（2笔）", "", "", "30")], [(3, None, "total_count_wrong")]),
+        ([ROW, ("合计", "共2笔", "", "30")], [(3, None, "total_count_wrong")]),
         ([], [(2, None, "no_rows")]),
         (
             [("", "2026-10-31", "x", "1.001"), ("A", "", "", "1"), ("A", "", "", "1")],
@@ -164,6 +190,8 @@ def test_an_unquoted_comma_that_shifts_the_cells_is_refused() -> None:
         (("金额", "补贴金额"), [(1, "订单号 | 核销编号", "heading_missing")]),
         (("订单号", "补贴金额", "核销金额"), [(1, "C 核销金额", "heading_duplicate")]),
         (("订单号", "补贴金额（万元）"), [(1, "B 补贴金额（万元）", "heading_unit")]),
+        (("订单号", "补贴金额/万元"), [(1, "B 补贴金额/万元", "heading_unit")]),
+        (("订单号", "补贴金额 万元"), [(1, "B 补贴金额 万元", "heading_unit")]),
     ],
 )
 def test_a_heading_that_is_missing_twice_or_in_another_unit_is_named(
@@ -199,11 +227,22 @@ def test_a_redemption_of_another_region_is_refused() -> None:
         b"",
         b"%PDF-1.7 \xe2\xe3\xcf\xd3",
         "﻿姓名,电话\n张三,1\n".encode(),
-        "订单号,补贴金额\nA,1\n".encode("utf-16"),
+        "订单号,补贴金额\nA,1\n".encode("utf-16-le"),
+        b"\xef\xbb\xbf" + "订单号,补贴金额\nA,1\n".encode("gb18030"),
+        "<table><tr><td>订单号</td></tr></table>".encode(),
         b"PK\x03\x04 and no more",
         as_xlsx([HEADINGS, ROW], [HEADINGS, ROW]),
     ],
-    ids=["empty", "pdf", "other table", "utf-16", "broken archive", "two statements"],
+    ids=[
+        "empty",
+        "pdf",
+        "other table",
+        "utf-16 without a mark",
+        "another encoding than its mark",
+        "web page",
+        "broken archive",
+        "two statements",
+    ],
 )
 def test_what_is_no_statement_is_unreadable(data: bytes) -> None:
     with pytest.raises(Unreadable) as refused:
@@ -223,3 +262,72 @@ def test_all_errors_are_raised_at_once_in_order_of_rows() -> None:
         statement.require_sound()
     assert refused.value.code is Code.SHEET_INVALID
     assert [error.row for error in refused.value.errors] == [2, 3]
+
+
+@pytest.mark.parametrize(
+    "shown_as",
+    ['0.00"万元"', r"0\.0,", "#,##0,", "[$$-409]#,##0.00", "[$€-2] #,##0.00", ";;;", '"NO."0', '0.0"%"', '0;0"万"'],
+)
+def test_a_number_that_is_shown_as_another_one_is_refused(shown_as: str) -> None:
+    (error,) = read(formatted("A-1", 1.5, shown_as)).errors
+    assert (error.row, error.column, error.code) == (2, "D 补贴金额（元）", "number_shown_otherwise")
+    assert error.actual == "1.5"
+
+
+@pytest.mark.parametrize(
+    "shown_as",
+    [
+        "General", "0.00", "#,##0.00", "#,##0.00_);(#,##0.00)", '"￥"#,##0.00;[Red]"￥"-#,##0.00', '#,##0.00"元"',
+        '_ ¥* #,##0.00_ ;_ ¥* -#,##0.00_ ;_ ¥* "-"??_ ;_ @_ ', "@", "[DBNum2][$-804]General", "#,##0.00 [$CNY]",
+    ],
+)  # fmt: skip
+def test_what_is_shown_beside_an_amount_in_yuan_changes_nothing(shown_as: str) -> None:
+    (line,) = read(formatted("A-1", 1.5, shown_as)).lines
+    assert line.subsidy_fen == 150
+
+
+def test_an_order_number_with_zeros_in_front_is_what_is_seen() -> None:
+    (line,) = read(formatted(123, 1.5, "0.00", order_no_shown_as="00000000")).lines
+    assert line.order_no == "00000123"
+    # Zeros behind are no digits that somebody typed: of a long number Excel keeps fifteen.
+    assert wrong(formatted(1.2345678901234568e18, 1.5, "0.00", order_no_shown_as="0" * 19)) == [
+        (2, "A 订单号", "number_mangled")
+    ]
+
+
+def test_hidden_rows_and_columns_are_told() -> None:
+    lines = [HEADINGS, ROW, ("A-2", "", "", "15"), ("合计", "", "", "45")]
+    assert wrong(hiding(lines, row=2)) == [(3, None, "row_hidden")]
+    assert wrong(hiding(lines, column=3)) == [(1, "D 补贴金额（元）", "column_hidden")]
+    assert wrong(hiding([[*line, "x"] for line in lines[:3]], column=4)) == []  # nobody reads it
+
+
+def test_a_sheet_that_is_formatted_to_its_last_row_is_read_to_its_last_line() -> None:
+    empty = b"".join(b'<row r="%d"><c r="A%d" s="0"/></row>' % (n, n) for n in range(3, 200_000))
+    data = altered(
+        as_xlsx([HEADINGS, ROW]), {SHEET: lambda part: part.replace(b"</sheetData>", empty + b"</sheetData>")}
+    )
+    assert read(data).lines == [LINE]
+
+
+def formatted(order_no: object, subsidy: float, shown_as: str, *, order_no_shown_as: str = "General") -> bytes:
+    file = BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        sheet.write_row(0, 0, HEADINGS)
+        sheet.write(1, 0, order_no, book.add_format({"num_format": order_no_shown_as}))
+        sheet.write_number(1, 3, subsidy, book.add_format({"num_format": shown_as}))
+    return file.getvalue()
+
+
+def hiding(rows: Sequence[Sequence[object]], *, row: int | None = None, column: int | None = None) -> bytes:
+    file = BytesIO()
+    with xlsxwriter.Workbook(file, {"in_memory": True}) as book:
+        sheet = book.add_worksheet()
+        for place, line in enumerate(rows):
+            sheet.write_row(place, 0, line)
+        if row is not None:
+            sheet.set_row(row, None, None, {"hidden": True})
+        if column is not None:
+            sheet.set_column(column, column, None, None, {"hidden": True})
+    return file.getvalue()

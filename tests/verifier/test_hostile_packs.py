@@ -5,6 +5,8 @@ from __future__ import annotations
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from pathlib import Path
 from typing import Any
@@ -17,6 +19,7 @@ from app.verifier import verify as verifying
 from app.verifier.__main__ import main
 from app.verifier.pack import Pack, UnreadablePack
 from app.verifier.verify import Options, verify
+from tests.cli.processes import COMMAND
 from tests.verifier.packs import ORIGIN, PROVIDER, REGION, VOUCHER, PackMaker, compact, list_again, posting
 from tests.verifier.test_adversaries import archive
 from tests.verifier.test_verify import Interrupted, paid_and_closed, receipt, receipts_file
@@ -160,6 +163,93 @@ def test_what_is_no_plain_file_is_not_waited_for(tmp_path: Path) -> None:
     os.mkfifo(folder / "manifest.json")
     with pytest.raises(UnreadablePack):
         verify(folder, Options())
+
+
+# -- one reading, and one that can be shown ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("told", "instead"),
+    [
+        (b'"balance_fen":', b'"balance_fen":999,"balance_fen":'),
+        (b'"held_fen":0', b'"held_fen":false'),
+        (b'"held_fen":0', b'"held_fen":-0.0'),
+        (b'"held_fen":0', b'"held_fen":-0'),
+        (b'"held_fen":0', b'"held_fen": 0'),
+        (b'"face_fen":50000', b'"face_fen":5e4'),
+        (b'"face_fen":50000', b'"face_fen":50000.0'),
+        (b'"id":"vch', b'"\\u0069d":"vch'),
+    ],
+)
+def test_a_stored_row_that_can_be_read_in_two_ways_is_named(told: bytes, instead: bytes, tmp_path: Path) -> None:
+    maker = paid_and_closed()
+    folder = maker.write(tmp_path / "pack")
+    path = folder / REGION / "stored" / "vouchers.jsonl"
+    written = path.read_bytes()
+    assert told in written
+    path.write_bytes(written.replace(told, instead, 1))
+    list_again(folder)
+    assert ("file_malformed", f"{REGION}/stored/vouchers.jsonl") in named(folder, maker.key.vkey)
+
+
+@pytest.mark.parametrize(("kind", "check"), [("hashes", "leaf_hash"), ("tiles", "tile")])
+def test_hashes_beyond_the_last_leaf_are_named(kind: str, check: str, tmp_path: Path) -> None:
+    maker = PackMaker()
+    folder = maker.write(tmp_path / "pack")
+    last = max((folder / REGION / kind).iterdir())
+    last.write_bytes(last.read_bytes() + bytes(32))
+    list_again(folder)
+    report = verify(folder, Options((maker.key.vkey,)))
+    assert [(one.check, one.index) for one in report.findings.kept] == [(check, len(maker.story.leaves))]
+
+
+@pytest.mark.parametrize(
+    ("told", "instead"),
+    [
+        (b'"taken_at":"2026', b'"taken_at":"2020-01-01T00:00:00.000000Z","taken_at":"2026'),
+        (b'"taken_at":"2026-11-26', b'"taken_at":"2026-13-45'),
+        (b'"path":"keys.txt"', b'"path":"keys.txt\\u0000"'),
+        (b'"path":"keys.txt"', b'"path":"\\u001b[2J"'),
+        (b'"path":"keys.txt"', b'"path":"330100/RULES.jsonl"'),
+        (b'"version":1', b'"version":1.0'),
+    ],
+)
+def test_a_manifest_that_can_be_read_in_two_ways_is_none(told: bytes, instead: bytes, tmp_path: Path) -> None:
+    folder = PackMaker().write(tmp_path / "pack")
+    path = folder / "manifest.json"
+    written = compact(json.loads(path.read_bytes()))
+    path.write_bytes(written)
+    assert verify(folder, Options()).findings.counts == {}
+    assert told in written
+    path.write_bytes(written.replace(told, instead, 1))
+    with pytest.raises(UnreadablePack):
+        verify(folder, Options())
+
+
+def test_a_file_whose_name_is_no_text_or_steers_a_terminal_is_named_plainly(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = PackMaker().write(tmp_path / "pack")
+    Path(os.fsdecode(bytes(folder) + b"/\xff\x1b[2J")).write_bytes(b"x")
+    for arguments in ([str(folder)], [str(folder), "--json"]):
+        assert main(arguments) == 1
+        shown = capsys.readouterr().out
+        assert "\x1b" not in shown
+        assert "udcff" in shown
+        assert "x1b[2J" in shown
+
+
+@pytest.mark.parametrize("command", [(sys.executable, "-m", "app.verifier"), (*COMMAND, "verify")])
+def test_a_console_without_chinese_shows_the_report_all_the_same(command: tuple[str, ...], tmp_path: Path) -> None:
+    maker = PackMaker()
+    folder = maker.write(tmp_path / "审计包")
+    ran = subprocess.run(
+        [*command, str(folder), "--vkey", maker.key.vkey],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "XDG_STATE_HOME": str(tmp_path)},
+        capture_output=True,
+        check=False,
+    )
+    assert (ran.returncode, b"Traceback" in ran.stderr, b"right" in ran.stdout) == (0, False, True)
 
 
 # -- when it was taken ------------------------------------------------------------------------------------------------

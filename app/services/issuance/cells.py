@@ -23,8 +23,8 @@ from app.services.issuance.rows import (
     score_of,
 )
 from app.services.issuance.words import MARK_LENGTH, NAME_LENGTH, NOTE_LENGTH, CellProblem, Field
-from app.services.sheets.cells import ERROR_VALUES, plain_number, shown, written_day
-from app.services.sheets.workbook import NO_RESULT, Cell
+from app.services.sheets.cells import cell_error, plain_number, shown, written_day
+from app.services.sheets.workbook import Cell
 
 _SHIELDED = re.compile(r'="(.*)"')
 """How programs keep Excel from making a number of a text in a CSV file."""
@@ -33,16 +33,14 @@ _ROUNDED = re.compile(r"[1-9][0-9]{14}0+")
 
 
 def sound(cell: Cell, *, typed: bool) -> Cell:
-    """The cell, unless it shows that its formula has failed. Raises CellProblem.
+    """The cell, unless it shows that its formula has failed or that its number is shown otherwise. Raises CellProblem.
 
     Of a CSV file (not `typed`) the text within `="…"`; any other beginning of a formula there is refused.
     """
     if not isinstance(cell, str):
         return cell
-    if cell in ERROR_VALUES:
-        if cell == NO_RESULT:
-            raise CellProblem("formula_without_result")
-        raise CellProblem("formula_error", actual=cell)
+    if error := cell_error(cell):
+        raise CellProblem(error[0], actual=error[1])
     if typed or not cell.startswith(("=", "@")):
         return cell
     shielded = _SHIELDED.fullmatch(cell.strip())

@@ -6,7 +6,7 @@ What is taken for a heading is known by its words alone, so nothing is guessed.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from app.kernel.problems import FieldError
@@ -59,8 +59,13 @@ def find_headings(cells: Cells, form: Form) -> int | None:
     return found if found is not None or not any(known[:1]) else 0
 
 
-def read_headings(cells: Cells, place: int, form: Form, language: Language) -> Headings:
-    """Understand the headings in that row and, where they take two, in the one above or below."""
+def read_headings(
+    cells: Cells, place: int, form: Form, language: Language, *, hidden: Collection[int] = ()
+) -> Headings:
+    """Understand the headings in that row and, where they take two, in the one above or below.
+
+    `hidden` are the columns (from 0) that nobody sees: none of them may be read.
+    """
     row, first = list(cells[place]), place + 1
     if first < len(cells) and _goes_on(row, cells[first], form):
         row, first = _below(row, cells[first]), first + 1
@@ -89,6 +94,8 @@ def read_headings(cells: Cells, place: int, form: Form, language: Language) -> H
         letters, words = column_letters(n + 1), shown(heading)
         if field is not None and field not in columns:
             columns[field] = n
+            if n in hidden:
+                complain(letters, f"{letters} {words}", CellProblem("column_hidden", actual=words))
         elif comparable(heading) in _PASSED_OVER:
             passed_over.add(n)
         elif is_filled(heading):

@@ -19,7 +19,7 @@ from app.services.issuance.headings import Headings, find_headings, is_heading_r
 from app.services.issuance.rows import GrantRow, Layout, duplicate_references
 from app.services.issuance.words import MARKS, CellProblem, Field
 from app.services.sheets.cells import is_filled
-from app.services.sheets.labels import is_remark, is_subtotal, is_total
+from app.services.sheets.labels import FIRMS, is_remark, is_subtotal, is_total, stated_count
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.tables import Table, read_tables
 from app.services.sheets.workbook import Cell
@@ -49,7 +49,7 @@ def read_sheet(data: bytes, *, language: Language, form: Form = ISSUANCE) -> She
     Raises AppError `file_unreadable` where the file is no readable .xlsx or CSV, or has no such sheet.
     """
     table, place = _table_of(data, form)
-    headings = read_headings(table.cells, place, form, language)
+    headings = read_headings(table.cells, place, form, language, hidden=table.hidden.columns)
     layout = Layout(language, headings.names, heading_row=place + 1)
     if headings.errors:
         return Sheet(form, (), layout, headings.errors, table.cells, headings)
@@ -86,7 +86,7 @@ class _Reader:
     def __init__(self, table: Table, form: Form, headings: Headings, layout: Layout) -> None:
         self._form, self._headings, self._layout = form, headings, layout
         read = readers(typed=table.typed)
-        self._typed, self._merged = table.typed, table.merged()
+        self._typed, self._merged, self._hidden_rows = table.typed, table.merged(), table.hidden.rows
         self._plan = [(field, n, read[field], field in form.required) for field, n in headings.columns.items()]
         self._total: tuple[int, int | None] | None = None
         """The row of the total, and its amount where it has one that could be read."""
@@ -112,6 +112,7 @@ class _Reader:
         first = next(filter(is_filled, cells))
         if is_total(first):
             self._total = row_no, self._total_of(row_no, cells)
+            self._hold_count(row_no, cells)
         elif is_subtotal(first):
             self._complain(row_no, Field.REFERENCE_NO, CellProblem("subtotal"))
         elif is_heading_row(cells, self._form):
@@ -138,6 +139,16 @@ class _Reader:
                 problem = CellProblem("total_wrong", limit=format_yuan(stated_fen), actual=format_yuan(counted_fen))
                 self._complain(row_no, self._form.amount, problem)
 
+    def _hold_count(self, row_no: int, cells: Sequence[Cell]) -> None:
+        """Hold the rows against the number that the total states; of firms, each may have several rows."""
+        stated = stated_count(cells)
+        if stated is None:
+            return
+        known = {len(self.rows), *([len({row.uscc for row in self.rows})] if stated[1] in FIRMS else [])}
+        if stated[0] not in known:
+            problem = CellProblem("total_count_wrong", limit=stated[0], actual=len(self.rows))
+            self._complain(row_no, Field.REFERENCE_NO, problem)
+
     def _values(self, row_no: int, cells: Sequence[Cell]) -> dict[Field, Any]:
         values: dict[Field, Any] = {}
         typed, width = self._typed, len(cells)
@@ -161,6 +172,8 @@ class _Reader:
         return values
 
     def _keep(self, row_no: int, values: Mapping[Field, Any]) -> None:
+        if row_no - 1 in self._hidden_rows:
+            self._complain(row_no, Field.REFERENCE_NO, CellProblem("row_hidden"))
         self.rows.append(
             GrantRow(
                 row_no=row_no,

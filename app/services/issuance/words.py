@@ -66,6 +66,10 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "This row repeats the headings. Delete it: headings stand once, above the rows.",
         "该行重复了表头。请删除该行，表头只能在数据上方出现一次。",
     ),
+    "number_shown_otherwise": (
+        "{actual} is shown otherwise: its format adds words or a unit (as 万元), scales or hides it. Use a plain one.",
+        "数值 {actual} 的数字格式加有文字或单位（如“万元”），或将其缩放、隐藏。请改为常规数字格式，并核对数值。",
+    ),
     "merged_cell": (
         "This cell is hidden by the merged range {limit}. Unmerge it and fill in every row.",
         "此单元格处于合并区域 {limit} 内。请取消合并并逐行填写。",
@@ -78,6 +82,14 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
         "The cell's formula was never computed. Open the file in Excel or WPS and save it, or write the value itself.",
         "单元格公式尚未计算出结果。请用 Excel 或 WPS 打开并保存，或直接填写数值。",
     ),
+    "row_hidden": (
+        "The row is hidden, by a filter or by hand, and would count. Show all rows; delete what does not belong here.",
+        "该行已被隐藏（筛选或手工隐藏），但其内容会被读取。请取消筛选和隐藏，并删除不应计入的行。",
+    ),
+    "column_hidden": (
+        "The column {actual} is hidden, and would count. Show it, or delete it.",
+        "“{actual}”列已被隐藏，但其内容会被读取。请取消隐藏，或删除该列。",
+    ),
     "number_mangled": (
         "{actual} was taken for a number, of which Excel keeps 15 digits. Format the column as text, enter it again.",
         "{actual} 曾被当作数字，Excel 仅保留 15 位有效数字。请将该列设为文本格式后重新填写。",
@@ -88,6 +100,7 @@ SENTENCES: Mapping[str, tuple[str, str]] = {
     ),
     "subtotal": ("A subtotal is no line. Remove it.", "小计不是明细，请删除该行。"),
     "row_below_total": ("The line stands below the total. Move it up.", "该行位于合计行之后，请移至合计行之前。"),
+    "total_count_wrong": ("The total says {limit} lines, not {actual}.", "合计写明 {limit} 笔，实际 {actual} 笔。"),
     "total_wrong": ("The total says {limit}; the lines add up to {actual}.", "合计为 {limit}，明细之和为 {actual}。"),
     "sheet_too_long": ("At most {limit} rows are read; split the sheet.", "最多读取 {limit} 行，请拆分表格。"),
     "required": ("This cell must not be empty.", "此单元格不能为空。"),

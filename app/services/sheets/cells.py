@@ -13,6 +13,7 @@ from datetime import date
 from decimal import Decimal
 
 from app.kernel.widths import half_width
+from app.services.sheets.looks import SHOWN_OTHERWISE
 from app.services.sheets.workbook import NO_RESULT, Cell
 
 ERROR_VALUES = frozenset(
@@ -45,6 +46,15 @@ def is_filled(cell: Cell) -> bool:
     return not isinstance(cell, str) or bool(cell.strip())
 
 
+def cell_error(text: str) -> tuple[str, str] | None:
+    """The complaint about a cell that says nothing for certain, and what it shows; None where it is a text."""
+    if text in ERROR_VALUES:
+        return ("formula_without_result" if text == NO_RESULT else "formula_error"), text
+    if text.startswith(SHOWN_OTHERWISE):
+        return "number_shown_otherwise", text.removeprefix(SHOWN_OTHERWISE).strip()
+    return None
+
+
 def comparable(heading: Cell) -> str:
     """A heading without the accidents of typing: width, spaces, case, characters that nobody sees."""
     if not isinstance(heading, str):
@@ -67,7 +77,7 @@ def shown(cell: Cell) -> str:
 
 def plain_number(number: float) -> str:
     """The shortest decimal that is this number, without an exponent: 33.35 is `33.35`, 1e15 is `1000000000000000`."""
-    exact = Decimal(repr(number))
+    exact = Decimal(repr(number + 0.0))  # -0.0 is 0
     return format(exact.to_integral_value() if exact == exact.to_integral_value() else exact, "f")
 
 

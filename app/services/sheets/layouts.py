@@ -16,7 +16,10 @@ from app.services.sheets.workbook import Cell
 SEARCHED = 20
 """Rows from the top in which the headings are looked for: titles may stand above them."""
 
-_WITH_UNIT = re.compile(r"(.+?)(?:\((.+)\)|_(yuan|fen))")
+_WITH_UNIT = re.compile(
+    r"(.+?)(?:[(\[【](?:单位[:为]?)?(.+)[)\]】]|[:/_](yuan|fen|[十百千万亿]*元|分)|([十百千万亿]*元))"
+)
+"""`金额（元）`, `金额（单位：元）`, `金额【元】`, `金额：元`, `金额/元`, `amount_fen`."""
 
 
 @dataclass(frozen=True)
@@ -144,4 +147,4 @@ def _field(cell: Cell, layout: Layout) -> tuple[str, str] | None:
     field = layout.fields.get(with_unit[1]) if with_unit else None
     if with_unit is None or field is None or field not in layout.amounts:
         return None
-    return field, with_unit[2] or with_unit[3]
+    return field, next(filter(None, with_unit.groups()[1:]))

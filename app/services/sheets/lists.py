@@ -15,8 +15,8 @@ from typing import Generic, TypeVar
 from app.kernel.money import to_yuan
 from app.kernel.problems import AppError, Code, FieldError
 from app.kernel.wording import Language
-from app.services.sheets.cells import ERROR_VALUES, comparable, is_filled, shown
-from app.services.sheets.labels import is_remark, is_subtotal, is_total, other_unit
+from app.services.sheets.cells import cell_error, comparable, is_filled, shown
+from app.services.sheets.labels import FIRMS, is_remark, is_subtotal, is_total, other_unit, stated_count
 from app.services.sheets.layouts import (
     Column,
     Headings,
@@ -30,17 +30,15 @@ from app.services.sheets.list_words import ListProblem
 from app.services.sheets.places import column_letters
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.scanning import MAX_ROWS
-from app.services.sheets.tables import Hidden, csv_table
+from app.services.sheets.tables import Table, read_tables
 from app.services.sheets.values import read_amount
-from app.services.sheets.workbook import NO_RESULT, Cell, read_worksheets
+from app.services.sheets.workbook import Cell
 
 L = TypeVar("L")
 T = TypeVar("T")
 
 MAX_ERRORS = 1_000
 """Complaints listed in one answer; `count` says how many there are."""
-
-_ARCHIVE, _OLD_OFFICE = b"PK", b"\xd0\xcf\x11\xe0"
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,9 +98,8 @@ class Row:
         cell = self.cell(of)
         if not is_filled(cell):
             return None
-        if isinstance(cell, str) and cell in ERROR_VALUES:
-            never = cell == NO_RESULT
-            self.complain(ListProblem("formula_without_result" if never else "formula_error", actual=cell), of)
+        if isinstance(cell, str) and (error := cell_error(cell)):
+            self.complain(ListProblem(error[0], actual=error[1]), of)
             return None
         try:
             return read(cell)
@@ -163,7 +160,8 @@ def read_list(
 
     Raises AppError `file_unreadable` where it is no table that could be such a list.
     """
-    rows, merged, typed = _rows(data, layout)
+    table = _table(data, layout)
+    rows = table.cells
     place = find_headings(rows, layout)
     if place is None:
         raise Unreadable(
@@ -177,8 +175,12 @@ def read_list(
     if layout.amounts and (found := other_unit(rows[:place])):
         problem = ListProblem("unit_not_yuan", actual=shown(rows[found[0]][found[1]]))
         file.errors.append(_about_heading(file, found[0] + 1, found[1], problem))
+    for column in file.headings.columns.values():
+        if column.place in table.hidden.columns:
+            problem = ListProblem("column_hidden", actual=column.heading)
+            file.errors.append(_about_heading(file, place + 1, column.place, problem))
     if not file.errors:
-        reader = _Reader(file, declared, read_line, heading=heading, merged=merged, typed=typed)
+        reader = _Reader(file, declared, read_line, heading=heading, table=table)
         for row_no, cells in enumerate(rows[first:], start=first + 1):
             if any(map(is_filled, cells)):
                 reader.read(row_no, cells)
@@ -186,20 +188,16 @@ def read_list(
     return file
 
 
-def _rows(data: bytes, layout: Layout) -> tuple[Sequence[Sequence[Cell]], Hidden, bool]:
-    """All rows of the file, what merges hide of them, and whether its text cells are as they were typed."""
-    if not data.startswith((_ARCHIVE, _OLD_OFFICE)):
-        return csv_table(data), {}, False
-    sheets = list(read_worksheets(data))
-    found = [sheet for sheet in sheets if has_headings(sheet.cells, layout)]
+def _table(data: bytes, layout: Layout) -> Table:
+    """The table of the file that has the headings; of a workbook without, the first one."""
+    tables = list(read_tables(data))
+    found = [table for table in tables if has_headings(table.cells, layout)]
     if len(found) > 1:
         raise Unreadable(
             f"Several sheets have the headings of {layout.name_en}. Upload one at a time.",
             f"多个工作表含有{layout.name_zh}表头，请逐一上传。",
         )
-    for sheet in found or sheets:
-        return sheet.cells, sheet.merged, True
-    return [], {}, True
+    return next(iter(found or tables), Table([], typed=True, merged=dict))
 
 
 def _about_heading(file: ListFile[L], row_no: int, place: int, problem: ListProblem) -> FieldError:
@@ -226,16 +224,16 @@ class _Reader(Generic[L]):
         read_line: Callable[[Row], Read[L]],
         *,
         heading: Sequence[Cell],
-        merged: Hidden,
-        typed: bool,
+        table: Table,
     ) -> None:
         self._file, self._declared, self._read_line = file, declared, read_line
-        self._width, self._merged, self._typed = len(heading), merged, typed
+        self._width, self._merged, self._typed = len(heading), table.merged(), table.typed
+        self._hidden_rows = table.hidden.rows
         self._numbering = {place for place, cell in enumerate(heading) if comparable(cell) == "序号"}
         self._owner: Cell = ""
         """Whom the line before was about, where several may be about the same."""
-        self._total_row: int | None = None
-        self._totals: dict[str, int] = {}
+        self._totals: list[tuple[int, dict[str, int]]] = []
+        """Each total with its row: `合计` in figures, `合计（大写）` in words, `总计`."""
         self._sums: Counter[str] = Counter()
         self._seen: dict[str, int] = {}
         self._count = 0
@@ -249,8 +247,9 @@ class _Reader(Generic[L]):
         if is_subtotal(first):
             row.complain(ListProblem("subtotal"))
         elif is_total(first):
-            self._total_row, self._totals = row_no, row.amounts()
-        elif self._total_row is not None:
+            self._totals.append((row_no, row.amounts()))
+            self._hold_count(row, cells)
+        elif self._totals:
             # Below the total stand remarks and signatures; with an amount it would be a line that no total counts.
             if row.is_line(self._file.layout.amounts or self._file.layout.headings):
                 row.complain(ListProblem("row_below_total"))
@@ -258,7 +257,15 @@ class _Reader(Generic[L]):
             row.complain(ListProblem("cells_too_many", limit=self._width, actual=len(cells)))
         else:
             self._count += 1
+            if row_no - 1 in self._hidden_rows:
+                row.complain(ListProblem("row_hidden"))
             self._line(row)
+
+    def _hold_count(self, row: Row, cells: Sequence[Cell]) -> None:
+        """Hold the number of lines against the one that a total states. Of firms a list does not know who is one."""
+        stated = stated_count(cells)
+        if stated is not None and stated[1] not in FIRMS and stated[0] != self._count:
+            row.complain(ListProblem("total_count_wrong", limit=stated[0], actual=self._count))
 
     def _line(self, row: Row) -> None:
         read = self._read_line(row)
@@ -303,9 +310,10 @@ class _Reader(Generic[L]):
             file.complain_of_form("declared_count", problem)
         if any(error.code.startswith(("amount", "required", "cells", "formula")) for error in file.errors):
             return  # the sum of what could be read would only mislead
-        for name, total_fen in self._totals.items():
-            if total_fen != self._sums[name]:
-                file.complain(self._total_row or first_row, _wrong_total(total_fen, self._sums[name]), name)
+        for row_no, totals in self._totals:
+            for name, total_fen in totals.items():
+                if total_fen != self._sums[name]:
+                    file.complain(row_no, _wrong_total(total_fen, self._sums[name]), name)
         counted_fen = self._sums[file.layout.counted]
         if declared.total_fen is not None and declared.total_fen != counted_fen:
             file.complain_of_form("declared_total_fen", _wrong_total(declared.total_fen, counted_fen))

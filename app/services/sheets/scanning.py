@@ -33,6 +33,8 @@ _CELL = re.compile(_CELL_PATTERN)
 _ROWS = re.compile(
     rb'(?:<row r="[1-9][0-9]{0,6}"[^<>]*>|</row>|\s|' + re.sub(rb"\((?!\?)", rb"(?:", _CELL_PATTERN) + rb")*+"
 )
+_TOLD = frozenset((b"s", b"e"))
+"""Kinds of cells that are something without a value, too: a place among the strings, an error."""
 _STRING_PATTERN = rb'<si><t(?: xml:space="preserve")?>%s</t>(?:<phoneticPr [^<>]*/>)?</si>|<si><t ?/></si>'
 _STRING = re.compile(_STRING_PATTERN % rb"([^<>]*)")
 _STRINGS = re.compile(rb"(?:\s|" + _STRING_PATTERN % rb"[^<>]*" + rb")*+")
@@ -95,7 +97,8 @@ class Scan:
         return True
 
     def _count_cells(self, content: bytes, start: int, stop: int) -> bool:
-        cells = _CELL.findall(content, start, stop)
+        # A cell that is only formatted, down to the last row of Excel, is no content and no reader lays it out.
+        cells = [cell for cell in _CELL.findall(content, start, stop) if cell[2] in _TOLD or cell[3] or cell[4]]
         if not cells:
             return True
         columns, rows, kinds, values, inline = zip(*cells, strict=True)

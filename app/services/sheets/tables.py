@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from app.services.sheets.cells import is_filled
+from app.services.sheets.hidden import NOTHING_HIDDEN, Hidden
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.scanning import LAST_ROW, MAX_COLUMNS
 from app.services.sheets.text import csv_rows
@@ -13,7 +15,7 @@ from app.services.sheets.workbook import MAX_FILE_BYTES, Cell, read_worksheets
 
 _ARCHIVE, _OLD_OFFICE = b"PK", b"\xd0\xcf\x11\xe0"
 
-Hidden = Mapping[tuple[int, int], str]
+Merged = Mapping[tuple[int, int], str]
 """Cells (row and column from 0) that a merge hides, each with its range: `B3:B5`."""
 
 
@@ -24,17 +26,18 @@ class Table:
     cells: Sequence[Sequence[Cell]]
     typed: bool
     """Whether a text cell is as it was typed; in a CSV file nobody knows what a spreadsheet has made of it."""
-    merged: Callable[[], Hidden]
+    merged: Callable[[], Merged]
+    hidden: Hidden = NOTHING_HIDDEN
 
 
 def read_tables(data: bytes) -> Iterator[Table]:
-    """The visible sheets of a workbook, or the one table of a CSV file (UTF-8 with or without mark, GB18030).
+    """The visible sheets of a workbook, or the one table of a CSV file (UTF-8 with or without mark, UTF-16, GB18030).
 
     Raises AppError `file_unreadable`.
     """
     if data.startswith((_ARCHIVE, _OLD_OFFICE)):
         for sheet in read_worksheets(data):
-            yield Table(sheet.cells, typed=True, merged=lambda sheet=sheet: sheet.merged)  # type: ignore[misc]
+            yield Table(sheet.cells, typed=True, merged=partial(getattr, sheet, "merged"), hidden=sheet.hidden)
         return
     if data[:64].removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"<"):
         raise Unreadable(

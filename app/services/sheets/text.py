@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 from collections.abc import Iterator, Sequence
@@ -9,6 +10,8 @@ from collections.abc import Iterator, Sequence
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.workbook import Cell
 
+_MARKS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+"""How a file says its encoding. What Excel calls Unicode text is UTF-16 with tabs."""
 LOOKED_AT = 10_000
 """Characters at the start of a file that show what parts its cells."""
 
@@ -34,8 +37,9 @@ def _delimiter(text: str) -> str:
 
 
 def decoded(data: bytes) -> str:
-    """The text of UTF-8 (with or without mark) or GB18030. Raises AppError `file_unreadable`."""
-    for encoding in ("utf-8-sig", "gb18030"):
+    """The text of UTF-8 (with or without mark), UTF-16 (with one) or GB18030. Raises AppError `file_unreadable`."""
+    marked = next((encoding for mark, encoding in _MARKS if data.startswith(mark)), None)
+    for encoding in (marked,) if marked else ("utf-8", "gb18030"):
         try:
             text = data.decode(encoding)
         except UnicodeDecodeError:
@@ -43,5 +47,5 @@ def decoded(data: bytes) -> str:
         if "\0" not in text:
             return text
     raise Unreadable(
-        "The file is neither UTF-8 nor GB18030 text.", "文件既非 UTF-8 也非 GB18030 文本。", saved_anew=True
+        "The file is no text in UTF-8, UTF-16 or GB18030.", "文件不是 UTF-8、UTF-16 或 GB18030 文本。", saved_anew=True
     )

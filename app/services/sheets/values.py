@@ -11,10 +11,8 @@ from app.kernel.money import MAX_FEN, parse_yuan
 from app.kernel.widths import half_width
 from app.services.sheets.cells import plain_number, shown, written_day
 from app.services.sheets.list_words import ListProblem
+from app.services.sheets.looks import EXACT
 from app.services.sheets.workbook import Cell
-
-EXACT = 10**15
-"""Below it a number of Excel is what was typed, but for zeros in front."""
 
 _SHIELDED = re.compile(r'="(.*)"')
 """How programs keep Excel from making a number of a text in a CSV file."""
@@ -63,7 +61,7 @@ def read_amount(cell: Cell, *, in_fen: bool, instead_of_negative: str | None = N
         text = match[1] if match else ""
     else:
         raise ListProblem("amount_unreadable", actual=shown(cell))
-    if text[:1] in {"-", "−", "("}:
+    if text[:1] in {"-", "−", "("} and text[1:].strip("-−"):
         raise ListProblem("amount_negative", limit=instead_of_negative, actual=shown(cell))
     return _fen(text, cell) if in_fen else _yuan(text, cell)
 

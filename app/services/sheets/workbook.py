@@ -12,14 +12,15 @@ import lzma
 import re
 import zipfile
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from io import BytesIO
 
 from python_calamine import CalamineError, CalamineSheet, CalamineWorkbook, SheetTypeEnum, SheetVisibleEnum
 
-from app.services.sheets.percents import as_shown, percent_styles
+from app.services.sheets.hidden import NOTHING_HIDDEN, Hidden, hidden_in, sheet_parts
+from app.services.sheets.looks import Styles, as_shown, unusual_styles
 from app.services.sheets.places import column_letters
 from app.services.sheets.refusals import Unreadable
 from app.services.sheets.scanning import Scan
@@ -32,6 +33,7 @@ MAX_MERGED = 1_000_000
 CONTENT_TYPES = "[Content_Types].xml"
 SHARED_STRINGS = "xl/sharedstrings.xml"
 STYLES = "xl/styles.xml"
+WORKBOOK, RELATIONS = "xl/workbook.xml", "xl/_rels/workbook.xml.rels"
 NO_RESULT = "#NO_RESULT"
 """What stands in a cell whose formula was never computed: written by a program, and not opened in Excel since."""
 
@@ -59,6 +61,8 @@ class Worksheet:
     """One visible sheet: its cells from A1 on, row by row."""
 
     cells: list[list[Cell]]
+    hidden: Hidden
+    """Rows and columns that a filter or somebody hid."""
     _source: CalamineSheet
 
     @cached_property
@@ -83,30 +87,45 @@ class Worksheet:
         return hidden
 
 
-def read_worksheets(data: bytes, *, percentages_as_numbers: bool = False) -> Iterator[Worksheet]:
+def read_worksheets(data: bytes, *, as_stored: bool = False) -> Iterator[Worksheet]:
     """The visible worksheets in the workbook's order, each read when it is asked for.
 
-    A number that is shown as a percentage is the text `50%`, so that nobody takes it for an amount, unless rates are
-    looked for. Raises AppError `file_unreadable` for what is no .xlsx, is encrypted, has macros, or exceeds a limit.
+    A number that is shown otherwise than it is stored, as a percentage or in 万元, is the text that it shows or a mark,
+    so that nobody takes it for an amount; unless the stored numbers are asked for (`as_stored`). Raises AppError
+    `file_unreadable` for what is no .xlsx, is encrypted, has macros, or exceeds a limit.
     """
-    plain = BytesIO(_plain_copy(data, percentages_as_numbers=percentages_as_numbers))
+    copy = _plain_copy(data, as_stored=as_stored)
     try:
-        with CalamineWorkbook.from_filelike(plain) as workbook:
+        with CalamineWorkbook.from_filelike(BytesIO(copy.archive)) as workbook:
             for sheet in workbook.sheets_metadata:
                 if sheet.typ == SheetTypeEnum.WorkSheet and sheet.visible == SheetVisibleEnum.Visible:
                     source = workbook.get_sheet_by_name(sheet.name)
-                    yield Worksheet(source.to_python(skip_empty_area=False), source)  # type: ignore[arg-type]
+                    cells = source.to_python(skip_empty_area=False)
+                    yield Worksheet(cells, copy.hidden_of(sheet.name), source)  # type: ignore[arg-type]
     except CalamineError as error:
         raise Unreadable("The workbook is damaged.", "工作簿已损坏。", saved_anew=True) from error
 
 
-def read_sheets(data: bytes, *, percentages_as_numbers: bool = False) -> Iterator[list[list[Cell]]]:
+def read_sheets(data: bytes, *, as_stored: bool = False) -> Iterator[list[list[Cell]]]:
     """The cells alone of each visible worksheet. Raises as `read_worksheets`."""
-    for sheet in read_worksheets(data, percentages_as_numbers=percentages_as_numbers):
+    for sheet in read_worksheets(data, as_stored=as_stored):
         yield sheet.cells
 
 
-def _plain_copy(data: bytes, *, percentages_as_numbers: bool) -> bytes:
+@dataclass(frozen=True, slots=True)
+class _Copy:
+    """The workbook's parts as they are read."""
+
+    archive: bytes
+    hidden: Mapping[str, Hidden]
+    """What is hidden, by the part of the sheet; parts that hide nothing are left out."""
+    parts: Mapping[str, str]
+
+    def hidden_of(self, sheet: str) -> Hidden:
+        return self.hidden.get(self.parts.get(sheet, ""), NOTHING_HIDDEN)
+
+
+def _plain_copy(data: bytes, *, as_stored: bool) -> _Copy:
     """The workbook's XML parts, each within limits and well formed, in a new archive without compression."""
     if len(data) > MAX_FILE_BYTES:
         raise Unreadable(
@@ -123,30 +142,38 @@ def _plain_copy(data: bytes, *, percentages_as_numbers: bool) -> bytes:
             "The file is in the format of old Excel (.xls).", "文件为旧版 Excel 格式（.xls）。", saved_anew=True
         )
     try:
-        return _copy_parts(data, percentages_as_numbers=percentages_as_numbers)
+        return _copy_parts(data, as_stored=as_stored)
     except _BROKEN_ARCHIVE as error:
         raise Unreadable("The file is not an Excel workbook.", "文件不是 Excel 工作簿。", saved_anew=True) from error
 
 
-def _copy_parts(data: bytes, *, percentages_as_numbers: bool) -> bytes:
+def _copy_parts(data: bytes, *, as_stored: bool) -> _Copy:
     copy = BytesIO()
+    hidden: dict[str, Hidden] = {}
+    about = {WORKBOOK: b"", RELATIONS: b""}
     with zipfile.ZipFile(BytesIO(data)) as source, zipfile.ZipFile(copy, "w", zipfile.ZIP_STORED) as target:
-        parts = source.infolist()
-        _check_archive(parts)
+        members = source.infolist()
+        _check_archive(members)
         _check_content(source)
         scan = Scan()
-        percents: frozenset[int] = frozenset()
+        styles: Styles = {}
         # The shared strings first: the cells that use them count their length. The styles say how cells are shown.
         first = (SHARED_STRINGS, STYLES)
-        for part in sorted(parts, key=lambda part: part.filename.lower() not in first):
+        for part in sorted(members, key=lambda part: part.filename.lower() not in first):
             if part.filename.lower().endswith((".xml", ".rels")):
                 content = source.read(part)
                 if scan.part(content):
                     content = _FORMULA_ALONE.sub(_without_result, _ERROR_CELL.sub(rb"\1\2str\2", content))
-                if part.filename.lower() == STYLES and not percentages_as_numbers:
-                    percents = percent_styles(content)
-                target.writestr(part.filename, as_shown(content, percents))
-    return copy.getvalue()
+                name = part.filename.lower()
+                if name in about:
+                    about[name] = content
+                elif (found := hidden_in(content)) != NOTHING_HIDDEN:
+                    hidden[name] = found
+                if name == STYLES and not as_stored:
+                    styles = unusual_styles(content)
+                target.writestr(part.filename, as_shown(content, styles))
+    parts = sheet_parts(*about.values()) if hidden and all(about.values()) else {}
+    return _Copy(copy.getvalue(), hidden, parts)
 
 
 def _without_result(cell: re.Match[bytes]) -> bytes:

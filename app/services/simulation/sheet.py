@@ -64,7 +64,7 @@ def csv_heading(data: bytes) -> list[str]:
 
 
 def _workbook_rows(data: bytes) -> Iterator[tuple[int, Sequence[Cell]]]:
-    for cells in read_sheets(data, percentages_as_numbers=True):
+    for cells in read_sheets(data, as_stored=True):
         if cells and is_bill_heading(cells[0]):
             yield from enumerate(cells, start=1)
             return
