@@ -25,6 +25,7 @@ TOO_DEEP = "its JSON is nested deeper than 64 levels, or its brackets do not mat
 TOO_MANY_VALUES = "its JSON has more than 1,000,000 values"
 MEMBER_TWICE = "an object of its JSON has two members of one name"
 NOT_HTTP = "it is no request of HTTP/1.1"
+NOT_A_CURSOR = "cursor is no next_cursor of an answer to this question; leave it out the first time"
 """Why a request is not even looked into."""
 
 
@@ -614,7 +615,7 @@ CATALOGUE: dict[Code, Row] = {
         ("Payment code already used", "付款码已使用"),
         (
             "The payment code was used for {used_by}. It is good for one hold or redemption; ask the firm for a new one.",
-            "该付款码已用于 {used_by}。每个付款码只能用于一次预扣或核销，请企业重新生成。",
+            "该付款码已用于 {used_by}。每个付款码只能用于一次预占或核销，请企业重新生成。",
         ),
     ),
     Code.PAYMENT_CODE_EXCEEDED: Row(
@@ -1313,6 +1314,7 @@ WORDS = {
     TOO_MANY_VALUES: "JSON 中的值超过 1,000,000 个",
     MEMBER_TWICE: "JSON 的某个对象中有重名成员",
     NOT_HTTP: "不是 HTTP/1.1 请求",
+    NOT_A_CURSOR: "cursor 须为同一查询此前答复中的 next_cursor，首次查询不带该参数",
     UNPACKED: "未压缩的正文（不带 Content-Encoding）",
     "admission": "入围记录",
     "application": "申领",

@@ -15,7 +15,7 @@ ROLE_NAMES = {
     "checker": "审核",
     "finance": "财政",
     "auditor": "审计",
-    "provider": "算力机构",
+    "provider": "服务机构",
     "firm": "企业",
     "system_admin": "系统管理员",
     "security_admin": "安全管理员",
@@ -338,7 +338,7 @@ def _allocate(act: _Act) -> InWords:
 
 def _cancel_allocation(act: _Act) -> InWords:
     effect = act.effect
-    drawn_zh, drawn_en = ("已摇号", "already drawn") if effect["drawn"] else ("未摇号", "not drawn")
+    drawn_zh, drawn_en = ("已抽签", "already drawn") if effect["drawn"] else ("未抽签", "not drawn")
     return InWords(
         f"取消项目“{effect['programme']}”的分配“{effect['round']}”（{effect['candidates']} 户，{drawn_zh}），不发放。",
         f"Give up the round “{effect['round']}” of “{effect['programme']}” ({effect['candidates']} candidates,"
