@@ -16,6 +16,7 @@ from app.api.paging import Limit
 from app.kernel.ids import is_id
 from app.kernel.problems import AppError, Code
 from app.kernel.vocabulary import EventKind
+from app.kernel.wording import NOT_A_CURSOR
 from app.services.events import START, Mark, pull
 
 router = APIRouter(prefix="/v1/events", tags=["events"])
@@ -27,9 +28,9 @@ def _mark(cursor: str) -> Mark:
         number, event_id = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii").split(".")
         mark = (int(number), event_id)
     except ValueError as error:
-        raise AppError(Code.MALFORMED_REQUEST, why="cursor") from error
+        raise AppError(Code.MALFORMED_REQUEST, why=NOT_A_CURSOR) from error
     if _cursor(mark) != cursor or not is_id(event_id, "evn") or not 0 < mark[0] < 2**63:
-        raise AppError(Code.MALFORMED_REQUEST, why="cursor")
+        raise AppError(Code.MALFORMED_REQUEST, why=NOT_A_CURSOR)
     return mark
 
 
@@ -62,7 +63,10 @@ def read_events(
     caller: CallerDep,
     service: ServiceDep,
     limit: Limit = 50,
-    cursor: Annotated[str | None, Query(description="`next_cursor` of the page before; opaque")] = None,
+    cursor: Annotated[
+        str | None,
+        Query(description="`next_cursor` of the last answer; left out the first time, and while that is null"),
+    ] = None,
 ) -> EventPage:
     """What was told to your organisation, oldest first. Ask again with `next_cursor`: nothing is missed or repeated."""
     after = START if cursor is None else _mark(cursor)

@@ -11,6 +11,7 @@ from fastapi import Query
 from pydantic import AfterValidator, BaseModel
 
 from app.kernel.problems import AppError, Code
+from app.kernel.wording import NOT_A_CURSOR
 
 MAX_LIMIT = 200
 
@@ -55,9 +56,9 @@ def _last_id(cursor: str | None) -> str | None:
     try:
         last_id = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode("ascii")
     except ValueError as error:
-        raise AppError(Code.MALFORMED_REQUEST, why="cursor") from error
+        raise AppError(Code.MALFORMED_REQUEST, why=NOT_A_CURSOR) from error
     if _ID.fullmatch(last_id) is None or cursor_of(last_id) != cursor:
-        raise AppError(Code.MALFORMED_REQUEST, why="cursor")
+        raise AppError(Code.MALFORMED_REQUEST, why=NOT_A_CURSOR)
     return last_id
 
 

@@ -64,8 +64,10 @@ def after_restore(
     decided_by: Annotated[str | None, typer.Option(help="作出决定的负责人 / The official who has decided it")] = None,
     reason: Annotated[str | None, typer.Option(help="决定的理由 / Why")] = None,
 ) -> None:
-    """恢复之后：将各地区日志与已公布检查点比对，一致者恢复封存，其余由负责人决定。
+    """恢复之后：将各地区日志与已公布检查点比对，一致者恢复封存 / Compare the restored logs with published checkpoints.
 
+    恢复之后各地区暂停封存。请给出各见证方最新的检查点：恢复后的日志与之一致的，自动恢复封存；较短或不同的，或没有给出检查点的，
+    由负责人决定（--accept、--decided-by、--reason）。此前不封存，核销照常。须以数据库结构所有者身份运行。
     After a restoration the sealing of every region is held. Give the newest checkpoint of each witness: where the
     restored log agrees it is sealed again by itself; where it is shorter or differs, or none is given, an official
     decides (--accept, --decided-by, --reason). Until then nothing is sealed; redemptions go on. As the schema's owner.

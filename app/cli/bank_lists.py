@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from app.cli.groups import Group
 from app.cli.period_files import form_of, send_file, tell_received
 
 app = typer.Typer(
+    cls=Group,
     name="bank-lists",
     help="银行支付结果 / Lists of the bank's results",
     no_args_is_help=True,

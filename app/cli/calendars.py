@@ -8,13 +8,18 @@ from typing import Annotated, Any
 import typer
 
 from app.cli.client import Refused
+from app.cli.groups import Group
 from app.cli.login import signed_in
 from app.cli.output import Failure, say, table
 from app.kernel.vocabulary import DayKind
 from app.services.calendar_files import CalendarFile, read_calendar_file
 
 app = typer.Typer(
-    name="calendar", help="节假日安排与工作日 / Holidays and working days", no_args_is_help=True, rich_markup_mode=None
+    cls=Group,
+    name="calendar",
+    help="节假日安排与工作日 / Holidays and working days",
+    no_args_is_help=True,
+    rich_markup_mode=None,
 )
 
 

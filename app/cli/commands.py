@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from io import TextIOWrapper
 
 import typer
 from sqlalchemy.exc import OperationalError
@@ -34,6 +35,7 @@ from app.cli import (
     witness,
 )
 from app.cli.endings import status_of, tell
+from app.cli.groups import Group
 from app.cli.office import (
     allocation,
     applications,
@@ -54,6 +56,7 @@ from app.kernel.wording import detail, title
 from migrations import NewerDatabase
 
 app = typer.Typer(
+    cls=Group,
     name="voucher",
     help="AI算力券与智评券：发放、核销、对账 / Vouchers for AI compute and assessment.",
     no_args_is_help=True,
@@ -109,6 +112,9 @@ app.add_typer(debarments.app, name="debarments")
 
 def main() -> None:
     """Run the command line; what cannot be done is told on standard error, with a status of `app.cli.endings`."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that knows no Chinese gets escapes, not a crash
     try:
         app()
     except (Failure, ClientError) as failure:

@@ -7,12 +7,14 @@ from typing import Annotated
 
 import typer
 
+from app.cli.groups import Group
 from app.cli.organisations import save_template
 from app.cli.output import say
 from app.cli.period_files import send_file
 from app.services.registry_lists.words import ListKind
 
 app = typer.Typer(
+    cls=Group,
     name="debarments",
     help="失信名单 / The debarment list",
     no_args_is_help=True,

@@ -16,7 +16,7 @@ from app.cli.founding import programme_id_of
 from app.cli.lanes import Order, Place, make_orders, split_into_lanes
 from app.cli.local import EXAMPLES, end_orderly_on_sigterm, state_dir
 from app.cli.login import sign_in
-from app.cli.output import console, progress, say, step
+from app.cli.output import progress, say, step
 from app.cli.preparing import LOG, Own, founded, own_service
 from app.cli.province import Price, Programme, Province
 from app.cli.run import DEFAULT_PORT
@@ -193,5 +193,5 @@ def _say_addresses(url: str) -> None:
         "here officials need no second factor; in service they do",
     )
     say(f"服务日志 {state_dir() / LOG}", "log of the service")
-    console.print(f"voucher login --url {url}", markup=False)
+    say(f"登录命令行：.venv/bin/voucher login --url {url}", "signs in on the command line")
     say("按 Ctrl-C 结束。", "Ctrl-C ends all of it")

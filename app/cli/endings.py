@@ -31,7 +31,7 @@ DONE, REFUSED, USAGE, NO_ANSWER, SIGN_IN, INTERRUPTED = 0, 1, 2, 3, 4, 130
 
 
 _CHINESE: Mapping[type[ClientError], str] = {
-    NotAPath: "编号格式不正确。",
+    NotAPath: "路径或其中的编号格式不正确。",
     NotSignedIn: "登录失败。",
     Unreachable: "无法连接服务。",
     Undecided: "未收到答复，可能已经执行，也可能没有。",
@@ -41,6 +41,17 @@ _CHINESE: Mapping[type[ClientError], str] = {
 
 class Interrupted(Failure):
     """Ctrl-C."""
+
+
+class NobodySignedIn(Failure):
+    """No token is kept on this machine, or it has run out."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            "尚未登录或登录已过期，请先运行 voucher login。",
+            "nobody is signed in, or no longer: run voucher login first",
+            status=SIGN_IN,
+        )
 
 
 def status_of(error: Failure | ClientError) -> int:

@@ -11,6 +11,7 @@ from typing import Annotated
 import typer
 
 from app.cli.encrypting import MISSING, bring_under_newest, missing_in_chinese, owner
+from app.cli.groups import Group
 from app.cli.local import owner_database, state_dir
 from app.cli.output import Failure, console, say
 from app.kernel.clock import SHANGHAI, utc_now
@@ -19,7 +20,9 @@ from app.services.encrypted_fields.rotation import left_to_do, missing_keys, sta
 from app.services.identity.signing_keys import LOOK_EVERY_S, SigningKeys, add_key, made_at, retire_key
 from app.settings import Settings
 
-app = typer.Typer(no_args_is_help=True, help="签名密钥与字段密钥 / Signing keys, and keys of encrypted fields")
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, help="签名密钥与字段密钥 / Signing keys, and keys of encrypted fields"
+)
 
 
 @app.callback()

@@ -16,6 +16,7 @@ from typing import Annotated
 import typer
 
 from app.cli.client import PATIENCE, Api, Refused, language
+from app.cli.endings import USAGE, NobodySignedIn
 from app.cli.output import Failure, console, say
 from app.cli.proving import ask_code, enrol, keep_session, prove_kept, show_recovery_codes, verify_again
 from app.client import VoucherClient
@@ -78,7 +79,7 @@ def signed_in() -> Api:
     """A client with the token of `voucher login`. Raises Failure where nobody is signed in."""
     session = current_session()
     if session is None:
-        raise Failure("尚未登录或登录已过期，请先运行 voucher login。", "not signed in: run voucher login first")
+        raise NobodySignedIn
     return Api(session.url, session.token)
 
 
@@ -86,7 +87,7 @@ def official() -> VoucherClient:
     """The typed client, as the person of `voucher login`. Raises Failure where nobody is signed in."""
     session = current_session()
     if session is None:
-        raise Failure("尚未登录或登录已过期，请先运行 voucher login。", "not signed in: run voucher login first")
+        raise NobodySignedIn
     return VoucherClient(
         session.url, token=session.token, prove=prove_kept(session), language=language(), patience=PATIENCE
     )
@@ -132,15 +133,24 @@ def login(
         read = sys.stdin.readline if password_stdin else lambda: str(typer.prompt("代码 / Code", hide_input=True))
         session = sign_in_by_code(url, provider, asked=asked, read=read)
     else:
-        name = name or typer.prompt("登录名 / Login")
-        password = (
-            sys.stdin.readline().rstrip("\n") if password_stdin else typer.prompt("密码 / Password", hide_input=True)
-        )
+        password = sys.stdin.readline().rstrip("\n") if password_stdin else None
+        if not sys.stdin.isatty() and (name is None or password is None):
+            raise Failure(
+                "没有终端可供询问：请加 --login 与 --password-stdin，并由标准输入给出密码。",
+                "no terminal to ask on: give --login and --password-stdin, with the password on standard input",
+                status=USAGE,
+            )
+        name = name or str(typer.prompt("登录名 / Login"))
+        password = password if password is not None else str(typer.prompt("密码 / Password", hide_input=True))
         session = _entered(url, name, password, code, asked)
     keep_session(session)
     if session.device:
         _keep_device(url, session.login, session.device)
-    say(f"已登录：{session.login} @ {session.url}", f"signed in until {_local(session.expires_at)}")
+    until = _local(session.expires_at)
+    say(
+        f"已登录：{session.login} @ {session.url}，令牌有效期至 {until}（北京时间）",
+        f"signed in until {until} (Beijing time)",
+    )
     if session.scope == "read":
         say("该令牌只能查看，不能改动。", "this token only reads")
 
@@ -180,7 +190,7 @@ def whoami() -> None:
         me = api.get(f"/v1/users/{session.user_id}")
     roles = ", ".join(f"{role['role']} {role['region_code']}" for role in me["roles"]) or "-"
     say(f"{me['name']}（{me['login']}）@ {session.url}", roles)
-    say("令牌有效期至", f"token good until {_local(session.expires_at)}")
+    say("令牌有效期至（北京时间）", f"token good until (Beijing time) {_local(session.expires_at)}")
     say("令牌权限", SCOPES.get(session.scope, session.scope))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -15,18 +16,35 @@ from app.cli.output import Failure, console, say
 from app.client import models
 
 
+class Method(StrEnum):
+    """What the API's routes answer to."""
+
+    GET = "GET"
+    HEAD = "HEAD"
+    POST = "POST"
+    PUT = "PUT"
+    PATCH = "PATCH"
+    DELETE = "DELETE"
+
+
 def api(
-    method: Annotated[str, typer.Argument(help="GET, POST, …")],
-    path: Annotated[str, typer.Argument(help="/v1/…")],
+    method: Annotated[Method, typer.Argument(help="请求方法 / Method of the request", case_sensitive=False)],
+    path: Annotated[
+        str, typer.Argument(help="以 / 开头的路径，可带查询参数，如 /v1/vouchers?limit=5 / Path, with its query")
+    ],
     body: Annotated[
         str | None, typer.Option("--json", help="JSON 文件，- 为标准输入 / A JSON file, - for standard input")
     ] = None,
     key: Annotated[str | None, typer.Option(help="Idempotency-Key；默认随机 / random by default")] = None,
 ) -> None:
     """以当前登录人调用任一接口 / Call any part of the API as the person signed in."""
+    if not path.startswith("/"):
+        raise typer.BadParameter(
+            f"{path}：路径须以 / 开头，如 /v1/vouchers。 / a path begins with /", param_hint="PATH"
+        )
     given = _json(body) if body else None
     with signed_in() as client:
-        answer = client.send(method.upper(), path, json=given, key=key)
+        answer = client.send(method.value, path, json=given, key=key)
     if isinstance(answer, bytes):
         sys.stdout.buffer.write(answer)
     elif isinstance(answer, str):

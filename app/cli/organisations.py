@@ -8,12 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.groups import Group
 from app.cli.login import signed_in
 from app.cli.output import Failure, say, table
 from app.cli.period_files import send_file
 from app.services.registry_lists.words import ListKind
 
 app = typer.Typer(
+    cls=Group,
     name="organisations",
     help="机构登记：按名单批量登记 / The registry: organisations from lists",
     no_args_is_help=True,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 from sqlalchemy import Connection, select
 
+from app.cli.groups import Group
 from app.cli.local import service_database
 from app.cli.login import DEFAULT_URL
 from app.cli.output import Failure, console, say
@@ -24,7 +25,7 @@ from app.services.organisations import NewOrganisation
 INVITATION_S = 7 * 24 * 3600
 REASON = "command line"
 
-app = typer.Typer(no_args_is_help=True, help="人员 / People")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="人员 / People")
 
 
 @app.callback()

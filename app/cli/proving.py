@@ -12,7 +12,7 @@ import segno
 import typer
 
 from app.cli.client import Api, Refused, language
-from app.cli.endings import SIGN_IN
+from app.cli.endings import SIGN_IN, NobodySignedIn
 from app.cli.output import Failure, console, say
 from app.client.problems import problem_of
 from app.client.signing_in import Prove, Session, current_session, home, kept_at
@@ -98,7 +98,7 @@ def verify_again(code: str | None = None) -> None:
     """`voucher step-up`: prove again who one is."""
     session = current_session()
     if session is None:
-        raise Failure("尚未登录或登录已过期，请先运行 voucher login。", "not signed in: run voucher login first")
+        raise NobodySignedIn
     password = None
     if code is None:
         code, password = _asked(session)

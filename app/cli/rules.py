@@ -14,6 +14,7 @@ import typer
 
 from app.api.portal.explanation import Explanation, explain_assessment
 from app.api.portal.texts import Words
+from app.cli.groups import Group
 from app.cli.new_scheme import STARTING_FILE
 from app.cli.output import Failure, console, say, table, yuan
 from app.kernel.places import in_language
@@ -24,7 +25,7 @@ from app.services.rules.findings import Severity
 from app.services.rules.schema import document_schema
 from app.services.rules.scheme_file import Outcome, Scheme, SchemeFileError, load_scheme, run_cases
 
-app = typer.Typer(no_args_is_help=True, help="规则文件 / Scheme files")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="规则文件 / Scheme files")
 
 SchemePath = Annotated[Path, typer.Argument(help="规则文件 .toml 或 .json / A scheme file", show_default=False)]
 

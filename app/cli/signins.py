@@ -14,6 +14,7 @@ from app.cli.province import Province
 from app.cli.state import DemoState
 from app.database import Database
 from app.kernel.vocabulary import Role
+from app.kernel.wording import ROLE_NAMES
 from app.services.approvals.decisions import approve
 from app.services.identity.bootstrap import PRINCIPAL_ID
 from app.services.identity.invitations import create_invitation, invite, redeem_invitation
@@ -38,6 +39,10 @@ SHOWN_ROLES = (
     Role.SYSTEM_ADMIN,
     Role.AUDIT_ADMIN,
 )
+
+
+def _named(role: Role) -> str:
+    return f"{ROLE_NAMES[role]} {role}"
 
 
 class Signins:
@@ -68,13 +73,13 @@ class Signins:
         passwords = self.passwords_of([person.login for _, person in officials] + [firm.login])
         organisations = {known.key: known.name for known in self._province.organisations}
         rows = [
-            [role, person.login, passwords[person.login], f"{person.name} {organisations[person.organisation]}"]
+            [_named(role), person.login, passwords[person.login], f"{person.name} {organisations[person.organisation]}"]
             for role, person in officials
         ]
         table(
             "登录账号（仅显示这一次） / Sign-ins, shown this once",
             ["角色 role", "登录名 login", "密码 password", "人员 person"],
-            [*rows, [Role.FIRM, firm.login, passwords[firm.login], f"{firm.contact} {firm.name}"]],
+            [*rows, [_named(Role.FIRM), firm.login, passwords[firm.login], f"{firm.contact} {firm.name}"]],
         )
         table(
             "机器账号 / Machine clients",

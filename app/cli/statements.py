@@ -8,9 +8,11 @@ from typing import Annotated
 
 import typer
 
+from app.cli.groups import Group
 from app.cli.period_files import form_of, send_file, tell_received
 
 app = typer.Typer(
+    cls=Group,
     name="statements",
     help="对账单 / Providers' statements",
     no_args_is_help=True,

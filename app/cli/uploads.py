@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import typer
 
+from app.cli.groups import Group
 from app.cli.local import service_database, state_dir
 from app.cli.output import Failure, say
 from app.database import Database
@@ -11,7 +12,7 @@ from app.reach import EVERYWHERE
 from app.services.uploads.store import store_in
 from app.services.uploads.uploads import lost, with_rows
 
-app = typer.Typer(no_args_is_help=True, help="上传材料的存储 / The store of uploaded documents.")
+app = typer.Typer(cls=Group, no_args_is_help=True, help="上传材料的存储 / The store of uploaded documents.")
 
 
 @app.command()

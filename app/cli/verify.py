@@ -43,7 +43,7 @@ def verify(
     checkpoint: Annotated[
         list[Path] | None, typer.Option(help="此前取得的树头（文件） / A head taken earlier, a file")
     ] = None,
-    receipts: Annotated[Path | None, typer.Option(help="收据，每行一条 JSON / Receipts, one JSON a line")] = None,
+    receipts: Annotated[Path | None, typer.Option(help="回执，每行一条 JSON / Receipts, one JSON a line")] = None,
     replay: Annotated[int, typer.Option(help="重新计算多少笔补贴 / How many assessments to compute again", min=0)] = 0,
     seed: Annotated[int, typer.Option(help="抽样种子，记入报告 / Seed of the sample, recorded")] = DEFAULT_SEED,
     *,

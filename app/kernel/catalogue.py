@@ -578,7 +578,7 @@ CATALOGUE: dict[Code, Row] = {
         ("Payment code already used", "付款码已使用"),
         (
             "The payment code was used for {used_by}. It is good for one hold or redemption; ask the firm for a new one.",
-            "该付款码已用于 {used_by}。每个付款码只能用于一次预扣或核销，请企业重新生成。",
+            "该付款码已用于 {used_by}。每个付款码只能用于一次预占或核销，请企业重新生成。",
         ),
     ),
     Code.PAYMENT_CODE_EXCEEDED: Row(

@@ -298,7 +298,7 @@ TOLD: Mapping[str, tuple[str, str]] = {
     "finance_is_missing": ("finance must be among the steps", "步骤中须包含 finance"),
     "checker_comes_first": ("the first step is the authority's checker", "第一步须为 checker"),
     "in_the_past": ("may be {limit} at the earliest", "最早为 {limit}"),
-    "not_a_payee": ("is no provider and no firm", "不是算力机构或企业"),
+    "not_a_payee": ("is no provider and no firm", "不是服务机构或企业"),
     "needed_by_method": ("is needed: these rules allocate by {limit}", "须填写：本规则的分配方式为 {limit}"),
     "not_for_method": ("does not belong here: these rules allocate by {limit}", "不适用：本规则的分配方式为 {limit}"),
     "firm_has_its_lot": (

@@ -25,14 +25,31 @@ TOO_DEEP = "its JSON is nested deeper than 64 levels, or its brackets do not mat
 TOO_MANY_VALUES = "its JSON has more than 1,000,000 values"
 MEMBER_TWICE = "an object of its JSON has two members of one name"
 NOT_HTTP = "it is no request of HTTP/1.1"
+NOT_A_CURSOR = "cursor is no next_cursor of an answer to this question; leave it out the first time"
 """Why a request is not even looked into."""
 
+ROLE_NAMES = {
+    "registrar": "登记员",
+    "maker": "经办",
+    "checker": "审核",
+    "finance": "财政",
+    "auditor": "审计",
+    "provider": "服务机构",
+    "firm": "企业",
+    "system_admin": "系统管理员",
+    "security_admin": "安全管理员",
+    "audit_admin": "审计管理员",
+}
+"""What a role is called in Chinese."""
+
 WORDS = {
+    **ROLE_NAMES,
     NOT_JSON: "正文不是 JSON",
     TOO_DEEP: "JSON 嵌套超过 64 层，或括号不匹配",
     TOO_MANY_VALUES: "JSON 中的值超过 1,000,000 个",
     MEMBER_TWICE: "JSON 的某个对象中有重名成员",
     NOT_HTTP: "不是 HTTP/1.1 请求",
+    NOT_A_CURSOR: "cursor 须为同一查询此前答复中的 next_cursor，首次查询不带该参数",
     UNPACKED: "未压缩的正文（不带 Content-Encoding）",
     "admission": "入围记录",
     "application": "申领",
@@ -153,16 +170,6 @@ WORDS = {
     "suspended": "已暂停",
     "upheld": "成立",
     "used": "已使用",
-    "registrar": "登记员",
-    "maker": "经办",
-    "checker": "审核",
-    "finance": "财政",
-    "auditor": "审计",
-    "provider": "服务机构",
-    "firm": "企业",
-    "system_admin": "系统管理员",
-    "security_admin": "安全管理员",
-    "audit_admin": "审计管理员",
 }
 """What stands in a sentence as a word of the code, in Chinese."""
 

@@ -21,7 +21,7 @@ def main(arguments: list[str] | None = None) -> int:
         "--vkeys", action="append", default=[], type=Path, help="公钥文件，每行一个 / keys, one a line of a file"
     )
     parser.add_argument("--checkpoint", action="append", default=[], type=Path, help="此前取得的树头 / an earlier head")
-    parser.add_argument("--receipts", type=Path, help="收据，每行一条 JSON / receipts, JSON lines")
+    parser.add_argument("--receipts", type=Path, help="回执，每行一条 JSON / receipts, JSON lines")
     parser.add_argument("--json", action="store_true", help="以 JSON 输出 / the report as JSON")
     given = parser.parse_args(arguments)
     if isinstance(sys.stdout, TextIOWrapper):

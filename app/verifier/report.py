@@ -85,7 +85,7 @@ class Report:
             ]
         if self.receipts:
             told = "，".join(f"{name} {count}" for name, count in self.receipts.items())
-            lines += ["", f"收据 / receipts  {told}"]
+            lines += ["", f"回执 / receipts  {told}"]
         if self.replay is not None:
             seed = f"种子 / seed {self.replay['seed']}"
             lines += ["", f"重新计算 / replayed  {self.replay['replayed']}（{seed}）"]

@@ -85,8 +85,8 @@ CHECKS: Mapping[str, tuple[str, str]] = {
     ),
     "rules_missing": ("缺少叶子所指的规则版本", "a rule version that a leaf names is missing"),
     "journal": ("文本账簿与叶子不符", "the plain-text journal is not what the leaves come to"),
-    "receipt_signature": ("收据没有该日志的有效签名，不作数", "a receipt without the log's signature promises nothing"),
-    "receipt_leaf": ("日志中的叶子不是收据所载", "the log has another leaf than the receipt says"),
+    "receipt_signature": ("回执没有该日志的有效签名，不作数", "a receipt without the log's signature promises nothing"),
+    "receipt_leaf": ("日志中的叶子不是回执所载", "the log has another leaf than the receipt says"),
     "receipt_omitted": ("承诺时限已过而日志中没有", "promised and not in the log"),
     "replay": ("重新计算的补贴与存档不一致", "a subsidy computed again differs"),
 }

@@ -164,7 +164,7 @@ def test_a_promotion_beside_the_round_that_makes_the_list_is_done_when_it_is_rep
     asked = begun(desk, programme_id).submit()
     ok(asked)
     desk.city.fund(programme_id, 90)
-    promoting = f"/v1/programmes/{programme_id}/waitlist/promote", {}
+    promoting: tuple[str, dict[str, Any]] = f"/v1/programmes/{programme_id}/waitlist/promote", {}
     beside = create_engine(settings.database_url, connect_args={"options": "-c app.regions=%"})
     with ThreadPoolExecutor(2) as pool, beside.connect() as lock:
         lock.execute(_PROGRAMME, {"id": programme_id})

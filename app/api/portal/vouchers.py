@@ -34,7 +34,7 @@ from app.services.rules.model import Rules
 from app.services.vouchers.extensions import list_extensions
 from app.services.vouchers.mandates import admitted_providers, list_mandates
 from app.services.vouchers.payment_codes import MAX_MINUTES, list_payment_codes
-from app.services.vouchers.reads import list_vouchers, movements, provider_names, read_voucher
+from app.services.vouchers.reads import issuer_of, list_vouchers, movements, provider_names, read_voucher
 from app.sql import now
 
 VOUCHERS_SHOWN = 50
@@ -193,6 +193,7 @@ def show_voucher(
             "mandates": shown_mandates(mandates, at=at),
             "codes": [shown_payment_code(code, at=at) for code in codes],
             "providers": admitted_providers(tx, **programme),
+            "issuer": issuer_of(tx, voucher.record),
             "holds": holds,
             "more_holds": more_holds,
             "bills": bills,

@@ -13,15 +13,16 @@ import typer
 from msgspec import UNSET, UnsetType
 
 from app.cli.allocation import replay_record
+from app.cli.groups import Group
 from app.cli.office import waiting
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most, with_examples
 from app.cli.office.lists import draw_of, freeze, freeze_sheet, instant, proposed, reason_of, request_of
 from app.cli.office.sheets import Force, save_template
-from app.cli.office.waiting import ProgrammeId, Reason, fen_of
-from app.cli.office.words import minute, yuan
+from app.cli.office.waiting import ProgrammeId, Reason
+from app.cli.office.words import fen_of, minute, yuan
 from app.client import ListForm, models
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(waiting.app, name="waitlist")
 app.command("replay")(replay_record)
 
@@ -167,7 +168,7 @@ def create(
         typer.Option("--budget-yuan", help="本轮预算（元），默认全部可用额度 / At most; default: all there is"),
     ] = None,
     announcement: Annotated[
-        str | None, typer.Option(help="摇号：采用哪个公开号码 / Lottery: which public number is the seed")
+        str | None, typer.Option(help="抽签：采用哪个公开号码 / Lottery: which public number is the seed")
     ] = None,
     seed_format: Annotated[
         str | None, typer.Option("--seed-format", help="号码格式，# 为一位数字 / How it is written, # for a digit")

@@ -9,15 +9,15 @@ from typing import Annotated
 import typer
 from msgspec import UNSET
 
+from app.cli.groups import Group
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most, with_examples
-from app.cli.office.words import cell, minute, yuan
+from app.cli.office.words import cell, fen_of, minute, yuan
 from app.cli.output import Failure
 from app.client import models
 from app.client.resources.applications import Applications
-from app.kernel.money import parse_yuan
 from app.kernel.vocabulary import ApplicationStatus
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 STATUSES = {
     "draft": "草稿",
@@ -201,10 +201,7 @@ def assess(
     reason: Reason,
 ) -> None:
     """核定金额（经办） / Say what amount is due, as a maker."""
-    try:
-        assessed_fen = parse_yuan(amount)
-    except ValueError as error:
-        raise typer.BadParameter(f"金额无法识别。 / {error}", param_hint="--amount-yuan") from error
+    assessed_fen = fen_of(amount, "--amount-yuan")
     body = models.AssessBody(assessed_fen=assessed_fen, reason=reason)
     said = {"assessed_fen": assessed_fen, "reason": reason}
     _decide(office, "assess", "核定", application, lambda all_, key: all_.assess(application, body, key=key), **said)

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from decimal import Decimal
 from itertools import chain
 from typing import Annotated
 
 import typer
 from msgspec import UNSET
 
+from app.cli.groups import Group
 from app.cli.office.counter import Column, Office, command, with_examples
-from app.cli.office.words import minute, yuan
+from app.cli.office.words import fen_of, minute, yuan
 from app.client import models
-from app.kernel.money import parse_yuan
 from app.services.budgets.execution import ACCOUNTS
 from app.services.budgets.execution_sheet import AMOUNT_HEADINGS
 from app.services.budgets.forecast import RunsOut, Unknown
 from app.services.budgets.groups import Dimension
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 ProgrammeId = Annotated[str, typer.Argument(metavar="PROGRAMME", help="项目编号 prg_… / Id of the programme")]
 Year = Annotated[int | None, typer.Option("--year", help="预算年度 / Budget year", min=2000, max=2999)]
@@ -85,7 +86,7 @@ def execution(
     ]
     title = office.words.sentence("预算执行（元）", "Budget execution in yuan")
     rows: list[Figures] = [*found.pools, found.total]
-    office.answer_table(found, f"{title}, {found.at}", columns, rows)
+    office.answer_table(found, f"{title}, {minute(found.at)}", columns, rows)
     if found.groups:
         keys: list[Column[Figures]] = [_key(name) for name in found.groups[0].key]
         office.also(("分组", "By group"), [*keys, *_amounts()], found.groups)
@@ -112,7 +113,7 @@ def forecast(office: Office, year: Year = None, programme: OfProgramme = None) -
     ]
     title = office.words.sentence("预算预测（元）", "Forecast in yuan")
     pools = [(pool, pool.forecast) for pool in found.pools if pool.forecast is not None]
-    office.answer_table(found, f"{title}, {found.at}", columns, pools)
+    office.answer_table(found, f"{title}, {minute(found.at)}", columns, pools)
     if office.as_json:
         return
     office.say(
@@ -193,7 +194,12 @@ def _amounts() -> Iterator[Column[Figures]]:
         Column(zh, account.value, _amount(name), is_number=True)
         for zh, (account, name) in zip(AMOUNT_HEADINGS.values(), ACCOUNTS.items(), strict=True)
     )
-    return chain(amounts, [Column("执行率", "rate", lambda one: one.execution_rate or "-", is_number=True)])
+    return chain(amounts, [Column("执行率", "rate", lambda one: _percent(one.execution_rate), is_number=True)])
+
+
+def _percent(rate: str | None) -> str:
+    """`0.1040` as officials read it: `10.40%`."""
+    return "-" if rate is None else f"{Decimal(rate):.2%}"
 
 
 def _amount(name: str) -> Callable[[Figures], str]:
@@ -229,10 +235,7 @@ def _lapsing(expected: models.ForecastRead) -> str:
 def _fen(text: str) -> int:
     """Yuan with a sign. Raises BadParameter."""
     negative = text.startswith(("-", "−", "－"))
-    try:
-        amount_fen = parse_yuan(text[1:] if negative else text)
-    except ValueError as error:
-        raise typer.BadParameter(f"金额无法识别。 / {error}", param_hint="--amount-yuan") from error
+    amount_fen = fen_of(text[1:] if negative else text, "--amount-yuan")
     if not amount_fen:
-        raise typer.BadParameter("0", param_hint="--amount-yuan")
+        raise typer.BadParameter("金额不能为 0。 / an amount of 0 changes nothing", param_hint="--amount-yuan")
     return -amount_fen if negative else amount_fen

@@ -26,11 +26,11 @@ from rich import box
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from typer.core import TyperGroup
 
 from app.cli.client import PATIENCE, language
-from app.cli.endings import SIGN_IN, Interrupted
+from app.cli.endings import SIGN_IN, Interrupted, NobodySignedIn
 from app.cli.following import progress_of_job
+from app.cli.groups import Group
 from app.cli.login import DEFAULT_URL
 from app.cli.office.pending import key_for
 from app.cli.office.words import Words, yuan
@@ -132,6 +132,8 @@ class Office:
             self._json({"data": shown, "complete": complete})
         else:
             self._table(self.words.sentence(*title), columns, shown)
+            if not shown:
+                self.say("没有符合条件的记录。", "there is none")
         if not complete:
             self.say(f"只列出前 {limit} 条，全部请加 --all。", f"the first {limit}; --all for all of them")
 
@@ -234,7 +236,7 @@ class Office:
         return table
 
 
-class ByDefault(TyperGroup):
+class ByDefault(Group):
     """A group whose first word may be left out: then it is `usual`."""
 
     usual = ""
@@ -328,9 +330,7 @@ def _client(url: str | None, tag: str) -> tuple[VoucherClient, str]:
         return known, _subject(token)
     session = current_session()
     if session is None:
-        raise Failure(
-            "尚未登录或登录已过期，请先运行 voucher login。", "not signed in: run voucher login first", status=SIGN_IN
-        )
+        raise NobodySignedIn
     if url is not None and url.rstrip("/") != session.url:
         raise Failure(
             f"当前登录的是 {session.url}，令牌不会发往 {url}：请先 voucher login --url {url}。",

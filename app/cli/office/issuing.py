@@ -10,9 +10,8 @@ import typer
 
 from app.cli.office.counter import SHOWN, All, ByDefault, Column, Limit, Office, command, most, with_examples
 from app.cli.office.sheets import Force, Total, annotating, save_copy, save_template
-from app.cli.office.words import STATUSES, cell, minute, yuan
+from app.cli.office.words import STATUSES, cell, fen_of, minute, yuan
 from app.client import BatchForm, Upload, models
-from app.kernel.money import parse_yuan
 
 app = typer.Typer(cls=ByDefault.of("submit"), no_args_is_help=True, rich_markup_mode=None)
 
@@ -58,6 +57,7 @@ def check(office: Office, sheet: Sheet, programme: Programme, count: Count, tota
 def submit(office: Office, sheet: Sheet, programme: Programme, count: Count, total: Total) -> None:
     """上传并提请审核，全有或全无；中断后重新运行即接续（经办） / Submit for approval, all or none, as a maker.
 
+    中断后重新运行同一命令即接续，不会重复发放。
     Run again after an interruption it goes on, and nothing is issued twice.
     """
     _send(office, sheet, _declared(programme, count, total), dry_run=office.dry_run)
@@ -112,10 +112,7 @@ def rows(office: Office, batch: BatchId, *, limit: Limit = SHOWN, everything: Al
 
 
 def _declared(programme: str, count: int, total: str) -> BatchForm:
-    try:
-        total_fen = parse_yuan(total)
-    except ValueError as error:
-        raise typer.BadParameter(f"金额无法识别。 / {error}", param_hint="--total-yuan") from error
+    total_fen = fen_of(total, "--total-yuan")
     return BatchForm(programme_id=programme, declared_count=count, declared_total_fen=total_fen)
 
 

@@ -10,12 +10,13 @@ import msgspec
 import typer
 from msgspec import UNSET
 
+from app.cli.groups import Group
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most, with_examples
 from app.cli.office.words import minute, yuan
 from app.client import models
 from app.kernel.vocabulary import NoticeSubject, ObjectionStatus
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 STATUSES: Mapping[str, str] = {
     "draft": "草稿",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import msgspec
 import typer
 
+from app.cli.groups import Group
 from app.cli.office import rule_versions
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most, with_examples
 from app.cli.office.words import KINDS, STATUSES, last_day, minute
@@ -20,7 +21,7 @@ from app.kernel.clock import SHANGHAI
 from app.kernel.vocabulary import ProgrammeStatus, VoucherKind
 from app.services.rules.scheme_file import SchemeFileError, load_scheme
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 app.add_typer(rule_versions.app, name="rules")
 
 Reason = Annotated[str, typer.Option(help="理由，入档 / Why, for the record")]
@@ -212,7 +213,7 @@ def admit(
 
 @command(app, "suspend", act=True)
 def suspend(office: Office, programme: ProgrammeId, provider: ProviderId, reason: Reason) -> None:
-    """提请暂停机构：不再预扣与核销（经办） / Ask to suspend a provider: no new holds, as a maker."""
+    """提请暂停机构：不再预占与核销（经办） / Ask to suspend a provider: no new holds, as a maker."""
     _step(office, "suspend", "暂停机构", programme, provider, reason)
 
 

@@ -8,13 +8,14 @@ from typing import Annotated, Any
 
 import typer
 
+from app.cli.groups import Group
 from app.cli.office.counter import Column, Office, command
 from app.cli.office.words import STATUSES, minute
 from app.cli.output import Failure
 from app.client import models
 from app.services.rules.scheme_file import SchemeFileError, load_scheme
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 ProgrammeId = Annotated[str, typer.Argument(metavar="PROGRAMME", help="项目编号 prg_… / Id of the programme")]
 Number = Annotated[int, typer.Argument(metavar="NUMBER", help="版本号 / Number of the version", min=1)]
@@ -73,6 +74,7 @@ def write(
 ) -> None:
     """起草新版本；--dry-run 由服务校验并显示改动，不保存（经办） / Write a new version as a draft.
 
+    加 --dry-run 时由服务校验并说明改动，不保存。
     With --dry-run the service checks it and says what it changes; nothing is kept.
     """
     try:

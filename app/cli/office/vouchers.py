@@ -11,13 +11,14 @@ from typing import Annotated, Any
 import typer
 from msgspec import UNSET
 
+from app.cli.groups import Group
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most, with_examples
 from app.cli.office.words import ENTRIES, KINDS, VOUCHER_STATUSES, last_day, minute, yuan
 from app.client import models
 from app.client.resources.vouchers import Vouchers
 from app.kernel.vocabulary import VoidGround, VoucherStatus
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=Group, no_args_is_help=True, rich_markup_mode=None)
 
 VoucherIds = Annotated[
     list[str],
@@ -157,7 +158,7 @@ def _ask(
 
 @command(app, "freeze", act=True)
 def freeze(office: Office, vouchers: VoucherIds, reason: Reason) -> None:
-    """提请冻结：不能预扣与核销（经办） / Ask that nothing is drawn on it, as a maker."""
+    """提请冻结：不能预占与核销（经办） / Ask that nothing is drawn on it, as a maker."""
     body = models.ActBody(reason=reason)
     _ask(office, "freeze", "冻结", vouchers, lambda id_, key: _of(office).freeze(id_, body, key=key), reason=reason)
 
@@ -191,7 +192,7 @@ def void(
         ),
     ] = None,
 ) -> None:
-    """提请作废：释放预扣，余额收回（经办） / Ask to end it; its holds are released, as a maker."""
+    """提请作废：释放预占，余额收回（经办） / Ask to end it; its holds are released, as a maker."""
     said = {"reason": reason, "ground": ground, "related_to": related_to, "evidence": evidence}
     if evidence_file is not None:
         with evidence_file.open("rb") as file:

@@ -7,12 +7,14 @@ from typing import Annotated
 import typer
 from msgspec import UNSET
 
+from app.cli.groups import Group
 from app.cli.office.counter import SHOWN, All, Column, Limit, Office, command, most
-from app.cli.office.words import minute, yuan
+from app.cli.office.words import fen_of, minute, yuan
 from app.client import models
-from app.kernel.money import parse_yuan
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="候补 / Those who wait for a programme's money")
+app = typer.Typer(
+    cls=Group, no_args_is_help=True, rich_markup_mode=None, help="候补 / Those who wait for a programme's money"
+)
 
 ProgrammeId = Annotated[str, typer.Argument(metavar="PROGRAMME", help="项目编号 prg_… / Id of the programme")]
 Reason = Annotated[str, typer.Option(help="理由，入档 / Why, for the record")]
@@ -87,11 +89,3 @@ def end(
     with office.once("end_waiting", **said) as key:
         asked = office.client.waitlists.end(programme, body, key=key)
     office.asked(asked)
-
-
-def fen_of(text: str, option: str) -> int:
-    """Yuan as typed for an option. Raises BadParameter."""
-    try:
-        return parse_yuan(text)
-    except ValueError as error:
-        raise typer.BadParameter(f"金额无法识别。 / {error}", param_hint=option) from error

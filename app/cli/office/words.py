@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+import typer
+
 from app.kernel.clock import SHANGHAI
-from app.kernel.money import format_yuan
+from app.kernel.money import format_yuan, parse_yuan
 
 STATUSES: Mapping[str, str] = {
     "draft": "草稿",
@@ -200,3 +202,12 @@ def cell(name: str, value: Any) -> str:
             else ", ".join(f"{key} {cell(key, one)}" for key, one in value.items())
         )
     return str(value)
+
+
+def fen_of(text: str, option: str) -> int:
+    """An amount in yuan as somebody gave it to an option, in fen. Raises BadParameter."""
+    try:
+        return parse_yuan(text)
+    except ValueError as error:
+        told = f"金额“{text}”无法识别：请用数字填写，以元为单位，最多两位小数，如 1234.50。 / {error}"
+        raise typer.BadParameter(told, param_hint=option) from error

@@ -17,7 +17,7 @@ METHODS: Mapping[str, str] = {
     "first_come": "先到先得",
     "ranked": "按评分排序",
     "pro_rata": "按比例",
-    "lottery": "摇号",
+    "lottery": "抽签",
     "quota_tiers": "分级名额",
     "entitlement": "按项目核定",
 }

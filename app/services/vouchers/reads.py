@@ -151,6 +151,24 @@ def read_voucher(tx: Connection, *, caller: Caller, voucher_id: str, at: datetim
     return _record(row, at)
 
 
+@dataclass(frozen=True, slots=True)
+class Issuer:
+    """Whom a firm can ask about its vouchers of a programme, and by which document they are given."""
+
+    authority_name: str
+    document_no: str
+
+
+def issuer_of(tx: Connection, voucher: VoucherRecord) -> Issuer:
+    """The authority that runs the voucher's programme."""
+    row = tx.execute(
+        select(Organisation.name, Programme.document_no)
+        .join(Programme, Programme.authority_id == Organisation.id)
+        .where(Programme.region_code == voucher.region_code, Programme.id == voucher.programme_id)
+    ).one()
+    return Issuer(row.name, row.document_no)
+
+
 def read_vouchers(tx: Connection, *, caller: Caller, voucher_ids: Sequence[str], at: datetime) -> list[VoucherRecord]:
     """Those of these vouchers that lie within the caller's reach, in the order of their ids."""
     here = tuple_(Voucher.region_code, Voucher.id).in_([(region_of(one), one) for one in voucher_ids])

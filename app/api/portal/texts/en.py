@@ -627,6 +627,11 @@ TEXTS: dict[str, str] = {
     "entry.move": "Carried to the next budget year",
     "entry.reverse": "Reversed",
     # --- Mandates ---
+    "where.title": "Where to use it, and whom to ask",
+    "where.providers": "Good at these providers",
+    "where.authority": "Authority of the programme",
+    "where.document": "Document of the programme",
+    "where.ask": "A provider needs your mandate or a payment code first. Ask the authority about validity, freezing and extension, and the provider about the amount of a bill.",
     "mandates.title": "Mandates",
     "mandates.lead": "A provider with a mandate can draw on the voucher again and again, up to the limit and until the day. You can withdraw it at any time; what was drawn or reserved stays.",
     "mandates.caption": "Mandates granted, newest first",

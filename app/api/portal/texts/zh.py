@@ -627,6 +627,11 @@ TEXTS: dict[str, str] = {
     "entry.move": "结转至下一预算年度",
     "entry.reverse": "冲正",
     # --- Mandates ---
+    "where.title": "可用机构与咨询",
+    "where.providers": "可在这些机构使用",
+    "where.authority": "项目主管部门",
+    "where.document": "项目文号",
+    "where.ask": "机构使用前须经贵单位授权或出示付款码。券的有效期、冻结与延期请咨询项目主管部门；账单金额请咨询服务机构。",
     "mandates.title": "使用授权",
     "mandates.lead": "持有授权的机构可以多次从券中抵扣，直至额度用完或授权到期。授权可随时撤回，已抵扣和已预占的不受影响。",
     "mandates.caption": "授权记录，按时间倒序排列",

@@ -72,7 +72,7 @@ def _allocate(act: Act) -> InWords:
 
 def _cancel_allocation(act: Act) -> InWords:
     effect = act.effect
-    drawn_zh, drawn_en = ("已摇号", "already drawn") if effect["drawn"] else ("未摇号", "not drawn")
+    drawn_zh, drawn_en = ("已抽签", "already drawn") if effect["drawn"] else ("未抽签", "not drawn")
     return InWords(
         f"取消项目“{effect['programme']}”的分配“{effect['round']}”（{effect['candidates']} 户，{drawn_zh}），不发放。",
         f"Give up the round “{effect['round']}” of “{effect['programme']}” ({effect['candidates']} candidates,"

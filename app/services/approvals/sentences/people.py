@@ -6,20 +6,8 @@ from collections.abc import Mapping
 
 from app.kernel.money import format_yuan
 from app.kernel.vocabulary import ApprovalKind
+from app.kernel.wording import ROLE_NAMES
 from app.services.approvals.sentences.act import Act, InWords, Sentence
-
-ROLE_NAMES = {
-    "registrar": "登记员",
-    "maker": "经办",
-    "checker": "审核",
-    "finance": "财政",
-    "auditor": "审计",
-    "provider": "算力机构",
-    "firm": "企业",
-    "system_admin": "系统管理员",
-    "security_admin": "安全管理员",
-    "audit_admin": "审计管理员",
-}
 
 
 def _grant_roles(act: Act) -> InWords:
