@@ -27,7 +27,7 @@ class IdentifierType(StrEnum):
 
 
 class Role(StrEnum):
-    """What a principal may do; The three administrators (三员) neither see nor move money."""
+    """What a principal may do. The three administrators (三员) neither see nor move money."""
 
     REGISTRAR = "registrar"
     MAKER = "maker"
