@@ -11,11 +11,14 @@ import json
 import os
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
+from app.tlog.checkpoints import read_checkpoint
+from app.tlog.notes import read_note
 from app.witness.faults import WitnessFault
 from app.witness.submissions import Head
 
@@ -100,10 +103,7 @@ def open_memory(folder: Path) -> Memory:
         kept = json.loads((folder / HEADS).read_text(encoding="utf-8"))
         if kept["v"] != _VERSION:
             raise WitnessFault("见证记录属于本程序的另一版本。", "the memory is of another version of this program")
-        heads = {
-            origin: Head(int(head["size"]), bytes.fromhex(head["root"]), str(head["checkpoint"]))
-            for origin, head in kept["logs"].items()
-        }
+        heads = {origin: _head(origin, head) for origin, head in kept["logs"].items()}
     except FileNotFoundError as error:
         raise WitnessFault(
             "密钥尚在而见证记录丢失，请从备份恢复。",
@@ -114,6 +114,19 @@ def open_memory(folder: Path) -> Memory:
             "见证记录已损坏，请从备份恢复。", "the memory is damaged: bring it back from a copy"
         ) from error
     return Memory(folder, heads)
+
+
+def _head(origin: str, kept: Mapping[str, Any]) -> Head:
+    """A head as it was kept. Raises ValueError, KeyError or TypeError where it is not what its checkpoint says.
+
+    A head that shrank to an earlier tree, or to the empty one, would let a second history be signed.
+    """
+    text, _ = read_note(kept["checkpoint"])
+    checkpoint = read_checkpoint(text)
+    told = (checkpoint.origin, checkpoint.size, checkpoint.root.hex())
+    if told != (origin, kept["size"], kept["root"]):
+        raise ValueError(f"{origin}: the head is not its checkpoint's")
+    return Head(checkpoint.size, checkpoint.root, kept["checkpoint"])
 
 
 def write_durably(path: Path, text: str) -> None:

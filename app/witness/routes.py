@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from collections.abc import Callable
 
@@ -17,6 +18,8 @@ from app.witness.memory import Memory
 from app.witness.submissions import Logs, Reason, Refused, Submission, judge, read_submission
 
 MAX_BODY_BYTES = 64 * 1024
+MAX_BODY_S = 30
+"""Within which the whole of a submission has to come: whoever lets it drip keeps a connection from others."""
 SIZE_TYPE = "text/x.tlog.size"
 _ANSWERS = {
     Reason.MALFORMED: (400, "请求格式不正确", "the request is malformed"),
@@ -90,10 +93,13 @@ def create_witness(witness: Witness) -> Starlette:
     async def add_checkpoint(request: Request) -> Response:
         body = bytearray()
         try:
-            async for part in request.stream():
-                body += part
-                if len(body) > MAX_BODY_BYTES:
-                    return PlainTextResponse("请求过大 / the request is too large\n", 413)
+            async with asyncio.timeout(MAX_BODY_S):
+                async for part in request.stream():
+                    body += part
+                    if len(body) > MAX_BODY_BYTES:
+                        return PlainTextResponse("请求过大 / the request is too large\n", 413)
+        except TimeoutError:
+            return PlainTextResponse("请求过慢 / the request came too slowly\n", 408, {"connection": "close"})
         except ClientDisconnect:
             return _refusal(Reason.MALFORMED)  # nobody reads it
         return await run_in_threadpool(witness.add, bytes(body))

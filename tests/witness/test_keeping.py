@@ -1,11 +1,13 @@
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from app.tlog.keys import Cosigner
+from app.tlog.merkle import EMPTY_ROOT
 from app.witness.faults import WitnessFault
 from app.witness.keeping import KEY, open_witness, read_logs
 from app.witness.memory import HEADS, locked_folder
@@ -56,6 +58,34 @@ def test_a_lost_or_damaged_memory_is_not_begun_anew(folder: Path) -> None:
         refused(folder, None, "the memory is damaged|another version")
     heads.unlink()
     refused(folder, None, "the memory is gone")
+
+
+@pytest.mark.parametrize(
+    ("told", "instead"),
+    [
+        ('"size": 7', '"size": 6'),
+        ('"size": 7', '"size": 0'),
+        ('"size": 7', '"size": "7"'),
+        (HEAD.root.hex(), LOG.root(6).hex()),
+        (f'"{LOG.origin}": {{', '"vouchers.example.gov.cn/330200": {'),
+        ("\\n7\\n", "\\n0\\n"),
+    ],
+)
+def test_a_head_that_is_not_its_checkpoints_is_damage(told: str, instead: str, folder: Path) -> None:
+    """An earlier tree, or the empty one, in place of the newest would let a second history be signed."""
+    heads = folder / HEADS
+    written = heads.read_text(encoding="utf-8")
+    assert told in written
+    heads.write_text(written.replace(told, instead), encoding="utf-8")
+    refused(folder, None, "the memory is damaged")
+
+
+def test_of_a_memory_shrunk_in_every_place_nothing_is_signed(folder: Path) -> None:
+    heads = folder / HEADS
+    kept = json.loads(heads.read_text(encoding="utf-8"))
+    kept["logs"][LOG.origin] |= {"size": 0, "root": EMPTY_ROOT.hex()}
+    heads.write_text(json.dumps(kept), encoding="utf-8")
+    refused(folder, None, "the memory is damaged")
 
 
 def test_a_first_start_that_was_cut_off_is_taken_up(tmp_path: Path) -> None:

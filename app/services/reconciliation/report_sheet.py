@@ -73,13 +73,25 @@ def write_report(record: ReconciliationRecord) -> bytes:
             for row in of["differences"]
         ]
         if broken:
-            write.sheet("账目差异", _BROKEN, broken)
+            left_out = sum(of["count"] for of in findings) - len(broken)
+            write.sheet("账目差异", _BROKEN, broken, _beyond(len(broken), left_out))
         for comparison in record.report.get("comparisons", ()):
             period = f"{comparison['period_from']} 至 {comparison['period_until']}"
             of = _KINDS[comparison["sides"]]
             write.sheet(f"{of.title}汇总", _TALLIES, _tallies(comparison, of), f"期间：{period}")
-            write.sheet(f"{of.title}差异", of.headings, [of.difference(row) for row in comparison["differences"]])
+            shown = [of.difference(row) for row in comparison["differences"]]
+            left_out = comparison["difference_count"] - len(shown)
+            more = "其余见差异事项 / the others are cases: GET /v1/reconciliation-cases"
+            write.sheet(f"{of.title}差异", of.headings, shown, _beyond(len(shown), left_out, more))
     return file.getvalue()
+
+
+def _beyond(shown: int, left_out: int, more: str = "") -> str:
+    """That a sheet is not the whole, so that nobody adds up what stands in it; nothing where it is."""
+    if not left_out:
+        return ""
+    said = f"本表只列出 {shown} 条，另有 {left_out} 条未列出，请勿据此合计 / {left_out} are left out"
+    return f"{said}。{more}" if more else said
 
 
 def _tallies(comparison: dict[str, Any], of: _Kind) -> list[list[Any]]:
