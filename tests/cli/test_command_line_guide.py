@@ -44,8 +44,9 @@ def found(words: list[str]) -> tuple[Any, list[str], tuple[str, ...]]:
     while words and words[0] in getattr(command, "commands", {}):
         command, words = command.commands[words[0]], words[1:]
         name.append(command.name)
-    if words and getattr(command, "usual", ""):
-        command = command.commands[command.usual]
+    usual: str | None = getattr(command, "usual", None)
+    if words and usual:
+        command = command.commands[usual]
     return command, words, tuple(name)
 
 
