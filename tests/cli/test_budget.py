@@ -21,6 +21,6 @@ def test_a_script_gets_json_and_a_terminal_a_table(world: World) -> None:
     assert json.loads(voucher("budget", "report", "--as-of", "2020-01-01T00:00:00Z"))["pools"] == []
 
     table = voucher("budget", "report", "--by", "fund_source", "--table")
-    assert "300.00" in table and "999,700.00" not in table and "合计 total" in table and "0.0000" in table
+    assert "300.00" in table and "999,700.00" not in table and "合计 total" in table and "0.00%" in table
     told = voucher("budget", "forecast", "--table")
     assert "未知：观察期不足" in told and "990,000.00" in told
