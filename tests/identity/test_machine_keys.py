@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 from sqlalchemy import func, select, update
 
-from app.models import AuditEvent, Client, SpentToken
+from app.models import AuditEvent, Client, ClientKey, SpentToken
 from tests.identity.over_http import HANGZHOU, NINGBO, Registry, basic, places, registry
 from tests.world import problem
 
@@ -340,10 +340,12 @@ def test_a_revoked_token_is_good_no_more_and_others_stay(machine: Machine) -> No
 def test_each_change_of_a_key_is_an_audit_event_without_it(machine: Machine) -> None:
     machine.registry.registrar.post(f"/v1/clients/{machine.id}/keys/2026-01/retire")
     with machine.registry.world.database.engine.connect() as tx:
+        kept = tx.execute(select(ClientKey.jwk).where(ClientKey.client_id == machine.id)).scalar_one()
         events = tx.execute(
             select(AuditEvent.action, AuditEvent.details)
             .where(AuditEvent.object_id == machine.id, AuditEvent.action.like("client.%"))
             .order_by(AuditEvent.id)
         ).all()
     assert [event.action for event in events] == ["client.created", "client.key_added", "client.key_retired"]
-    assert json.loads(events[1].details) == {"algorithm": "EdDSA", "kid": "2026-01"}
+    hashed = hashlib.sha256(kept.encode()).hexdigest()
+    assert json.loads(events[1].details) == {"algorithm": "EdDSA", "kid": "2026-01", "jwk_sha256": hashed}
