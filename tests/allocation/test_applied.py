@@ -164,20 +164,20 @@ def test_a_promotion_beside_the_round_that_makes_the_list_is_done_when_it_is_rep
     asked = begun(desk, programme_id).submit()
     ok(asked)
     desk.city.fund(programme_id, 90)
-    promoting: tuple[str, dict[str, Any]] = f"/v1/programmes/{programme_id}/waitlist/promote", {}
+    promoting = f"/v1/programmes/{programme_id}/waitlist/promote"
     beside = create_engine(settings.database_url, connect_args={"options": "-c app.regions=%"})
     with ThreadPoolExecutor(2) as pool, beside.connect() as lock:
         lock.execute(_PROGRAMME, {"id": programme_id})
         executed = pool.submit(desk.city.approve, asked)
         assert within(WAITING_S, lambda: lock.execute(_WAIT).scalar_one() == 1)
-        promoted = pool.submit(desk.city.maker.post, *promoting, key="P")
+        promoted = pool.submit(desk.city.maker.post, promoting, {}, key="P")
         assert within(WAITING_S, lambda: lock.execute(_WAIT).scalar_one() == 2)
         lock.rollback()
         ok(executed.result())
         assert problem(promoted.result(), 503, "busy")
         assert promoted.result().headers["Retry-After"] == "1"
     beside.dispose()
-    ok(desk.city.approve(desk.city.maker.post(*promoting, key="P")))
+    ok(desk.city.approve(desk.city.maker.post(promoting, {}, key="P")))
     assert statuses(desk, ids) == ["approved", "approved"]
     assert world.differences() == []
 

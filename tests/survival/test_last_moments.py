@@ -1,4 +1,4 @@
-"""What waits for a lock while its voucher's time runs out is judged when it has it: the clock is read after locks."""
+"""What waits for a lock is judged when it has it: the clock is read after the locks, and so is what else refuses."""
 
 from __future__ import annotations
 
@@ -85,4 +85,21 @@ def test_a_voucher_that_expires_meanwhile_has_expired(
         problem(acting.result(), 409, refusal)
     shown = ok(desk.manager.get(f"/v1/vouchers/{desk.voucher['id']}"))
     assert (shown["status"], shown["voided_fen"], shown["surrendered_fen"]) == ("expired", 0, 0)
+    assert world.differences() == []
+
+
+def test_a_provider_suspended_meanwhile_is_not_paid(world: World, owner: Connection) -> None:
+    desk = counter(world.city(), suspension={"payments": "stand"})
+    city, provider_id = desk.city, desk.machine.organisation_id
+    drawn = ok(desk.redeem(100_000))
+    proposed = city.maker.post("/v1/payment-orders", {"redemption_ids": [drawn["id"]]})
+    suspended = f"/v1/programmes/{desk.programme_id}/providers/{provider_id}/suspend"
+    asked = city.maker.post(suspended, {"reason": "核查"})
+    owner.execute(text("SELECT 1 FROM vouchers FOR NO KEY UPDATE"))
+    with ThreadPoolExecutor(1) as pool:
+        paying = pool.submit(city.approve, proposed, by=city.finance)
+        assert within(WAITING_S, lambda: owner.execute(_SOMEBODY_WAITS).scalar_one())
+        ok(city.approve(asked))
+        owner.rollback()
+        problem(paying.result(), 409, "payee_suspended")
     assert world.differences() == []

@@ -147,8 +147,8 @@ def execute_order_payment(tx: Connection, *, command: Mapping[str, Any], decisio
     assert [[item.redemption_id, item.amount_fen] for item in items] == command["items"], "the items are what was asked"
     ids = [item.redemption_id for item in items]
     require_clear(tx, region_code=region_code, subject_ids=ids)
-    refuse_standing(tx, region_code, ids)
     vouchers = lock_vouchers(tx, vouchers_of(tx, region_code, ids), wait=True)
+    refuse_standing(tx, region_code, ids)  # as it is once the vouchers have been waited for
     owed = entitled_by_pool(tx, [(region_code, one) for one in ids])
     parts = {
         one: tuple((share.pool_id, share.redeemed_fen) for share in owed[region_code, one] if share.redeemed_fen)
