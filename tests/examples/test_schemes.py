@@ -227,9 +227,10 @@ def test_a_case_that_comes_to_nothing_counts_nothing_for_those_after_it() -> Non
         }
         for place, (contract, base, subsidy) in enumerate(rows)
     ]
-    rules = {"categories": ["compute"], "caps": [{"scope": "contract", "name": "each", "limit_fen": 15_000_000}]}
-    rules |= bands(50_000_000, None)
-    rules["rate"]["bands"][0] = rules["rate"]["bands"][0] | {"rate": {"kind": "flat", "rate": "0.50"}}
+    rate = bands(50_000_000, None)["rate"]
+    rate["bands"][0]["rate"] = {"kind": "flat", "rate": "0.50"}
+    cap = {"scope": "contract", "name": "each", "limit_fen": 15_000_000}
+    rules = {"categories": ["compute"], "caps": [cap], "rate": rate}
     head = {"title_zh": "片段", "title_en": "snippet", "voucher_kind": "compute"}
     found = run_cases(read_scheme({"scheme": head, "rules": rules, "cases": cases}, Path("snippet")))
     assert [one.assessment.amount_fen for one in found] == [15_000_000, 0, 5_000_000]

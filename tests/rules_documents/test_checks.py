@@ -251,6 +251,7 @@ def test_a_contradiction_is_an_error_at_its_place(changes: dict[str, Any], code:
             "region_unknown",
             "/requirements/0/when/regions/1",
         ),
+        ({"facts": [{"name": "line.chips", "type": "words"}]}, "line_fact_of_official", "/facts/0/stated_by"),
         (cases_for(["micro", "small"], ["medium"], ["small", "medium"]), "case_never_reached", "/rate/cases/2/when"),
     ],
 )  # fmt: skip

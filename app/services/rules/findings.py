@@ -194,6 +194,14 @@ SENTENCES: Mapping[str, tuple[Severity, str, str]] = {
         "From an attainment of {degree} on the share falls from {before} to {after}: who reaches more is paid less.",
         "完成率达到 {degree} 后，兑付比例由 {before} 降为 {after}：完成得越多反而补贴越少。",
     ),
+    "line_fact_of_official": (
+        "warning",
+        (
+            "Nobody can state “{name}”: officials state facts of holders and grants, not of lines. Let the claimant"
+            " state it (stated_by)."
+        ),
+        "无人可以填报“{name}”：主管部门填报企业与券的事实，不填报账单各行。请改由申报方填报（stated_by）。",
+    ),
     "never_holds": (
         "error",
         "Nothing is {low} and {high} at once, so this never holds. Turn the bounds round, or take one out.",
