@@ -8,7 +8,7 @@ from app.services.redemption.replaying import replay
 from tests.redemption.test_replay_assessment import stored_by
 from tests.world import Counter, World, counter, line_body, ok, problem
 
-FILED_MODELS = {
+FILED_MODELS: dict[str, Any] = {
     "facts": [
         {"name": "line.model_filed", "type": "yes_no", "stated_by": "claimant"},
         {"name": "line.audited", "type": "yes_no"},

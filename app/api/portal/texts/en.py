@@ -516,6 +516,8 @@ TEXTS: dict[str, str] = {
     "floor.subsidy": "subsidy",
     "bracket.firm": "your firm",
     "bracket.group": "your group",
+    "bracket.contract": "the contract",
+    "bracket.claim": "this claim alone",
     "bracket.up_to": "up to {limit}",
     "bracket.last": "at the top",
     "layer.decided": "{layer}, decided: {amount}",

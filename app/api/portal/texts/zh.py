@@ -516,6 +516,8 @@ TEXTS: dict[str, str] = {
     "floor.subsidy": "补贴额",
     "bracket.firm": "贵单位",
     "bracket.group": "所属集团",
+    "bracket.contract": "该合同",
+    "bracket.claim": "本笔申报",
     "bracket.up_to": "{limit} 以下",
     "bracket.last": "最高一档",
     "layer.decided": "{layer}已批 {amount}",
