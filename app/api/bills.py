@@ -16,6 +16,7 @@ from app.kernel.uscc import UsccError, parse_uscc
 from app.services.evidence.accelerators import CARD_HOUR
 from app.services.redemption.bills import QUANTITY_DECIMALS, UNIT_PRICE_DECIMALS, Bill, BillLine
 from app.services.redemption.invoices import InvoiceLine, overbilled
+from app.services.rules.stated import Values
 
 MAX_DIGITS = 18
 _SHARE: dict[str, JsonValue] = {"pattern": r"^(0(\.[0-9]{1,6})?|1(\.0{1,6})?)$"}
@@ -153,6 +154,10 @@ class BillLineBody(Wire):
         ),
     ] = None
     invoice: InvoiceLineBody | None = None
+    facts: Annotated[
+        Values,
+        Field(description="Facts of this line that the rules ask the claimant for, such as model_filed."),
+    ] = Field(default_factory=dict)
 
     @model_validator(mode="after")
     def _explained(self) -> BillLineBody:
@@ -168,7 +173,11 @@ class BillLineBody(Wire):
 
     def line(self) -> BillLine:
         """The line as the domain's value."""
-        return BillLine(**self.__dict__ | {"invoice": self.invoice.line()} if self.invoice else self.__dict__)
+        given = dict(self.__dict__)
+        facts = given.pop("facts")
+        if self.invoice is not None:
+            given["invoice"] = self.invoice.line()
+        return BillLine(**given, stated_facts=facts) if facts else BillLine(**given)
 
 
 class BillBody(Wire):

@@ -786,6 +786,8 @@ class BillLineBody(Sent, frozen=True, kw_only=True):
     accelerator: str | UnsetType | None = UNSET
     """With card_hour: the card, a code of GET /v1/accelerators. The answer has its PFLOPS·hours."""
     invoice: InvoiceLineBody | UnsetType | None = UNSET
+    facts: dict[str, str | bool | int | list[str]] | UnsetType = UNSET
+    """Facts of this line that the rules ask the claimant for, such as model_filed."""
 
 
 class BounceBody(Sent, frozen=True, kw_only=True):

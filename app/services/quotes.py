@@ -33,6 +33,7 @@ from app.services.redemption.decisions import (
     refuse_bases,
     refuse_debarred,
     refuse_empty,
+    refuse_lines,
     refuse_over_mandate,
     refuse_state,
 )
@@ -183,7 +184,8 @@ def quote(
         consent = payment_code or _live_mandate(tx, voucher, caller.organisation_id)
     terms = load_terms(tx, [(programme.region_code, programme.id)])[programme.region_code, programme.id]
     version = _version(terms, voucher, claim, at=at)
-    if refused := refuse_asked(version.rules, voucher, claim):
+    own_lines = bill.assessed_lines() if bill else ()
+    if refused := refuse_asked(version.rules, voucher, claim) or refuse_lines(version.rules, own_lines):
         raise refused.problem()
 
     stated = {**claim, **voucher.terms.claim} if voucher else claim

@@ -206,3 +206,31 @@ def test_a_common_mistake_is_refused_as_the_guide_says(
     except SchemeFileError as error:
         told = [one.detail or "" for one in error.problems]
     assert any(sentence in one for one in told), told
+
+
+def test_a_case_that_comes_to_nothing_counts_nothing_for_those_after_it() -> None:
+    """The desk refuses such a bill. Bands 50 % to 500,000 yuan, then 30 %; at most 150,000 a contract.
+
+    Were the second counted, the third would begin at 500,000 and get 30,000.
+    """
+    rows = [("A", 30, 15), ("A", 20, 0), ("B", 10, 5)]
+    cases = [
+        {
+            "name": str(place),
+            "after": place > 0,
+            "facts": {
+                "at": "2027-03-01T10:00:00+08:00",
+                "claim": {"contract_no": contract},
+                "lines": [{"category": "compute", "amount_fen": base * 1_000_000}],
+            },
+            "expect_fen": subsidy * 1_000_000,
+        }
+        for place, (contract, base, subsidy) in enumerate(rows)
+    ]
+    rate = bands(50_000_000, None)["rate"]
+    rate["bands"][0]["rate"] = {"kind": "flat", "rate": "0.50"}
+    cap = {"scope": "contract", "name": "each", "limit_fen": 15_000_000}
+    rules = {"categories": ["compute"], "caps": [cap], "rate": rate}
+    head = {"title_zh": "片段", "title_en": "snippet", "voucher_kind": "compute"}
+    found = run_cases(read_scheme({"scheme": head, "rules": rules, "cases": cases}, Path("snippet")))
+    assert [one.assessment.amount_fen for one in found] == [15_000_000, 0, 5_000_000]

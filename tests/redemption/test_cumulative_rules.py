@@ -263,3 +263,31 @@ def test_counters_that_would_leave_exact_numbers_refuse_the_bill(world: World) -
     statement = text("UPDATE positions SET base_fen = 999999999999999")
     world.database.transact(lambda tx: tx.execute(statement))
     problem(desk.redeem(100), 422, "cap_firm_period")
+
+
+def test_bands_of_each_contract_over_http(world: World) -> None:
+    """100 yuan at 50 %, then 10 %: 80 and 70 yuan of one contract, 70 of another; then half of the first goes back."""
+    bands = [
+        {"up_to_fen": 10_000, "rate": {"kind": "flat", "rate": "0.50"}},
+        {"rate": {"kind": "flat", "rate": "0.10"}},
+    ]
+    rate = {"kind": "bracket", "method": "marginal", "holder": "contract", "per": "lifetime", "bands": bands}
+    city = world.city()
+    desk = programme_with(city, {})
+    programme_id = city.programme(rules=rules_body() | {"rate": rate})
+    city.admit(programme_id, desk.machine.organisation_id)
+    voucher = city.issue(programme_id, desk.voucher["firm_id"], 80 * WAN)
+    mandate = {"provider_id": desk.machine.organisation_id, "limit_fen": 80 * WAN}
+    ok(desk.manager.post(f"/v1/vouchers/{voucher['id']}/mandates", mandate))
+    there = Counter(city, programme_id, voucher, desk.manager, desk.machine, {})
+    made = [
+        ok(there.redeem(fen, claim={"contract_no": number}))
+        for fen, number in ((8_000, "A"), (7_000, "A"), (7_000, "B"))
+    ]
+    assert [one["subsidy_fen"] for one in made] == [4_000, 1_000 + 500, 3_500]
+    problem(there.redeem(1_000), 422, "not_eligible")
+    body = {"amount_fen": 4_000, "reason": "退单"}
+    back = ok(desk.machine.post(f"/v1/redemptions/{made[0]['id']}/refunds", body))
+    assert back["refund"]["subsidy_refund_fen"] == 2_000
+    assert ok(there.redeem(3_000, claim={"contract_no": "A"}))["subsidy_fen"] == 300
+    assert world.differences() == []

@@ -252,3 +252,32 @@ def test_an_officer_may_go_below_a_bracket(approved: str | None, amounts: list[i
     found = one_after_another(given, [bill(30_000, claim=claim), bill(25_000, claim=claim)])
     assert [assessment.amount_fen for assessment in found] == amounts
     assert codes(found[1]) == reasons
+
+
+@pytest.mark.parametrize(("method", "amounts"), [("marginal", [500, 550, 250]), ("cliff_prospective", [500, 150, 250])])
+def test_each_claim_by_itself_has_its_bands(method: str, amounts: list[int]) -> None:
+    """1,000 at 50 %, what is above at 10 %; the second claim has 1,500, of which a line of the year after 700."""
+    given = bracket(method, (1000, flat("0.5")), (None, flat("0.1")), per="claim", **YEARLY)
+    of_two_years = bill(
+        Line("compute", 800, used_until=shanghai("2026-12-01")), Line("compute", 700, used_until=shanghai("2027-02-01"))
+    )
+    lines = [bill(Line("compute", fen, used_until=shanghai("2026-06-01"))) for fen in (1000, 500)]
+    found = one_after_another(given, [lines[0], of_two_years, lines[1]])
+    assert [one.amount_fen for one in found] == amounts
+
+
+def test_the_base_of_each_contract_is_added_up() -> None:
+    """1,000 at 50 %, then 10 %: two bills of one contract, one of another, one that names none."""
+    given = bracket("marginal", (1000, flat("0.5")), (None, flat("0.1")), holder="contract", per="lifetime")
+    first, second = (bill(fen, claim={"contract_no": "A"}) for fen in (800, 700))
+    found = one_after_another(given, [first, second])
+    assert [one.amount_fen for one in found] == [400, 100 + 50]
+    assert assess(given, bill(700, claim={"contract_no": "B"})).amount_fen == 350
+    (reduction,) = assess(given, bill(700)).reductions
+    assert (reduction["code"], reduction["missing"]) == ("FACT_MISSING", ["claim.contract_no"])
+
+
+@pytest.mark.parametrize(("unit_fen", "amount_fen"), [(10, 123_450), (1_000, 123_000), (100_000, 100_000)])
+def test_amounts_are_rounded_to_any_power_of_ten(unit_fen: int, amount_fen: int) -> None:
+    given = rules("1.00", rounding={"unit_fen": unit_fen, "mode": "floor"})
+    assert assess(given, bill(123_456)).amount_fen == amount_fen

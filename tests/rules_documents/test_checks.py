@@ -18,6 +18,7 @@ FIRM_CAP = {"scope": "firm", "name": "year", "limit_fen": 80_000}
 LOCAL = {"name": "local", "when": {"kind": "in_region", "fact": "provider.region_code", "regions": ["330100"]}}
 LINE_TEST = {"kind": "is", "fact": "line.category", "one_of": ["training"]}
 OPENS, CLOSES = datetime.fromisoformat("2026-03-01T00:00:00+08:00"), datetime.fromisoformat("2027-01-01T00:00:00+08:00")
+AGED = {"kind": "age", "fact": "holder.registered_on"}
 CREDITS = {"kind": "in_kind", "name": "credit"}
 PRICE = {"category": "training", "unit": "node_hour", "price": "2", "from_on": "2026-01-01"}
 
@@ -29,6 +30,16 @@ def rules(**changes: Any) -> Rules:
 def bracket(method: str, first: str = "0.50", second: str = "0.30", **band: Any) -> dict[str, Any]:
     bands = [{"up_to_fen": 50_000_000, "rate": {"kind": "flat", "rate": first}} | band]
     return {"kind": "bracket", "method": method, "bands": [*bands, {"rate": {"kind": "flat", "rate": second}}]}
+
+
+def number_within(**bounds: str) -> list[dict[str, Any]]:
+    return [{"name": "a", "when": {"kind": "number", "fact": "provider.racks"} | bounds}]
+
+
+def cases_for(*sizes: list[str]) -> dict[str, Any]:
+    """Rates by the sizes of firms, the first that holds."""
+    tests = [{"kind": "is", "fact": "holder.size", "one_of": words} for words in sizes]
+    return {"rate": {"kind": "cases", "cases": [{"when": test, "rate": FLAT} for test in tests]}}
 
 
 def told(document: Rules, severity: str, **context: datetime) -> list[tuple[str, str]]:
@@ -178,6 +189,14 @@ def test_a_plain_document_has_no_findings() -> None:
             "/windows/0/closes_at",
         ),
         ({"basis": {"trial_until_on": "2026-02-28"}}, "trial_over", "/basis/trial_until_on"),
+        ({"requirements": number_within(at_least="50", at_most="20")}, "never_holds", "/requirements/0/when/at_most"),
+        ({"requirements": number_within(at_least="20", below="20")}, "never_holds", "/requirements/0/when/below"),
+        ({"requirements": number_within(above="20", at_most="20")}, "never_holds", "/requirements/0/when/at_most"),
+        (
+            {"requirements": [{"name": "a", "when": AGED | {"years_at_least": 5, "years_below": 5}}]},
+            "never_holds",
+            "/requirements/0/when/years_below",
+        ),
     ],
 )
 def test_a_contradiction_is_an_error_at_its_place(changes: dict[str, Any], code: str, pointer: str) -> None:
@@ -216,12 +235,43 @@ def test_a_contradiction_is_an_error_at_its_place(changes: dict[str, Any], code:
             "attainment_falls",
             "/rate/steps/1/share",
         ),
+        (
+            {"rate": {"kind": "attainment", "of": FLAT, "steps": [{"at_least": "50", "share": "1"}]}},
+            "share_as_percent",
+            "/rate/steps/0/at_least",
+        ),
+        (
+            {"requirements": [{"name": "a", "when": {"kind": "number", "fact": "claim.shareholding", "below": "25"}}]},
+            "share_as_percent",
+            "/requirements/0/when/below",
+        ),
+        (
+            {"requirements": [{"name": "a", "when": {"kind": "in_region", "fact": "holder.region_code",
+                                                     "regions": ["330100", "339999"]}}]},
+            "region_unknown",
+            "/requirements/0/when/regions/1",
+        ),
+        ({"facts": [{"name": "line.chips", "type": "words"}]}, "line_fact_of_official", "/facts/0/stated_by"),
+        (cases_for(["micro", "small"], ["medium"], ["small", "medium"]), "case_never_reached", "/rate/cases/2/when"),
     ],
 )  # fmt: skip
 def test_a_doubt_is_a_warning_at_its_place(changes: dict[str, Any], code: str, pointer: str) -> None:
     document = rules(**changes)
     assert told(document, "warning", opens_at=OPENS, closes_at=CLOSES) == [(code, pointer)]
     assert told(document, "error", opens_at=OPENS, closes_at=CLOSES) == []
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"requirements": number_within(at_least="20", at_most="20")},
+        {"requirements": [{"name": "a", "when": AGED | {"years_at_least": 4, "years_below": 5}}]},
+        {"rate": {"kind": "attainment", "of": FLAT, "steps": [{"at_least": "1.2", "share": "1"}]}},
+        cases_for(["micro"], ["micro", "small"]),
+    ],
+)
+def test_what_may_hold_is_no_finding(changes: dict[str, Any]) -> None:
+    assert check(rules(**changes)) == ()
 
 
 def test_a_cliff_names_both_sums_at_the_limit_and_one_fen_above() -> None:

@@ -186,3 +186,11 @@ def test_a_rate_above_one_is_told_at_its_place() -> None:
 def test_every_pattern_of_the_rules_has_words() -> None:
     patterns = set(re.findall(r'"pattern": ("(?:[^"\\]|\\.)*")', json.dumps(SCHEMA)))
     assert {json.loads(pattern) for pattern in patterns} == set(FORMS)
+
+
+def test_a_rate_of_no_kind_is_told_to_need_one() -> None:
+    """Only the first format wrote a rate without its kind, as `{"rate": "0.30"}`."""
+    with pytest.raises(ValidationError) as refusal:
+        Rules.model_validate({"categories": ["compute"], "rate": {"bands": []}})
+    (error,) = refusal.value.errors()
+    assert (error["type"], error["loc"]) == ("union_tag_not_found", ("rate",))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta, timezone
 from fractions import Fraction
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import pytest
@@ -115,6 +116,58 @@ def test_a_bad_row_is_refused_with_its_place(tmp_path: Path, line: str, row: int
     with pytest.raises(UsageFileError, match=why) as refusal:
         rows_of(tmp_path, f"{HEADING}\n{line}\n", mapping())
     assert (refusal.value.row, refusal.value.column) == (row, column)
+
+
+def test_more_than_a_whole_card_is_refused(tmp_path: Path) -> None:
+    """Thousandths read as hundredths would bill ten times the card-hours."""
+    using = mapping(columns={"card_share": "milli", "parts_per_card": 100})
+    with pytest.raises(UsageFileError, match="Row 2, column 'milli': 500 parts of a card, which has 100"):
+        rows_of(tmp_path, f"{HEADING},milli\na,2,0,3600,500\n", using)
+
+
+@pytest.mark.parametrize(
+    ("begin", "time"),
+    [
+        ("1970-01-01T00:00:00+08:00", {"unit": "iso8601"}),
+        ("9999-12-31T23:59:59-08:00", {"unit": "iso8601"}),
+        ("99999999999", {"unit": "s", "epoch": datetime(2026, 1, 1, tzinfo=UTC)}),
+        ("0", {"unit": "s", "epoch": datetime(1970, 1, 1, tzinfo=UTC)}),
+    ],
+)
+def test_a_time_in_no_known_year_is_refused(tmp_path: Path, begin: str, time: dict[str, Any]) -> None:
+    with pytest.raises(UsageFileError, match=r"Row 2, column 'begin': .*the years 2000 to 2999 are known"):
+        rows_of(tmp_path, f"{HEADING}\na,1,{begin},{begin}\n", mapping(time=time))
+
+
+def test_times_as_spreadsheets_write_them(tmp_path: Path) -> None:
+    """Rows without any cell are what is left of a table's end."""
+    lines = f"{HEADING}\na,1,2026/3/1 8:05,2026/03/01 09:05:30\n,,,\nb,1,2026/3/1,2026/3/2\n   \n"
+    first, second = rows_of(tmp_path, lines, mapping(time={"unit": "iso8601"}))
+    assert isinstance(first, UsageRow)
+    assert isinstance(second, UsageRow)
+    assert first.used_from == datetime(2026, 3, 1, 0, 5, tzinfo=UTC)
+    assert first.card_hours == Fraction(3630, 3600)
+    assert (second.row, second.card_hours) == (4, Fraction(24))
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_card_hours_are_the_same_however_the_file_is_written(tmp_path: Path, seed: int) -> None:
+    """Columns and rows in any order, each time in a zone of its own, against a sum of integers."""
+    chance = Random(seed)
+    begin = datetime(2026, 2, 28, 16, tzinfo=UTC)
+    jobs = [(chance.randint(1, 8), chance.randint(0, 10**6), chance.randint(1, 10**6)) for _ in range(200)]
+    names = ["job", "cards", "begin", "end", "note"]
+    chance.shuffle(names)
+    lines = [",".join(names)]
+    for number, (cards, from_s, for_s) in enumerate(jobs):
+        zone = timezone(timedelta(minutes=chance.randint(-720, 840)))
+        at = [(begin + timedelta(seconds=second)).astimezone(zone).isoformat() for second in (from_s, from_s + for_s)]
+        cells = {"job": f"j{number}", "cards": str(cards), "begin": at[0], "end": at[1], "note": ""}
+        lines.append(",".join(cells[name] for name in names))
+    text = "\r\n".join([lines[0], *chance.sample(lines[1:], len(jobs))])
+    rows = rows_of(tmp_path, text, mapping(time={"unit": "iso8601"}))
+    total = sum(row.card_hours for row in rows if isinstance(row, UsageRow))
+    assert total == Fraction(sum(cards * for_s for cards, _, for_s in jobs), 3600)
 
 
 def test_cards_without_their_share_are_refused(tmp_path: Path) -> None:

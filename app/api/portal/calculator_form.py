@@ -141,7 +141,7 @@ class _Reader:
         if self.errors or not amount_fen:
             return None
         until = known.get("used_until")
-        facility = known.get("facility_class")
+        facility, card = known.get("facility_class"), known.get("accelerator")
         own = {name.removeprefix("fact-"): value for name, value in known.items() if name.startswith("fact-")}
         return Line(
             category=category,
@@ -150,6 +150,7 @@ class _Reader:
             unit=str(unit) if unit is not None and quantity is not None else None,
             used_until=end_of_day(date.fromisoformat(str(until))) if until is not None else None,
             facility_class=str(facility) if facility is not None else None,
+            accelerator=str(card) if card is not None else None,
             facts={name: value for name, value in own.items() if value is not None},
         )
 

@@ -78,7 +78,7 @@ def _line_facts(rules: Rules, names: Names) -> Iterator[Question]:
     declared = {fact.name for fact in rules.facts if fact.stated_by == "claimant"}
     for name in sorted(rules.names):
         key = name.removeprefix("line.")
-        if name == "line.facility_class":
+        if name in {"line.facility_class", "line.accelerator"}:
             yield _question(rules, names, name, key)
         elif name.startswith("line.") and name in declared:
             yield _question(rules, names, name, f"fact-{key}")
@@ -143,7 +143,7 @@ def _quantity(rules: Rules, names: Names) -> Iterator[Question]:
 
 def _use(rules: Rules, names: Names) -> Iterator[Question]:
     by_year = rules.attribution.by == "usage" and any(kept.per == "year" for kept in rules.kept)
-    if by_year or rules.must_precede_expiry == "service":
+    if by_year or rules.must_precede_expiry == "service" or "line.used_on" in rules.names:
         yield Question("used_until", _label(names.fact("line.used_until")), "date")
 
 

@@ -73,18 +73,20 @@ def at_sites(lines: Sequence[Line], provider: Party) -> list[Line]:
     ]
 
 
-def claimable(rules: Rules) -> frozenset[str]:
-    """The facts of a claim that the claimant may state under these rules, without `claim.`.
+def claimable(rules: Rules, subject: str = "claim") -> frozenset[str]:
+    """The facts of a claim, or of a `line`, that the claimant may state under these rules, without `claim.`.
 
-    A document that declares a fact of every programme anew may leave it to the official.
+    A document that declares a fact of every programme anew may leave it to the official. What every programme knows of
+    a line has a field of its own on the bill and is stated there.
     """
-    stated_by = {name: fact.stated_by for name, fact in KNOWN.items()} | {
-        fact.name: fact.stated_by for fact in rules.facts
+    everywhere = {name: fact.stated_by for name, fact in KNOWN.items()} if subject == "claim" else {}
+    stated_by = everywhere | {
+        fact.name: fact.stated_by for fact in rules.facts if subject == "claim" or fact.name not in KNOWN
     }
     return frozenset(
-        name.removeprefix("claim.")
+        name.removeprefix(f"{subject}.")
         for name, who in stated_by.items()
-        if name.startswith("claim.") and who == "claimant"
+        if name.startswith(f"{subject}.") and who == "claimant"
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from fractions import Fraction
 from typing import Any
@@ -12,7 +12,7 @@ from app.kernel.clock import rfc3339
 from app.kernel.rates import Rounding, parse_decimal, round_to
 from app.services.evidence.accelerators import pflops_hours
 from app.services.redemption.invoices import InvoiceLine
-from app.services.rules.facts import Line
+from app.services.rules.facts import Line, Value, plain_values, read_values
 
 QUANTITY_DECIMALS = 6
 UNIT_PRICE_DECIMALS = 8
@@ -36,6 +36,8 @@ class BillLine:
     pflops_hours: str | None = None
     """Its card-hours converted by the table of the day the bill came in; whoever writes a bill leaves it out."""
     invoice: InvoiceLine | None = None
+    stated_facts: Mapping[str, Value] = field(default_factory=dict)
+    """What the rules ask of the line besides, without `line.`."""
 
     def priced_fen(self) -> int:
         """Quantity times unit price (元), rounded half up to fen. Raises ValueError on a malformed decimal."""
@@ -56,7 +58,11 @@ class BillLine:
             "provider_site": self.provider_site,
             "usage_ref": self.usage_ref,
         }
-        later = {"accelerator": self.accelerator, "invoice": self.invoice.facts() if self.invoice else None}
+        later = {
+            "accelerator": self.accelerator,
+            "invoice": self.invoice.facts() if self.invoice else None,
+            "facts": plain_values(self.stated_facts) or None,
+        }
         return stated | {name: value for name, value in later.items() if value is not None}
 
     def stored(self) -> dict[str, Any]:
@@ -113,6 +119,8 @@ class Bill:
                 used_from=line.used_from,
                 used_until=line.used_until,
                 provider_site=line.provider_site,
+                accelerator=line.accelerator,
+                facts=line.stated_facts,
             )
             for line in self.lines
         ]
@@ -143,4 +151,6 @@ def _line_of_facts(line: Mapping[str, Any], refunded_fen: int) -> BillLine:
     counted = [name for name in ("quantity", "pflops_hours") if refunded_fen and line.get(name) is not None]
     share = {name: str(Fraction(line[name]) * left_fen / line["amount_fen"]) for name in counted}
     invoice = InvoiceLine.read(line["invoice"]) if "invoice" in line else None
-    return BillLine(**dict(line) | used | share | {"amount_fen": left_fen, "invoice": invoice})
+    stated = {name: value for name, value in line.items() if name != "facts"}
+    facts = read_values(line.get("facts", {}))
+    return BillLine(**stated | used | share | {"amount_fen": left_fen, "invoice": invoice, "stated_facts": facts})

@@ -35,7 +35,7 @@ from app.services.redemption.shortfalls import missed_minimum, reached_cap
 from app.services.redemption.signs import Finding, Refusal
 from app.services.redemption.states import DatedRules, MandateState, Parties, ProgrammeTerms, Share, VoucherState
 from app.services.rules.assess import Assessment
-from app.services.rules.facts import Facts, Value, fits
+from app.services.rules.facts import Facts, Line, Value, fits
 from app.services.rules.model import Rules
 from app.services.rules.position import Kept, Position
 from app.services.rules.stated import value_problem
@@ -164,6 +164,7 @@ def decide_redemption(
     stated = {**asked.claim, **voucher.terms.claim}
     if refused := (
         refuse_asked(version.rules, voucher, asked.claim)
+        or refuse_lines(version.rules, asked.bill.assessed_lines())
         or refuse_evidence(findings)
         or refuse_bases(asked.bill, version.rules, stated, claims, invoices, at=at)
     ):
@@ -248,7 +249,7 @@ def refuse_over_mandate(mandate: MandateState, *, amount_fen: int) -> Refused | 
 
 def refuse_asked(rules: Rules, voucher: VoucherState | None, claim: Mapping[str, Value]) -> Refused | None:
     """Why what is asked cannot be assessed at all: facts that are not the claimant's to state, a voucher used up."""
-    if errors := _misstated(rules, claim):
+    if errors := _misstated(rules, claim, "claim", "/claim"):
         return Refused(Code.VALIDATION_FAILED, {"count": len(errors)}, errors=errors)
     if voucher is not None and not rules.use.divisible and voucher.redeemed_fen + voucher.held_fen:
         return Refused(Code.NOT_ELIGIBLE, {"reason": Reason.NOT_DIVISIBLE, "what": "use.divisible"})
@@ -372,17 +373,27 @@ def pinned_version(
     return Refused(Code.PROGRAMME_CLOSED)
 
 
-def _misstated(rules: Rules, claim: Mapping[str, Value]) -> tuple[FieldError, ...]:
+def refuse_lines(rules: Rules, lines: Sequence[Line]) -> Refused | None:
+    """Why lines of a bill cannot be assessed: they state facts that are not the claimant's to state."""
+    errors = [
+        error
+        for place, line in enumerate(lines)
+        for error in _misstated(rules, line.facts, "line", f"/bill/lines/{place}/facts")
+    ]
+    return Refused(Code.VALIDATION_FAILED, {"count": len(errors)}, errors=tuple(errors)) if errors else None
+
+
+def _misstated(rules: Rules, stated: Mapping[str, Value], subject: str, above: str) -> tuple[FieldError, ...]:
     """What a claimant may not state, or stated in the wrong way."""
-    if not claim:
+    if not stated:
         return ()
-    allowed = claimable(rules)
+    allowed = claimable(rules, subject)
     errors = []
-    for name, value in claim.items():
+    for name, value in stated.items():
         if name not in allowed:
             known = ", ".join(sorted(allowed))
-            errors.append(FieldError(f"/claim/{name}", "not_for_the_claimant", limit=known, actual=name))
-        elif (problem := value_problem(rules, f"/claim/{name}", f"claim.{name}", value)) is not None:
+            errors.append(FieldError(f"{above}/{name}", "not_for_the_claimant", limit=known, actual=name))
+        elif (problem := value_problem(rules, f"{above}/{name}", f"{subject}.{name}", value)) is not None:
             errors.append(problem)
     return tuple(errors)
 

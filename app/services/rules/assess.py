@@ -305,11 +305,11 @@ def period_of(rules: Rules, day: date) -> str:
 
 
 def _rate(rules: Rules, facts: Facts, position: Position, slices: list[Slice], trace: Trace) -> None:
-    """What each year's lines earn exactly. Brackets over a lifetime see the claim's earlier years too."""
+    """What each year's lines earn exactly. Brackets over a lifetime, or the claim, see its earlier years too."""
     claim_base = total_of(piece.base for piece in slices)
     earlier = NOTHING
     for piece in slices:
-        so_far = {}
+        so_far = {(holder, "claim"): earlier for holder in ("firm", "group", "contract")}
         for kept in rules.kept:
             if kept.category or kept.per == "day":
                 continue

@@ -109,7 +109,8 @@ class RoundingRule(Part):
     """The exact product is rounded once, to a multiple of the unit. D22."""
 
     unit_fen: Annotated[
-        Literal[1, 100, 10_000, 1_000_000], said("1 分, 1 元, 100 元 or 10,000 元, in fen.", "取整单位（分）")
+        Literal[1, 10, 100, 1_000, 10_000, 100_000, 1_000_000],
+        said("1 分, 1 角, 1 元, 10 元, 100 元, 1,000 元 or 10,000 元, in fen.", "取整单位（分）"),
     ] = 1
     mode: Annotated[Literal["floor", "half_up"], said("Down, or half up.", "向下取整或四舍五入")] = "half_up"
     level: Annotated[

@@ -112,6 +112,8 @@ def _cycle(parents: Mapping[str, str], start: str) -> list[str]:
 def _facts(rules: Rules) -> Iterator[Finding]:
     for number, fact in enumerate(rules.facts):
         known = KNOWN.get(fact.name)
+        if known is None and fact.name.startswith("line.") and fact.stated_by == "official":
+            yield finding("line_fact_of_official", ("facts", number, "stated_by"), name=fact.name)
         if known is not None and known.type != fact.type:
             told = {"name": fact.name, "expected": known.type, "actual": fact.type}
             yield finding("fact_known_otherwise", ("facts", number, "type"), **told)

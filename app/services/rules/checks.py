@@ -13,6 +13,7 @@ from app.kernel.clock import SHANGHAI, end_of_day
 from app.kernel.problems import AppError, Code, FieldError
 from app.services.rules.base import InKind
 from app.services.rules.check_amounts import check_amounts
+from app.services.rules.check_conditions import check_conditions
 from app.services.rules.check_names import check_names
 from app.services.rules.facts import KNOWN
 from app.services.rules.findings import Finding, finding
@@ -48,7 +49,8 @@ def check(rules: Rules, *, opens_at: datetime | None = None, closes_at: datetime
     entry of a table by its value. A document that passes is not thereby right: whether it says what the policy says
     only its worked cases show.
     """
-    found = [*check_names(rules), *check_amounts(rules), *_scheme(rules), *_dates(rules, opens_at, closes_at)]
+    found = [*check_names(rules), *check_amounts(rules), *check_conditions(rules), *_scheme(rules)]
+    found += [*_dates(rules, opens_at, closes_at)]
     found += [*_unknowable(rules), *_local_providers(rules), *_not_carried_out(rules)]
     return tuple(sorted(dict.fromkeys(found), key=lambda one: one.severity))
 

@@ -60,6 +60,10 @@ class Judge:
                 return line.unit
             case "facility_class":
                 return line.facility_class or self._facts.provider.get(key)
+            case "accelerator":
+                return line.accelerator
+            case "used_on":
+                return line.used_on.isoformat() if line.used_on else None
             case _:
                 return line.facts.get(key)
 

@@ -63,6 +63,10 @@ KNOWN: Mapping[str, KnownFact] = {
     "line.category": KnownFact("words", "service category", "服务类别", "claimant"),
     "line.unit": KnownFact("words", "unit of the quantity", "计量单位", "claimant"),
     "line.facility_class": KnownFact("words", "facility of this line, else the provider's", "该行设施类型", "claimant"),
+    "line.accelerator": KnownFact("words", "card, by its code in the published table", "加速卡代码", "claimant"),
+    "line.used_on": KnownFact(
+        "date", "day on which its use ended: of used_until, else of used_from", "使用结束日", "claimant"
+    ),
     "claim.contract_no": KnownFact("words", "number of the contract", "合同编号", "claimant"),
     "claim.contract_fen": KnownFact("number", "amount of the whole contract in fen", "合同总额（分）", "claimant"),
     "claim.contract_signed_on": KnownFact("date", "day the contract was signed", "合同签订日", "claimant"),
@@ -108,6 +112,7 @@ class Line:
     provider_site: str | None = None
     facility_class: str | None = None
     """Of this line, where it is not simply the provider's."""
+    accelerator: str | None = None
     amounts_fen: Mapping[str, int] = field(default_factory=dict)
     """What else is known of its amount: contracted, assessed, invoiced, paid, metered."""
     claimed_fen: int = 0
@@ -170,9 +175,9 @@ class Facts:
         return {
             "at": rfc3339(self.at),
             "checkpoint": self.checkpoint,
-            "holder": _plain(self.holder),
-            "provider": _plain(self.provider),
-            "claim": _plain(self.claim),
+            "holder": plain_values(self.holder),
+            "provider": plain_values(self.provider),
+            "claim": plain_values(self.claim),
             "amounts_fen": dict(self.amounts_fen),
             "voucher": {
                 "valid_until": rfc3339(voucher.valid_until),
@@ -193,10 +198,10 @@ class Facts:
             lines=lines,
             at=datetime.fromisoformat(given["at"]),
             checkpoint=given["checkpoint"],
-            holder=_values(given["holder"]),
-            provider=_values(given["provider"]),
+            holder=read_values(given["holder"]),
+            provider=read_values(given["provider"]),
             provider_categories=provider_categories,
-            claim=_values(given["claim"]),
+            claim=read_values(given["claim"]),
             amounts_fen=given["amounts_fen"],
             voucher=VoucherTerms(
                 datetime.fromisoformat(voucher["valid_until"]), datetime.fromisoformat(voucher["redeemable_until"])
@@ -209,11 +214,13 @@ class Facts:
         )
 
 
-def _plain(values: Mapping[str, Value]) -> dict[str, Any]:
+def plain_values(values: Mapping[str, Value]) -> dict[str, Any]:
+    """Facts as they are stored."""
     return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-def _values(plain: Mapping[str, Any]) -> dict[str, Value]:
+def read_values(plain: Mapping[str, Any]) -> dict[str, Value]:
+    """Stored facts again."""
     return {name: tuple(value) if isinstance(value, list) else value for name, value in plain.items()}
 
 

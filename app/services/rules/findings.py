@@ -194,6 +194,34 @@ SENTENCES: Mapping[str, tuple[Severity, str, str]] = {
         "From an attainment of {degree} on the share falls from {before} to {after}: who reaches more is paid less.",
         "完成率达到 {degree} 后，兑付比例由 {before} 降为 {after}：完成得越多反而补贴越少。",
     ),
+    "line_fact_of_official": (
+        "warning",
+        (
+            "Nobody can state “{name}”: officials state facts of holders and grants, not of lines. Let the claimant"
+            " state it (stated_by)."
+        ),
+        "无人可以填报“{name}”：主管部门填报企业与券的事实，不填报账单各行。请改由申报方填报（stated_by）。",
+    ),
+    "never_holds": (
+        "error",
+        "Nothing is {low} and {high} at once, so this never holds. Turn the bounds round, or take one out.",
+        "没有数值同时满足 {low} 与 {high}，该条件永远不会满足。请调换上下限，或去掉其一。",
+    ),
+    "region_unknown": (
+        "warning",
+        "“{name}” is no region of GB/T 2260 in use today. Unless it is a code of before, correct it.",
+        "“{name}”不是现行行政区划代码（GB/T 2260）。如非旧代码，请更正。",
+    ),
+    "share_as_percent": (
+        "warning",
+        'Here 1 is all of it, so “{value}” is many times all. Half is "0.5", not "50".',
+        "此处 1 表示全部，“{value}”为其若干倍。50% 应写作 “0.5”，而非 “50”。",
+    ),
+    "case_never_reached": (
+        "warning",
+        "Whatever fits case {number} fits an earlier one, and the first counts. Put it before, or take it out.",
+        "符合第 {number} 种情形的均已符合在先情形，以首个符合者为准。请提前该情形，或将其删除。",
+    ),
     "category_without_rate": (
         "warning",
         "The category “{name}” is covered but has no rate, so it earns nothing. Give it one, or set otherwise.",

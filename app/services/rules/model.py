@@ -296,7 +296,7 @@ def lifted(document: Mapping[str, Any]) -> dict[str, Any]:
     hashed, and clients that still write it are understood. What mixes both formats is refused as it stands.
     """
     old = dict(document)
-    if isinstance(rate := old.get("rate"), dict) and "kind" not in rate:
+    if isinstance(rate := old.get("rate"), dict) and "rate" in rate and "kind" not in rate:
         old["rate"] = {"kind": "flat", **rate}
     is_first = old.get("v") == 1 or ("v" not in old and bool(_OF_THE_FIRST & old.keys()))
     if not is_first or {"caps", "floors"} & old.keys():

@@ -130,7 +130,8 @@ def kept_counters(caps: Iterable[Cap], rate: Rate) -> tuple[Kept, ...]:
             case CountCap():
                 add(Kept(cap.holder, _series(cap.per), key_of(cap), cap.when))
     for bracket in brackets_of(rate):
-        add(Kept(bracket.holder, _series(bracket.per)))
+        if bracket.per != "claim":
+            add(Kept(bracket.holder, _series(bracket.per)))
     return tuple(found.values())
 
 

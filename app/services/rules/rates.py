@@ -98,7 +98,7 @@ class Band(Part):
 
 
 class Bracket(Part):
-    """The rate depends on the base so far in the period, this claim included."""
+    """The rate depends on the base so far in the period, this claim included; or on this claim's base alone."""
 
     kind: Annotated[Literal["bracket"], said("The rate depends on the cumulative base.", "按累计基数分档")] = "bracket"
     method: Annotated[
@@ -110,8 +110,13 @@ class Bracket(Part):
             "marginal：分段计算",
         ),
     ]
-    holder: Annotated[Literal["firm", "group"], said("Whose base is added up.", "按企业或集团累计")] = "firm"
-    per: Annotated[Literal["year", "lifetime"], said("Over which period.", "累计期间")] = "year"
+    holder: Annotated[
+        Literal["firm", "group", "contract"], said("Whose base is added up.", "按企业、集团或合同累计")
+    ] = "firm"
+    per: Annotated[
+        Literal["year", "lifetime", "claim"],
+        said("Over which period; or each claim by itself, whoever claims.", "累计期间；claim 为每笔申报单独分档"),
+    ] = "year"
     bands: Annotated[
         tuple[Band, ...],
         said("From the lowest up, without gaps.", "自低至高", min_length=1, max_length=MAX_BANDS, strict=False),
@@ -130,6 +135,10 @@ class Bracket(Part):
         if any(low >= high for low, high in pairwise(closed)):
             raise ValueError(
                 "the bands overlap: each up_to_fen must lie above the one before / 档位重叠：上限须逐档递增"
+            )
+        if self.method == "cliff_recalc" and self.per == "claim":
+            raise ValueError(
+                "nothing comes before a claim alone: use cliff_prospective / 单笔分档请用 cliff_prospective"
             )
         if self.method == "cliff_recalc" and not all(isinstance(band.rate, Flat) for band in self.bands):
             raise ValueError(

@@ -76,8 +76,10 @@ def rate_lines(
             return _by_line(rules, rate, facts, lines)
         case UpTo():
             return _up_to(rules, rate, facts, lines, so_far, claim_base)
+        case Bracket(holder="contract", per="year" | "lifetime") if _has_no_contract(facts):
+            return _nothing(lines, Reason.FACT_MISSING, ["claim.contract_no"])
         case Bracket():
-            return _bracket(rules, rate, facts, lines, so_far.get((rate.holder, rate.per), NOTHING))
+            return _bracket(rules, rate, facts, lines, so_far.get((rate.holder, rate.per), NOTHING), claim_base)
         case Fixed():
             return _fixed(rate, facts, lines, claim_base)
         case Attainment():
@@ -92,6 +94,10 @@ def rate_lines(
             if rate.otherwise is None:
                 return _nothing(lines, Reason.NO_RATE, judge.missing)
             return rate_lines(rules, rate.otherwise, facts, lines, so_far, claim_base)
+
+
+def _has_no_contract(facts: Facts) -> bool:
+    return not isinstance(facts.claim.get("contract_no"), str)
 
 
 def line_rate(rules: Rules, rate: LineRate, facts: Facts, line: Line) -> Fraction | None:
@@ -274,13 +280,16 @@ def _attainment(
     return rated
 
 
-def _bracket(rules: Rules, rate: Bracket, facts: Facts, lines: Sequence[Based], so_far: Counter) -> Rated:
+def _bracket(
+    rules: Rules, rate: Bracket, facts: Facts, lines: Sequence[Based], so_far: Counter, claim_base: Exact
+) -> Rated:
     base: Exact = total_of(based.base for based in lines)
-    total = so_far.base_fen + base
+    alone = rate.per == "claim" and rate.method == "cliff_prospective"
+    total = claim_base if alone else so_far.base_fen + base  # of a claim alone all years are in one band
     band = band_of(rate, total)
     notes: dict[str, Any] = {
         "method": rate.method,
-        "holder": rate.holder,
+        "holder": "claim" if rate.per == "claim" else rate.holder,
         "base_before_fen": so_far.base_fen,
         "band_up_to_fen": band.up_to_fen,
     }

@@ -215,7 +215,12 @@ def _followed(cases: Sequence[Case]) -> dict[str, set[str]]:
 
 
 def _seen_from(case: Case, earlier: Case, assessment: Assessment) -> Iterator[tuple[Bucket, Counter]]:
-    """What an earlier case counted, as far as it is of the same firm, group, contract or voucher."""
+    """What an earlier case counted, as far as it is of the same firm, group, contract or voucher.
+
+    One that came to nothing counted nothing: the desk refuses such a bill, and so no later one hears of it.
+    """
+    if not assessment.amount_fen:
+        return
     one_firm = case.firm == earlier.firm
     one_group = case.facts.holder.get("group") == earlier.facts.holder.get("group") is not None
     shared = {
@@ -224,7 +229,7 @@ def _seen_from(case: Case, earlier: Case, assessment: Assessment) -> Iterator[tu
         "voucher": one_firm and case.voucher == earlier.voucher,
         "contract": one_firm and case.facts.claim.get("contract_no") == earlier.facts.claim.get("contract_no"),
     }
-    return ((bucket, counter) for bucket, counter in assessment.counted if shared[bucket.holder])
+    yield from ((bucket, counter) for bucket, counter in assessment.counted if shared[bucket.holder])
 
 
 def _differences(rules: Rules, case: Case, assessment: Assessment) -> Iterator[Difference]:

@@ -50,6 +50,7 @@ class StatedLine(Part):
     used_from: Annotated[Instant | None, said("When its use began.", "使用起始")] = None
     used_until: Annotated[Instant | None, said("When its use ended.", "使用截止")] = None
     facility_class: Annotated[Slug | None, said("Facility of this line.", "设施类型")] = None
+    accelerator: Annotated[Slug | None, said("The card, by its code in the published table.", "加速卡代码")] = None
     amounts_fen: Annotated[
         dict[Literal["contracted", "assessed", "invoiced", "paid", "metered"], Fen],
         said("Its amount by contract, assessment, invoice, payment, meter.", "合同、核定、发票、付款、计量金额（分）"),

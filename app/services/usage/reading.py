@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -10,7 +11,7 @@ from enum import StrEnum
 from fractions import Fraction
 from pathlib import Path
 
-from app.kernel.clock import SHANGHAI
+from app.kernel.clock import FIRST_DAY, LAST_DAY, SHANGHAI
 from app.kernel.rates import Rounding, parse_decimal, round_to
 from app.services.usage.mapping import Mapping, Times
 
@@ -18,6 +19,8 @@ _UNIX_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6}
 _LAST_OFFSET_S = 10**11
+_WITH_SLASHES = re.compile(r"([0-9]{4})/([0-9]{1,2})/([0-9]{1,2})(?:[ T]([0-9]{1,2}):([0-9]{2})(.*))?", re.ASCII)
+"""As spreadsheets write a time where Chinese is their language: `2026/3/1 8:05`."""
 
 
 class UsageFileError(ValueError):
@@ -74,7 +77,7 @@ def read_usage(path: Path, mapping: Mapping) -> Iterator[UsageRow | SkippedRow]:
             heading = [name.strip() for name in next(records, [])]
             _check_heading(heading, mapping)
             for number, cells in enumerate(records, start=2):
-                if cells:
+                if any(cell.strip() for cell in cells):
                     yield _Row(number, heading, cells, mapping).read()
         except csv.Error as refusal:
             raise UsageFileError(f"not readable as CSV: {refusal}.", row=number + 1) from refusal
@@ -141,6 +144,9 @@ class _Row:
         share = self._decimal(columns.card_share)
         if share is None:
             raise UsageFileError("the job has cards but no share of them.", row=self._number, column=columns.card_share)
+        if share > columns.parts_per_card:
+            why = f"{share} parts of a card, which has {columns.parts_per_card}. Is the mapping's parts_per_card right?"
+            raise UsageFileError(why, row=self._number, column=columns.card_share)
         return cards * share / columns.parts_per_card
 
     def _value(self, column: str) -> str | None:
@@ -155,20 +161,48 @@ class _Row:
             raise UsageFileError(str(refusal), row=self._number, column=column) from refusal
 
     def _instant(self, column: str) -> Fraction | None:
-        unit = self._mapping.time.unit
-        if unit != "iso8601":
+        time = self._mapping.time
+        if time.unit != "iso8601":
             offset = self._decimal(column)
-            if offset is not None and offset >= _LAST_OFFSET_S * _PER_SECOND[unit]:
-                raise UsageFileError("that time is beyond any calendar.", row=self._number, column=column)
-            return None if offset is None else offset / _PER_SECOND[unit]
+            if offset is None:
+                return None
+            offset_s = offset / _PER_SECOND[time.unit]
+            first_s, last_s = _bounds_s(time.epoch)
+            if not first_s <= offset_s < last_s:
+                raise UsageFileError(_BEYOND, row=self._number, column=column)
+            return offset_s
         value = self._value(column)
-        try:
-            at = None if value is None else datetime.fromisoformat(value)
-        except ValueError as refusal:
-            raise UsageFileError(f"{value!r} is not an ISO 8601 instant.", row=self._number, column=column) from refusal
-        if at is None:
+        if value is None:
             return None
+        try:
+            at = datetime.fromisoformat(_as_iso(value))
+        except ValueError as refusal:
+            why = f"{value!r} is not an ISO 8601 instant such as 2026-03-01T08:00:00+08:00."
+            raise UsageFileError(why, row=self._number, column=column) from refusal
+        if not FIRST_DAY.year <= at.year <= LAST_DAY.year:
+            raise UsageFileError(_BEYOND, row=self._number, column=column)
         return Fraction(((at if at.tzinfo else at.replace(tzinfo=SHANGHAI)) - _UNIX_EPOCH) // _MICROSECOND, 10**6)
+
+
+_BEYOND = f"that time is beyond any calendar: the years {FIRST_DAY.year} to {LAST_DAY.year} are known."
+
+
+def _bounds_s(epoch: datetime | None) -> tuple[int, int]:
+    """Between which offsets an instant lies in the years that are known; without an epoch only none is endless."""
+    if epoch is None:
+        return 0, _LAST_OFFSET_S
+    first, last = (datetime(day.year, 1, 1, tzinfo=UTC) for day in (FIRST_DAY, LAST_DAY))
+    return (first - epoch) // timedelta(seconds=1), (last - epoch) // timedelta(seconds=1)
+
+
+def _as_iso(written: str) -> str:
+    """The time in ISO 8601 where it is written with slashes, else as it is."""
+    found = _WITH_SLASHES.fullmatch(written)
+    if found is None:
+        return written
+    year, month, day, hour, minute, rest = found.groups()
+    on = f"{year}-{month:0>2}-{day:0>2}"
+    return on if hour is None else f"{on}T{hour:0>2}:{minute}{rest}"
 
 
 def _at(offset_s: Fraction, time: Times) -> datetime | None:

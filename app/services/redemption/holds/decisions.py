@@ -25,6 +25,7 @@ from app.services.redemption.decisions import (
     refuse_bases,
     refuse_closed,
     refuse_evidence,
+    refuse_lines,
     refuse_overflow,
 )
 from app.services.redemption.evidence import grounds_to_store, judge_evidence, settle, with_flags
@@ -230,7 +231,7 @@ def trace_of(
 
 
 def refuse_bill(hold: HoldState, version: DatedRules, asked: Asked) -> Refused | None:
-    """Why a bill does not belong on this hold: no line of it is covered, or the hold has too many lines."""
+    """Why a bill does not belong on this hold: no line covered, too many, or one that is misstated."""
     covered = set(version.rules.categories) & set(hold.facts["provider_categories"])
     categories = sorted({line.category for line in asked.bill.lines})
     if covered.isdisjoint(categories):
@@ -240,7 +241,7 @@ def refuse_bill(hold: HoldState, version: DatedRules, asked: Asked) -> Refused |
     if lines > MAX_LINES:
         error = FieldError("/bill/lines", "too_many_on_the_hold", limit=MAX_LINES, actual=lines)
         return Refused(Code.VALIDATION_FAILED, {"count": 1}, errors=(error,))
-    return None
+    return refuse_lines(version.rules, asked.bill.assessed_lines())
 
 
 def decide_end(
