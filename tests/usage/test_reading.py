@@ -125,6 +125,13 @@ def test_more_than_a_whole_card_is_refused(tmp_path: Path) -> None:
         rows_of(tmp_path, f"{HEADING},milli\na,2,0,3600,500\n", using)
 
 
+def test_a_share_is_of_several_cards_where_the_mapping_says_so(tmp_path: Path) -> None:
+    using = mapping(columns={"card_share": "percent", "parts_per_card": 100, "share_above_a_card": True})
+    (row,) = rows_of(tmp_path, f"{HEADING},percent\na,3,0,3600,250\n", using)
+    assert isinstance(row, UsageRow)
+    assert row.card_hours == Fraction(15, 2)
+
+
 @pytest.mark.parametrize(
     ("begin", "time"),
     [

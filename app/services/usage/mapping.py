@@ -57,6 +57,8 @@ class Columns(_Part):
     card_share: ColumnName | None = None
     """The part of each card that the job may use; absent where jobs take whole cards."""
     parts_per_card: Annotated[int, Field(ge=1)] = 1000
+    share_above_a_card: bool = False
+    """Whether a share may be more than a whole card, as where 200 per cent mean two cards; else it is refused."""
     gpu_model: ColumnName | None = None
 
     def names(self) -> Iterator[str]:
