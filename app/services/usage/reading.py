@@ -146,8 +146,8 @@ class _Row:
             raise UsageFileError("the job has cards but no share of them.", row=self._number, column=columns.card_share)
         if share > columns.parts_per_card and not columns.share_above_a_card:
             why = (
-                f"{share} parts of a card, which has {columns.parts_per_card}. Mend the mapping's parts_per_card, or set"
-                " share_above_a_card = true where one job's share is of several cards."
+                f"{share} parts of a card, which has {columns.parts_per_card}. Mend the mapping's parts_per_card,"
+                " or set share_above_a_card = true where one job's share is of several cards."
             )
             raise UsageFileError(why, row=self._number, column=columns.card_share)
         return cards * share / columns.parts_per_card
