@@ -30,6 +30,11 @@ def test_every_answer_carries_the_headers(manager: Manager) -> None:
         assert headers["cache-control"] == "no-store"
 
 
+def test_whoever_asks_for_the_service_itself_is_led_to_the_portal(world: World) -> None:
+    answer = world.anonymous().get("/")
+    assert (answer.status_code, answer.headers["location"]) == (307, "/portal")
+
+
 def test_a_sessions_cookie_is_out_of_reach_for_scripts_and_other_sites(manager: Manager) -> None:
     client = manager.world.anonymous()
     answer = _sign_in(client, manager.login, PASSWORD, origin=manager.world.base_url)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fastapi import APIRouter, FastAPI, Response
+from starlette.responses import RedirectResponse
 from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
@@ -60,7 +61,12 @@ ROUTERS = (
 
 
 def mount(app: FastAPI) -> None:
-    """Add the portal to the application: its files, its pages, and a page for what is not there."""
+    """Add the portal to the application: its files, its pages, a page for what is not there, and the way to it."""
     app.mount("/portal/static", _Assets(directory=pages.STATIC), name="portal-static")
     for router in ROUTERS:
         app.include_router(router)
+    app.add_api_route("/", _to_the_portal, include_in_schema=False)
+
+
+def _to_the_portal() -> RedirectResponse:
+    return RedirectResponse("/portal")
