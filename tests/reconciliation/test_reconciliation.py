@@ -147,7 +147,10 @@ EDITS_ENTRIES = re.compile("(UPDATE|DELETE FROM) (entries|postings)")
         ("UPDATE approval_decisions SET role = 'finance'", {"approval_steps"}),
         ("UPDATE approval_decisions SET step = 2", {"approval_steps"}),
         ("UPDATE approvals SET steps = steps || ARRAY['finance'], steps_done = 2", {"approvals", "approval_steps"}),
-        ("UPDATE approvals SET barred_ids = ARRAY[decided_by] WHERE kind = 'admit_provider'", {"approvals", "approval_steps"}),
+        (
+            "UPDATE approvals SET barred_ids = ARRAY[decided_by] WHERE kind = 'admit_provider'",
+            {"approvals", "approval_steps"},
+        ),
     ],
 )
 def test_what_is_tampered_with_is_found(server: Server, books: str, statements: str, found: set[str]) -> None:
