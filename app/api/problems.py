@@ -15,7 +15,7 @@ from starlette.routing import Match
 from app.database import CommitUnknown
 from app.kernel.catalogue import CATALOGUE
 from app.kernel.places import field_error, field_errors, in_language, joined, places_of, told
-from app.kernel.problems import AppError, Code, FieldError, Kind
+from app.kernel.problems import AppError, Code, FieldError, Kind, Scalar
 from app.kernel.wording import NOT_JSON, Language, detail, title
 from app.services.idempotency import Answer
 from app.services.identity.public_keys import ALGORITHMS
@@ -60,6 +60,7 @@ DPOP_CHALLENGES: dict[Code, str] = {
 DPOP_ALGS = " ".join(sorted(ALGORITHMS.values()))
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 JSON = "JSON (RFC 8259)"
+MAX_EXACT = 2**53 - 1
 KEY_HEADER = "/header/Idempotency-Key"
 POINTERS: dict[Code, str] = {
     Code.IDEMPOTENCY_KEY_MISSING: KEY_HEADER,
@@ -280,5 +281,10 @@ def _place(place: FieldError, language: str) -> dict[str, Any]:
     for name in ("detail", "limit", "actual", "row", "column"):
         value = told(place) if name == "detail" else getattr(place, name)
         if value is not None:
-            shown[name] = in_language(value, language) if name == "detail" else value
+            shown[name] = in_language(value, language) if name == "detail" else _exact(value)
     return shown
+
+
+def _exact(value: Scalar) -> Scalar:
+    """The value, as text where it is a number that readers of JSON would round (RFC 8259, section 6)."""
+    return str(value) if isinstance(value, int) and abs(value) > MAX_EXACT else value

@@ -127,6 +127,14 @@ def test_racing_orders_with_one_number_have_one_effect(world: World, desk: Count
     assert world.differences() == []
 
 
+def test_a_price_beyond_all_numbers_of_json_is_told_as_text(desk: Counter) -> None:
+    """What this line would come to has more digits than JSON carries exactly, and than 64 bits hold."""
+    line = line_body(100) | {"quantity": "89222942007642759", "unit_price": "9"}
+    body = redemption_body(desk.voucher["code"], 100) | {"bill": {"total_fen": 100, "lines": [line]}}
+    (error,) = problem(desk.machine.post("/v1/redemptions", body), 422, "validation_failed")["errors"]
+    assert (error["code"], error["limit"], error["actual"]) == ("amount_not_explained", "80300647806878483100", 100)
+
+
 def test_only_lines_of_covered_categories_count(desk: Counter) -> None:
     lines = [line_body(10_000), line_body(5_000, "storage")]
     answer = ok(desk.redeem(15_000, bill={"total_fen": 15_000, "lines": lines}))

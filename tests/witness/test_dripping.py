@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +25,8 @@ def answer(witness: Witness, receive: Callable[[], Awaitable[dict[str, Any]]]) -
         sent.append(dict(message))
 
     scope = {"type": "http", "method": "POST", "path": "/add-checkpoint", "headers": [], "query_string": b""}
-    asyncio.run(create_witness(witness)(scope, receive, send))
+    with ThreadPoolExecutor(1) as pool:  # a browser of other tests may have its loop in this thread
+        pool.submit(asyncio.run, create_witness(witness)(scope, receive, send)).result()
     return sent
 
 
