@@ -547,7 +547,6 @@ REQUESTS: dict[str, Form] = {
     ),
     "GET /v1/system": PLAIN,
     "POST /v1/system/token-keys": PLAIN,
-    "GET /": PLAIN,
     "GET /healthz": PLAIN,
     "GET /readyz": PLAIN,
     "GET /metrics": PLAIN,

@@ -127,12 +127,12 @@ def test_the_published_document_has_no_route_beside_these() -> None:
 
 
 def test_the_application_has_no_route_beside_these() -> None:
-    """But files, and the pages of the documentation: the same to all, without a tenant's byte in them."""
+    """But files, the pages of the documentation, the way to the portal: the same to all, with no byte of a tenant."""
     app = create_app(Settings(database_url="postgresql+psycopg://nobody@localhost/none"))
     included = [one.original_router for one in app.routes if hasattr(one, "original_router")]
     assert [one for one in included if one not in (*ROUTERS, *portal.ROUTERS)] == []
     others = {getattr(one, "path", "") for one in app.routes if not hasattr(one, "original_router")}
-    assert others == {"/openapi.json", "/docs", "/docs/start.js", "/static-offline-docs", "/portal/static"}
+    assert others == {"/", "/openapi.json", "/docs", "/docs/start.js", "/static-offline-docs", "/portal/static"}
 
 
 def test_what_takes_no_token_is_what_the_document_says_takes_none() -> None:
